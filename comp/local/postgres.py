@@ -89,7 +89,7 @@ def _hand_over(*folders: Path) -> None:
 
 
 class Postgres:
-    """One embedded cluster below the folder `data`. Any process may start, use and stop it; starting twice is harmless."""
+    """One embedded cluster below the folder `data`, which any process may start, use and stop, and start again."""
 
     def __init__(self, data: Path, settings: Mapping[str, str] | None = None) -> None:
         self.data = data.resolve()

@@ -11,7 +11,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -67,10 +67,8 @@ def wait_until_gone(pid: int, seconds: float) -> bool:
 
 def signal_quietly(pid: int, number: signal.Signals) -> None:
     """Send a signal to a process that may end at the same moment."""
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 @contextmanager

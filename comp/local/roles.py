@@ -54,24 +54,27 @@ def roles_prepare(admin: Connection, passwords: dict[str, str] | None = None) ->
             _run(cursor, "GRANT {} TO CURRENT_USER", OWNER)
 
 
-def database_prepare(admin: Connection, dbname: str) -> bool:
-    """Create the database with its owner; False when it stood already. `admin` must be in autocommit."""
+def database_prepare(admin: Connection, dbname: str, template: str = "template0") -> bool:
+    """Create the database with its owner and who may connect; False when it stood already.
+
+    `admin` must be in autocommit. A database's own grants are not copied from its template, so they are made here.
+    """
     with admin.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [dbname])
         created = cursor.fetchone() is None
         if created:
-            _run(cursor, "CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0", dbname, OWNER)
+            _run(cursor, "CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING 'UTF8'", dbname, OWNER, template)
         else:
             _run(cursor, "ALTER DATABASE {} OWNER TO {}", dbname, OWNER)
-        return created
-
-
-def grants_prepare(admin: Connection, dbname: str) -> None:
-    """Inside the database that `admin` is connected to: schema, extensions, default privileges."""
-    with admin.cursor() as cursor:
         _run(cursor, "REVOKE ALL ON DATABASE {} FROM PUBLIC", dbname)
         # TEMPORARY: bulk loads COPY into a temporary table, because COPY into a walled table is refused.
         _run(cursor, "GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}, {}", dbname, APP, PAY)
+        return created
+
+
+def grants_prepare(admin: Connection) -> None:
+    """Inside the database that `admin` is connected to: schema, extensions, default privileges."""
+    with admin.cursor() as cursor:
         _run(cursor, "ALTER SCHEMA public OWNER TO {}", OWNER)
         _run(cursor, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
         _run(cursor, "GRANT USAGE ON SCHEMA public TO {}, {}", APP, PAY)
@@ -100,7 +103,7 @@ def prepare(admin_url: str, dbname: str, passwords: dict[str, str] | None = None
         admin.close()
     inside = _connect(make_dsn(admin_url, dbname=dbname))
     try:
-        grants_prepare(inside, dbname)
+        grants_prepare(inside)
     finally:
         inside.close()
 

@@ -1,0 +1,81 @@
+"""Fixtures that every test may use: the database as the runtime role, connections of the other roles, Valkey."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from django.db import connections
+from django.test import TransactionTestCase
+from psycopg2.extensions import connection as Connection
+from pytest_django.plugin import DjangoDbBlocker
+
+from comp.local import roles
+from comp.local.postgres import SUPERUSER
+from comp.local.valkey import Valkey
+from tests.database import TestDatabase, stop_if_unused
+
+
+@pytest.fixture(scope="session")
+def test_database() -> Iterator[TestDatabase]:
+    """The clone of this process, whatever Django does with it."""
+    database = TestDatabase()
+    database.open()
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    test_database: TestDatabase, django_test_environment: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """Takes pytest-django's place: point Django at the clone, and child processes too."""
+
+    def replace_database(case: TransactionTestCase) -> None:
+        connections.close_all()
+        test_database.clone()
+
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+        connections.close_all()
+        # The dictionary that connections of every thread are made from, so a live server's threads follow.
+        for name, value in test_database.settings().items():
+            patch.setitem(connections["default"].settings_dict, name, value)
+        for name, value in test_database.environment().items():
+            patch.setenv(name, value)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", replace_database)
+        yield
+        connections.close_all()
+
+
+@pytest.fixture
+def owner_connection(test_database: TestDatabase, django_db_setup: None) -> Iterator[Connection]:
+    """comp_owner's own connection, in autocommit: sees what is committed, never the test's open transaction."""
+    with closing(test_database.connect(roles.OWNER)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def superuser_connection(test_database: TestDatabase, django_db_setup: None) -> Iterator[Connection]:
+    """The superuser's own connection, in autocommit, past every wall: to set up and to look behind them."""
+    with closing(test_database.connect(SUPERUSER)) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Valkey of this process's own, started when first asked for; child processes find it too."""
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REDIS_URL", server.url)
+        yield server.url
+    server.stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The controlling process stops the cluster after its workers have gone."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        stop_if_unused()
