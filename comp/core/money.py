@@ -52,7 +52,7 @@ class UnknownCurrency(MoneyError):
 
 
 class MoneyParts(NamedTuple):
-    """An amount taken apart for the page: `sign` is "" or a minus; `cents` and `point` are empty where there are none."""
+    """An amount taken apart for the page: `sign` is "" or a minus; `cents` and `point` are empty for whole units."""
 
     sign: str
     symbol: str
@@ -72,7 +72,7 @@ def minor_digits(currency: str) -> int:
 
 
 def parse_money(text: str, currency: str) -> int:
-    """Read decimal text (`25000.00`, `-3`) as minor units: no separators, no exponent, no decimals beyond the currency's."""
+    """Read decimal text (`25000.00`, `-3`) as minor units: no separators, no exponent, no decimals too many."""
     digits = minor_digits(currency)
     match = _AMOUNT.fullmatch(text)
     if match is None:

@@ -65,7 +65,8 @@ def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def cumulative_parts(total: int, shares: Sequence[Fraction], mode: Mode, step: int = 1) -> list[int]:
-    """Divide `total` minor units over time: with cumulative shares S, part i is round(S[i] * total) - round(S[i-1] * total).
+    """Divide `total` minor units over time: with cumulative shares S, part i is
+    round(S[i] * total) - round(S[i-1] * total).
 
     What was released up to any moment is then the rounded share of the whole, so no part depends on a later one. Where
     the shares sum to 1 and `total` is a multiple of `step` the parts sum to `total`.

@@ -1,0 +1,176 @@
+"""YAML text in, plan document out, and back.
+
+A small YAML: tables, lists, texts, `true`, `false` and `null`. Numbers and dates stay the text that was written, so
+nothing passes through a float; `on`, `yes` and `no` are words. Refused with the place: keys given twice, anchors and
+aliases, tags, more than 256 KiB, more than 40 levels.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any, ClassVar
+
+import yaml
+
+from comp.core.errors import Problem, ProblemsError
+from plans.rules.normal import normalise
+from plans.rules.values import Document
+
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 40
+
+#: The order of keys in exported text: that of docs/plan-language.md. Other keys follow, by name.
+KEY_ORDER = """
+    format key name clause kind currency on_new_version rounding fields credit_rules components
+    fact class when all any none field op value credit_date amount per min_deal excess credit roll_up
+    credits classes roles measure every quota missing_quota zero_quota below_zero tiers accelerator bonus cap release
+    role share on at mode step attribution boundary rates bands from rate times to levels limit
+"""
+_RANK = {key: rank for rank, key in enumerate(KEY_ORDER.split())}
+
+
+def read_yaml(text: str) -> Document:
+    """The document in normal form (see `normalise`); what it says is for `check` to judge. Raises `ProblemsError`."""
+    size = len(text.encode(errors="replace"))
+    if size > MAX_BYTES:
+        raise _refused("", f"{size:,} bytes", f"at most {MAX_BYTES:,} bytes", "The text is too long")
+    try:
+        node = _Loader(text).get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _unreadable(_place(mark), " ".join(part for part in (error.context, error.problem) if part)) from None
+    except yaml.YAMLError as error:
+        raise _unreadable("", " ".join(str(error).split())) from None
+    if not isinstance(node, yaml.MappingNode):
+        found = "nothing" if node is None else _kind(node)
+        raise _refused("line 1", found, "a table of keys", "A plan is a table that starts with `format: comp/plan/1`")
+    problems: list[Problem] = []
+    document = _value(node, problems)
+    if problems:
+        raise ProblemsError(problems)
+    result: Document = normalise(document)
+    return result
+
+
+def to_yaml(document: Document) -> str:
+    """The document as YAML with its keys in the order of docs/plan-language.md. Reading it gives an equal document."""
+    return yaml.dump(
+        _ordered(normalise(document)),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=None,
+        width=110,
+    )
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes only; refuses what would let a small text become a large document."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise yaml.MarkedYAMLError(problem="anchors and aliases are not allowed: write it out", problem_mark=mark)
+        if self.depth >= MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} levels deep", problem_mark=mark)
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+class _Dumper(yaml.SafeDumper):
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:true|false)\Z"), list("tf"))
+    _class.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(?:null|~|)\Z"), ["n", "~", ""])
+
+_TAGS = {
+    "tag:yaml.org,2002:str",
+    "tag:yaml.org,2002:bool",
+    "tag:yaml.org,2002:null",
+    "tag:yaml.org,2002:map",
+    "tag:yaml.org,2002:seq",
+}
+
+
+def _value(node: yaml.Node, problems: list[Problem]) -> Any:
+    if node.tag not in _TAGS:
+        problems.append(_problem(_place(node.start_mark), f"the tag {node.tag}", "no tags", "Tags are not allowed"))
+        return None
+    if isinstance(node, yaml.MappingNode):
+        return _table(node, problems)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, problems) for item in node.value]
+    text = str(node.value)
+    if node.tag.endswith(":null"):
+        return None
+    if node.tag.endswith(":bool"):
+        return text == "true"
+    if "\0" in text or any(unicodedata.category(character) == "Cs" for character in text):
+        problems.append(_problem(_place(node.start_mark), repr(text), "text", "This holds half a character or none"))
+    return text
+
+
+def _table(node: yaml.MappingNode, problems: list[Problem]) -> Document:
+    table: Document = {}
+    lines: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        place = _place(key_node.start_mark)
+        key = _value(key_node, problems)
+        if not isinstance(key, str):
+            problems.append(_problem(place, _kind(key_node), "a word", "A key has to be a word"))
+            continue
+        line = key_node.start_mark.line + 1
+        if key in lines:
+            found = f"`{key}` again, first on line {lines[key]}"
+            problems.append(_problem(place, found, "each key once", f"`{key}` stands twice in one table"))
+        lines.setdefault(key, line)
+        table[key] = _value(value_node, problems)
+    return table
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (_RANK.get(key, len(_RANK)), key))
+        return {key: _ordered(value[key]) for key in keys}
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    # A whole number is dumped as its text: the reader knows no number tag.
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _kind(node: yaml.Node) -> str:
+    if isinstance(node, yaml.MappingNode):
+        return "a table"
+    return "a list" if isinstance(node, yaml.SequenceNode) else repr(node.value)
+
+
+def _place(mark: yaml.Mark | None) -> str:
+    return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
+def _problem(path: str, found: str, allowed: str, message: str) -> Problem:
+    return Problem(path, found, allowed, f"{message}; found {found}, allowed: {allowed}.")
+
+
+def _unreadable(path: str, found: str) -> ProblemsError:
+    return ProblemsError([Problem(path, found, "plain YAML", f"This text cannot be read: {found}.")])
+
+
+def _refused(path: str, found: str, allowed: str, message: str) -> ProblemsError:
+    return ProblemsError([_problem(path, found, allowed, message)])
