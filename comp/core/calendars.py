@@ -26,8 +26,8 @@ class PayCalendar:
     """How a tenant cuts its years.
 
     `start_month`: the month in which the fiscal year starts (1 is January). A fiscal year is named for the year in
-    which its last month lies. The week calendars (`4-4-5` and its sisters) need a year-end rule: the year's last day is the
-    `last` such `weekday` (0 is Monday) of its last month, or the one `nearest` to that month's last day.
+    which its last month lies. The week calendars (`4-4-5` and its sisters) need a year-end rule: the year's last day is
+    the `last` such `weekday` (0 is Monday) of its last month, or the one `nearest` to that month's last day.
     """
 
     kind: Kind

@@ -183,7 +183,7 @@ def _components(look: Look, plan: Document, credited: Credited) -> None:
 
 
 def _component_table(look: Look, row: Any, path: str) -> Document:
-    """The component with its keys checked: which are needed depends on its kind, and for a bonus on what it is paid per."""
+    """The component with its keys checked; which are needed depends on its kind and on what a bonus is paid per."""
     kind = row.get("kind") if isinstance(row, dict) else None
     if kind == "commission":
         return look.table(row, path, (*COMPONENT, *COMMISSION))
@@ -228,9 +228,7 @@ def _uncounted(look: Look, plan: Document, counted: Credited) -> None:
             for number, row in enumerate(rows if isinstance(rows, list) else []):
                 role = row.get(role_key) if isinstance(row, dict) else None
                 if isinstance(role, str) and role not in roles:
-                    message = (
-                        f"No component counts {rule['class']} credit of the role {role}: here it earns nothing."
-                    )
+                    message = f"No component counts {rule['class']} credit of the role {role}: it earns nothing."
                     where = join(join(join(path, list_key), number), role_key)
                     look.warn(where, role, "a role that a component counts", message)
 
@@ -287,7 +285,9 @@ def _jump(
     verb = "jumps" if size > 0 else "falls"
     # Six decimals show it; the exact size has up to sixteen.
     text = percent_text(Fraction(round(abs(size) * 10**8), 10**8))
-    message = f"At {percent_text(upper[0])} of quota pay {verb} by {text} of quota: the rate applies to the whole amount."
+    message = (
+        f"At {percent_text(upper[0])} of quota pay {verb} by {text} of quota: the rate applies to the whole amount."
+    )
     look.warn(path, f"{verb} by {text} of quota", "marginal tiers do not jump", message)
 
 
@@ -301,7 +301,9 @@ def _rising(
 ) -> None:
     """Lower bounds start at zero and rise strictly."""
     if starts and starts[0] is not None and starts[0] != 0:
-        message = f"The first {what} starts at {text(starts[0])}; it has to start at {first}: what is below has no rate."
+        message = (
+            f"The first {what} starts at {text(starts[0])}; it has to start at {first}: what is below has no rate."
+        )
         look.report(join(paths[0], "from"), text(starts[0]), first, message)
     for place in range(1, len(starts)):
         before, start = starts[place - 1], starts[place]

@@ -18,8 +18,9 @@ RoundMode = Literal["half-even", "half-up"]
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One comparison. `value` is typed by the field: str, Fraction (number), int minor units (money), int day number (date), bool;
-    a tuple of these for in, not_in and between; None for is_missing and is_present. Day numbers count from 1970-01-01."""
+    """One comparison. `value` is typed by the field: str, Fraction (number), int minor units (money), int day number
+    (date), bool; a tuple of these for in, not_in and between; None for is_missing and is_present. Day numbers count
+    from 1970-01-01."""
 
     field: str
     type: Literal["text", "number", "money", "date", "boolean"]

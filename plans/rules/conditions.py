@@ -93,7 +93,7 @@ def _check_leaf(look: Look, leaf: Document, path: str, types: Types) -> None:
             join(path, "field"),
             name,
             ", ".join(types),
-            f"A deal has no field {shown(name)}.{hint} A field of your own is named custom.* and declared under `fields`.",
+            f"A deal has no field {shown(name)}.{hint} Fields of your own are custom.*, declared under `fields`.",
         )
         return
     kind = types[name]

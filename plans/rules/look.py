@@ -47,7 +47,7 @@ def listed(words: Iterable[str]) -> str:
 
 
 class Look:
-    """Typed readers over a document. Each returns None (or nothing) where a value is missing or wrong, and reports it."""
+    """Typed readers over a document. Each reports what is wrong or missing, and then returns None or nothing."""
 
     def __init__(self, currency: str | None = None) -> None:
         self.problems: list[Problem] = []
