@@ -1,0 +1,131 @@
+"""Exact arithmetic on columns of whole numbers.
+
+A column is int64 where every step provably fits, else an object array of Python ints: the same operations, only slower.
+The proof is a bound, worked out in Python ints from the largest values of the columns before anything is multiplied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from comp.core.rounding import Mode
+from crediting.kernel.columns import LARGEST, Ints
+from crediting.kernel.errors import AmountOutOfRange
+
+#: int64 or Python ints in an object array.
+Whole = npt.NDArray[Any]
+FITS = int(np.iinfo(np.int64).max)
+
+
+def largest(values: Whole) -> int:
+    """The largest absolute value, 0 for an empty column."""
+    return max(int(values.max()), -int(values.min())) if values.size else 0
+
+
+def wide(values: Whole, bound: int) -> Whole:
+    """`values`, as Python ints where numbers as large as `bound` would not fit."""
+    return values.astype(object) if bound > FITS else values
+
+
+def money(values: Whole, what: str) -> Ints:
+    """`values` as int64, refused where one passes LARGEST."""
+    found = largest(values)
+    if found > LARGEST:
+        raise AmountOutOfRange(f"{what} of {found} minor units is out of range; at most {LARGEST} can be calculated.")
+    return values.astype(np.int64, copy=False)
+
+
+def divided(values: Whole, divisor: int, mode: Mode) -> Whole:
+    """`values / divisor` (positive) as the nearest whole numbers; exactly half goes to the even neighbour or away from zero."""
+    if divisor == 1:
+        return values
+    values = wide(values, largest(values) + 2 * divisor)
+    whole = values // divisor
+    twice = (values - whole * divisor) * 2
+    half = twice == divisor
+    # `whole` is the floor, so away from zero means one up for a positive value and none for a negative one.
+    up = (twice > divisor) | (half & ((whole & 1) == 1 if mode == "half-even" else values > 0))
+    whole += up
+    return whole
+
+
+def scaled(values: Whole, ratio: Fraction, mode: Mode, step: int = 1) -> Whole:
+    """The multiples of `step` nearest to `values x ratio`."""
+    if step == 1 and ratio == 1:
+        return values
+    top, bottom = ratio.numerator, ratio.denominator * step
+    product = wide(values, largest(values) * abs(top) + bottom) * top
+    return divided(product, bottom, mode) * step
+
+
+def running(values: Whole, starts: Ints, run: Ints) -> Whole:
+    """Running sums that begin anew at each of `starts` (rows); `run` says for each row which start is its own."""
+    sums = np.cumsum(wide(values, largest(values) * (values.size + 1)))
+    if starts.size > 1:
+        base = sums[starts] - values[starts]
+        sums -= base[run]
+    return sums
+
+
+def sums(values: Whole, starts: Ints) -> Whole:
+    """The sum of each run of rows that begins at one of `starts`."""
+    if not starts.size:
+        return values[:0]
+    return np.add.reduceat(wide(values, largest(values) * values.size), starts)
+
+
+def run_starts(*keys: Whole) -> Ints:
+    """The rows at which any of the keys differs from the row above; the first row always."""
+    rows = keys[0].size
+    new = np.zeros(rows, dtype=bool)
+    new[:1] = True
+    for key in keys:
+        new[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(new)
+
+
+def run_numbers(starts: Ints, rows: int) -> Ints:
+    """For each row the number of its run."""
+    return np.repeat(np.arange(starts.size), np.diff(starts, append=rows))
+
+
+def packed(columns: Iterable[tuple[Whole, int]]) -> tuple[Ints, int]:
+    """One key that orders rows as the columns do, the first column first, and the number that all keys stay below.
+
+    Each column comes with the number that its values (from 0) stay below.
+    """
+    key: Ints | None = None
+    size = 1
+    for codes, below in columns:
+        if below <= 1 and key is not None:
+            continue
+        if size * below > FITS and key is not None:
+            key, size = ranked(key)
+        if size * below > FITS:
+            codes, below = ranked(codes)
+        if key is None:
+            key = codes.astype(np.int64)
+        else:
+            key *= below
+            key += codes
+        size *= below
+    assert key is not None
+    return key, size
+
+
+def ranked(values: Whole) -> tuple[Ints, int]:
+    """Each value's place among the distinct values, and how many there are."""
+    distinct, places = np.unique(values, return_inverse=True)
+    return places.astype(np.int64), max(int(distinct.size), 1)
+
+
+def ascending(key: Ints) -> Ints | slice:
+    """The rows in the order of the key: all as they stand where they are in order already."""
+    if key.size < 2 or bool((key[1:] >= key[:-1]).all()):
+        return slice(None)
+    return np.argsort(key, kind="stable")

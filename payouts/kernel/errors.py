@@ -1,0 +1,5 @@
+"""The errors that `calculate` raises."""
+
+from crediting.kernel.errors import AmountOutOfRange, BadQuota, ColumnAbsent, DateOutsideCalendar, KernelError
+
+__all__ = ["AmountOutOfRange", "BadQuota", "ColumnAbsent", "DateOutsideCalendar", "KernelError"]
