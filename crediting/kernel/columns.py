@@ -1,7 +1,7 @@
 """What crediting takes and gives: columns, no I/O.
 
-Conventions: days are int64 counted from 1970-01-01, `MISSING_DAY` where there is none; intervals are half-open [start, end);
-money is int64 minor units; indexes point into the arrays of the same batch or result; -1 means none.
+Conventions: days are int64 counted from 1970-01-01, `MISSING_DAY` where there is none; intervals are half-open
+[start, end); money is int64 minor units; indexes point into the arrays of the same batch or result; -1 means none.
 Text that conditions read is a `Text` column: int32 codes into a vocabulary, -1 where missing.
 """
 
@@ -47,10 +47,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Deals:
-    """One row a deal (and replicate). `rank` orders deals by (source, external id) in code-point order: only its order counts.
-    `text`, `money`, `dates`, `numbers`, `booleans` hold the fields that conditions, credit dates and amounts name
-    (`stage`, `product.series`, `amount`, `close_date`, `custom.x`). Numbers are Fractions in an object array, None where missing;
-    booleans are int8 with -1 where missing."""
+    """One row a deal (and replicate). `rank` orders deals by (source, external id) in code-point order: only its order
+    counts. `text`, `money`, `dates`, `numbers`, `booleans` hold the fields that conditions, credit dates and amounts
+    name (`stage`, `product.series`, `amount`, `close_date`, `custom.x`); one that a plan reads may not be left out.
+    Numbers are Fractions in an object array, None where missing; booleans are int8 with -1 where missing."""
 
     id: Ints
     rank: Ints

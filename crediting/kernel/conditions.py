@@ -82,14 +82,15 @@ class Conditions:
         else:
             test = _TEXT_TESTS[leaf.op]
             answers[:-1] = [test(word, leaf.value) for word in text.vocabulary]
-        return answers[text.codes]
+        answer: Mask = answers[text.codes]
+        return answer
 
 
 _MISSING: dict[str, object] = {"money": MISSING_MONEY, "date": MISSING_DAY, "number": None, "boolean": -1}
 
 
 def column(deals: Deals, kind: str, field: str) -> Any:
-    """The deals' column of a field, refused where the batch carries none: reading it as missing would silently pay nothing."""
+    """The deals' column of a field, refused where the batch carries none: as a missing one it would pay nothing."""
     columns: Any = {
         "text": deals.text,
         "money": deals.money,

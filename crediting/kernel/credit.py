@@ -40,8 +40,8 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Credited:
     """The credits, and beside them what rating needs: `source` is each row's place in `sources`, `person` its place in
-    `people` (ids ascending), `whole` the deal's whole amount. `when` orders credits by replicate, credit date, event time,
-    source and external id, split number, rule and role; it stays below `moments`."""
+    `people` (ids ascending), `whole` the deal's whole amount. `when` orders credits by replicate, credit date, event
+    time, source and external id, split number, rule and role; it stays below `moments`."""
 
     credits: Credits
     sources: tuple[Source, ...]

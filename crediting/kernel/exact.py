@@ -41,7 +41,7 @@ def money(values: Whole, what: str) -> Ints:
 
 
 def divided(values: Whole, divisor: int, mode: Mode) -> Whole:
-    """`values / divisor` (positive) as the nearest whole numbers; exactly half goes to the even neighbour or away from zero."""
+    """`values / divisor` (positive) as the nearest whole numbers; half goes to the even neighbour or away from zero."""
     if divisor == 1:
         return values
     values = wide(values, largest(values) + 2 * divisor)

@@ -47,7 +47,7 @@ class Spans:
         self._most = int(self._count.max()) if owner.size else 0
 
     def at(self, owner: Ints, day: Ints) -> Ints:
-        """The value of each owner's span that holds the day (of the latest to start where several do), -1 where none does."""
+        """The value of each owner's span that holds the day (of several: the latest to start), -1 where none does."""
         found = np.full(owner.size, -1, dtype=np.int64)
         if not self._most:
             return found

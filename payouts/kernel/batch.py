@@ -1,7 +1,7 @@
 """What goes into `calculate` and what comes out: columns, no I/O.
 
-Conventions: days are int64 counted from 1970-01-01, `MISSING_DAY` where there is none; intervals are half-open [start, end);
-money is int64 minor units; indexes point into the arrays of the same batch or result; -1 means none.
+Conventions: days are int64 counted from 1970-01-01, `MISSING_DAY` where there is none; intervals are half-open
+[start, end); money is int64 minor units; indexes point into the arrays of the same batch or result; -1 means none.
 Text that conditions read is a `Text` column: int32 codes into a vocabulary, -1 where missing.
 """
 
@@ -79,8 +79,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`periods` maps month, quarter and year to the sorted first days of consecutive periods, closed by the first day after
-    the last. `pay_periods` is the same for the pay calendar. A credit date outside them raises DateOutsideCalendar.
+    """`periods` maps month, quarter and year to the sorted first days of consecutive periods, closed by the first day
+    after the last. `pay_periods` is the same for the pay calendar. A credit date or release date outside them raises
+    DateOutsideCalendar.
     `only` limits what is returned (not what is read) to these participants; None returns all."""
 
     plans: tuple[CompiledPlan, ...]
@@ -101,8 +102,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """One row a participant, plan key, component key, measure period and replicate. `total` is the measure's value, `quota`
-    MISSING_MONEY where none. The attainment is total / quota, never stored rounded."""
+    """One row a participant, plan key, component key, measure period and replicate. `total` is the measure's value,
+    `quota` MISSING_MONEY where none. The attainment is total / quota, never stored rounded."""
 
     participant: Ints
     plan: Ints  # index of the version of the group's last line

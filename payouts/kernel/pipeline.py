@@ -126,7 +126,7 @@ def _rated(
 
 
 def _fresh(lines: Ints, heads: Ints) -> Ints:
-    """The places in `lines` of those that do not follow the line just before them: other groups or versions lie between."""
+    """The places in `lines` of those that do not follow the line before them: a group or version begins there."""
     apart = np.flatnonzero(np.diff(lines) != 1) + 1
     return np.union1d(heads, apart)
 
@@ -159,9 +159,7 @@ def _rounded(series: Series, stretches: list[Ints | slice], rated: list[Rated]) 
     return rounded
 
 
-def _capped(
-    series: Series, stretches: list[Ints | slice], rounded: Ints, person: Ints, deal: Ints, when: Ints
-) -> Ints:
+def _capped(series: Series, stretches: list[Ints | slice], rounded: Ints, person: Ints, deal: Ints, when: Ints) -> Ints:
     """What remains of each rounded line below its version's cap on the running sum of lines."""
     capped = {version.component.cap.per for version in series.versions if version.component.cap is not None}
     if not capped:

@@ -1,7 +1,7 @@
 """From running totals to exact earnings: tiers, accelerator, bonus. See docs/algorithms/tiers.md.
 
-A line's exact earning is a whole number over a denominator that its plan version fixes: rates, bounds and factors become
-whole numbers over their least common denominators, so nothing is rounded and most plans stay in int64.
+A line's exact earning is a whole number over a denominator that its plan version fixes: rates, bounds and factors
+become whole numbers over their least common denominators, so nothing is rounded and most plans stay in int64.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
+from typing import Literal
 
 import numpy as np
 
+from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import Whole, largest, wide
 from payouts.kernel.batch import MISSING_MONEY, Ints
 from plans.rules.compiled import Accelerator, Bonus, Boundary, Component, Tiers
@@ -110,8 +112,8 @@ def _outcomes(component: Component, quota: Ints) -> Ints | None:
 
 def _bands(accelerator: Accelerator, size: Ints) -> Ints:
     starts = np.array([band.start for band in accelerator.bands], dtype=np.int64)
-    side: str = "right" if accelerator.boundary == "above" else "left"
-    found = np.searchsorted(starts, size, side=side) - 1  # type: ignore[call-overload]
+    side: Literal["left", "right"] = "right" if accelerator.boundary == "above" else "left"
+    found = np.searchsorted(starts, size, side=side) - 1
     # A deal of exactly 0.00 has no band below it.
     return np.maximum(found, 0)
 
@@ -121,7 +123,8 @@ def _bonus(bonus: Bonus, lines: Stretch, outcome: Ints | None) -> Whole:
         signs = np.sign(lines.amount)
         if bonus.min_deal is not None:
             signs *= np.abs(lines.whole) >= bonus.min_deal
-        return signs * bonus.amount
+        earning: Whole = signs * bonus.amount
+        return earning
     assert bonus.at is not None and bonus.boundary is not None
     reached_after = _reached(bonus.at, bonus.boundary, lines.after, lines.quota)
     reached_before = _reached(bonus.at, bonus.boundary, lines.before, lines.quota)
@@ -132,12 +135,12 @@ def _bonus(bonus: Bonus, lines: Stretch, outcome: Ints | None) -> Whole:
     return (reached_after.astype(np.int64) - reached_before) * bonus.amount
 
 
-def _reached(at: Fraction, boundary: Boundary, total: Ints, quota: Ints) -> Ints:
+def _reached(at: Fraction, boundary: Boundary, total: Ints, quota: Ints) -> Mask:
     top, bottom = at.numerator, at.denominator
     quota = np.maximum(quota, 0)
     left = wide(total, largest(total) * bottom) * bottom
     right = wide(quota, largest(quota) * top) * top
-    reached: Ints = (left >= right) if boundary == "above" else (left > right)
+    reached: Mask = (left >= right) if boundary == "above" else (left > right)
     return reached
 
 
@@ -149,7 +152,7 @@ class _Curve:
         self.no_pay_below_zero = no_pay_below_zero
         self.bounds, self.bound_unit = whole_numbers([tier.start for tier in tiers.rates])
         self.rates, self.rate_unit = whole_numbers([tier.rate for tier in tiers.rates])
-        # A marginal curve adds up slices whose ends are multiples of 1 / bound_unit; a retroactive one multiplies totals.
+        # A marginal curve adds up slices whose ends are multiples of 1 / bound_unit, a retroactive one none.
         self.divisor = self.rate_unit * (self.bound_unit if tiers.mode == "marginal" else 1)
 
     def rate(self, lines: Stretch, outcome: Ints | None) -> tuple[Whole, int, Ints, Ints]:
@@ -202,7 +205,6 @@ class _Curve:
         return np.array(self.rates, dtype=kind)[tier]
 
 
-def _by_quota(outcome: Ints | None, rows: int) -> Ints:
+def _by_quota(outcome: Ints | None, rows: int) -> Mask:
     """Where the tiers of the quota apply: a tier that applies to everything applies below zero too."""
-    by_quota: Ints = np.ones(rows, dtype=bool) if outcome is None else outcome == BY_QUOTA
-    return by_quota
+    return np.ones(rows, dtype=bool) if outcome is None else outcome == BY_QUOTA

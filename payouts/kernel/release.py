@@ -80,9 +80,7 @@ def tranches(
             entry = release[place]
             index[at(place)] = place
             amount[at(place)] = part
-            trigger[at(place)] = (
-                series.day[lines] if entry.on == "credit_date" else triggers.days(entry)[deal[lines]]
-            )
+            trigger[at(place)] = series.day[lines] if entry.on == "credit_date" else triggers.days(entry)[deal[lines]]
     line = np.repeat(np.arange(series.row.size), counts)
     waiting = trigger == MISSING_DAY
     release_day = np.where(waiting, MISSING_DAY, np.maximum(trigger, series.day[line]))
