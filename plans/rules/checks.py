@@ -221,7 +221,7 @@ def _uncounted(look: Look, plan: Document, counted: Credited) -> None:
     for place, rule in enumerate(rules if isinstance(rules, list) else []):
         if not isinstance(rule, dict) or not isinstance(rule.get("class"), str):
             continue
-        roles = counted.get(rule["class"], set())
+        roles = counted.get(rule["class"], set()) | _rolled_from(rule)
         path = join("credit_rules", place)
         for list_key, role_key in (("credit", "role"), ("roll_up", "to")):
             rows = rule.get(list_key)
@@ -231,6 +231,13 @@ def _uncounted(look: Look, plan: Document, counted: Credited) -> None:
                     message = f"No component counts {rule['class']} credit of the role {role}: it earns nothing."
                     where = join(join(join(path, list_key), number), role_key)
                     look.warn(where, role, "a role that a component counts", message)
+
+
+def _rolled_from(rule: Document) -> set[str]:
+    """Roles that a rule credits so that their parts can roll up."""
+    rows = rule.get("roll_up")
+    names = [row.get("from") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return {role for roles in names if isinstance(roles, list) for role in roles if isinstance(role, str)}
 
 
 def _quota(look: Look, component: Document, path: str) -> None:
