@@ -1,0 +1,1 @@
+"""Comp: incentive compensation, exact and explained."""

@@ -1,0 +1,81 @@
+"""Publish in the caller's transaction; drain after commit, and by the sweeper when the bell was lost."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from comp.outbox.models import Message
+from comp.tenancy.scope import current_tenant_id
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[dict[str, Any]], None]
+Drain = Callable[[int], int]
+_handlers: dict[str, list[Handler]] = {}
+_drains: dict[str, Drain] = {}
+ATTEMPTS = 5
+
+
+def subscribe(topic: str, handler: Handler) -> None:
+    """Called by comp/wiring.py only: `handler(payload)` runs inside the tenant's transaction and must bear being called again."""
+    if handler not in _handlers.setdefault(topic, []):
+        _handlers[topic].append(handler)
+
+
+def register_drain(name: str, drain: Drain) -> None:
+    """Called by comp/wiring.py only. `drain(tenant_id)` does a bounded piece of the tenant's waiting work in transactions of its own and
+    returns how much it did; 0 when nothing (or nothing for this worker) is left."""
+    _drains[name] = drain
+
+
+def publish(*, topic: str, payload: dict[str, Any]) -> None:
+    """Writes the message in the caller's transaction and rings the bell after its commit."""
+    Message.objects.create(topic=topic, payload=payload)
+    ring(tenant_id=current_tenant_id())
+
+
+def ring(*, tenant_id: int) -> None:
+    """After commit, asks a worker to look at the tenant's waiting work. A dead or frozen Redis changes nothing but the delay."""
+    from comp.outbox.tasks import work
+
+    def bell() -> None:
+        work.apply_async(args=[tenant_id], retry=False, ignore_result=True)
+
+    transaction.on_commit(bell, robust=True)
+
+
+def work_once(tenant_id: int) -> int:
+    """All drains in order (mailbox, messages, recompute); returns how much was done. Repeat until 0."""
+    return sum(drain(tenant_id) for drain in _drains.values())
+
+
+def messages_drain(tenant_id: int, limit: int = 200) -> int:
+    """Hands pending messages to their subscribers, each in a savepoint: one that fails waits alone and the rest goes on."""
+    from comp.tenancy.scope import Actor, Pay, tenant_scope
+
+    with tenant_scope(tenant_id, actor=Actor.task("outbox"), pay=Pay.everyone()):
+        pending = list(
+            Message.objects.select_for_update(skip_locked=True)
+            .filter(done_at=None, parked=False, due_at__lte=timezone.now())
+            .order_by("id")[:limit]
+        )
+        for message in pending:
+            try:
+                with transaction.atomic():
+                    for handler in _handlers.get(message.topic, []):
+                        handler(message.payload)
+                message.done_at = timezone.now()
+            except Exception as error:
+                log.exception("outbox message %s (%s) failed", message.pk, message.topic)
+                message.attempts += 1
+                message.error = f"{type(error).__name__}: {error}"[:2000]
+                message.due_at = timezone.now() + timedelta(seconds=2**message.attempts)
+                message.parked = message.attempts >= ATTEMPTS
+        Message.objects.bulk_update(pending, ["done_at", "attempts", "error", "due_at", "parked"])
+    return len(pending)

@@ -1,0 +1,99 @@
+"""The tenant of a request: found by the path, entered by membership, set for one transaction around the view and its rendering."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+
+from comp.people.selectors import downline_ids, own_participant
+from comp.tenancy.capabilities import Can, Role, capabilities
+from comp.tenancy.models import Membership, Tenant
+from comp.tenancy.scope import Actor, Pay, as_user, tenant_scope
+
+SESSION_TENANT = "tenant"
+
+
+class TenantMiddleware:
+    """Below /t/<slug>/ (and /admin/, by the tenant last visited) opens the scope. A stranger gets 404, as if the company did not exist.
+
+    Sets on the request: tenant, roles, can (capabilities), participant (the signed-in person's own, or None), memberships.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        slug = self._slug(request)
+        if slug is None:
+            return self.get_response(request)
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        with as_user(request.user.pk):
+            tenants = memberships(request.user.pk)
+        found = tenants.get(slug)
+        if found is None:
+            return self._stranger(request)
+        tenant, roles, pay_groups = found
+        request.session[SESSION_TENANT] = slug
+        trace = request.headers.get("X-Request-ID", "")[:64] or uuid.uuid4().hex
+        actor = Actor("user", str(request.user), user_id=request.user.pk, trace=trace)
+        can = capabilities(roles)
+        with tenant_scope(tenant.pk, actor=actor):
+            participant = own_participant(user_id=request.user.pk)
+            request.tenant, request.roles, request.can = tenant, roles, can  # type: ignore[attr-defined]
+            request.participant, request.tenants = participant, [t for t, _, _ in tenants.values()]  # type: ignore[attr-defined]
+            with tenant_scope(tenant.pk, pay=_pay(can, participant, pay_groups)):
+                response = self.get_response(request)
+                if response.status_code >= 500:
+                    transaction.set_rollback(True)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    @staticmethod
+    def _slug(request: HttpRequest) -> str | None:
+        parts = request.path_info.split("/", 3)
+        if len(parts) > 2 and parts[1] == "t":
+            return parts[2]
+        if parts[1] == "admin":
+            return request.session.get(SESSION_TENANT, "") if request.user.is_authenticated else None
+        return None
+
+    def _stranger(self, request: HttpRequest) -> HttpResponse:
+        def refuse(request: HttpRequest) -> HttpResponse:
+            raise Http404("no such company")
+
+        from django.core.handlers.exception import convert_exception_to_response
+
+        return convert_exception_to_response(refuse)(request)
+
+
+def memberships(user_id: int) -> dict[str, tuple[Tenant, list[str], list[str]]]:
+    """The tenants that a user may enter: slug to (tenant, roles, pay group keys; none means all). Inside `as_user`."""
+    found: dict[str, tuple[Tenant, list[str], list[str]]] = {}
+    rows = Membership.objects.filter(user_id=user_id).select_related("tenant").order_by("tenant__name", "role")
+    for row in rows:
+        if row.role == Role.INTEGRATION:
+            continue
+        _, roles, groups = found.setdefault(row.tenant.slug, (row.tenant, [], []))
+        roles.append(row.role)
+        groups.extend(row.pay_groups)
+    return found
+
+
+def _pay(can: frozenset[Can], participant: Any, pay_groups: list[str]) -> Pay:
+    """Whose pay this session may see, by its capabilities."""
+    from comp.people.models import PayGroup
+
+    if Can.PAY_ALL in can:
+        groups = PayGroup.objects.filter(key__in=pay_groups) if pay_groups else PayGroup.objects.all()
+        return Pay.in_groups(groups.values_list("id", flat=True))
+    if participant is None:
+        return Pay.nobody()
+    if Can.PAY_TEAM in can:
+        return Pay.of([participant.pk, *downline_ids(manager_id=participant.pk)])
+    return Pay.of([participant.pk])

@@ -1,0 +1,164 @@
+"""Who can earn, in which place, since when. Dates are half-open: [starts_on, ends_on), an empty end is open."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from comp.tenancy.models import KeptModel, LooseForeignKey, TenantForeignKey, TenantModel, User
+from comp.tenancy.walls import NoOverlap
+
+
+class PayCalendar(KeptModel):
+    """How the tenant's time is cut: `kind` gives the pay periods, the fiscal year start the quarters and years of measures."""
+
+    class Kind(models.TextChoices):
+        MONTHLY = "monthly", "Monthly"
+        QUARTERLY = "quarterly", "Quarterly"
+        P445 = "4-4-5", "4-4-5 weeks"
+        P454 = "4-5-4", "4-5-4 weeks"
+        P544 = "5-4-4", "5-4-4 weeks"
+
+    key = models.SlugField()
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    fiscal_year_start = models.PositiveSmallIntegerField(default=1)  # month, 1 to 12
+    year_end_weekday = models.PositiveSmallIntegerField(null=True, blank=True)  # 0 Monday; week-based calendars only
+    year_end_rule = models.CharField(max_length=7, blank=True)  # last | nearest
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "key"], name="calendar_key_once"),
+            models.CheckConstraint(condition=Q(fiscal_year_start__range=(1, 12)), name="calendar_month"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PayGroup(KeptModel):
+    """People who are paid together. `opens_on`: the first day for which Comp pays; what was released before falls into that period."""
+
+    key = models.SlugField()
+    name = models.CharField(max_length=120)
+    calendar = TenantForeignKey(PayCalendar)
+    opens_on = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="paygroup_key_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CreditRole(KeptModel):
+    """AE, SE, CSM, manager: the tenant defines its own."""
+
+    key = models.SlugField()
+    name = models.CharField(max_length=120)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="creditrole_key_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Territory(KeptModel):
+    key = models.SlugField()
+    name = models.CharField(max_length=120)
+
+    class Meta:
+        verbose_name_plural = "territories"
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="territory_key_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Team(KeptModel):
+    key = models.SlugField()
+    name = models.CharField(max_length=120)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="team_key_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Participant(KeptModel):
+    """A person (or partner company) who can earn."""
+
+    key = models.CharField(max_length=60)  # the employee number
+    name = models.CharField(max_length=150)
+    email = models.EmailField(blank=True)
+    user = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="+", db_constraint=False)
+    currency = models.CharField(max_length=3)
+    pay_group = TenantForeignKey(PayGroup)
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="participant_key_once")]
+        indexes = [models.Index(fields=["tenant", "user"], name="participant_user")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Position(KeptModel):
+    """What a participant is, by date: title, credit role, team, territory."""
+
+    participant = TenantForeignKey(Participant)
+    title = models.CharField(max_length=120)
+    credit_role = TenantForeignKey(CreditRole)
+    team = TenantForeignKey(Team, null=True, blank=True)
+    territory = TenantForeignKey(Territory, null=True, blank=True)
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            NoOverlap(name="position_once", key=["participant_id"]),
+            models.CheckConstraint(condition=Q(ends_on=None) | Q(ends_on__gt=F("starts_on")), name="position_dates"),
+        ]
+
+
+class ReportingLine(KeptModel):
+    """Who reports to whom, by date. At most one manager at a time; cycles are refused by the service."""
+
+    participant = TenantForeignKey(Participant)
+    manager = TenantForeignKey(Participant)
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            NoOverlap(name="reporting_once", key=["participant_id"]),
+            models.CheckConstraint(condition=Q(ends_on=None) | Q(ends_on__gt=F("starts_on")), name="reporting_dates"),
+            models.CheckConstraint(condition=~Q(participant=F("manager")), name="reporting_not_self"),
+        ]
+
+
+class PayModel(TenantModel):
+    """Base of tables that show pay: behind the pay wall by participant, and by pay group for those who see more."""
+
+    participant = TenantForeignKey(Participant)
+    pay_group = TenantForeignKey(PayGroup)
+    shows_pay = True
+
+    class Meta:
+        abstract = True
+
+
+class BulkPayModel(TenantModel):
+    """As PayModel, for bulk result rows: references proven set-wise by their one writer."""
+
+    participant = LooseForeignKey(Participant)
+    pay_group = LooseForeignKey(PayGroup)
+    shows_pay = True
+
+    class Meta:
+        abstract = True

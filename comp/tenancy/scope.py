@@ -1,0 +1,133 @@
+"""The tenant of a transaction: set for it alone, by SET LOCAL, and restored when an inner scope ends.
+
+    with tenant_scope(tenant.id, actor=Actor.command("demo"), pay=Pay.everyone()):
+        ...
+
+Outside a scope every query on a tenant table raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from comp.tenancy.walls import PAY
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: `kind` is user, task or command; `label` is what people read; `user_id` for users; `trace` is the request's or task's id."""
+
+    kind: str
+    label: str
+    user_id: int | None = None
+    trace: str = ""
+
+    @classmethod
+    def task(cls, name: str, trace: str = "") -> Actor:
+        return cls("task", name, trace=trace)
+
+    @classmethod
+    def command(cls, name: str) -> Actor:
+        return cls("command", name)
+
+
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """Whose pay a transaction may see: these participants, these pay groups, or everyone's (services that compute it)."""
+
+    participants: tuple[int, ...] = ()
+    groups: tuple[int, ...] | None = None
+    every: bool = False
+
+    @classmethod
+    def nobody(cls) -> Pay:
+        return cls()
+
+    @classmethod
+    def of(cls, participants: Iterable[int]) -> Pay:
+        return cls(participants=tuple(sorted(set(participants))))
+
+    @classmethod
+    def in_groups(cls, groups: Iterable[int]) -> Pay:
+        return cls(groups=tuple(sorted(set(groups))))
+
+    @classmethod
+    def everyone(cls) -> Pay:
+        return cls(every=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    tenant_id: int
+    actor: Actor
+    pay: Pay
+
+
+class NoTenant(Exception):
+    """Something that needs a tenant was called outside `tenant_scope`."""
+
+
+_current: ContextVar[Scope | None] = ContextVar("comp_scope", default=None)
+
+
+def current_scope() -> Scope:
+    """The innermost scope; raises NoTenant outside one."""
+    scope = _current.get()
+    if scope is None:
+        raise NoTenant("no tenant is set: open tenant_scope(...) first")
+    return scope
+
+
+def current_tenant_id() -> int:
+    return current_scope().tenant_id
+
+
+def _apply(scope: Scope) -> None:
+    pay = scope.pay
+    wide = pay.every or pay.groups is not None
+    groups = "*" if pay.every else "{" + ",".join(map(str, pay.groups or ())) + "}"
+    narrow = "{" + ",".join(map(str, pay.participants)) + "}"
+    who = f"{scope.actor.kind}:{scope.actor.label}"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SET LOCAL ROLE {PAY if wide else 'NONE'};"
+            "SET LOCAL app.tenant = %s; SET LOCAL app.actor = %s; SET LOCAL app.user_id = %s;"
+            "SET LOCAL app.pay = %s; SET LOCAL app.pay_groups = %s",
+            [str(scope.tenant_id), who[:200], str(scope.actor.user_id or ""), narrow, groups],
+        )
+
+
+@contextmanager
+def tenant_scope(tenant_id: int, *, actor: Actor | None = None, pay: Pay | None = None) -> Iterator[Scope]:
+    """Opens a transaction (a savepoint inside another) in which `tenant_id` is the tenant.
+
+    An inner scope inherits actor and pay where they are not given. Leaving it restores the outer one; on an exception the savepoint's
+    rollback restores it.
+    """
+    outer = _current.get()
+    actor = actor or (outer.actor if outer else Actor("system", "unnamed"))
+    pay = pay if pay is not None else (outer.pay if outer else Pay.nobody())
+    scope = Scope(int(tenant_id), actor, pay)
+    with transaction.atomic():
+        _apply(scope)
+        token = _current.set(scope)
+        try:
+            yield scope
+        finally:
+            _current.reset(token)
+        if outer is not None and connection.in_atomic_block and not connection.needs_rollback:
+            _apply(outer)
+
+
+@contextmanager
+def as_user(user_id: int) -> Iterator[None]:
+    """A transaction before the tenant is known: shows this user's own memberships and nothing else."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL app.user_id = %s", [str(user_id)])
+        yield

@@ -1,0 +1,54 @@
+"""The navigation by capability: what a role may open is listed here and shown in this order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+
+from comp.tenancy.capabilities import Can
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line of the rail. `extra` ones are left out of the phone's bottom bar."""
+
+    label: str
+    name: str  # URL name below /t/<tenant>/
+    needs: Can
+    icon: str  # heroicons name
+    extra: bool = False
+
+
+ITEMS = (
+    Item("Home", "home", Can.PAY_OWN, "home"),
+    Item("Deals", "my_deals", Can.PAY_OWN, "briefcase"),
+    Item("Statements", "statement_list", Can.PAY_OWN, "document-text"),
+    Item("Team", "team", Can.PAY_TEAM, "user-group"),
+    Item("Payouts", "batch_list", Can.BATCH_READ, "banknotes"),
+    Item("Plans", "plan_list", Can.PLAN_READ, "clipboard-document-list"),
+    Item("People", "assignment_list", Can.PEOPLE_READ, "users"),
+    Item("Data quality", "issue_list", Can.DATA_FIX, "inbox"),
+    Item("Deliveries", "delivery_list", Can.DATA_FIX, "arrow-down-on-square", extra=True),
+    Item("Ledger", "ledger", Can.LEDGER_READ, "book-open", extra=True),
+    Item("Audit", "audit", Can.AUDIT_READ, "shield-check", extra=True),
+)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, object]]:
+    """The items that the signed-in person may open, the current one marked."""
+    tenant, can = request.tenant, request.can  # type: ignore[attr-defined]
+    match = request.resolver_match
+    found = []
+    for item in ITEMS:
+        if item.needs not in can or (item.needs == Can.PAY_OWN and request.participant is None):  # type: ignore[attr-defined]
+            continue
+        try:
+            url = reverse(item.name, kwargs={"tenant": tenant.slug})
+        except NoReverseMatch:
+            continue
+        section = match.kwargs.get("section", match.url_name) if match else ""
+        current = bool(match) and (section == item.name or request.path.startswith(url) and item.name != "home")
+        found.append({"label": item.label, "url": url, "icon": item.icon, "extra": item.extra, "current": current})
+    return found

@@ -1,0 +1,25 @@
+"""Who hears whose news, and in which order waiting work is done. The only place where lower rooms reach upper ones."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class WiringConfig(AppConfig):
+    name = "comp"
+    label = "comp"
+
+    def ready(self) -> None:
+        import comp.celery  # noqa: F401  (so that shared tasks find the app in every process)
+        from comp.outbox.services import messages_drain, register_drain, subscribe
+        from crediting.services.mailbox import mailbox_drain
+        from payouts.services import scopes
+
+        subscribe("facts.changed", scopes.on_facts_changed)
+        subscribe("plan.published", scopes.on_plan_published)
+        subscribe("assignment.changed", scopes.on_assignment_changed)
+        subscribe("quota.changed", scopes.on_quota_changed)
+        subscribe("people.changed", scopes.on_people_changed)
+        register_drain("mailbox", mailbox_drain)
+        register_drain("messages", messages_drain)
+        register_drain("recompute", scopes.scopes_recompute)

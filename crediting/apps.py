@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CreditingConfig(AppConfig):
+    name = "crediting"
+    verbose_name = "Crediting"

@@ -1,0 +1,29 @@
+"""What happened, and whose it is."""
+
+from crediting.models.credits import Credit
+from crediting.models.facts import (
+    Account,
+    Deal,
+    DealRevision,
+    DealTeam,
+    MilestoneRevision,
+    Product,
+    UsageReading,
+)
+from crediting.models.intake import DataIssue, EndpointSecret, HookEndpoint, RawDelivery, SourceMapping
+
+__all__ = [
+    "Account",
+    "Credit",
+    "DataIssue",
+    "Deal",
+    "DealRevision",
+    "DealTeam",
+    "EndpointSecret",
+    "HookEndpoint",
+    "MilestoneRevision",
+    "Product",
+    "RawDelivery",
+    "SourceMapping",
+    "UsageReading",
+]

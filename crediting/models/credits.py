@@ -1,0 +1,36 @@
+"""Credits: a share of one deal given to one participant. A projection, written only by payouts.services.recompute."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from comp.people.models import BulkPayModel
+from comp.tenancy.models import LooseForeignKey
+from crediting.models.facts import Deal
+from plans.models import Plan, PlanVersion
+
+
+class Credit(BulkPayModel):
+    """(participant, deal, plan, rule, role, split) is its natural key."""
+
+    deal = LooseForeignKey(Deal)
+    revision = models.BigIntegerField()  # the deal revision it was computed from
+    plan = LooseForeignKey(Plan)
+    plan_version = LooseForeignKey(PlanVersion)
+    rule = models.CharField(max_length=50)
+    role = models.CharField(max_length=50)
+    split = models.IntegerField()
+    credit_class = models.CharField(max_length=50)
+    kind = models.SmallIntegerField()  # 0 direct, 1 rolled up
+    credit_date = models.DateField()
+    pot_minor = models.BigIntegerField()
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "participant", "deal", "plan", "rule", "role", "split"], name="credit_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="credit_period")]

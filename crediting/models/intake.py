@@ -1,0 +1,140 @@
+"""Deliveries as they came in, and what had to be asked about them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from comp.tenancy.models import KeptModel, TenantForeignKey, TenantModel
+from comp.tenancy.walls import AppendOnly
+
+
+class HookEndpoint(KeptModel):
+    """An address that a system posts to. Its token (comp.tenancy.EndpointRoute) is unguessable and gives the tenant."""
+
+    key = models.SlugField()
+    name = models.CharField(max_length=120)
+    adapter = models.CharField(max_length=30, default="standard")
+    token = models.CharField(max_length=64)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "key"], name="endpoint_key_once"),
+            models.UniqueConstraint(fields=["tenant", "token"], name="endpoint_token_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EndpointSecret(TenantModel):
+    """A signing secret (`whsec_…`). Two live ones during a rotation; an ended one verifies nothing."""
+
+    endpoint = TenantForeignKey(HookEndpoint)
+    secret = models.CharField(max_length=200)  # encrypted by comp.core's caller (crediting.services.endpoints)
+    created_at = models.DateTimeField(default=timezone.now)
+    ends_at = models.DateTimeField(null=True, blank=True)
+
+
+class RawDelivery(TenantModel):
+    """One delivery, its raw bytes kept for ever. Stored once by the sender's id; the same id with another body is quarantined and shown.
+
+    pending → done | waiting (for answers in the data-quality inbox) | parked (the adapter failed: shown) ; quarantined.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        DONE = "done", "Done"
+        WAITING = "waiting", "Waiting"
+        PARKED = "parked", "Parked"
+        QUARANTINED = "quarantined", "Quarantined"
+
+    endpoint = TenantForeignKey(HookEndpoint)
+    sender_id = models.CharField(max_length=200)
+    sent_at = models.DateTimeField()
+    received_at = models.DateTimeField(default=timezone.now)
+    body = models.BinaryField()
+    body_sha256 = models.CharField(max_length=64)
+    headers = models.JSONField(default=dict)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
+    attempts = models.IntegerField(default=0)
+    error = models.TextField(blank=True)
+    processed_at = models.DateTimeField(null=True)
+    waits_for = models.JSONField(default=list)  # [[kind, value], …] of open data issues
+
+    class Meta:
+        verbose_name_plural = "raw deliveries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "endpoint", "sender_id"], condition=~Q(state="quarantined"), name="delivery_once"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant", "endpoint", "sender_id", "body_sha256"], name="delivery_body_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["pending", "done", "waiting", "parked", "quarantined"]), name="delivery_state"
+            ),
+            AppendOnly(name="delivery_append", changing=["state", "attempts", "error", "processed_at", "waits_for"]),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "id"], condition=Q(state="pending"), name="delivery_pending"),
+            models.Index(fields=["tenant", "state", "id"], name="delivery_state_i"),
+        ]
+
+
+class SourceMapping(KeptModel):
+    """What a source's word means here: an owner is a participant, a product name is a product, a blank account is a stated account."""
+
+    class Kind(models.TextChoices):
+        OWNER = "owner", "Owner"
+        PRODUCT = "product", "Product"
+        ACCOUNT = "account", "Account"
+        SECTOR = "sector", "Sector"
+        ROLE = "role", "Credit role"
+
+    endpoint = TenantForeignKey(HookEndpoint)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    value = models.CharField(max_length=200, blank=True)  # as the source writes it; blank means "was empty"
+    target = models.CharField(max_length=200)  # key of the participant, product, account or role; text of the sector
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "endpoint", "kind", "value"], name="mapping_once")]
+
+
+class DataIssue(TenantModel):
+    """One question of the data-quality inbox. Deliveries that wait for it name it in `waits_for`.
+
+    `kind` is a mapping kind, or deal (a milestone or reading came before its deal), currency, amount, adapter.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        RESOLVED = "resolved", "Resolved"
+
+    endpoint = TenantForeignKey(HookEndpoint)
+    kind = models.CharField(max_length=10)
+    value = models.CharField(max_length=200, blank=True)
+    message = models.TextField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    first_delivery = TenantForeignKey(RawDelivery)
+    opened_at = models.DateTimeField(default=timezone.now)
+    waiting = models.IntegerField(default=0)  # deliveries that wait for it
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    resolution = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "endpoint", "kind", "value"], name="issue_once"),
+            models.CheckConstraint(condition=Q(state__in=["open", "resolved"]), name="issue_state"),
+        ]
+        indexes = [models.Index(fields=["tenant", "state", "kind"], name="issue_open")]

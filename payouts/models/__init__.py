@@ -1,0 +1,20 @@
+"""What credit earns, what is payable, who agreed, what was paid."""
+
+from payouts.models.batches import Batch, BatchLine
+from payouts.models.figures import Attainment, Cause, ChangedScope, Earning, FigureChange, Payable, Statement, Tranche
+from payouts.models.ledger import LedgerEntry, LedgerTransaction
+
+__all__ = [
+    "Attainment",
+    "Batch",
+    "BatchLine",
+    "Cause",
+    "ChangedScope",
+    "Earning",
+    "FigureChange",
+    "LedgerEntry",
+    "LedgerTransaction",
+    "Payable",
+    "Statement",
+    "Tranche",
+]
