@@ -40,6 +40,8 @@ _DIGITS = (
 CURRENCIES = frozenset(_DIGITS)
 
 _AMOUNT = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]+)(?:\.(?P<rest>[0-9]+))?")
+# A code such as IQD stands apart from the digits; a sign such as $ does not.
+_TOUCHING = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -102,6 +104,7 @@ def format_money(minor: int, currency: str, locale: str = "en_US") -> str:
     pattern = copy.copy(known.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     text = str(pattern.apply(_decimal(abs(minor), currency), known, currency=currency, currency_digits=False))
+    text = _TOUCHING.sub("\u00a0", text)
     return f"{MINUS}({text})" if minor < 0 else text
 
 
