@@ -19,7 +19,7 @@ Cell = str | int | Decimal | dt.date | dt.datetime | bool | None
 
 
 def safe_cell(value: Cell) -> str:
-    """The cell's text. Text that could start a formula gets an apostrophe before it; numbers and dates are left alone."""
+    """The cell's text. Text that could start a formula gets an apostrophe before it; numbers and dates stay."""
     match value:
         case None:
             return ""
@@ -57,8 +57,8 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
 def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> HttpResponse:
     """The table as a download called `name`.csv.
 
-    Written out here and now, not streamed: a stream would read its rows after the request's transaction, and with it the
-    tenant's wall, is gone.
+    Written out here and now, not streamed: a stream would read its rows after the request's transaction is over, and
+    the tenant's wall with it.
     """
     answer = HttpResponse(csv_text(header, rows), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{get_valid_filename(name)}.csv"'

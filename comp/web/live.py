@@ -11,9 +11,9 @@ from django.shortcuts import render
 def live_response(request: HttpRequest, version: object, template: str, context: dict[str, Any]) -> HttpResponse:
     """204 when the asker already shows `version`, else the fragment with `version` in its context.
 
-    The template wraps its content in `{% live id url version %}`. The version is any short text that changes whenever the
-    region would look different; asking for it should cost one cheap query. Pass callables in `context` for what is costly:
-    Django calls them only when the template does.
+    The template wraps its content in `{% live id url version %}`. The version is any short text that changes whenever
+    the region would look different; asking for it should cost one cheap query. Pass callables in `context` for what is
+    costly: they are called only when the template is drawn.
     """
     if request.GET.get("v") == str(version):
         answer = HttpResponse(status=204)

@@ -125,7 +125,7 @@ def card(content: str, title: str = "", aside: str = "", url: str = "", id: str 
 
 @register.simple_block_tag
 def note(content: str, tone: str = "", icon: str = "information-circle") -> SafeString:
-    """A remark across the page, for what needs the reader: tone wait, good, stop or none. A button may follow the text."""
+    """A remark across the page, for what needs the reader; tone wait, good, stop or none. A button may follow."""
     return format_html('<div class="note-box {}">{}{}</div>', tone, icons.icon(icon, 20), mark_safe(content))
 
 
