@@ -37,10 +37,6 @@ TEMPLATES = [
 ]
 
 
-class House:
-    slug, name = "demo", "Ravenna Systems"
-
-
 def shell(request: HttpRequest) -> dict[str, object]:
     labels = [("Home", "home", False), ("Deals", "briefcase", False), ("Statements", "document-text", False)]
     labels += [
@@ -49,12 +45,9 @@ def shell(request: HttpRequest) -> dict[str, object]:
         ("Questions", "chat-bubble-left-ellipsis", True),
     ]
     return {
-        "house": House,
+        "tenant": {"name": "Ravenna Systems", "slug": "ravenna"},
         "who": {"name": "Darcel Schlecht", "role": "Representative", "initials": "DS"},
-        "tenants": [
-            {"name": "Ravenna Systems", "url": "#", "current": True},
-            {"name": "Rival Ltd", "url": "#", "current": False},
-        ],
+        "tenants": [{"name": "Ravenna Systems", "slug": "ravenna"}, {"name": "Rival Ltd", "slug": "rival"}],
         "nav": [
             {
                 "label": label,
