@@ -5,7 +5,16 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from comp.web import pages_start
+
 urlpatterns = [
+    path("", pages_start.start, name="start"),
+    path("choose/", pages_start.choose, name="choose"),
+    path("health/", pages_start.health, name="health"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("t/<slug:tenant>/", include("payouts.urls")),
+    path("t/<slug:tenant>/", include("crediting.urls")),
+    path("t/<slug:tenant>/", include("plans.urls")),
+    path("t/<slug:tenant>/", include("comp.web.urls")),
 ]

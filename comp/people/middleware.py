@@ -11,11 +11,9 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 
 from comp.people.selectors import downline_ids, own_participant
-from comp.tenancy.capabilities import Can, Role, capabilities
-from comp.tenancy.models import Membership, Tenant
+from comp.tenancy.capabilities import Can, capabilities
 from comp.tenancy.scope import Actor, Pay, as_user, tenant_scope
-
-SESSION_TENANT = "tenant"
+from comp.tenancy.selectors import SESSION_TENANT, memberships
 
 
 class TenantMiddleware:
@@ -70,19 +68,6 @@ class TenantMiddleware:
         from django.core.handlers.exception import convert_exception_to_response
 
         return convert_exception_to_response(refuse)(request)
-
-
-def memberships(user_id: int) -> dict[str, tuple[Tenant, list[str], list[str]]]:
-    """The tenants that a user may enter: slug to (tenant, roles, pay group keys; none means all). Inside `as_user`."""
-    found: dict[str, tuple[Tenant, list[str], list[str]]] = {}
-    rows = Membership.objects.filter(user_id=user_id).select_related("tenant").order_by("tenant__name", "role")
-    for row in rows:
-        if row.role == Role.INTEGRATION:
-            continue
-        _, roles, groups = found.setdefault(row.tenant.slug, (row.tenant, [], []))
-        roles.append(row.role)
-        groups.extend(row.pay_groups)
-    return found
 
 
 def _pay(can: frozenset[Can], participant: Any, pay_groups: list[str]) -> Pay:
