@@ -18,7 +18,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from comp.local import roles
-from comp.local.migrations import CHECKOUT, migrations_digest
+from comp.local.digests import CHECKOUT, migrations_digest
 from comp.local.postgres import SUPERUSER, UNSAFE_BUT_FAST, Postgres
 from comp.local.process import locked
 
