@@ -132,7 +132,7 @@ def test_dates_outside_the_calendar_are_refused():
 
 
 def rich_world(**changes):
-    """Everything at once: two versions, split teams, roll-ups over two levels, negative deals, caps, bonuses, tranches."""
+    """Two versions, split teams, roll-ups over two levels, negative deals, caps, bonuses and tranches at once."""
     source = random.Random(7)
     people = range(1, 9)
     deals = [

@@ -1,0 +1,332 @@
+"""Why a line is what it is: the steps from the deal to the payable, from the scalars that stand beside it.
+
+Nothing is calculated anew in another way: the slices of a line add up to its exact earning, and that times the factor,
+rounded, is the `rounded` of `calculate` (rounding along the curve differs by what the lines before have rounded away).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+from comp.core.days import day_date
+from comp.core.money import format_money
+from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
+from plans.rules.compiled import Bonus, CompiledPlan, Component, Tiers, Tranche
+
+Unit = Literal["money", "share", "factor", "none"]
+
+#: The tier of a slice below zero that pays nothing.
+BELOW_ZERO = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a credit at one rate. `amount_in_slice` and `earns` are exact, in minor units. Where a credit reaches a
+    retroactive tier, a slice also re-rates what came before it: its `rate` is the difference of the two rates."""
+
+    tier: int
+    tier_start: Fraction
+    rate: Fraction
+    amount_in_slice: Fraction
+    earns: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class TrancheFacts:
+    amount: int
+    trigger_day: int  # MISSING_DAY while not met
+    release_day: int  # MISSING_DAY while waiting
+
+
+@dataclass(frozen=True, slots=True)
+class LineFacts:
+    """What is stored of a line, its credit, its group and its tranches, in minor units."""
+
+    whole: int  # the deal's whole amount
+    rule: int  # index into the plan's credit rules
+    role: str
+    split: int
+    pot: int
+    amount: int  # the credit
+    position: int
+    before: int
+    after: int
+    quota: int | None
+    total: int  # of the group
+    band: int
+    rounded: int
+    earned: int
+    waiting: bool
+    tranches: tuple[TrancheFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the way. `value` is exact: minor units for money, a ratio for a share or factor. `detail` holds what
+    a table beside the sentence shows, ready for JSON except for its exact ratios and slices."""
+
+    label_code: str
+    sentence: str
+    value: int | Fraction | None
+    unit: Unit
+    detail: Mapping[str, Any]
+
+
+def flat_tier(component: Component, quota: int | None) -> int | None:
+    """The tier that a missing or zero quota puts everything in; None where it pays nothing or the tiers apply."""
+    if component.tiers is None:
+        return None
+    outcome = component.missing_quota if quota is None else component.zero_quota if quota == 0 else None
+    return {"lowest_tier": 0, "highest_tier": len(component.tiers.rates) - 1}.get(outcome or "")
+
+
+def pays_nothing(component: Component, quota: int | None) -> bool:
+    """Whether the quota lets a component pay nothing: it is waited for, or stated to."""
+    if component.quota is None:
+        return False
+    outcome = component.missing_quota if quota is None else component.zero_quota if quota == 0 else None
+    return outcome in ("wait", "no_pay")
+
+
+def tier_of(tiers: Tiers, total: int, quota: int) -> int:
+    """The tier that holds a running total."""
+    bounds = [tier.start * quota for tier in tiers.rates[1:]]
+    return sum(total >= bound if tiers.boundary == "above" else total > bound for bound in bounds)
+
+
+def slices(component: Component, before: int, after: int, quota: int | None, total: int) -> list[Slice]:
+    """The parts of a commission line by rate, before the accelerator: their `earns` add up to its exact base earning.
+
+    `total` is the group's final total, which only proportional attribution reads. Empty for a bonus, and where nothing
+    is paid because of the quota.
+    """
+    tiers = component.tiers
+    if tiers is None or pays_nothing(component, quota):
+        return []
+    flat = flat_tier(component, quota)
+    if flat is not None:
+        return [_slice(tiers, flat, Fraction(after - before))]
+    assert quota is not None
+    if tiers.attribution == "proportional":
+        return [_rated(component, tiers, total, quota, Fraction(after - before))]
+    if tiers.mode == "retroactive":
+        own = _rated(component, tiers, after, quota, Fraction(after - before))
+        earlier = _rated(component, tiers, before, quota, Fraction(before))
+        lift = own.rate - earlier.rate
+        if not before or not lift:
+            return [own]
+        return [own, Slice(earlier.tier, earlier.tier_start, lift, Fraction(before), lift * before)]
+    found = []
+    below_zero = Fraction(min(after, 0) - min(before, 0))
+    if below_zero and component.below_zero == "no_pay":
+        found.append(Slice(BELOW_ZERO, Fraction(0), Fraction(0), below_zero, Fraction(0)))
+        before, after = max(before, 0), max(after, 0)
+    for place, tier in enumerate(tiers.rates):
+        end = tiers.rates[place + 1].start * quota if place + 1 < len(tiers.rates) else None
+        start = tier.start * quota if place else None
+        part = _inside(after, start, end) - _inside(before, start, end)
+        if part:
+            found.append(_slice(tiers, place, part))
+    return found
+
+
+def explain_line(plan: CompiledPlan, component: Component, line: LineFacts) -> list[Step]:
+    """The steps from the deal's amount to what is released of the line."""
+    say = _Sayer(plan, component, line)
+    steps = [say.deal(), say.credit()]
+    if component.quota is not None or component.tiers is not None:
+        steps.append(say.position())
+    if line.waiting:
+        steps.append(say.waits())
+    else:
+        steps.append(say.tiers() if component.tiers is not None else say.bonus())
+        if component.accelerator is not None:
+            steps.append(say.accelerator())
+        steps.append(say.rounding())
+        if component.cap is not None:
+            steps.append(say.cap())
+    return [*steps, *say.release()]
+
+
+def percent_text(share: Fraction) -> str:
+    """A share for people, with at most two decimals and never rounded up, so that 99.999% does not read as 100%."""
+    hundredths = abs(share.numerator) * 10_000 // share.denominator
+    whole, rest = divmod(hundredths, 100)
+    text = f"{whole:,}.{rest:02}".rstrip("0").rstrip(".")
+    return f"{'-' if share < 0 and hundredths else ''}{text}%"
+
+
+def trigger_text(entry: Tranche) -> str:
+    """What releases a tranche."""
+    if entry.at is not None:
+        return f"{percent_text(entry.at)} of the contracted usage"
+    return entry.on.replace("_", " ").replace("-", " ")
+
+
+def _slice(tiers: Tiers, place: int, part: Fraction) -> Slice:
+    tier = tiers.rates[place]
+    return Slice(place, tier.start, tier.rate, part, part * tier.rate)
+
+
+def _rated(component: Component, tiers: Tiers, total: int, quota: int, part: Fraction) -> Slice:
+    """`part` at the rate of the tier that holds `total`."""
+    if total < 0 and component.below_zero == "no_pay":
+        return Slice(BELOW_ZERO, Fraction(0), Fraction(0), part, Fraction(0))
+    return _slice(tiers, tier_of(tiers, total, quota), part)
+
+
+def _inside(total: int, start: Fraction | None, end: Fraction | None) -> Fraction:
+    """How much of a running total lies between two bounds."""
+    top = Fraction(total) if end is None else min(Fraction(total), end)
+    return top if start is None else max(top - start, Fraction(0))
+
+
+class _Sayer:
+    """Says each step of one line."""
+
+    def __init__(self, plan: CompiledPlan, component: Component, line: LineFacts) -> None:
+        self.plan, self.component, self.line = plan, component, line
+        self.parts = slices(component, line.before, line.after, line.quota, line.total)
+        self.exact = sum((part.earns for part in self.parts), Fraction(0))
+
+    def money(self, minor: int | Fraction) -> str:
+        """For people; an exact amount between two minor units is shown by the one towards zero, with dots."""
+        towards_zero = int(minor)
+        text = format_money(towards_zero, self.plan.currency)
+        return text if towards_zero == minor else f"{text}…"
+
+    def deal(self) -> Step:
+        return Step("deal", f"The deal is worth {self.money(self.line.whole)}.", self.line.whole, "money", {})
+
+    def credit(self) -> Step:
+        line, rule = self.line, self.plan.credit_rules[self.line.rule]
+        rolled = line.split >= ROLLED_SPLIT
+        detail = {"rule": rule.key, "role": line.role, "rolled": rolled, "pot": line.pot, "credit": line.amount}
+        if rolled:
+            entry = rule.roll_up[line.split - ROLLED_SPLIT]
+            detail["limit"] = entry.limit
+            sentence = f"Credits of {self.money(line.pot)} by your team roll up to you as {line.role}"
+            if line.amount != line.pot:
+                sentence += f", limited to {percent_text(entry.limit)} of the deal: {self.money(line.amount)}"
+        else:
+            share = next(entry.share for entry in rule.credit if entry.role == line.role)
+            detail["share"] = share
+            sentence = f"Role {line.role} is credited with {percent_text(share)} of it: {self.money(line.pot)}"
+            if line.amount != line.pot:
+                sentence += f", of which your part is {self.money(line.amount)}"
+        return Step("credit", f"{sentence}.", line.amount, "money", detail)
+
+    def position(self) -> Step:
+        line, every = self.line, self.component.every
+        sentence = f"As credit {line.position} of the {every} it takes the total from {self.money(line.before)} to "
+        sentence += self.money(line.after)
+        detail: dict[str, Any] = {"position": line.position, "before": line.before, "after": line.after}
+        detail |= {"quota": line.quota, "quota_key": self.component.quota, "attainment": None}
+        attainment = None
+        if line.quota:
+            from_, attainment = Fraction(line.before, line.quota), Fraction(line.after, line.quota)
+            detail["attainment"] = (from_, attainment)
+            sentence += (
+                f", from {percent_text(from_)} to {percent_text(attainment)} of the quota of {self.money(line.quota)}"
+            )
+        return Step("position", f"{sentence}.", attainment, "share", detail)
+
+    def waits(self) -> Step:
+        state = "missing" if self.line.quota is None else "zero"
+        sentence = f"It earns nothing yet: the quota {self.component.quota} is {state}."
+        return Step("waits", sentence, 0, "money", {"quota_key": self.component.quota, "state": state})
+
+    def tiers(self) -> Step:
+        tiers = self.component.tiers
+        assert tiers is not None
+        applied = {part.tier for part in self.parts}
+        rows = [
+            {"tier": place, "from": tier.start, "rate": tier.rate, "applied": place in applied}
+            for place, tier in enumerate(tiers.rates)
+        ]
+        detail = {"mode": tiers.mode, "attribution": tiers.attribution, "tiers": rows, "slices": tuple(self.parts)}
+        pieces = [f"{percent_text(part.rate)} of {self.money(part.amount_in_slice)}" for part in self.parts]
+        sentence = f"{' and '.join(pieces)} is {self.money(self.exact)}." if pieces else "By its quota it pays nothing."
+        return Step("tiers", sentence, self.exact, "money", detail)
+
+    def bonus(self) -> Step:
+        bonus = self.component.bonus
+        assert bonus is not None
+        amount = self.money(bonus.amount)
+        detail = {"amount": bonus.amount, "per": bonus.per, "min_deal": bonus.min_deal, "at": bonus.at}
+        if bonus.per == "measure_period":
+            assert bonus.at is not None
+            reached = "reaching" if bonus.boundary == "above" else "passing"
+            sentence = f"{reached.capitalize()} {percent_text(bonus.at)} of the quota pays {amount}"
+        else:
+            least = "" if bonus.min_deal is None else f" of at least {self.money(bonus.min_deal)}"
+            sentence = f"Each deal{least} pays {amount}"
+        self.exact = Fraction(_bonus_sign(bonus, self.component, self.line) * bonus.amount)
+        sentence += f"; this credit earns {self.money(self.exact)}."
+        return Step("bonus", sentence, self.exact, "money", detail)
+
+    def accelerator(self) -> Step:
+        accelerator = self.component.accelerator
+        assert accelerator is not None
+        band = accelerator.bands[self.line.band]
+        self.exact *= band.times
+        rows = [
+            {"from": each.start, "times": each.times, "applied": place == self.line.band}
+            for place, each in enumerate(accelerator.bands)
+        ]
+        sentence = f"For a deal of this size it counts {float(band.times):g} times: {self.money(self.exact)}."
+        return Step("accelerator", sentence, band.times, "factor", {"bands": rows, "earns": self.exact})
+
+    def rounding(self) -> Step:
+        plan = self.plan
+        to = "minor unit" if plan.round_step == 1 else "whole unit"
+        how = "" if plan.round_at == "line" else ", together with the credits before it"
+        sentence = f"Rounded to the {to} ({plan.round_mode}){how}: {self.money(self.line.rounded)}."
+        detail = {"at": plan.round_at, "mode": plan.round_mode, "step": plan.round_step, "exact": self.exact}
+        return Step("rounding", sentence, self.line.rounded, "money", detail)
+
+    def cap(self) -> Step:
+        cap, line = self.component.cap, self.line
+        assert cap is not None
+        per = "deal" if cap.per == "deal" else self.component.every
+        lost = line.rounded - line.earned
+        effect = f"leaves {self.money(line.earned)}" if lost else "takes nothing away"
+        sentence = f"The cap of {self.money(cap.amount)} per {per} {effect}."
+        return Step("cap", sentence, line.earned, "money", {"cap": cap.amount, "per": cap.per, "lost": lost})
+
+    def release(self) -> list[Step]:
+        steps = []
+        for place, (entry, part) in enumerate(zip(self.component.release, self.line.tranches, strict=True)):
+            due = part.release_day != MISSING_DAY
+            amount, trigger = self.money(part.amount), trigger_text(entry)
+            state = f"released on {day_date(part.release_day)}" if due else "still waiting for it"
+            at = "on" if entry.at is None else "at"
+            sentence = f"{percent_text(entry.share)} {at} {trigger}: {amount}, {state}."
+            detail = {"index": place, "on": entry.on, "at": entry.at, "share": entry.share, "met": due}
+            detail |= {
+                "trigger_day": part.trigger_day if due else None,
+                "release_day": part.release_day if due else None,
+            }
+            steps.append(Step("release", sentence, part.amount, "money", detail))
+        return steps
+
+
+def _bonus_sign(bonus: Bonus, component: Component, line: LineFacts) -> int:
+    """Whether a credit earns a bonus (1), takes it back (-1) or neither (0)."""
+    if pays_nothing(component, line.quota):
+        return 0
+    if bonus.per == "credit":
+        large = bonus.min_deal is None or abs(line.whole) >= bonus.min_deal
+        return large * ((line.amount > 0) - (line.amount < 0))
+    if not line.quota:
+        reached = line.quota == 0 and component.zero_quota == "highest_tier"
+        return int(reached and line.position == 1)
+    assert bonus.at is not None
+    bound = bonus.at * line.quota
+    before, after = (
+        total >= bound if bonus.boundary == "above" else total > bound for total in (line.before, line.after)
+    )
+    return after - before
