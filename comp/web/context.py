@@ -28,5 +28,5 @@ def _who(request: HttpRequest) -> dict[str, str] | None:
     name = str(user)
     words = name.replace("@", " ").replace(".", " ").split()
     initials = "".join(word[0] for word in [*words[:1], *words[1:][-1:]]).upper()
-    roles = ", ".join(Role(role).label for role in sorted(getattr(request, "roles", ())))
+    roles = ", ".join(str(Role(role).label) for role in sorted(getattr(request, "roles", ())))
     return {"name": name, "role": roles, "initials": initials}
