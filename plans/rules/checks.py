@@ -144,7 +144,7 @@ def _roll_up(look: Look, rule: Document, path: str, roles: set[str]) -> set[str]
                 look.report(join(join(place, "from"), number), role, allowed, message)
         to = look.slug(entry, place, "to")
         if to is not None and to in receivers:
-            message = f"A second roll-up to {to}: where both reach one manager, the deal counts for him twice."
+            message = f"A second roll-up to {to}: a manager whom both reach counts the deal twice."
             look.warn(join(place, "to"), to, "one roll-up for each receiving role", message)
         if to is not None:
             receivers.add(to)
@@ -203,8 +203,8 @@ def _credits(look: Look, component: Document, path: str, credited: Credited, cou
     roles = look.slugs(credits, path, "roles", "roles")
     for name in classes:
         counted.setdefault(name, set()).update(roles)
-        if name not in credited:
-            allowed = listed(sorted(credited)) if credited else "none so far"
+        if credited and name not in credited:
+            allowed = listed(sorted(credited))
             message = f"No credit rule gives credit of the class {name}; classes given: {allowed}."
             look.report(join(path, "classes"), name, allowed, message)
     given: set[str] = set().union(*(credited.get(name, set()) for name in classes))
@@ -241,7 +241,9 @@ def _rolled_from(rule: Document) -> set[str]:
 
 
 def _quota(look: Look, component: Document, path: str) -> None:
-    if "quota" not in component:
+    look.word(component, path, "missing_quota", MISSING_QUOTA)
+    look.word(component, path, "zero_quota", ZERO_QUOTA)
+    if "quota" not in component or component.get("kind") not in ("commission", "bonus"):
         return
     bonus = component.get("bonus")
     per_credit = component.get("kind") == "bonus" and isinstance(bonus, dict) and bonus.get("per") == "credit"
@@ -249,13 +251,11 @@ def _quota(look: Look, component: Document, path: str) -> None:
         if component["quota"] is not None:
             message = f"A bonus per credit is held against no quota; found {shown(component['quota'])}, allowed: null."
             look.report(join(path, "quota"), component["quota"], "null", message)
-    elif component["quota"] is None and component.get("kind") in ("commission", "bonus"):
+    elif component["quota"] is None:
         message = "A quota is needed: only a bonus per credit can do without. Found null; allowed: a quota key."
         look.report(join(path, "quota"), "null", "a quota key", message)
     else:
         look.slug(component, path, "quota")
-    look.word(component, path, "missing_quota", MISSING_QUOTA)
-    look.word(component, path, "zero_quota", ZERO_QUOTA)
 
 
 def _tiers(look: Look, value: Any, path: str) -> None:

@@ -74,8 +74,8 @@ class Look:
         for key in value:
             if key not in known:
                 near = get_close_matches(str(key), [name for name in known if name not in value], 1)
-                hint = f" Did you mean `{near[0]}`?" if near else ""
-                self.report(join(path, key), key, ", ".join(known), f"`{key}` is not known here.{hint}")
+                hint = f"Did you mean `{near[0]}`?" if near else f"Known are {', '.join(known)}."
+                self.report(join(path, key), key, ", ".join(known), f"`{key}` has no place here. {hint}")
         for key in required:
             if key not in value:
                 self.report(
@@ -162,8 +162,8 @@ class Look:
         if value is None:
             number = read_number(found)
             hint = ""
-            if number is not None:
-                as_percent = f"{shown(written(found))}%" if number >= 1 or number <= 0 else percent_of(number)
+            if number is not None and 0 <= number <= 100:
+                as_percent = f"{shown(written(found))}%" if number >= 1 or number == 0 else percent_of(number)
                 hint = f" A plain number is no percentage: write {as_percent} if that is meant."
             self.report(join(path, key), found, allowed, f"Found {shown(found)}; allowed: {allowed}.{hint}")
         elif not (value >= 0 if zero else value > 0) or value > MAX_PERCENT:
