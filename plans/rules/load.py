@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from comp.core.errors import Problem, ProblemsError
+from plans.rules.look import join
 from plans.rules.normal import normalise
 from plans.rules.values import Document
 
@@ -51,6 +52,22 @@ def read_yaml(text: str) -> Document:
         raise ProblemsError(problems)
     result: Document = normalise(document)
     return result
+
+
+def line_numbers(text: str) -> dict[str, int]:
+    """The line on which each path of `check` stands in a text that `read_yaml` takes, for an editor to point at."""
+    lines: dict[str, int] = {}
+    node = _Loader(text).get_single_node()
+    if node is not None:
+        _number(node, "", lines)
+    return lines
+
+
+def line_of(path: str, lines: dict[str, int]) -> int | None:
+    """The line of a path, or of the nearest table around it (a missing key stands nowhere)."""
+    while path and path not in lines:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return lines.get(path)
 
 
 def to_yaml(document: Document) -> str:
@@ -148,6 +165,18 @@ def _table(node: yaml.MappingNode, problems: list[Problem]) -> Document:
         lines.setdefault(key, line)
         table[key] = _value(value_node, problems)
     return table
+
+
+def _number(node: yaml.Node, path: str, lines: dict[str, int]) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            key = join(path, str(key_node.value))
+            lines[key] = key_node.start_mark.line + 1
+            _number(value_node, key, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            _number(item, join(path, place), lines)
 
 
 def _ordered(value: Any) -> Any:

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from fractions import Fraction as F
+
+import pytest
+
+from comp.core.errors import ProblemsError
+from plans.rules.compile import compile_plan
+from plans.rules.edit import set_mode, set_tiers
+from plans.rules.words import curve, in_words, pay_curve
+from tests.unit.rules.documents import GOOD
+
+EXECUTIVE = GOOD["account-executive"]
+
+
+def test_an_account_executive() -> None:
+    plan, credit, commission, big_win = in_words(EXECUTIVE)
+    assert plan.sentences == (
+        "Paid in USD. Each line is rounded once, to the cent, half to the even neighbour.",
+    )  # fmt: skip
+    assert (credit.key, credit.title) == ("credit:won-deals", "Won deals")
+    assert credit.sentences == (
+        "A deal counts when stage is won.",
+        "It counts on its close date, with its amount, as bookings.",
+        "Credited: AE 100%; people who share a role divide its credit by their weights on the deal.",
+    )
+    assert (commission.key, commission.title) == ("commission", "New business commission")
+    assert commission.sentences == (
+        "You earn a share of each deal you close, more once you pass your quota, and more for large deals.",
+        "Counts bookings credit of AE, added up each quarter, against the quota new business.",
+        "The rate is 8% up to 100% of quota, 12% up to 130% of quota and 15% beyond.",
+        "Each rate applies to its own slice only: passing a bound changes nothing below it.",
+        "Exactly on a bound belongs to the tier above.",
+        "What a deal earns is multiplied by the size of the deal: 1 times from $0.00, 1.25 times from $5,000.00 and "
+        "1.5 times from $25,000.00.",
+        "At most $40,000.00 is earned per quarter; what is above is lost.",
+        "While the quota is missing everything waits; with a quota of zero the highest rate applies to everything.",
+        "The part of the running total below zero is rated at the lowest rate.",
+        "Paid out: 40% at signature, 20% at go live, 10% at 25% usage, 10% at 50% usage and 20% at 75% usage.",
+    )
+    assert big_win.sentences[2:] == (
+        "Pays $250.00 for each credit of a deal of at least $6,000.00; a negative credit takes it back.",
+        "Paid out: 100% at once.",
+    )
+
+
+def test_a_compiled_plan_and_its_document_say_the_same() -> None:
+    assert in_words(compile_plan(EXECUTIVE)) == in_words(EXECUTIVE)
+
+
+def test_a_wrong_document_is_not_read_aloud() -> None:
+    with pytest.raises(ProblemsError):
+        in_words(EXECUTIVE | {"currency": "USB"})
+
+
+def test_rates_by_attainment() -> None:
+    commission, big_win = compile_plan(EXECUTIVE).components
+    a, b, c = F(8, 100), F(12, 100), F(15, 100)
+    assert curve(commission) == [(F(0), a), (F(1), a), (F(1), b), (F(13, 10), b), (F(13, 10), c), (F(65, 40), c)]
+    assert curve(commission, F(11, 10)) == [(F(0), a), (F(1), a), (F(1), b), (F(11, 10), b)]
+    assert curve(big_win) == pay_curve(big_win) == []
+
+
+def test_pay_by_attainment_has_no_jump_when_marginal() -> None:
+    (commission, _) = compile_plan(EXECUTIVE).components
+    points = pay_curve(commission, F(2))
+    assert points == [
+        (F(0), F(0)),
+        (F(1), F(8, 100)),
+        (F(1), F(8, 100)),
+        (F(13, 10), F(116, 1000)),
+        (F(13, 10), F(116, 1000)),
+        (F(2), F(221, 1000)),
+    ]
+
+
+def test_pay_by_attainment_jumps_when_retroactive() -> None:
+    document = set_mode(
+        set_tiers(EXECUTIVE, "commission", [("0%", "10%"), ("100%", "15%")]), "commission", "retroactive", "running"
+    )
+    component = compile_plan(document).components[0]
+    assert pay_curve(component, F(2)) == [(F(0), F(0)), (F(1), F(1, 10)), (F(1), F(15, 100)), (F(2), F(3, 10))]
