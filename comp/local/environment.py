@@ -66,12 +66,14 @@ def database_given(data: Path, given: Mapping[str, str]) -> dict[str, str]:
                 "Or give an administrator's URL, and the roles are made for you."
             )
         return {"DATABASE_URL": url}
-    database = unquote(urlparse(url).path.lstrip("/"))
+    found = urlparse(url)
+    database = unquote(found.path.lstrip("/"))
     if not database:
         raise ServerError("DATABASE_URL names no database: postgresql://user:password@host:port/DATABASE is needed.")
     kept = secrets_keep(data)
     passwords = {roles.OWNER: kept["COMP_OWNER_PASSWORD"], roles.APP: kept["COMP_APP_PASSWORD"]}
-    roles.prepare(url, database, passwords)
+    # By way of the database that every server has: the named one may not stand yet.
+    roles.prepare(found._replace(path="/postgres").geturl(), database, passwords)
     return {
         "DATABASE_URL": _as_user(url, roles.OWNER, passwords[roles.OWNER]),
         "DATABASE_APP_URL": _as_user(url, roles.APP, passwords[roles.APP]),
