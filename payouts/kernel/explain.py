@@ -163,7 +163,7 @@ def trigger_text(entry: Tranche) -> str:
     """What releases a tranche."""
     if entry.at is not None:
         return f"{percent_text(entry.at)} of the contracted usage"
-    return entry.on.replace("_", " ").replace("-", " ")
+    return entry.on.replace("_", " ")
 
 
 def _slice(tiers: Tiers, place: int, part: Fraction) -> Slice:

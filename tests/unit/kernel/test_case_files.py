@@ -1,0 +1,128 @@
+"""Case files: what they come to, what they expect, and what is wrong with bad ones."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from comp.core.errors import ProblemsError
+from payouts.case import read_case
+from payouts.case_report import Report
+from payouts.kernel import calculate
+from payouts.management.commands.calculate import Command
+from plans.rules.load import read_yaml
+
+CASE = Path(__file__).parent / "cases" / "tiers.yaml"
+TEXT = CASE.read_text(encoding="utf-8")
+
+
+def report(text: str) -> Report:
+    case = read_case(read_yaml(text))
+    return Report(case, calculate(case.batch))
+
+
+def changed(*changes: tuple[str, str]) -> str:
+    text = TEXT
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def run(path: Path, *options: str) -> str:
+    out = io.StringIO()
+    call_command(Command(stdout=out), str(path), *options)
+    return out.getvalue()
+
+
+def test_a_case_that_holds_is_told_in_sentences():
+    told = run(CASE)
+    assert "New business commission, 2026-Q1: $140,000.00 credited, 140% of the quota of $100,000.00" in told
+    assert "10% of $40,000.00 and 15% of $10,000.00 is $5,500.00." in told
+    assert "waiting for go-live: $2,750.00" in told
+    assert told.endswith("All 13 expectations hold.\n")
+
+
+def test_json_holds_every_intermediate():
+    data = json.loads(run(CASE, "--json"))
+    line = data["lines"][1]
+    assert (line["deal"], line["before"], line["after"]) == ("D-2", "60000.00", "110000.00")
+    assert line["attainment"] == "7/5"
+    assert [part["pay_period"] for part in line["tranches"]] == ["2026-02", "waiting", "waiting"]
+    tiers = next(step for step in line["steps"] if step["label"] == "tiers")
+    assert [part["earns"] for part in tiers["detail"]["slices"]] == ["400000", "150000"]
+    assert data["failures"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "failure"),
+    [
+        (("D-2, amount: 5500.00", "D-2, amount: 5500.01"), "earnings[1]: expected $5,500.01, found $5,500.00"),
+        (("is: 140%", "is: 139.999999%"), "expect.attainment[0].is: expected 139.99%, found 140% (exactly 7/5)"),
+        (("total: 140000.00", "total: 1.00"), "expect.attainment[0].total: expected $1.00, found $140,000.00"),
+        (("deal: D-4, amount: 0", "deal: D-4, amount: 9.00"), "expect.credits[2]: expected $9.00, found nothing"),
+        (("waiting, amount: 8250.00", "waiting, amount: 0"), "expect.payables[4]: expected $0.00, found $8,250.00"),
+    ],
+)  # fmt: skip
+def test_an_expectation_that_fails_shows_what_was_found_and_why(tmp_path, change, failure):
+    path = tmp_path / "case.yaml"
+    path.write_text(changed(change), encoding="utf-8")
+    with pytest.raises(CommandError) as caught:
+        run(path)
+    assert failure in str(caught.value)
+    if "D-2" in change[0]:
+        assert "D-2, commission 2026-Q1: 10% of $40,000.00 and 15% of $10,000.00 is $5,500.00." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "says"),
+    [
+        (("format: comp/case/1", "format: comp/case/2"), "format", "Found comp/case/2"),
+        (("{pay: monthly, ", "{pay: weekly, "), "calendar.pay", "allowed: monthly or quarterly"),
+        (("people: [Ana, Mia]", "people: [Ana, Ana]"), "people[1]", "Ana stands twice"),
+        (("manager: Mia, from", "manager: Mio, from"), "reporting[0].manager", "Did you mean Mia?"),
+        (("period: 2026-Q1, amount: 100000.00", "period: 2026-Q5, amount: 1"), "quotas[0].period", "2026-Q5"),
+        (("amount: 100000.00}]", "amount: -1}]"), "quotas[0].amount", "Found -1"),
+        (("id: D-2", "id: D-1"), "deals[1].id", "two deals D-1"),
+        (("amount: 50000.00,", "amount: 50000.001,"), "deals[1].fields.amount", "Found 50000.001"),
+        (
+            ("custom.term_months: 24", "custom.term: 24"),
+            "deals[1].fields.custom.term",
+            "Did you mean `custom.term_months`?",
+        ),
+        (("custom.term_months: 24", "custom.term_months: long"), "deals[1].fields.custom.term_months", "a number"),
+        (("close_date: 2026-02-12", "close_date: 2026-02-30"), "deals[1].fields.close_date", "a date like"),
+        (("2026-03-13T09:30:00Z", "2026-03-13"), "deals[2].event_time", "an instant like"),
+        (("{deal: D-2, kind", "{deal: D-9, kind"), "milestones[2].deal", "no deal D-9"),
+        (("component: team-bonus, period", "component: team, period"), "expect.earnings[2].component", "no component"),
+        (("mode: marginal", "mode: marginel"), "plan.components[0].tiers.mode", "Did you mean marginal?"),
+        (("plan:\n", "plans: []\nplan:\n"), "plan", "either one `plan` or a list"),
+    ],
+)
+def test_a_bad_case_is_refused_with_the_place(change, path, says):
+    with pytest.raises(ProblemsError) as caught:
+        report(changed(change))
+    assert [says in problem.message for problem in caught.value.problems if problem.path == path] == [True]
+
+
+def test_a_file_that_is_not_there_is_one_clear_error(tmp_path):
+    with pytest.raises(CommandError, match="cannot be read"):
+        run(tmp_path / "none.yaml")
+
+
+def test_versions_of_a_plan_carry_over():
+    head, body = TEXT.split("plan:\n", 1)
+    document, rest = body.split("people:", 1)
+    indented = "".join(f"    {line}\n" for line in document.rstrip().split("\n"))
+    later = indented.replace("rate: 10%", "rate: 12%").replace("rate: 15%", "rate: 18%")
+    versions = f"plans:\n  - from: 2026-01-01\n    to: 2026-02-01\n    document:\n{indented}"
+    versions += f"  - from: 2026-02-01\n    document:\n{later}"
+    rest = rest.split("expect:")[0] + "expect:\n  earnings:\n"
+    # 60,000 at 10%, then 40,000 at 12% and 10,000 at 18%, then 10,000 at 18% and 20,000 at 20%.
+    for deal, amount in (("D-1", "6000.00"), ("D-2", "6600.00"), ("D-3", "5800.00")):
+        rest += f"    - {{person: Ana, component: commission, period: 2026-Q1, deal: {deal}, amount: {amount}}}\n"
+    assert report(f"{head}{versions}people:{rest}").failures() == []
