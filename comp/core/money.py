@@ -79,16 +79,17 @@ def parse_money(text: str, currency: str) -> int:
     match = _AMOUNT.fullmatch(text)
     if match is None:
         raise MoneyError(
-            f"{text!r} is no amount; write plain digits with a point, like {plain_money(2500000, currency)}."
+            f"{text[:40]!r} is no amount; write plain digits with a point, like {plain_money(2500000, currency)}."
         )
     rest = match["rest"] or ""
     if len(rest) > digits:
-        raise MoneyError(f"{text!r} has {len(rest)} decimals; {currency} has {digits}.")
-    if len(match["whole"].lstrip("0")) > 16:
-        raise _too_large(text, currency)
-    minor = int(match["whole"] + rest.ljust(digits, "0"))
+        raise MoneyError(f"{text[:40]!r} has {len(rest)} decimals; {currency} has {digits}.")
+    whole = match["whole"].lstrip("0") or "0"
+    minor = int(whole + rest.ljust(digits, "0")) if len(whole) <= 16 else LARGEST + 1
     if minor > LARGEST:
-        raise _too_large(text, currency)
+        raise MoneyError(
+            f"{text[:40]!r} is too large; at most {plain_money(LARGEST, currency)} {currency} can be kept."
+        )
     return -minor if match["sign"] == "-" else minor
 
 
@@ -128,7 +129,3 @@ def _decimal(minor: int, currency: str) -> Decimal:
     # Built from the digits: scaleb would round to the context's precision.
     digits = tuple(int(digit) for digit in str(abs(minor)))
     return Decimal((int(minor < 0), digits, -minor_digits(currency)))
-
-
-def _too_large(text: str, currency: str) -> MoneyError:
-    return MoneyError(f"{text!r} is too large; at most {plain_money(LARGEST, currency)} {currency} can be kept.")

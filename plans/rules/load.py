@@ -2,7 +2,7 @@
 
 A small YAML: tables, lists, texts, `true`, `false` and `null`. Numbers and dates stay the text that was written, so
 nothing passes through a float; `on`, `yes` and `no` are words. Refused with the place: keys given twice, anchors and
-aliases, tags, more than 256 KiB, more than 40 levels.
+aliases, tags, more than 256 KiB, texts of more than 10,000 characters, more than 40 levels.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from plans.rules.values import Document
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 40
+MAX_TEXT = 10_000
 
 #: The order of keys in exported text: that of docs/plan-language.md. Other keys follow, by name.
 KEY_ORDER = """
@@ -140,6 +141,10 @@ def _value(node: yaml.Node, problems: list[Problem]) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, problems) for item in node.value]
     text = str(node.value)
+    if len(text) > MAX_TEXT:
+        found, allowed = f"{len(text):,} characters", f"at most {MAX_TEXT:,}"
+        problems.append(_problem(_place(node.start_mark), found, allowed, "This text is too long"))
+        return None
     if node.tag.endswith(":null"):
         return None
     if node.tag.endswith(":bool"):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,17 @@ TYPES: dict[str, FieldType] = {
     "custom.months": "number",
     "custom.new": "boolean",
 }
+
+
+def test_the_example_of_the_language_is_a_plan() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "plan-language.md").read_text()
+    document = read_yaml(page.split("```yaml\n")[1].split("```")[0])
+    assert [problem.path for problem in check(document)] == [
+        "credit_rules[0].credit[1].role",
+        "credit_rules[0].credit[2].role",
+        "credit_rules[0].roll_up[0].to",
+    ]
+    assert compile_plan(document).key == "new-business"
 
 
 def test_an_account_executive() -> None:

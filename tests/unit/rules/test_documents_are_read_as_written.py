@@ -69,6 +69,7 @@ def test_all_doubled_keys_are_told_at_once() -> None:
 def test_refuses_what_is_too_large_or_too_deep() -> None:
     assert f"at most {MAX_BYTES:,} bytes" in refusal("a: " + "b" * MAX_BYTES)
     assert f"at most {MAX_BYTES:,} bytes" in refusal("a: " + "ä" * (MAX_BYTES // 2))
+    assert "line 1, column 4: This text is too long; found 10,001 characters" in refusal("a: " + "b" * 10_001)
     start = time.monotonic()
     assert "nested more than 40 levels deep" in refusal("[" * 100_000)
     assert "nested more than 40 levels deep" in refusal("a: " + "{a: " * 10_000)
