@@ -137,8 +137,9 @@ def _roll_up(look: Look, rule: Document, path: str, roles: set[str]) -> set[str]
     receivers: set[str] = set()
     for place, row in look.rows(rule, path, "roll_up", 0, MAX_ROLES, "roll-ups"):
         entry = look.table(row, place, ("from", "to", "levels", "limit"))
-        for number, role in enumerate(look.slugs(entry, place, "from", "roles")):
+        for role in look.slugs(entry, place, "from", "roles"):
             if role not in roles:
+                number = entry["from"].index(role)
                 allowed = f"a role that this rule credits: {listed(sorted(roles)) if roles else 'none so far'}"
                 message = f"Nothing rolls up from {role}: this rule does not credit that role."
                 look.report(join(join(place, "from"), number), role, allowed, message)

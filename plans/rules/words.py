@@ -92,9 +92,9 @@ def _money_sentence(plan: CompiledPlan) -> str:
     step = (
         "cent" if plan.round_step == 1 and plan.minor_digits == 2 else "minor unit" if plan.round_step == 1 else "unit"
     )
-    what = "Each line is" if plan.round_at == "line" else "The running total is"
+    what = "Each line is rounded once," if plan.round_at == "line" else "What adds up is rounded, a line is its step:"
     half = "half to the even neighbour" if plan.round_mode == "half-even" else "half away from zero"
-    return f"Paid in {plan.currency}. {what} rounded once, to the {step}, {half}."
+    return f"Paid in {plan.currency}. {what} to the {step}, {half}."
 
 
 # ------------------------------------------------------------------ credit
@@ -112,10 +112,10 @@ def _credit(rule: CreditRule, plan: CompiledPlan) -> tuple[str, ...]:
 
 
 def _roll_up(entry: RollUp) -> str:
-    who = "the manager" if entry.levels == 1 else f"the managers up to {entry.levels} levels above"
+    levels = "one level" if entry.levels == 1 else f"{entry.levels} levels"
     return (
-        f"Credit of {both(named(role) for role in entry.from_roles)} rolls up to {who} as {named(entry.to)}, "
-        f"each deal once and at most {share(entry.limit)} of it."
+        f"Credit of {both(named(role) for role in entry.from_roles)} rolls up {levels}, to the role {named(entry.to)}: "
+        f"each deal once, and at most {share(entry.limit)} of it."
     )
 
 

@@ -80,3 +80,21 @@ def test_pay_by_attainment_jumps_when_retroactive() -> None:
     )
     component = compile_plan(document).components[0]
     assert pay_curve(component, F(2)) == [(F(0), F(0)), (F(1), F(1, 10)), (F(1), F(15, 100)), (F(2), F(3, 10))]
+
+
+def test_a_manager() -> None:
+    _, credit, commission = in_words(GOOD["manager"])
+    assert credit.sentences[-1] == (
+        "Credit of AE rolls up one level, to the role manager: each deal once, and at most 100% of it."
+    )
+    assert commission.sentences[3] == (
+        "The rate that is reached applies to the whole amount: "
+        "the deal that crosses a bound brings the difference for those before it."
+    )
+
+
+def test_a_rounded_curve() -> None:
+    rounding = {"at": "curve", "mode": "half-up", "step": "whole"}
+    assert in_words(EXECUTIVE | {"rounding": rounding})[0].sentences == (
+        "Paid in USD. What adds up is rounded, a line is its step: to the unit, half away from zero.",
+    )
