@@ -19,7 +19,12 @@ GENERATED = ("SECRET_KEY", "COMP_OWNER_PASSWORD", "COMP_APP_PASSWORD")
 def secrets_keep(data: Path) -> dict[str, str]:
     """The secrets of this data folder: made once, kept in a file that only this user reads."""
     file = data / "secrets.json"
-    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    try:
+        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    except json.JSONDecodeError as error:
+        raise ServerError(
+            f"{file} cannot be read ({error}). Put it right, or remove it: new secrets are made."
+        ) from None
     missing = {name: secrets.token_urlsafe(48) for name in GENERATED if name not in kept}
     if missing:
         kept |= missing

@@ -31,13 +31,16 @@ def main(address: str, log: Path) -> int:
 
 
 def welcome(address: str, log: Path) -> None:
-    """Steps 7 and 8, then the address and who can log in."""
+    """Steps 7 and 8, then the address and who can log in. COMP_DEMO=0 leaves the company out."""
+    with_demo = os.environ.get("COMP_DEMO", "1") != "0"
     with step(7, "web, worker and beat"):
         wait_healthy(f"{address}/health/", log)
-    print(f"[{STEPS}/{STEPS}] demo company, sent as CRM events through the real hooks", flush=True)
-    demo("--url", address, "--if-missing")
+    if with_demo:
+        print(f"[{STEPS}/{STEPS}] demo company, sent as CRM events through the real hooks", flush=True)
+        demo("--url", address, "--if-missing")
     print(f"\nComp is ready: {address}\n", flush=True)
-    demo("--who")
+    if with_demo:
+        demo("--who")
     print(f"\nLog: {log}   Ctrl-C stops everything.", flush=True)
 
 
