@@ -36,3 +36,8 @@ class ProblemsError(CompError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def refused(path: str, found: object, allowed: str, message: str) -> ProblemsError:
+    """The error of a single problem."""
+    return ProblemsError([Problem(path, str(found), allowed, message)])

@@ -1,0 +1,303 @@
+"""Who can earn and where they stand. Each act is recorded, and told to the rooms above where figures may follow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from typing import Any, TypeVar
+
+from django.db import connection, transaction
+
+from comp.audit.services import record
+from comp.core.days import EPOCH
+from comp.core.errors import refused
+from comp.core.money import CURRENCIES
+from comp.outbox.services import publish
+from comp.people.calendars import calendar_of
+from comp.people.models import (
+    CreditRole,
+    Participant,
+    PayCalendar,
+    PayGroup,
+    Position,
+    ReportingLine,
+    Team,
+    Territory,
+)
+from comp.people.selectors import DEPTH
+from comp.people.timeline import check_dates, make_room
+from comp.tenancy.models import KeptModel, User
+from comp.tenancy.scope import current_tenant_id
+
+#: First key of the advisory lock under which a tenant's reporting lines change: cycles are a property of all of them.
+LINES_LOCK = 7011
+
+Keyed = TypeVar("Keyed", bound=KeptModel)
+_KEY = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+
+
+def calendar_create(
+    *,
+    key: str,
+    name: str,
+    kind: str,
+    fiscal_year_start: int = 1,
+    year_end_rule: str = "",
+    year_end_weekday: int | None = None,
+) -> PayCalendar:
+    """How time is cut. Week calendars (4-4-5 and its sisters) need their year end: `last` or `nearest`, and a weekday
+    from 0 (Monday); CalendarError says what is missing."""
+    calendar = PayCalendar(
+        key=key,
+        name=name,
+        kind=kind,
+        fiscal_year_start=fiscal_year_start,
+        year_end_rule=year_end_rule,
+        year_end_weekday=year_end_weekday,
+    )
+    calendar_of(calendar)
+    return _create(calendar)
+
+
+def pay_group_create(*, key: str, name: str, calendar: PayCalendar, opens_on: date) -> PayGroup:
+    """People who are paid together, from `opens_on`: the first day for which Comp pays."""
+    return _create(PayGroup(key=key, name=name, calendar=calendar, opens_on=opens_on))
+
+
+def credit_role_create(*, key: str, name: str) -> CreditRole:
+    return _create(CreditRole(key=key, name=name))
+
+
+def team_create(*, key: str, name: str) -> Team:
+    return _create(Team(key=key, name=name))
+
+
+def territory_create(*, key: str, name: str) -> Territory:
+    return _create(Territory(key=key, name=name))
+
+
+def named_change(*, row: Keyed, **values: Any) -> Keyed:
+    """Another name (or other plain values) for a calendar, pay group, role, team or territory; keys stay."""
+    if "key" in values:
+        raise refused(
+            "key", values["key"], str(getattr(row, "key", "")), "A key is for good; give another name instead."
+        )
+    if isinstance(row, PayCalendar):
+        calendar_of(PayCalendar(**{**_plain_values(row), **values}))
+    before = _state(row)
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.save()
+    record(code=f"{row._meta.model_name}.change", subject=row, before=before, after=_state(row))
+    if isinstance(row, PayCalendar | PayGroup):
+        groups = PayGroup.objects.filter(calendar=row) if isinstance(row, PayCalendar) else [row]
+        paid = Participant.objects.filter(pay_group__in=groups)
+        _tell(paid.values_list("id", flat=True), EPOCH, None, f"{row} changed")
+    return row
+
+
+def participant_create(
+    *,
+    key: str,
+    name: str,
+    currency: str,
+    pay_group: PayGroup,
+    starts_on: date,
+    ends_on: date | None = None,
+    email: str = "",
+    user: User | None = None,
+) -> Participant:
+    """Somebody who can earn; `key` is the employee number. Without a user nobody reads the statements online."""
+    person = Participant(
+        key=key,
+        name=name,
+        currency=currency,
+        pay_group=pay_group,
+        starts_on=starts_on,
+        ends_on=ends_on,
+        email=email,
+        user=user,
+    )
+    _check_participant(person)
+    return _create(person, slug=False)
+
+
+def participant_change(*, participant: Participant, **values: Any) -> Participant:
+    """New values for a participant, whose key stays."""
+    if values.get("key", participant.key) != participant.key:
+        raise refused("key", values["key"], participant.key, "An employee number is for good.")
+    before = _state(participant)
+    for name, value in values.items():
+        setattr(participant, name, value)
+    _check_participant(participant)
+    participant.save()
+    record(code="participant.change", subject=participant, before=before, after=_state(participant))
+    label = f"{participant.name}: {', '.join(sorted(name.replace('_', ' ') for name in values))} changed"
+    _tell([participant.pk], participant.starts_on, None, label)
+    return participant
+
+
+def position_set(
+    *,
+    participant: Participant,
+    title: str,
+    credit_role: CreditRole,
+    team: Team | None = None,
+    territory: Territory | None = None,
+    starts_on: date,
+) -> Position:
+    """What a participant is from a day on, until the next position known; ends the previous one."""
+    with transaction.atomic():
+        _lock(participant)
+        ends_on = make_room(Position.objects.filter(participant=participant), starts_on)
+        position = Position.objects.create(
+            participant=participant,
+            title=title,
+            credit_role=credit_role,
+            team=team,
+            territory=territory,
+            starts_on=starts_on,
+            ends_on=ends_on,
+        )
+        record(code="position.set", subject=_place(position, participant, title), after=_state(position))
+        label = f"{participant.name} is {title} from {starts_on}"
+        _tell([participant.pk, *_above([participant.pk], starts_on, ends_on)], starts_on, ends_on, label)
+    return position
+
+
+def reporting_line_set(*, participant: Participant, manager: Participant, starts_on: date) -> ReportingLine:
+    """Who somebody reports to from a day on, until the next line known; ends the previous one. Refuses a circle."""
+    with transaction.atomic():
+        _lock_lines()
+        lines = ReportingLine.objects.filter(participant=participant)
+        # Whose credit rolled up to them may lose it; ask before the line moves.
+        before = _above([participant.pk], starts_on, None)
+        ends_on = make_room(lines, starts_on)
+        above = {manager.pk, *_above([manager.pk], starts_on, ends_on)}
+        if participant.pk in above:
+            message = (
+                f"{participant.name} cannot report to {manager.name} from {starts_on}: "
+                f"{manager.name} {'is the same person' if participant == manager else 'reports to them'}, "
+                "directly or through others, on a day of that time."
+            )
+            raise refused("manager", manager.name, "somebody who does not report to them", message)
+        line = ReportingLine.objects.create(
+            participant=participant, manager=manager, starts_on=starts_on, ends_on=ends_on
+        )
+        record(
+            code="reporting_line.set",
+            subject=_place(line, participant, f"reports to {manager.name}"),
+            after=_state(line),
+        )
+        label = f"{participant.name} reports to {manager.name} from {starts_on}"
+        _tell([participant.pk, *before, *above], starts_on, ends_on, label)
+    return line
+
+
+def row_end(*, row: Position | ReportingLine, ends_on: date) -> None:
+    """Ends a position or a reporting line earlier, without another one following."""
+    check_dates(row.starts_on, ends_on)
+    if row.ends_on is not None and ends_on > row.ends_on:
+        message = f"It ends on {row.ends_on} already; set a new one to go on from there."
+        raise refused("ends_on", ends_on, f"a day up to {row.ends_on}", message)
+    with transaction.atomic():
+        _lock_lines()
+        before = _state(row)
+        above = _above([row.participant_id], ends_on, row.ends_on)
+        until, row.ends_on = row.ends_on, ends_on
+        row.save(update_fields=["ends_on"])
+        what = str(row._meta.verbose_name)
+        code = f"{what.replace(' ', '_')}.end"
+        record(code=code, subject=_place(row, row.participant, what), before=before, after=_state(row))
+        label = f"{row.participant.name}: {what} ends on {ends_on}"
+        _tell([row.participant_id, *above], ends_on, until, label)
+
+
+# ------------------------------------------------------------------ checks
+
+
+def _check_participant(person: Participant) -> None:
+    if not person.key.strip() or not person.name.strip():
+        raise refused("name", person.name, "a key and a name", "A participant needs an employee number and a name.")
+    if person.currency not in CURRENCIES:
+        message = f"{person.name}: unknown currency {person.currency!r}; use a code of ISO 4217 such as USD or EUR."
+        raise refused("currency", person.currency, "a code of ISO 4217", message)
+    check_dates(person.starts_on, person.ends_on)
+    if person.user is not None:
+        other = Participant.objects.filter(user=person.user).exclude(pk=person.pk).first()
+        if other is not None:
+            message = f"{person.user} is {other.name} here already; one log-in is one participant."
+            raise refused("user", person.user, "a user who is no participant yet", message)
+
+
+def _create(row: Keyed, *, slug: bool = True) -> Keyed:
+    """Inserts a row with a key, which has to be new in the tenant."""
+    kind = str(row._meta.verbose_name)
+    key: str = row.key  # type: ignore[attr-defined]
+    if slug and not _KEY.fullmatch(key):
+        allowed = "small letters and digits, joined by dashes or underscores"
+        raise refused("key", key, allowed, f"{key!r} is no key for a {kind}; allowed are {allowed}.")
+    if type(row)._default_manager.filter(key=key).exists():
+        raise refused("key", key, "a key that is free", f"There is a {kind} {key} already.")
+    with transaction.atomic():
+        row.save(force_insert=True)
+        record(code=f"{kind.replace(' ', '_')}.create", subject=row, after=_state(row))
+    return row
+
+
+def _plain_values(row: KeptModel) -> dict[str, Any]:
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+def _state(row: KeptModel) -> dict[str, Any]:
+    """The row's values as the audit trail keeps them."""
+    values = {name: value for name, value in _plain_values(row).items() if name not in ("id", "tenant_id")}
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
+
+
+def _place(row: KeptModel, participant: Participant, what: str) -> tuple[str, str, str]:
+    return row._meta.label_lower, str(row.pk), f"{participant.name}, {what}"
+
+
+# ------------------------------------------------------------------ lines
+
+
+def _lock(participant: Participant) -> None:
+    Participant.objects.select_for_update().get(pk=participant.pk)
+
+
+def _lock_lines() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LINES_LOCK, current_tenant_id()])
+
+
+def _above(people: Iterable[int], starts_on: date, ends_on: date | None) -> set[int]:
+    """Everybody above these people on some day of [starts_on, ends_on), all levels. Follows each line only on the days
+    on which it and those below it hold together."""
+    lines: dict[int, list[tuple[int, date, date]]] = {}
+    for line in ReportingLine.objects.filter(ends_on=None) | ReportingLine.objects.filter(ends_on__gt=starts_on):
+        lines.setdefault(line.participant_id, []).append((line.manager_id, line.starts_on, line.ends_on or date.max))
+    found: set[int] = set()
+    level = {(person, starts_on, ends_on or date.max) for person in people}
+    for _ in range(DEPTH):
+        level = {
+            (manager, max(start, first), min(end, last))
+            for person, first, last in level
+            for manager, start, end in lines.get(person, [])
+            if max(start, first) < min(end, last)
+        }
+        found |= {person for person, _, _ in level}
+    return found
+
+
+def _tell(participants: Iterable[int], starts_on: date, ends_on: date | None, label: str) -> None:
+    publish(
+        topic="people.changed",
+        payload={
+            "participants": sorted(set(participants)),
+            "from": starts_on.isoformat(),
+            "to": ends_on.isoformat() if ends_on else None,
+            "label": label[:300],
+        },
+    )
