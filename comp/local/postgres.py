@@ -35,6 +35,7 @@ SUPERUSER = "postgres"
 NOBODY = 65534
 START_SECONDS = 60
 STOP_SECONDS = 30
+SHARED_MEMORY = 512 * 2**20
 
 # For data that may be lost, as in tests: no write waits for the disk.
 UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -194,6 +195,7 @@ class Postgres:
             "unix_socket_directories": str(self.sockets),
             "timezone": "UTC",
             "log_timezone": "UTC",
+            **_shared_memory(),
             **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -239,6 +241,15 @@ class Postgres:
             if time.monotonic() > end:
                 raise ServerError(f"PostgreSQL runs but refuses connections.\n{log_tail(self.log)}")
             time.sleep(0.05)
+
+
+def _shared_memory() -> dict[str, str]:
+    """Docker gives /dev/shm 64 MB, where large parallel joins run out of room; System V memory has no such end."""
+    folder = Path("/dev/shm")
+    if not folder.exists():
+        return {}
+    size = os.statvfs(folder)
+    return {} if size.f_blocks * size.f_frsize >= SHARED_MEMORY else {"dynamic_shared_memory_type": "sysv"}
 
 
 def _first_number(path: Path) -> int | None:

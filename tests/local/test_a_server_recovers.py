@@ -206,3 +206,9 @@ def test_a_connection_to_a_stopped_server_fails_at_once(postgres: Postgres) -> N
     postgres.stop()
     with pytest.raises(psycopg2.OperationalError):
         postgres.connect()
+
+
+def test_a_small_shared_memory_folder_is_passed_by(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "SHARED_MEMORY", 2**60)
+    postgres.start()
+    assert rows(postgres, "SHOW dynamic_shared_memory_type") == [("sysv",)]
