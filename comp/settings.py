@@ -1,4 +1,5 @@
-"""Settings, from the environment only. Typed readers refuse what they cannot read: a misspelt boolean stops the start."""
+"""Settings, from the environment only. Typed readers refuse what they cannot read: a misspelt boolean stops the
+start."""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ def record(
     after: dict[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEntry:
-    """Adds one entry for the current scope's actor. `before` and `after` hold ints, text, booleans and lists of these: never floats.
+    """Adds one entry for the current scope's actor. `before` and `after` hold ints, text, booleans and lists of these:
+    never floats.
 
     Writers of one tenant wait for each other until commit, so that the chain has one order.
     """

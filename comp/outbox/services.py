@@ -23,13 +23,15 @@ ATTEMPTS = 5
 
 
 def subscribe(topic: str, handler: Handler) -> None:
-    """Called by comp/wiring.py only: `handler(payload)` runs inside the tenant's transaction and must bear being called again."""
+    """Called by comp/wiring.py only: `handler(payload)` runs inside the tenant's transaction and must bear being
+    called again."""
     if handler not in _handlers.setdefault(topic, []):
         _handlers[topic].append(handler)
 
 
 def register_drain(name: str, drain: Drain) -> None:
-    """Called by comp/wiring.py only. `drain(tenant_id)` does a bounded piece of the tenant's waiting work in transactions of its own and
+    """Called by comp/wiring.py only. `drain(tenant_id)` does a bounded piece of the tenant's waiting work in
+    transactions of its own and
     returns how much it did; 0 when nothing (or nothing for this worker) is left."""
     _drains[name] = drain
 
@@ -41,7 +43,8 @@ def publish(*, topic: str, payload: dict[str, Any]) -> None:
 
 
 def ring(*, tenant_id: int) -> None:
-    """After commit, asks a worker to look at the tenant's waiting work. A dead or frozen Redis changes nothing but the delay."""
+    """After commit, asks a worker to look at the tenant's waiting work. A dead or frozen Redis changes nothing but the
+    delay."""
     from comp.outbox.tasks import work
 
     def bell() -> None:
@@ -56,7 +59,8 @@ def work_once(tenant_id: int) -> int:
 
 
 def messages_drain(tenant_id: int, limit: int = 200) -> int:
-    """Hands pending messages to their subscribers, each in a savepoint: one that fails waits alone and the rest goes on."""
+    """Hands pending messages to their subscribers, each in a savepoint: one that fails waits alone and the rest goes
+    on."""
     from comp.tenancy.scope import Actor, Pay, tenant_scope
 
     with tenant_scope(tenant_id, actor=Actor.task("outbox"), pay=Pay.everyone()):

@@ -1,4 +1,5 @@
-"""The tenant of a request: found by the path, entered by membership, set for one transaction around the view and its rendering."""
+"""The tenant of a request: found by the path, entered by membership, set for one transaction around the view and its
+rendering."""
 
 from __future__ import annotations
 
@@ -17,9 +18,11 @@ from comp.tenancy.selectors import SESSION_TENANT, memberships
 
 
 class TenantMiddleware:
-    """Below /t/<slug>/ (and /admin/, by the tenant last visited) opens the scope. A stranger gets 404, as if the company did not exist.
+    """Below /t/<slug>/ (and /admin/, by the tenant last visited) opens the scope. A stranger gets 404, as if the
+    company did not exist.
 
-    Sets on the request: tenant, roles, can (capabilities), participant (the signed-in person's own, or None), memberships.
+    Sets on the request: tenant, roles, can (capabilities), participant (the signed-in person's own, or None),
+    memberships.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -10,7 +10,8 @@ from comp.tenancy.walls import NoOverlap
 
 
 class PayCalendar(KeptModel):
-    """How the tenant's time is cut: `kind` gives the pay periods, the fiscal year start the quarters and years of measures."""
+    """How the tenant's time is cut: `kind` gives the pay periods, the fiscal year start the quarters and years of
+    measures."""
 
     class Kind(models.TextChoices):
         MONTHLY = "monthly", "Monthly"
@@ -37,7 +38,8 @@ class PayCalendar(KeptModel):
 
 
 class PayGroup(KeptModel):
-    """People who are paid together. `opens_on`: the first day for which Comp pays; what was released before falls into that period."""
+    """People who are paid together. `opens_on`: the first day for which Comp pays; what was released before falls into
+    that period."""
 
     key = models.SlugField()
     name = models.CharField(max_length=120)

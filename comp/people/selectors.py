@@ -13,7 +13,8 @@ from comp.people.models import Participant, ReportingLine
 from comp.tenancy.models import Tenant
 from comp.tenancy.scope import current_tenant_id
 
-#: No reporting line is followed further down than this; cycles cannot arise (the service refuses them), this bounds a damaged table.
+#: No reporting line is followed further down than this; cycles cannot arise (the service refuses them), this bounds a
+#: damaged table.
 DEPTH = 20
 
 

@@ -1,4 +1,5 @@
-"""The tenancy app: lifts FORCE around migrations, and registers the checks that fail the build where a wall is missing."""
+"""The tenancy app: lifts FORCE around migrations, and registers the checks that fail the build where a wall is
+missing."""
 
 from __future__ import annotations
 

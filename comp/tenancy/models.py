@@ -87,12 +87,15 @@ class TenantForeignKey(models.ForeignKey):
 
 
 class LooseForeignKey(TenantForeignKey):
-    """A tenant-keyed reference on a bulk result table: no row-by-row constraint (a foreign key costs more than the load itself); the
-    writer proves the references set-wise in the same transaction. The catalogue test knows the short list of such tables."""
+    """A tenant-keyed reference on a bulk result table: no row-by-row constraint (a foreign key costs more than the
+    load itself); the
+    writer proves the references set-wise in the same transaction. The catalogue test knows the short list of such
+    tables."""
 
 
 class TenantField(models.ForeignKey):
-    """The tenant of a row: the current scope's, unless said otherwise. Migrations do not carry that default: there is no scope in them."""
+    """The tenant of a row: the current scope's, unless said otherwise. Migrations do not carry that default: there is
+    no scope in them."""
 
     def __init__(self, to: Any = Tenant, on_delete: Any = models.PROTECT, **kwargs: Any) -> None:
         super().__init__(to, on_delete, **{"editable": False, "db_index": False, "related_name": "+", **kwargs})
@@ -135,7 +138,8 @@ class KeptHistory(HistoricalRecords):
 
 
 class KeptModel(TenantModel):
-    """Configuration that moves money: every version of every row is kept, and `history.as_of(moment)` reads it as it was."""
+    """Configuration that moves money: every version of every row is kept, and `history.as_of(moment)` reads it as it
+    was."""
 
     history = KeptHistory(inherit=True)
 
@@ -168,7 +172,8 @@ def _add_walls(sender: type[models.Model], **kwargs: Any) -> None:
         own.append(PayWall(name=f"{table}_pay"))
     if issubclass(sender, KeptModel):
         own.append(HistoryTrigger(name=f"{table}_kept", into=f"{meta.app_label}_historical{meta.model_name}"))
-    # Uniques first: a tenant-keyed reference needs the (tenant, id) key of its target, and deferred SQL keeps this order.
+    # Uniques first: a tenant-keyed reference needs the (tenant, id) key of its target, and deferred SQL keeps this
+    # order.
     meta.constraints = sorted([*own, *meta.constraints], key=lambda c: isinstance(c, SqlConstraint))
     meta.original_attrs["constraints"] = meta.constraints
 

@@ -20,7 +20,8 @@ from comp.tenancy.walls import PAY
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: `kind` is user, task or command; `label` is what people read; `user_id` for users; `trace` is the request's or task's id."""
+    """Who acts: `kind` is user, task or command; `label` is what people read; `user_id` for users; `trace` is the
+    request's or task's id."""
 
     kind: str
     label: str
@@ -38,7 +39,8 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Pay:
-    """Whose pay a transaction may see: these participants, these pay groups, or everyone's (services that compute it)."""
+    """Whose pay a transaction may see: these participants, these pay groups, or everyone's (services that compute
+    it)."""
 
     participants: tuple[int, ...] = ()
     groups: tuple[int, ...] | None = None
@@ -106,7 +108,8 @@ def _apply(scope: Scope) -> None:
 def tenant_scope(tenant_id: int, *, actor: Actor | None = None, pay: Pay | None = None) -> Iterator[Scope]:
     """Opens a transaction (a savepoint inside another) in which `tenant_id` is the tenant.
 
-    An inner scope inherits actor and pay where they are not given. Leaving it restores the outer one; on an exception the savepoint's
+    An inner scope inherits actor and pay where they are not given. Leaving it restores the outer one; on an exception
+    the savepoint's
     rollback restores it.
     """
     outer = _current.get()

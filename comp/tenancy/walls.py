@@ -1,7 +1,10 @@
-"""The walls, as constraints of models: makemigrations, migrate, reverse and --check treat them like any other constraint.
+"""The walls, as constraints of models: makemigrations, migrate, reverse and --check treat them like any other
+constraint.
 
-Each writes SQL of its own. When a table is created the SQL is deferred to the end of the migration, so that it may name tables of the
-same migration. FORCE is set for all walled tables after every migrate (comp/tenancy/apps.py): a foreign key validated under FORCE would
+Each writes SQL of its own. When a table is created the SQL is deferred to the end of the migration, so that it may
+name tables of the
+same migration. FORCE is set for all walled tables after every migrate (comp/tenancy/apps.py): a foreign key validated
+under FORCE would
 see only the visible rows.
 """
 
@@ -53,7 +56,8 @@ class SqlConstraint(BaseConstraint):
 
 
 class TenantWall(SqlConstraint):
-    """Rows of the transaction's tenant only. Where no tenant is set the policy raises: a forgotten tenant is an error, not an empty page."""
+    """Rows of the transaction's tenant only. Where no tenant is set the policy raises: a forgotten tenant is an error,
+    not an empty page."""
 
     def create(self, model: type[models.Model]) -> list[str]:
         table = model._meta.db_table
@@ -76,9 +80,11 @@ class TenantWall(SqlConstraint):
 
 
 class PayWall(SqlConstraint):
-    """On tables that show pay: the participants in app.pay for the runtime role, the pay groups in app.pay_groups (or *) for comp_pay.
+    """On tables that show pay: the participants in app.pay for the runtime role, the pay groups in app.pay_groups (or
+    *) for comp_pay.
 
-    Array settings stand inside a sub-select: evaluated once, not once a row. FOR ALL, so that an unfiltered update cannot change rows that
+    Array settings stand inside a sub-select: evaluated once, not once a row. FOR ALL, so that an unfiltered update
+    cannot change rows that
     the session may not see.
     """
 
@@ -89,7 +95,8 @@ class PayWall(SqlConstraint):
             "USING (participant_id = ANY((SELECT current_setting('app.pay')::bigint[])::bigint[]))",
             f'CREATE POLICY "{self.name}_group" ON "{table}" AS RESTRICTIVE TO {PAY} '
             "USING ((SELECT current_setting('app.pay_groups') = '*') OR pay_group_id = ANY((SELECT CASE WHEN "
-            "current_setting('app.pay_groups') = '*' THEN '{}' ELSE current_setting('app.pay_groups') END::bigint[])::bigint[]))",
+            "current_setting('app.pay_groups') = '*' THEN '{}' ELSE current_setting('app.pay_groups') END"
+            "::bigint[])::bigint[]))",
         ]
 
     def remove(self, model: type[models.Model]) -> list[str]:
@@ -101,7 +108,8 @@ class PayWall(SqlConstraint):
 
 
 class OwnRows(SqlConstraint):
-    """For tables that stand before the tenant is known (memberships): rows of the signed-in user or of the transaction's tenant; none otherwise."""
+    """For tables that stand before the tenant is known (memberships): rows of the signed-in user or of the
+    transaction's tenant; none otherwise."""
 
     def create(self, model: type[models.Model]) -> list[str]:
         table = model._meta.db_table
@@ -149,7 +157,8 @@ class TenantReference(SqlConstraint):
 
 
 class AppendOnly(SqlConstraint):
-    """Rows are inserted, never deleted, and changed only in the named columns (none: never). By grant and by trigger, TRUNCATE too."""
+    """Rows are inserted, never deleted, and changed only in the named columns (none: never). By grant and by trigger,
+    TRUNCATE too."""
 
     options = ("changing",)
 
@@ -188,7 +197,8 @@ class AppendOnly(SqlConstraint):
 
 
 class HistoryTrigger(SqlConstraint):
-    """Every insert, update and delete leaves a row in the history table, whoever wrote it and however (bulk and queryset updates too)."""
+    """Every insert, update and delete leaves a row in the history table, whoever wrote it and however (bulk and
+    queryset updates too)."""
 
     options = ("into",)
 
@@ -208,7 +218,8 @@ class HistoryTrigger(SqlConstraint):
 
 
 class NoOverlap(SqlConstraint):
-    """No two rows of the same `key` columns whose half-open [starts_on, ends_on) overlap (an empty end is open); `where` narrows."""
+    """No two rows of the same `key` columns whose half-open [starts_on, ends_on) overlap (an empty end is open);
+    `where` narrows."""
 
     options = ("key", "where")
 
@@ -242,7 +253,8 @@ class Trigger(SqlConstraint):
         kind = "CONSTRAINT TRIGGER" if self.deferred else "TRIGGER"
         late = " DEFERRABLE INITIALLY DEFERRED" if self.deferred else ""
         return [
-            f'CREATE {kind} "{self.name}" {self.when} ON "{table}"{late} FOR EACH ROW EXECUTE FUNCTION {self.function}()',
+            f'CREATE {kind} "{self.name}" {self.when} ON "{table}"{late} '
+            f"FOR EACH ROW EXECUTE FUNCTION {self.function}()",
             f'ALTER TABLE "{table}" ENABLE ALWAYS TRIGGER "{self.name}"',
         ]
 

@@ -1,7 +1,9 @@
 """Facts: append-only revisions, and for deals the current one unfolded into columns.
 
-Three times, never confused: `event_time` (when it happened at the source), dates such as `close_date` (effective), `recorded_at` (when we knew).
-The current revision is the greatest by (version, event_time, sender_id): a pure function of the set of revisions, so arrival order cannot matter.
+Three times, never confused: `event_time` (when it happened at the source), dates such as `close_date` (effective),
+`recorded_at` (when we knew).
+The current revision is the greatest by (version, event_time, sender_id): a pure function of the set of revisions, so
+arrival order cannot matter.
 """
 
 from __future__ import annotations
@@ -121,7 +123,8 @@ class DealTeam(TenantModel):
 
 
 class MilestoneRevision(TenantModel):
-    """A milestone of a deal reached (or taken back). The greatest by (version, event_time, sender_id) of a deal and kind stands."""
+    """A milestone of a deal reached (or taken back). The greatest by (version, event_time, sender_id) of a deal and
+    kind stands."""
 
     deal = TenantForeignKey(Deal)
     kind = models.CharField(max_length=40)
@@ -142,7 +145,8 @@ class MilestoneRevision(TenantModel):
 
 
 class UsageReading(TenantModel):
-    """How much of a deal's contracted usage was used by a day. The greatest by (version, event_time, sender_id) of a deal and day stands."""
+    """How much of a deal's contracted usage was used by a day. The greatest by (version, event_time, sender_id) of a
+    deal and day stands."""
 
     deal = TenantForeignKey(Deal)
     day = models.DateField()

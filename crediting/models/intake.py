@@ -40,7 +40,8 @@ class EndpointSecret(TenantModel):
 
 
 class RawDelivery(TenantModel):
-    """One delivery, its raw bytes kept for ever. Stored once by the sender's id; the same id with another body is quarantined and shown.
+    """One delivery, its raw bytes kept for ever. Stored once by the sender's id; the same id with another body is
+    quarantined and shown.
 
     pending → done | waiting (for answers in the data-quality inbox) | parked (the adapter failed: shown) ; quarantined.
     """
@@ -86,7 +87,8 @@ class RawDelivery(TenantModel):
 
 
 class SourceMapping(KeptModel):
-    """What a source's word means here: an owner is a participant, a product name is a product, a blank account is a stated account."""
+    """What a source's word means here: an owner is a participant, a product name is a product, a blank account is a
+    stated account."""
 
     class Kind(models.TextChoices):
         OWNER = "owner", "Owner"

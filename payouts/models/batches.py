@@ -74,9 +74,11 @@ class Batch(KeptModel):
 
 
 class BatchLine(TrancheKey, BulkPayModel):
-    """A payable as a batch took it: never edited, only answered by later lines. Lines of a rejected batch count for nothing.
+    """A payable as a batch took it: never edited, only answered by later lines. Lines of a rejected batch count for
+    nothing.
 
-    `trace` keeps what the figure stood on when it was taken (credit, running total, tier, revision), for explanation and audit."""
+    `trace` keeps what the figure stood on when it was taken (credit, running total, tier, revision), for explanation
+    and audit."""
 
     batch = TenantForeignKey(Batch)
     statement = LooseForeignKey(Statement)

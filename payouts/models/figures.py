@@ -1,6 +1,7 @@
 """The standing figures: what is right now, by the kernel. Their one writer is payouts.services.recompute.
 
-A line's natural key is (participant, deal, plan, rule, role, split, component); a tranche's adds its index. What was posted is found by
+A line's natural key is (participant, deal, plan, rule, role, split, component); a tranche's adds its index. What was
+posted is found by
 these keys, so standing rows may come and go.
 """
 
@@ -48,7 +49,8 @@ class Cause(TenantModel):
 
 
 class ChangedScope(TenantModel):
-    """Work: this participant's figures with credit dates from `from_day` (to `to_day`, exclusive) may have changed. Claimed and deleted in
+    """Work: this participant's figures with credit dates from `from_day` (to `to_day`, exclusive) may have changed.
+    Claimed and deleted in
     the transaction that redoes them; rows are only added, so intake never waits for a recompute."""
 
     participant = TenantForeignKey(Participant)
@@ -59,7 +61,8 @@ class ChangedScope(TenantModel):
 
 
 class Attainment(BulkPayModel):
-    """A measure's value by participant, plan, component and measure period; attainment = total / quota, never stored rounded."""
+    """A measure's value by participant, plan, component and measure period; attainment = total / quota, never stored
+    rounded."""
 
     plan = LooseForeignKey(Plan)
     plan_version = LooseForeignKey(PlanVersion)
@@ -81,7 +84,8 @@ class Attainment(BulkPayModel):
 
 
 class Earning(BulkPayModel):
-    """A line: what one credit earns in one component, with its trace: position, running total before and after, tiers, band."""
+    """A line: what one credit earns in one component, with its trace: position, running total before and after, tiers,
+    band."""
 
     deal = LooseForeignKey(Deal)
     plan = LooseForeignKey(Plan)
@@ -153,7 +157,8 @@ class Tranche(TrancheKey, BulkPayModel):
 
 
 class Payable(TrancheKey, BulkPayModel):
-    """What the open period owes for a tranche: what is released now, less all that batches have taken. `kind` release where its release
+    """What the open period owes for a tranche: what is released now, less all that batches have taken. `kind` release
+    where its release
     period is the open one (or lies before the first), adjustment where its period was closed already."""
 
     class Kind(models.TextChoices):
@@ -202,7 +207,8 @@ class FigureChange(BulkPayModel):
 
 
 class Statement(PayModel):
-    """A participant's pay period. While the period is open it follows the figures; a batch freezes it as a snapshot with its digest."""
+    """A participant's pay period. While the period is open it follows the figures; a batch freezes it as a snapshot
+    with its digest."""
 
     class State(models.TextChoices):
         OPEN = "open", "Open"

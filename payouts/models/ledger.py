@@ -1,4 +1,5 @@
-"""The ledger: double entry, append-only, balanced per transaction and currency by a deferred trigger, chained by digest per tenant."""
+"""The ledger: double entry, append-only, balanced per transaction and currency by a deferred trigger, chained by
+digest per tenant."""
 
 from __future__ import annotations
 

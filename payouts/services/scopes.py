@@ -1,7 +1,208 @@
-def on_facts_changed(payload): ...
-def on_plan_published(payload): ...
-def on_assignment_changed(payload): ...
-def on_quota_changed(payload): ...
-def on_people_changed(payload): ...
-def scopes_recompute(tenant_id):
-    return 0
+"""Which figures a change can touch, and the worker that redoes them.
+
+News (outbox) → causes and changed scopes → `scopes_recompute` claims them and hands them to `recompute`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import Max, Min
+
+from comp.core.days import day_number, parse_day
+from comp.people.models import Participant, ReportingLine
+from comp.people.selectors import DEPTH
+from comp.tenancy.scope import Actor, Pay, tenant_scope
+from crediting.models import Deal
+from payouts.frames.read import credit_date_fields, read_versions
+from payouts.models import Cause, ChangedScope
+from payouts.services.recompute import recompute
+from plans.models import PlanAssignment, PlanVersion
+
+#: First key of the advisory lock that lets one writer of a tenant's figures in.
+LOCK = 7004
+#: How many changed scopes one transaction redoes.
+CLAIM = 2000
+FOREVER = date(2100, 1, 1)
+
+
+def lock(key: int, tenant_id: int, *, wait_ms: int = 3000) -> bool:
+    """Takes the advisory lock until the transaction ends; False when another writer keeps it longer than `wait_ms`."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = %s", [f"{int(wait_ms)}ms"])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [key, tenant_id])
+            cursor.execute("SET LOCAL lock_timeout = 0")
+        return True
+    except OperationalError:
+        return False
+
+
+def scopes_recompute(tenant_id: int) -> int:
+    """Redoes what changed: claims scopes, writes the differences and takes the scopes away, in one transaction: a
+    worker killed at any line
+    leaves everything as it was. Returns how many scopes it redid; 0 when none wait."""
+    with tenant_scope(tenant_id, actor=Actor.task("recompute"), pay=Pay.everyone()):
+        if not ChangedScope.objects.exists():
+            return 0
+        if not lock(LOCK, tenant_id):
+            return 1  # another worker is at it: look again
+        claimed = list(ChangedScope.objects.select_related("cause").order_by("id")[:CLAIM])
+        if not claimed:
+            return 0
+        ends = _last_day()
+        causes: dict[int, Cause] = {}
+        work: dict[tuple[date, date], set[int]] = defaultdict(set)
+        for scope in claimed:
+            causes[scope.cause_id] = scope.cause
+            span = (scope.from_day, min(scope.to_day, max(ends, scope.from_day + timedelta(days=1))))
+            work[span].add(scope.participant_id)
+        recompute(work=work, causes=list(causes.values()))
+        ChangedScope.objects.filter(id__in=[scope.pk for scope in claimed]).delete()
+        return len(claimed)
+
+
+def _last_day() -> date:
+    """The day after the last date on any deal: an open-ended change reaches no further."""
+    last = Deal.objects.aggregate(close=Max("close_date"), engage=Max("engage_date"))
+    found = max((day for day in last.values() if day), default=date(1990, 1, 1))
+    return found + timedelta(days=1)
+
+
+# ------------------------------------------------------------------ from news to scopes
+
+
+def on_facts_changed(payload: dict[str, Any]) -> None:
+    """Facts of deals changed: the people on them and the managers above, for the credit dates before and after."""
+    fields = credit_date_fields(read_versions())
+    if not fields:
+        return
+    above = _Lines()
+    assigned = set(PlanAssignment.objects.values_list("participant_id", flat=True))
+    causes: list[Cause] = []
+    for change in payload["changes"]:
+        dates = {parse_day(text) for field in fields for text in change["dates"].get(field, [])}
+        found = [
+            (person, day) for day in dates for person in above.of(change["participants"], day) if person in assigned
+        ]
+        if not found:
+            continue
+        causes.append(
+            Cause(
+                kind=change["kind"],
+                label=change["label"][:300],
+                deal_id=change["deal"],
+                delivery_id=change.get("delivery"),
+            )
+        )
+        for person, day in found:
+            _scope(causes[-1], person, day, day + timedelta(days=1))
+    _save(causes)
+
+
+def on_plan_published(payload: dict[str, Any]) -> None:
+    """A plan version came into force: everybody who is on the plan from its first day on."""
+    version = PlanVersion.objects.select_related("plan", "published_by").get(pk=payload["version"])
+    start, end = parse_day(payload["from"]), _day(payload["to"])
+    people = PlanAssignment.objects.filter(plan_id=version.plan_id, starts_on__lt=end).exclude(ends_on__lte=start)
+    note = f": {version.note}" if version.note else ""
+    cause = Cause(
+        kind=Cause.Kind.PLAN,
+        label=f"{version} published{note}"[:300],
+        plan_version=version,
+        actor=str(version.published_by or ""),
+    )
+    for person in people.values_list("participant_id", flat=True).distinct():
+        _scope(cause, person, start, end)
+    _save([cause])
+
+
+def on_assignment_changed(payload: dict[str, Any]) -> None:
+    _one_person(Cause.Kind.ASSIGNMENT, payload)
+
+
+def on_quota_changed(payload: dict[str, Any]) -> None:
+    _one_person(Cause.Kind.QUOTA, payload)
+
+
+def on_people_changed(payload: dict[str, Any]) -> None:
+    """People moved: they and everybody above them, on the old and the new line, from that day on."""
+    start, end = parse_day(payload["from"]), _day(payload["to"])
+    cause = Cause(kind=Cause.Kind.PEOPLE, label=payload["label"][:300])
+    for person in sorted(_Lines().ever(payload["participants"])):
+        _scope(cause, person, start, end)
+    _save([cause])
+
+
+def scopes_everything(*, label: str) -> int:
+    """Marks every participant's whole time as changed (a full recomputation); returns how many people."""
+    first = Deal.objects.aggregate(close=Min("close_date"), engage=Min("engage_date"))
+    start = min((day for day in first.values() if day), default=None)
+    if start is None:
+        return 0
+    cause = Cause(kind=Cause.Kind.JOB, label=label)
+    people = list(Participant.objects.values_list("id", flat=True))
+    for person in people:
+        _scope(cause, person, start, FOREVER)
+    _save([cause])
+    return len(people)
+
+
+def _one_person(kind: str, payload: dict[str, Any]) -> None:
+    cause = Cause(kind=kind, label=payload["label"][:300])
+    _scope(cause, payload["participant"], parse_day(payload["from"]), _day(payload["to"]))
+    _save([cause])
+
+
+def _day(text: str | None) -> date:
+    return parse_day(text) if text else FOREVER
+
+
+def _scope(cause: Cause, participant_id: int, from_day: date, to_day: date) -> None:
+    pending: list[ChangedScope] = cause.__dict__.setdefault("pending", [])
+    pending.append(ChangedScope(participant_id=participant_id, from_day=from_day, to_day=to_day))
+
+
+def _save(causes: Iterable[Cause]) -> None:
+    """Causes and their scopes, in two statements."""
+    causes = [cause for cause in causes if cause.__dict__.get("pending")]
+    Cause.objects.bulk_create(causes)
+    scopes: list[ChangedScope] = []
+    for cause in causes:
+        for scope in cause.__dict__.pop("pending"):
+            scope.cause = cause
+            scopes.append(scope)
+    ChangedScope.objects.bulk_create(scopes, batch_size=2000)
+
+
+class _Lines:
+    """Who stands above whom, read once."""
+
+    def __init__(self) -> None:
+        self.above: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
+        rows = ReportingLine.objects.values_list("participant_id", "manager_id", "starts_on", "ends_on")
+        for person, manager, starts, ends in rows:
+            self.above[person].append((manager, day_number(starts), day_number(ends or FOREVER)))
+
+    def of(self, people: Iterable[int], day: date) -> set[int]:
+        """The people and everybody above them on a day."""
+        number = day_number(day)
+        found, level = set(people), set(people)
+        for _ in range(DEPTH):
+            level = {m for person in level for m, start, end in self.above[person] if start <= number < end} - found
+            if not level:
+                break
+            found |= level
+        return found
+
+    def ever(self, people: Iterable[int]) -> set[int]:
+        """The people and everybody who ever stood above them."""
+        found, level = set(people), set(people)
+        while level:
+            level = {m for person in level for m, _, _ in self.above[person]} - found
+            found |= level
+        return found

@@ -26,7 +26,8 @@ class Plan(KeptModel):
 
 
 class PlanVersion(KeptModel):
-    """The text in force for [starts_on, ends_on). Draft, then published by somebody else, then (replaced from its first day on) superseded."""
+    """The text in force for [starts_on, ends_on). Draft, then published by somebody else, then (replaced from its
+    first day on) superseded."""
 
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"

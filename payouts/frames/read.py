@@ -1,0 +1,475 @@
+"""A kernel batch out of the database: now, or as it was known at a recorded moment.
+
+`as_of` swaps each table for what it held then: configuration from its history tables (filled by trigger), facts from
+their append-only
+revisions by `recorded_at`. The queries are otherwise the same, so that a replay cannot drift from the daily work.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from django.db import connection
+
+from comp.core.calendars import PayCalendar as CalendarShape
+from comp.core.calendars import measure_periods, periods
+from comp.core.days import day_number, parse_day
+from comp.core.errors import CompError
+from comp.core.money import parse_money
+from comp.people.calendars import calendar_of
+from comp.people.models import PayCalendar
+from payouts.frames.sql import NONE, Columns, Words, day, number, read
+from payouts.kernel.batch import (
+    FAR_DAY,
+    Assignments,
+    Batch,
+    Deals,
+    Ints,
+    Milestones,
+    Quotas,
+    Reporting,
+    Teams,
+    Text,
+    Usage,
+)
+from plans.rules.compile import compile_plan
+from plans.rules.compiled import CompiledPlan, Condition, Group
+
+#: The fiscal years that calendars reach over; facts with dates outside are refused at intake.
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
+TEXT_COLUMNS = {
+    "stage": "d.stage",
+    "source": "e.key",
+    "product": "p.key",
+    "product.series": "p.series",
+    "account": "a.key",
+    "account.sector": "a.sector",
+    "account.country": "a.country",
+    "territory": "d.territory",
+    "currency": "d.currency",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Plan versions in force at some time, as the batch numbers them."""
+
+    id: tuple[int, ...]
+    plan_id: tuple[int, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    compiled: tuple[CompiledPlan, ...]
+
+    def every(self) -> str:
+        """The longest measure period that any of them uses."""
+        found = {component.every for plan in self.compiled for component in plan.components}
+        return next((every for every in ("year", "quarter", "month") if every in found), "month")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A batch and what its rows are in the database."""
+
+    batch: Batch
+    versions: Versions
+    revision: Ints  # of each deal
+
+
+def table(name: str, as_of: datetime | None) -> str:
+    """The table, or as a subquery what it held at the moment (for tables with kept history)."""
+    if as_of is None:
+        return name
+    app, _, model = name.partition("_")
+    return (
+        f"(SELECT * FROM (SELECT DISTINCT ON (id) * FROM {app}_historical{model} WHERE history_date <= %(as_of)s "
+        f"ORDER BY id, history_date DESC, history_id DESC) kept WHERE kept.history_type <> '-')"
+    )
+
+
+def latest(name: str, keys: str, as_of: datetime | None, only: str) -> str:
+    """The standing revision of each key in an append-only fact table: the greatest by (version, event_time,
+    sender_id)."""
+    known = "AND recorded_at <= %(as_of)s" if as_of else ""
+    return (
+        f"(SELECT DISTINCT ON ({keys}) * FROM {name} WHERE {only} {known} "
+        f'ORDER BY {keys}, version DESC, event_time DESC, sender_id COLLATE "C" DESC)'
+    )
+
+
+@lru_cache(maxsize=512)
+def compiled(digest: str, document: str) -> CompiledPlan:
+    """A version's document, compiled once per process."""
+    return compile_plan(json.loads(document))
+
+
+def read_versions(as_of: datetime | None = None) -> Versions:
+    """All published versions, in the order of their ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT v.id, v.plan_id, v.starts_on, v.ends_on, v.digest, v.document "
+            f"FROM {table('plans_planversion', as_of)} v WHERE v.state = 'published' ORDER BY v.id",
+            {"as_of": as_of},
+        )
+        rows = cursor.fetchall()
+    return Versions(
+        id=tuple(row[0] for row in rows),
+        plan_id=tuple(row[1] for row in rows),
+        starts=tuple(day_number(row[2]) for row in rows),
+        ends=tuple(day_number(row[3]) if row[3] else FAR_DAY for row in rows),
+        compiled=tuple(compiled(row[4], row[5]) for row in rows),
+    )
+
+
+@lru_cache(maxsize=64)
+def bounds(calendar: CalendarShape, every: str) -> Ints:
+    """First days of consecutive periods over all years, closed by the first day after the last. `pay` is the pay
+    calendar's own."""
+    found = (
+        periods(calendar, FIRST_YEAR, LAST_YEAR)
+        if every == "pay"
+        else measure_periods(calendar, every, FIRST_YEAR, LAST_YEAR)  # type: ignore[arg-type]
+    )
+    return np.array([*(p.start for p in found), found[-1].end], dtype=np.int64)
+
+
+def enclosing(calendar: CalendarShape, every: str, day_no: int) -> tuple[int, int]:
+    """The measure period that holds a day, as day numbers."""
+    edges = bounds(calendar, every)
+    place = int(np.searchsorted(edges, day_no, side="right")) - 1
+    return int(edges[place]), int(edges[place + 1])
+
+
+def calendars() -> dict[int, CalendarShape]:
+    """Pay group id to its calendar."""
+    shapes = {c.pk: calendar_of(c) for c in PayCalendar.objects.all()}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, calendar_id FROM people_paygroup")
+        return {group: shapes[calendar] for group, calendar in cursor.fetchall()}
+
+
+def read_batch(
+    *,
+    calendar: CalendarShape,
+    versions: Versions,
+    start: int,
+    end: int,
+    participants: Sequence[int] | None,
+    as_of: datetime | None = None,
+) -> Read:
+    """Everything that the figures of `participants` (None: everyone) with credit dates in [start, end) depend on."""
+    fields = _fields(versions.compiled)
+    params: dict[str, Any] = {"as_of": as_of, "start": start, "end": end, "people": None}
+    reporting = _reporting(as_of)
+    if participants is not None:
+        params["people"] = _with_downlines(participants, reporting)
+    selection = _selection(fields, as_of, participants is not None)
+    currency = versions.compiled[0].currency if versions.compiled else "USD"
+    deals, teams, revision = _deals(selection, fields, params, as_of, currency)
+    params["only"] = list(participants) if participants is not None else None
+    batch = Batch(
+        plans=versions.compiled,
+        periods={every: bounds(calendar, every) for every in ("month", "quarter", "year")},
+        pay_periods=bounds(calendar, "pay"),
+        deals=deals,
+        teams=teams,
+        reporting=reporting,
+        assignments=_assignments(versions, params, as_of),
+        quotas=_quotas(params, as_of),
+        milestones=_milestones(selection, deals.id, versions, params, as_of),
+        usage=_usage(selection, deals.id, versions, params, as_of),
+        only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,
+    )
+    return Read(batch, versions, revision)
+
+
+# ------------------------------------------------------------------ what the plans read
+
+
+KINDS = ("text", "money", "date", "number", "boolean")
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The deal fields that conditions, amounts and credit dates name, by type."""
+
+    text: tuple[str, ...]
+    money: tuple[str, ...]
+    date: tuple[str, ...]
+    number: tuple[str, ...]
+    boolean: tuple[str, ...]
+    credit_dates: tuple[str, ...]
+
+
+def _fields(plans: Iterable[CompiledPlan]) -> Fields:
+    found: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    credit_dates: set[str] = set()
+
+    def walk(condition: Condition) -> None:
+        if isinstance(condition, Group):
+            for part in condition.parts:
+                walk(part)
+        else:
+            found[condition.type].add(condition.field)
+
+    for plan in plans:
+        for rule in plan.credit_rules:
+            walk(rule.when)
+            found["money"].add(rule.amount)
+            found["date"].add(rule.credit_date)
+            credit_dates.add(rule.credit_date)
+    return Fields(*(tuple(sorted(found[kind])) for kind in KINDS), credit_dates=tuple(sorted(credit_dates)))
+
+
+def credit_date_fields(versions: Versions) -> tuple[str, ...]:
+    """The deal fields that any plan takes as its credit date."""
+    return _fields(versions.compiled).credit_dates
+
+
+def _column(field: str, kind: str) -> str:
+    """SQL of a deal field: an integer for dates and money, text for the rest. A custom field is text until `_custom`
+    reads it."""
+    if field.startswith("custom."):
+        return f"(d.custom ->> '{_safe(field[7:])}')"
+    if kind == "money":
+        return number("d.amount_minor")
+    return day(f"d.{field}") if kind == "date" else TEXT_COLUMNS[field]
+
+
+def _custom(words: Words, kind: str, currency: str) -> Any:
+    """A custom field's column in the type that the plan declares. What does not read as that type is missing, never
+    something else."""
+
+    def value(word: str) -> Any:
+        try:
+            match kind:
+                case "money":
+                    return parse_money(word, currency)
+                case "date":
+                    return day_number(parse_day(word))
+                case "boolean":
+                    return {"true": 1, "false": 0}.get(word, -1)
+                case _:
+                    return Fraction(word) if _NUMBER.fullmatch(word) else None
+        except CompError:
+            return NONE
+
+    empty: Any = {"money": NONE, "date": NONE, "boolean": -1, "number": None}[kind]
+    types: dict[str, Any] = {"money": np.int64, "date": np.int64, "boolean": np.int8, "number": object}
+    values = np.array([*(value(word) if word else empty for word in words.words), empty], dtype=types[kind])
+    return values[words.codes]
+
+
+def _safe(name: str) -> str:
+    """A custom field's name as it may stand in SQL (plan documents admit slugs only; this is the second lock)."""
+    if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
+        raise ValueError(f"custom field {name!r}: letters, digits, - and _ are allowed")
+    return name
+
+
+# ------------------------------------------------------------------ deals and their teams
+
+
+def _selection(fields: Fields, as_of: datetime | None, narrow: bool) -> str:
+    """SQL of the deals that matter: a credit date in the span and, where `narrow`, one of the people on the team. The
+    deal is `d`."""
+    if as_of is None:
+        deals = "(SELECT *, revision_id AS r FROM crediting_deal)"
+        on_team = "SELECT 1 FROM crediting_dealteam t WHERE t.deal_id = d.id AND t.participant_id = ANY(%(people)s)"
+    else:
+        deals = (
+            "(SELECT now.id, was.id AS r, was.version, was.event_time, was.stage, was.amount_minor, was.currency, "
+            "was.close_date, was.engage_date, was.product_id, was.account_id, was.territory, was.custom, was.team, "
+            "now.endpoint_id, now.external_id FROM "
+            + latest("crediting_dealrevision", "endpoint_id, external_id", as_of, "true")
+            + " was JOIN crediting_deal now ON now.endpoint_id = was.endpoint_id AND now.external_id = was.external_id)"
+        )
+        on_team = "SELECT 1 FROM jsonb_array_elements(d.team) m WHERE (m ->> 1)::bigint = ANY(%(people)s)"
+    spans = [
+        f"({_plain_date(field)} >= {_as_date('start')} AND {_plain_date(field)} < {_as_date('end')})"
+        for field in fields.credit_dates
+    ]
+    where = f"({' OR '.join(spans) or 'false'})" + (f" AND EXISTS ({on_team})" if narrow else "")
+    return f"{deals} d WHERE {where}"
+
+
+def _plain_date(field: str) -> str:
+    return f"(d.custom ->> '{_safe(field[7:])}')::date" if field.startswith("custom.") else f"d.{field}"
+
+
+def _as_date(param: str) -> str:
+    return f"('1970-01-01'::date + %({param})s::int)"
+
+
+def _deals(
+    selection: str, fields: Fields, params: dict[str, Any], as_of: datetime | None, currency: str
+) -> tuple[Deals, Teams, Ints]:
+    wanted = [(field, kind) for kind in KINDS for field in getattr(fields, kind)]
+    textual = [kind == "text" or field.startswith("custom.") for field, kind in wanted]
+    columns = "".join(f", {_column(field, kind)} AS f{place}" for place, (field, kind) in enumerate(wanted))
+    body, _, where = selection.partition(" d WHERE ")
+    sql = (
+        "SELECT d.id AS deal, d.r AS revision, (extract(epoch FROM d.event_time) * 1000000)::bigint AS event_time, "
+        f'row_number() OVER (ORDER BY e.key COLLATE "C", d.external_id COLLATE "C") AS rank{columns} '
+        f"FROM {body} d JOIN crediting_hookendpoint e ON e.id = d.endpoint_id "
+        f"LEFT JOIN {table('crediting_product', as_of)} p ON p.id = d.product_id "
+        f"LEFT JOIN {table('crediting_account', as_of)} a ON a.id = d.account_id WHERE {where} ORDER BY d.id"
+    )
+    found = read(sql, params, words=[f"f{place}" for place, is_text in enumerate(textual) if is_text])
+    of: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+    for place, (field, kind) in enumerate(wanted):
+        column = found[f"f{place}"]
+        if kind == "text":
+            of[kind][field] = _text(column)
+        else:
+            of[kind][field] = _custom(column, kind, currency) if textual[place] else column
+    deals = Deals(
+        id=found["deal"],
+        rank=found["rank"],
+        event_time=found["event_time"],
+        text=of["text"],
+        money=of["money"],
+        dates=of["date"],
+        numbers=of["number"],
+        booleans=of["boolean"],
+    )
+    return deals, _teams(selection, deals.id, params, as_of), found["revision"]
+
+
+def _text(words: Words) -> Text:
+    """An empty text is a missing one."""
+    codes = words.codes.astype(np.int32)
+    if "" in words.words:
+        codes[codes == words.words.index("")] = -1
+    return Text(codes, words.words)
+
+
+def _teams(selection: str, deal_ids: Ints, params: dict[str, Any], as_of: datetime | None) -> Teams:
+    if as_of is None:
+        sql = (
+            "SELECT t.deal_id AS deal, t.role, t.participant_id AS participant, t.weight::bigint AS weight, "
+            "t.place::bigint AS place "
+            f"FROM crediting_dealteam t JOIN (SELECT d.id FROM {selection}) s ON s.id = t.deal_id"
+        )
+    else:
+        sql = (
+            "SELECT s.id AS deal, m.value ->> 0 AS role, (m.value ->> 1)::bigint AS participant, "
+            "(m.value ->> 2)::bigint AS weight, m.ordinality - 1 AS place "
+            f"FROM (SELECT d.id, d.team FROM {selection}) s, jsonb_array_elements(s.team) WITH ORDINALITY m"
+        )
+    found = read(sql, params, words=["role"])
+    return Teams(
+        deal=_rows(deal_ids, found["deal"]),
+        role=Text(found["role"].codes.astype(np.int32), found["role"].words),
+        participant=found["participant"],
+        weight=found["weight"],
+        place=found["place"],
+    )
+
+
+def _rows(sorted_ids: Ints, ids: Ints) -> Ints:
+    """Where each id stands among the batch's deals (which are in the order of their ids)."""
+    return np.searchsorted(sorted_ids, ids).astype(np.int64)
+
+
+# ------------------------------------------------------------------ people, plans, quotas
+
+
+def _open_end(column: str) -> str:
+    """SQL: the end of an interval as a day number, FAR_DAY where it is open."""
+    return f"coalesce(({column} - '1970-01-01'::date)::bigint, {FAR_DAY})"
+
+
+def _reporting(as_of: datetime | None) -> Reporting:
+    found = read(
+        f"SELECT participant_id AS participant, manager_id AS manager, {day('starts_on')} AS start, "
+        f"{_open_end('ends_on')} AS end "
+        f"FROM {table('people_reportingline', as_of)} r",
+        {"as_of": as_of},
+    )
+    return Reporting(found["participant"], found["manager"], found["start"], found["end"])
+
+
+def _with_downlines(participants: Sequence[int], reporting: Reporting) -> list[int]:
+    """The participants and everybody who ever stood beneath them: whose deals may roll up to them."""
+    found = np.unique(np.array(participants, dtype=np.int64))
+    while True:
+        wider = np.union1d(found, reporting.participant[np.isin(reporting.manager, found)])
+        if wider.size == found.size:
+            return [int(p) for p in found]
+        found = wider
+
+
+def _assignments(versions: Versions, params: dict[str, Any], as_of: datetime | None) -> Assignments:
+    narrow = "WHERE s.participant_id = ANY(%(only)s)" if params["only"] is not None else ""
+    found = read(
+        f"SELECT s.participant_id AS participant, s.plan_id AS plan, {day('s.starts_on')} AS start, "
+        f"{_open_end('s.ends_on')} AS end "
+        f"FROM {table('plans_planassignment', as_of)} s {narrow}",
+        params,
+    )
+    rows: list[Columns] = []
+    for index, plan_id in enumerate(versions.plan_id):
+        start = np.maximum(found["start"], versions.starts[index])
+        end = np.minimum(found["end"], versions.ends[index])
+        mine = (found["plan"] == plan_id) & (start < end)
+        people = found["participant"][mine]
+        rows.append({"p": people, "v": np.full(people.size, index, dtype=np.int64), "s": start[mine], "e": end[mine]})
+    nothing = np.zeros(0, dtype=np.int64)
+    joined = {name: np.concatenate([nothing, *(row[name] for row in rows)]) for name in ("p", "v", "s", "e")}
+    return Assignments(joined["p"], joined["v"], joined["s"], joined["e"])
+
+
+def _quotas(params: dict[str, Any], as_of: datetime | None) -> Quotas:
+    narrow = "AND q.participant_id = ANY(%(only)s)" if params["only"] is not None else ""
+    found = read(
+        f"SELECT q.participant_id AS participant, q.key, {day('q.starts_on')} AS start, {day('q.ends_on')} AS end, "
+        f"q.amount_minor AS amount FROM {table('plans_quota', as_of)} q "
+        f"WHERE q.ends_on > {_as_date('start')} AND q.starts_on < {_as_date('end')} {narrow}",
+        params,
+        words=["key"],
+    )
+    key = Text(found["key"].codes.astype(np.int32), found["key"].words)
+    return Quotas(found["participant"], key, found["start"], found["end"], found["amount"])
+
+
+# ------------------------------------------------------------------ what releases
+
+
+def _milestones(
+    selection: str, deal_ids: Ints, versions: Versions, params: dict[str, Any], as_of: datetime | None
+) -> Milestones:
+    kinds = sorted(
+        {t.on for p in versions.compiled for c in p.components for t in c.release} - {"usage", "credit_date"}
+    )
+    only = f"deal_id IN (SELECT d.id FROM {selection}) AND kind = ANY(%(kinds)s)"
+    found = read(
+        f"SELECT m.deal_id AS deal, m.kind, {day('m.day')} AS day FROM "
+        f"{latest('crediting_milestonerevision', 'deal_id, kind', as_of, only)} m WHERE m.reached",
+        {**params, "kinds": kinds},
+        words=["kind"],
+    )
+    return Milestones(
+        _rows(deal_ids, found["deal"]), Text(found["kind"].codes.astype(np.int32), found["kind"].words), found["day"]
+    )
+
+
+def _usage(selection: str, deal_ids: Ints, versions: Versions, params: dict[str, Any], as_of: datetime | None) -> Usage:
+    if not any(t.on == "usage" for p in versions.compiled for c in p.components for t in c.release):
+        nothing = np.zeros(0, dtype=np.int64)
+        return Usage(nothing, nothing, nothing, nothing)
+    only = f"deal_id IN (SELECT d.id FROM {selection})"
+    found = read(
+        f"SELECT u.deal_id AS deal, {day('u.day')} AS day, u.used, u.contracted FROM "
+        f"{latest('crediting_usagereading', 'deal_id, day', as_of, only)} u",
+        params,
+    )
+    return Usage(_rows(deal_ids, found["deal"]), found["day"], found["used"], found["contracted"])

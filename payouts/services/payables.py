@@ -1,0 +1,175 @@
+"""What the open period owes: what is released now, less all that batches have taken; and the open statements that say
+so.
+
+"Subtract, then post": a late deal, a corrected rate or a milestone taken back after its period was closed needs no
+case of its own. The
+difference stands as a prior-period adjustment in the open period, linked to the period where it belongs and to its
+cause
+(docs/algorithms/adjustments.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+
+from comp.core.days import day_date
+from comp.people.models import Participant, PayGroup
+from payouts.models import Cause
+from payouts.selectors import TAKEN, open_periods
+
+KEY = 'participant_id, deal_id, plan_id, rule, role, split, component, "index"'
+_SAME = " AND ".join(f"p.{column} = due.{column}" for column in KEY.split(", "))
+_OF_LINE = ", ".join(f"l.{column}" for column in KEY.split(", "))
+
+#: Each person's open period, then what is right and what was taken, by tranche.
+_DUE = f"""
+WITH open AS (
+    SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(ends)s::date[])
+        AS o(participant_id, pay_group_id, starts_on, ends_on)
+), causes AS (
+    SELECT * FROM unnest(%(cause_deals)s::bigint[], %(cause_ids)s::bigint[]) AS c(deal_id, cause_id)
+), released AS (
+    SELECT t.*, o.starts_on AS open_starts, o.pay_group_id AS pays FROM payouts_tranche t JOIN open o USING
+    (participant_id)
+    WHERE t.release_day < o.ends_on AND (%(every_deal)s OR t.deal_id = ANY(%(deals)s))
+), taken AS (
+    SELECT {_OF_LINE}, sum(l.amount_minor) AS amount_minor,
+        max(l.origin_starts_on) AS origin_starts_on, max(l.plan_version_id) AS plan_version_id, max(l.credit_date) AS
+        credit_date,
+        max(l.currency) AS currency, o.starts_on AS open_starts, o.pay_group_id AS pays
+    FROM payouts_batchline l JOIN payouts_batch b ON b.id = l.batch_id JOIN open o USING (participant_id)
+    WHERE b.state = ANY(%(taken)s) AND (%(every_deal)s OR l.deal_id = ANY(%(deals)s))
+    GROUP BY {_OF_LINE}, o.starts_on, o.pay_group_id
+), both_sides AS (
+    SELECT {KEY}, coalesce(r.pays, x.pays) AS pay_group_id, coalesce(r.open_starts, x.open_starts) AS period_starts_on,
+        coalesce(r.period_starts_on, x.origin_starts_on) AS origin_starts_on,
+        coalesce(r.plan_version_id, x.plan_version_id) AS plan_version_id, coalesce(r.credit_date, x.credit_date) AS
+        credit_date,
+        coalesce(r.currency, x.currency) AS currency, coalesce(r.amount_minor, 0) - coalesce(x.amount_minor, 0) AS
+        amount_minor,
+        coalesce(x.amount_minor, 0) AS posted_minor, x.deal_id IS NOT NULL AS was_taken
+    FROM released r FULL JOIN taken x USING ({KEY})
+), due AS (
+    SELECT s.*, CASE WHEN s.was_taken OR EXISTS (
+            SELECT 1 FROM payouts_batch b WHERE b.pay_group_id = s.pay_group_id AND b.starts_on = s.origin_starts_on
+                AND b.state = ANY(%(taken)s)
+        ) THEN 'adjustment' ELSE 'release' END AS kind, coalesce(c.cause_id, %(otherwise)s) AS cause_id
+    FROM both_sides s LEFT JOIN causes c USING (deal_id) WHERE s.amount_minor <> 0
+)
+"""
+_VALUES = (
+    "pay_group_id, period_starts_on, origin_starts_on, kind, plan_version_id, credit_date, amount_minor, posted_minor, "
+    "currency, cause_id"
+)
+_WRITE = (
+    _DUE
+    + f"""
+, gone AS (
+    DELETE FROM payouts_payable p
+        WHERE p.participant_id = ANY(%(people)s) AND (%(every_deal)s OR p.deal_id = ANY(%(deals)s))
+        AND NOT EXISTS (SELECT 1 FROM due WHERE {_SAME})
+)
+INSERT INTO payouts_payable (tenant_id, {KEY}, {_VALUES})
+SELECT current_setting('app.tenant')::bigint, {KEY}, {_VALUES} FROM due
+ON CONFLICT (tenant_id, {KEY}) DO UPDATE SET {", ".join(f"{c} = EXCLUDED.{c}" for c in _VALUES.split(", "))}
+WHERE (payouts_payable.amount_minor, payouts_payable.period_starts_on, payouts_payable.origin_starts_on,
+payouts_payable.kind,
+    payouts_payable.plan_version_id, payouts_payable.posted_minor, payouts_payable.pay_group_id,
+    payouts_payable.credit_date)
+    IS DISTINCT FROM (EXCLUDED.amount_minor, EXCLUDED.period_starts_on, EXCLUDED.origin_starts_on, EXCLUDED.kind,
+    EXCLUDED.plan_version_id, EXCLUDED.posted_minor, EXCLUDED.pay_group_id, EXCLUDED.credit_date)
+"""
+)
+
+#: One line of a statement's digest: keys that outlive the database's own numbers, then the amount.
+LINE_TEXT = (
+    "concat_ws('|', e.key, d.external_id, pl.key, p.rule, p.role, p.split, p.component, p.\"index\", p.kind, "
+    "p.origin_starts_on, p.amount_minor, p.currency)"
+)
+_STATEMENTS = f"""
+WITH open AS (
+    SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(ends)s::date[])
+        AS o(participant_id, pay_group_id, starts_on, ends_on)
+), sums AS (
+    SELECT o.*, count(p.id) AS lines, coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'release'), 0) AS released,
+        coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'adjustment'), 0) AS adjustments,
+        encode(sha256(convert_to(coalesce(string_agg({LINE_TEXT}, chr(10) ORDER BY {LINE_TEXT} COLLATE "C"), ''),
+        'UTF8')), 'hex') AS digest
+    FROM open o LEFT JOIN (payouts_payable p JOIN crediting_deal d ON d.id = p.deal_id
+        JOIN crediting_hookendpoint e ON e.id = d.endpoint_id JOIN plans_plan pl ON pl.id = p.plan_id)
+        ON p.participant_id = o.participant_id AND p.period_starts_on = o.starts_on
+    GROUP BY o.participant_id, o.pay_group_id, o.starts_on, o.ends_on
+)
+INSERT INTO payouts_statement AS st (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, state,
+revision,
+    released_minor, adjustments_minor, payout_minor, lines, currency, digest, calculated_at, data_at)
+SELECT current_setting('app.tenant')::bigint, s.participant_id, s.pay_group_id, s.starts_on, s.ends_on, 'open', 1,
+s.released, s.adjustments,
+    s.released + s.adjustments, s.lines, m.currency, s.digest, clock_timestamp(), %(data_at)s
+FROM sums s JOIN people_participant m ON m.id = s.participant_id
+WHERE s.lines > 0 OR EXISTS (SELECT 1 FROM payouts_earning x WHERE x.participant_id = s.participant_id)
+    OR EXISTS (SELECT 1 FROM payouts_statement y
+        WHERE y.participant_id = s.participant_id AND y.period_starts_on = s.starts_on)
+ON CONFLICT (tenant_id, participant_id, period_starts_on) DO UPDATE SET
+    revision = st.revision + (st.digest <> EXCLUDED.digest)::int, released_minor = EXCLUDED.released_minor,
+    adjustments_minor = EXCLUDED.adjustments_minor, payout_minor = EXCLUDED.payout_minor, lines = EXCLUDED.lines,
+    digest = EXCLUDED.digest, calculated_at = EXCLUDED.calculated_at, data_at = EXCLUDED.data_at,
+    pay_group_id = EXCLUDED.pay_group_id
+WHERE st.state = 'open'
+"""
+
+
+def payables_write(
+    *, participants: Sequence[int], deals: Sequence[int] | None, why: Mapping[int, int], otherwise: int
+) -> None:
+    """Brings payables of these people (and deals; None: all of theirs) and their open statements up to date.
+
+    `why` is the cause id of each deal that has one, `otherwise` the cause of the rest.
+    """
+    if not participants:
+        return
+    params = _open(participants)
+    params.update(
+        every_deal=deals is None,
+        deals=list(deals or ()),
+        taken=[state.value for state in TAKEN],
+        cause_deals=list(why),
+        cause_ids=list(why.values()),
+        otherwise=otherwise,
+    )
+    with connection.cursor() as cursor:
+        if deals is None or deals:
+            cursor.execute(_WRITE, params)
+        cursor.execute(
+            "SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%s)", [[*why.values(), otherwise]]
+        )
+        params["data_at"] = cursor.fetchone()[0]
+        cursor.execute(_STATEMENTS, params)
+
+
+def payables_refresh(participants: Sequence[int] | None, cause: Cause) -> None:
+    """After a batch took a period or gave it back: payables move to the period that is open now. None: everybody."""
+    people = list(participants) if participants is not None else list(Participant.objects.values_list("id", flat=True))
+    with connection.cursor() as cursor:
+        # An open statement of a period that is no longer the open one says nothing any more.
+        cursor.execute(
+            "DELETE FROM payouts_statement s "
+            "USING unnest(%(people)s::bigint[], %(starts)s::date[]) AS o(participant_id, starts_on) "
+            "WHERE s.participant_id = o.participant_id AND s.state = 'open' AND s.period_starts_on <> o.starts_on",
+            _open(people),
+        )
+    payables_write(participants=people, deals=None, why={}, otherwise=cause.pk)
+
+
+def _open(participants: Sequence[int]) -> dict[str, Any]:
+    rows = list(Participant.objects.filter(id__in=participants).values_list("id", "pay_group_id"))
+    periods = open_periods(PayGroup.objects.select_related("calendar").filter(id__in={group for _, group in rows}))
+    return {
+        "people": [person for person, _ in rows],
+        "groups": [group for _, group in rows],
+        "starts": [day_date(periods[group].start) for _, group in rows],
+        "ends": [day_date(periods[group].end) for _, group in rows],
+    }

@@ -1,0 +1,182 @@
+"""The one writer of the standing figures: reads columns, runs the kernel, compares with what stands, writes only the
+differences and why.
+
+Callers hold the tenant's figure lock (payouts.services.scopes.LOCK) and see everybody's pay.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import numpy as np
+
+from comp.core.calendars import PayCalendar
+from comp.core.days import day_number
+from comp.people.models import Participant
+from payouts.frames.figures import EARNINGS, TABLES, TRANCHES, Figures, figures, standing
+from payouts.frames.read import Versions, calendars, enclosing, read_batch, read_versions
+from payouts.frames.sql import Columns, Table, Words, delete, differences, load
+from payouts.kernel import calculate
+from payouts.kernel.batch import Ints
+from payouts.models import Cause
+from payouts.services.payables import payables_write
+
+Span = tuple[int, int]  # day numbers, half-open
+
+
+@dataclass(slots=True)
+class Changed:
+    """What one recomputation wrote."""
+
+    rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    deals: set[int] = field(default_factory=set)
+    people: set[int] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return any(self.rows.values())
+
+
+def recompute(*, work: Mapping[tuple[date, date], Iterable[int]], causes: Sequence[Cause]) -> Changed:
+    """Redoes the figures of people (ids) whose credit dates lie in each span, widened to whole measure periods.
+
+    Figures that moved are recorded with the cause that touched their deal, or else the latest one.
+    """
+    versions = read_versions()
+    groups = calendars()
+    pay_group = dict(Participant.objects.values_list("id", "pay_group_id"))
+    tasks: dict[tuple[PayCalendar, Span], set[int]] = defaultdict(set)
+    every = versions.every()
+    for (start, end), people in work.items():
+        for person in people:
+            calendar = groups[pay_group[person]]
+            for span in spans(calendar, every, start, end):
+                tasks[calendar, span].add(person)
+    changed = Changed()
+    why = _Why(causes)
+    for (calendar, span), people in sorted(tasks.items(), key=lambda task: task[0][1]):
+        _redo(calendar, span, sorted(people), versions, pay_group, why, changed)
+    touched = {person for _, people in tasks.items() for person in people}
+    payables_write(participants=sorted(touched), deals=sorted(changed.deals), why=why.by_deal, otherwise=why.latest)
+    return changed
+
+
+def spans(calendar: PayCalendar, every: str, start: date, end: date) -> list[Span]:
+    """The measure periods that [start, end) touches."""
+    found = [enclosing(calendar, every, day_number(start))]
+    while found[-1][1] < day_number(end):
+        found.append(enclosing(calendar, every, found[-1][1]))
+    return found
+
+
+def right_figures(
+    calendar: PayCalendar,
+    span: Span,
+    people: Sequence[int] | None,
+    versions: Versions,
+    pay_group: Mapping[int, int],
+    as_of: datetime | None = None,
+) -> Figures:
+    """What is right for the people (None: everyone) and the span, by the kernel; nothing is written."""
+    source = read_batch(
+        calendar=calendar, versions=versions, start=span[0], end=span[1], participants=people, as_of=as_of
+    )
+    return figures(calculate(source.batch), source, pay_group)
+
+
+def _redo(
+    calendar: PayCalendar,
+    span: Span,
+    people: Sequence[int],
+    versions: Versions,
+    pay_group: Mapping[int, int],
+    why: _Why,
+    changed: Changed,
+) -> None:
+    right = right_figures(calendar, span, people, versions, pay_group)
+    for table in TABLES:
+        columns = right.of(table)
+        stands = standing(table, start=span[0], end=span[1], participants=people)
+        new, differs, was, gone = differences(table, columns, stands)
+        if not (new.size or differs.size or gone.size):
+            continue
+        changed.rows[table.name] += new.size + differs.size + gone.size
+        if table is EARNINGS:
+            _record_changes(columns, stands, new, differs, was, gone, why)
+        if table is TRANCHES:
+            for ids in (columns["deal_id"][new], columns["deal_id"][differs], stands["deal_id"][gone]):
+                changed.deals.update(np.unique(ids).tolist())
+        delete(table, stands["id"][gone])
+        load(table, columns, np.concatenate([new, differs]))
+
+
+# ------------------------------------------------------------------ why figures moved
+
+
+class _Why:
+    """The cause of each change: the one that touched the line's deal, or else the latest."""
+
+    def __init__(self, causes: Sequence[Cause]) -> None:
+        ordered = sorted(causes, key=lambda cause: cause.pk)
+        self.by_deal: dict[int, int] = {cause.deal_id: cause.pk for cause in ordered if cause.deal_id is not None}
+        general = [cause for cause in ordered if cause.deal_id is None]
+        self.latest = (general or ordered)[-1].pk
+        #: A full recomputation into empty tables is told once, not line by line.
+        self.quiet = {cause.pk for cause in ordered if cause.kind == Cause.Kind.JOB}
+        self._deals = np.array(sorted(self.by_deal), dtype=np.int64)
+        self._causes = np.array([self.by_deal[deal] for deal in sorted(self.by_deal)], dtype=np.int64)
+
+    def of(self, deals: Ints) -> Ints:
+        if not self._deals.size:
+            return np.full(deals.size, self.latest, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self._deals, deals), self._deals.size - 1)
+        return np.where(self._deals[place] == deals, self._causes[place], self.latest)
+
+
+_CHANGES = Table(
+    name="payouts_figurechange",
+    key=(),
+    values=(
+        "participant_id",
+        "pay_group_id",
+        "deal_id",
+        "plan_id",
+        "component",
+        "credit_date",
+        "before_minor",
+        "after_minor",
+        "currency",
+        "cause_id",
+    ),
+    days=frozenset({"credit_date"}),
+    words=frozenset({"component", "currency"}),
+    stamped="at",
+)
+
+
+def _record_changes(
+    right: Columns, stands: Columns, new: Ints, differs: Ints, was: Ints, gone: Ints, why: _Why
+) -> None:
+    """A row for each line whose earning moved: new lines from 0, vanished ones to 0."""
+    parts = [(right, new, None, new), (right, differs, was, differs), (stands, gone, gone, None)]
+    for source, rows, before, after in parts:
+        if not rows.size:
+            continue
+        old = stands["earned_minor"][before] if before is not None else np.zeros(rows.size, dtype=np.int64)
+        now = right["earned_minor"][after] if after is not None else np.zeros(rows.size, dtype=np.int64)
+        cause = why.of(source["deal_id"][rows])
+        moved = old != now
+        if before is None:
+            moved &= ~np.isin(cause, sorted(why.quiet))
+        if not moved.any():
+            continue
+        columns: Columns = {
+            name: Words(source[name].codes[rows], source[name].words)
+            if isinstance(source[name], Words)
+            else source[name][rows]
+            for name in ("participant_id", "pay_group_id", "deal_id", "plan_id", "component", "credit_date", "currency")
+        }
+        columns.update(before_minor=old, after_minor=now, cause_id=cause)
+        load(_CHANGES, columns, np.flatnonzero(moved))

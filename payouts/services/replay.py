@@ -1,0 +1,165 @@
+"""Recompute and compare: today's figures with what stands, or a posted period with what was known when it was
+submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+from django.db.models import Max, Min, Q
+
+from comp.core.calendars import PayCalendar
+from comp.core.days import day_date, day_number
+from comp.core.money import format_money
+from comp.people.models import Participant, PayGroup
+from crediting.models import Deal
+from payouts.frames.figures import TABLES, standing
+from payouts.frames.read import calendars, read_versions
+from payouts.frames.sql import NONE, Columns, Words
+from payouts.frames.sql import differences as compare
+from payouts.models import Batch, BatchLine, Payable
+from payouts.selectors import TAKEN, open_period
+from payouts.services.recompute import right_figures, spans
+
+KEY = ["participant_id", "deal_id", "plan_id", "rule", "role", "split", "component", "index"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """One period of one pay group, recomputed. `against` says what it was compared with; `found` names each
+    difference."""
+
+    pay_group: str
+    period: str
+    against: str
+    as_of: datetime | None
+    lines: int
+    total_minor: int
+    found: list[str]
+
+
+def differences_found() -> list[str]:
+    """Incremental = full: recomputes everybody's whole time and names what differs. Empty when all agrees.
+
+    Inside a scope that sees everybody's pay; writes nothing.
+    """
+    found: list[str] = []
+    for calendar, span, people, versions, groups in _tasks():
+        right = right_figures(calendar, span, people, versions, groups)
+        for table in TABLES:
+            stands = standing(table, start=span[0], end=span[1], participants=people)
+            new, differs, _, gone = compare(table, right.of(table), stands)
+            for what, count in (("missing", new.size), ("different", differs.size), ("left over", gone.size)):
+                if count:
+                    found.append(
+                        f"{table.name}: {count} rows {what}, from {day_date(span[0])} to before {day_date(span[1])}"
+                    )
+    for pay_group in PayGroup.objects.select_related("calendar"):
+        found.extend(replay_open(pay_group).found)
+    return found
+
+
+def replay_period(pay_group: PayGroup, starts_on: date, as_of: datetime | None = None) -> Replay:
+    """A taken period as of the moment of its submission (or `as_of`) against its batch's lines; the open one against
+    what stands."""
+    batch = Batch.objects.filter(pay_group=pay_group, starts_on=starts_on, state__in=TAKEN).first()
+    if batch is None:
+        return replay_open(pay_group, as_of)
+    moment = as_of or batch.submitted_at
+    before = Batch.objects.filter(pay_group=pay_group, submitted_at__lt=batch.submitted_at).filter(
+        Q(state__in=TAKEN) | Q(decided_at__gt=batch.submitted_at)
+    )
+    due = _due(pay_group, batch.ends_on, moment, list(before.values_list("id", flat=True)))
+    stood = _frame(BatchLine.objects.filter(batch=batch).values(*KEY, "amount_minor", "currency"))
+    return _compared(
+        pay_group,
+        batch.name,
+        f"batch {batch.name}, submitted {batch.submitted_at:%Y-%m-%d %H:%M} UTC",
+        moment,
+        due,
+        stood,
+    )
+
+
+def replay_open(pay_group: PayGroup, as_of: datetime | None = None) -> Replay:
+    """The open period, recomputed, against the payables that stand."""
+    period = open_period(pay_group)
+    taken = list(Batch.objects.filter(pay_group=pay_group, state__in=TAKEN).values_list("id", flat=True))
+    due = _due(pay_group, day_date(period.end), as_of, taken)
+    stood = _frame(Payable.objects.filter(pay_group=pay_group).values(*KEY, "amount_minor", "currency"))
+    return _compared(pay_group, period.name, "the payables that stand", as_of, due, stood)
+
+
+def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Iterator[tuple]:  # type: ignore[type-arg]
+    """Every calendar's people and measure periods that hold any fact."""
+    versions = read_versions(as_of)
+    first = Deal.objects.aggregate(a=Min("close_date"), b=Min("engage_date"), c=Max("close_date"), d=Max("engage_date"))
+    days = [day for day in first.values() if day]
+    if not days or not versions.id:
+        return
+    group_calendars = calendars()
+    groups = dict(Participant.objects.values_list("id", "pay_group_id"))
+    by_calendar: dict[PayCalendar, list[int]] = {}
+    for person, group in groups.items():
+        if only is None or group == only.pk:
+            by_calendar.setdefault(group_calendars[group], []).append(person)
+    for calendar, people in by_calendar.items():
+        for span in spans(calendar, versions.every(), min(days), day_date(day_number(max(days)) + 1)):
+            yield calendar, span, sorted(people), versions, groups
+
+
+def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list[int]) -> pd.DataFrame:
+    """What a period owes: tranches released before its end, less what the given batches took, by tranche."""
+    parts = [pd.DataFrame(columns=[*KEY, "amount_minor", "currency"])]
+    for calendar, span, people, versions, groups in _tasks(as_of, pay_group):
+        columns = right_figures(calendar, span, people, versions, groups, as_of).tranches
+        released = (columns["release_day"] != NONE) & (columns["release_day"] < day_number(ends_on))
+        parts.append(_decoded(columns, np.flatnonzero(released)))
+    lines = BatchLine.objects.filter(batch_id__in=taken, participant__pay_group=pay_group).values(
+        *KEY, "amount_minor", "currency"
+    )
+    minus = _frame(lines)
+    minus["amount_minor"] = -minus["amount_minor"]
+    joined = pd.concat([part for part in [*parts, minus] if len(part)] or parts)
+    due = joined.groupby(KEY, as_index=False).agg({"amount_minor": "sum", "currency": "first"})
+    return due[due["amount_minor"] != 0]
+
+
+def _decoded(columns: Columns, rows: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+    def plain(name: str) -> object:
+        column = columns[name]
+        return np.array(column.words, dtype=object)[column.codes[rows]] if isinstance(column, Words) else column[rows]
+
+    return pd.DataFrame({name: plain(name) for name in [*KEY, "amount_minor", "currency"]})
+
+
+def _frame(rows: object) -> pd.DataFrame:
+    frame = pd.DataFrame.from_records(list(rows), columns=[*KEY, "amount_minor", "currency"])  # type: ignore[call-overload]
+    return frame.astype({"amount_minor": "int64"})
+
+
+def _compared(
+    pay_group: PayGroup, period: str, against: str, as_of: datetime | None, due: pd.DataFrame, stood: pd.DataFrame
+) -> Replay:
+    both = due.merge(stood, on=KEY, how="outer", suffixes=("_right", "_stood"))
+    right, was = (
+        both["amount_minor_right"].fillna(0).astype("int64"),
+        both["amount_minor_stood"].fillna(0).astype("int64"),
+    )
+    wrong = both[right.to_numpy() != was.to_numpy()].assign(right=right, was=was)
+    people = dict(
+        Participant.objects.filter(id__in=[int(i) for i in wrong["participant_id"]]).values_list("id", "name")
+    )
+    deals = dict(Deal.objects.filter(id__in=[int(i) for i in wrong["deal_id"]]).values_list("id", "external_id"))
+    found = []
+    for row in wrong.sort_values(KEY).itertuples():
+        currency = row.currency_right if isinstance(row.currency_right, str) else row.currency_stood
+        found.append(
+            f"{people.get(row.participant_id)}, deal {deals.get(row.deal_id)}, {row.component}: recomputed "
+            f"{format_money(int(row.right), currency)}, stood {format_money(int(row.was), currency)}"
+        )
+    total = int(due["amount_minor"].sum())
+    return Replay(pay_group.name, period, against, as_of, len(due), total, found)
