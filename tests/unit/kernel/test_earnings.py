@@ -88,6 +88,26 @@ def test_a_cap_on_each_deal():
     assert lines.earned.tolist() == [300_000, 200_000, 100_000, 100_000]
 
 
+def test_a_cap_on_a_deal_holds_over_measure_periods():
+    # The same deal is credited in January by its close and in May by its start.
+    rules = [rule(), rule(key="start", credit_date="custom.start")]
+    deal = Deal(60_000, "2026-01-11", extra={"custom.start": "2026-05-01"})
+    component = commission(cap=cap(7_000, "deal"), missing_quota="lowest_tier")
+    lines = calculate(world(plan(component, rules=rules), [deal], types={"custom.start": "date"})).lines
+    assert lines.position.tolist() == [1, 1]
+    assert lines.earned.tolist() == [600_000, 100_000]
+
+
+@pytest.mark.parametrize(
+    ("minor", "step", "parts"),
+    [(5, 1, [2, 2, 1]), (-5, 1, [-2, -2, -1]), (0, 1, [0, 0, 0]), (10_100, 100, [5_000, 2_600, 2_500])],
+)
+def test_tranches_are_rounded_along_the_line(minor, step, parts):
+    component = commission(tiers((0, 100)), release=release((50, "signature"), (25, "go-live"), (25, "use")))
+    result = calculate(world(plan(component, round_step=step), [Deal(minor=minor)]))
+    assert result.tranches.amount.tolist() == parts
+
+
 def test_tranches_are_cumulative_and_add_up_to_the_line():
     third = Fraction(100, 3)
     component = commission(tiers((0, 100)), release=release((third, "signature"), (third, "go-live"), (third, "use")))

@@ -87,6 +87,12 @@ def test_a_zero_quota_has_its_stated_outcome(zero, paid, tier):
     assert result.lines.waiting.tolist() == [zero == "wait"]
 
 
+def test_a_tier_for_everything_applies_below_zero_too():
+    component = commission(zero_quota="highest_tier", below_zero="no_pay")
+    deals = [Deal(-10_000, "2026-01-11"), Deal(30_000, "2026-01-12")]
+    assert earned(component, deals, quotas=[(1, "sales", Q1, 0)]) == [-2_000, 6_000]
+
+
 @pytest.mark.parametrize(("missing", "paid"), [("lowest_tier", [6_000, 5_000, 3_000]), ("wait", [0, 0, 0])])
 def test_a_missing_quota_has_its_stated_outcome(missing, paid):
     assert earned(commission(missing_quota=missing), quotas=[]) == paid
@@ -133,6 +139,20 @@ def test_a_new_version_in_mid_period_carries_the_running_total():
     assert result.lines.earned.tolist() == [900_000, 900_000]
     assert result.groups.total.tolist() == [15_000_000]
     assert result.groups.plan.tolist() == [1]
+
+
+def test_each_version_has_its_own_quota_and_its_own_measure_period():
+    versions = [
+        (plan(commission(quota="old")), "2026-01-01", "2026-02-01"),
+        (plan(commission(quota="new")), "2026-02-01", "2026-03-01"),
+        (plan(commission(quota="new", every="month", missing_quota="lowest_tier")), "2026-03-01", "2027-01-01"),
+    ]
+    deals = [Deal(60_000, f"2026-0{month}-11") for month in (1, 2, 3)]
+    result = calculate(world(versions, deals, quotas=[(1, "old", Q1, 50_000), (1, "new", Q1, 100_000)]))
+    # By the old quota 50,000 at 10% and 10,000 at 15%; by the new one 40,000 at 10% and 20,000 at 15%; then anew.
+    assert result.lines.earned.tolist() == [650_000, 700_000, 600_000]
+    assert result.groups.total.tolist() == [12_000_000, 6_000_000]
+    assert result.groups.quota[0] == 10_000_000
 
 
 def test_rates_that_no_decimal_holds_are_exact():
