@@ -28,7 +28,7 @@ class User(AbstractUser):
     email = models.EmailField(unique=True)
     full_name = models.CharField(max_length=150, blank=True)
 
-    objects = EmailUserManager()  # type: ignore[assignment,misc]
+    objects = EmailUserManager()  # type: ignore[misc]
 
     def __str__(self) -> str:
         return self.full_name or self.email

@@ -31,21 +31,21 @@ class SqlConstraint(BaseConstraint):
     def remove(self, model: type[models.Model]) -> list[str]:
         raise NotImplementedError
 
-    def constraint_sql(self, model: type[models.Model], schema_editor: Any) -> None:
+    def constraint_sql(self, model: Any, schema_editor: Any) -> Any:
         schema_editor.deferred_sql.extend(self.create(model))
 
-    def create_sql(self, model: type[models.Model], schema_editor: Any) -> None:
+    def create_sql(self, model: Any, schema_editor: Any) -> Any:
         # Also at the end: the operations of one migration may add the columns that it names after it.
         self.constraint_sql(model, schema_editor)
 
-    def remove_sql(self, model: type[models.Model], schema_editor: Any) -> str:
+    def remove_sql(self, model: Any, schema_editor: Any) -> str:
         return ";\n".join(self.remove(model))
 
     def validate(self, *args: Any, **kwargs: Any) -> None:
         """The database decides; forms have checks of their own."""
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.deconstruct() == other.deconstruct()  # type: ignore[union-attr]
+        return type(self) is type(other) and self.deconstruct() == other.deconstruct()
 
     __hash__ = BaseConstraint.__hash__
 

@@ -226,7 +226,8 @@ def _fields(plans: Iterable[CompiledPlan]) -> Fields:
             found["money"].add(rule.amount)
             found["date"].add(rule.credit_date)
             credit_dates.add(rule.credit_date)
-    return Fields(*(tuple(sorted(found[kind])) for kind in KINDS), credit_dates=tuple(sorted(credit_dates)))
+    text, money, date, number_, boolean = (tuple(sorted(found[kind])) for kind in KINDS)
+    return Fields(text, money, date, number_, boolean, tuple(sorted(credit_dates)))
 
 
 def credit_date_fields(versions: Versions) -> tuple[str, ...]:

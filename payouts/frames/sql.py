@@ -30,7 +30,8 @@ class Words:
     def renamed(self, order: Mapping[str, int]) -> Ints:
         """The codes in another numbering; words that it does not know become -1."""
         table = np.array([*(order.get(word, -1) for word in self.words), -1], dtype=np.int64)
-        return table[self.codes]
+        renamed: Ints = table[self.codes]
+        return renamed
 
 
 Columns = dict[str, Any]  # name → Ints or Words, all of one length
@@ -68,7 +69,8 @@ def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> C
     for name in names:
         if name in words:
             category = table[name].cat
-            found[name] = Words(category.codes.to_numpy(dtype=np.int64), tuple(map(str, category.categories)))
+            codes: Ints = category.codes.to_numpy().astype(np.int64)
+            found[name] = Words(codes, tuple(map(str, category.categories)))
         else:
             found[name] = table[name].to_numpy(dtype=np.int64)
     return found

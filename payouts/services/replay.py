@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from payouts.frames.figures import TABLES, standing
 from payouts.frames.read import calendars, read_versions
 from payouts.frames.sql import NONE, Columns, Words
 from payouts.frames.sql import differences as compare
+from payouts.kernel.batch import Ints
 from payouts.models import Batch, BatchLine, Payable
 from payouts.selectors import TAKEN, open_period
 from payouts.services.recompute import right_figures, spans
@@ -93,7 +95,7 @@ def replay_open(pay_group: PayGroup, as_of: datetime | None = None) -> Replay:
     return _compared(pay_group, period.name, "the payables that stand", as_of, due, stood)
 
 
-def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Iterator[tuple]:  # type: ignore[type-arg]
+def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Iterator[tuple[Any, ...]]:
     """Every calendar's people and measure periods that hold any fact."""
     versions = read_versions(as_of)
     first = Deal.objects.aggregate(a=Min("close_date"), b=Min("engage_date"), c=Max("close_date"), d=Max("engage_date"))
@@ -128,7 +130,7 @@ def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list
     return due[due["amount_minor"] != 0]
 
 
-def _decoded(columns: Columns, rows: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+def _decoded(columns: Columns, rows: Ints) -> pd.DataFrame:
     def plain(name: str) -> object:
         column = columns[name]
         return np.array(column.words, dtype=object)[column.codes[rows]] if isinstance(column, Words) else column[rows]
@@ -136,8 +138,8 @@ def _decoded(columns: Columns, rows: np.ndarray) -> pd.DataFrame:  # type: ignor
     return pd.DataFrame({name: plain(name) for name in [*KEY, "amount_minor", "currency"]})
 
 
-def _frame(rows: object) -> pd.DataFrame:
-    frame = pd.DataFrame.from_records(list(rows), columns=[*KEY, "amount_minor", "currency"])  # type: ignore[call-overload]
+def _frame(rows: Any) -> pd.DataFrame:
+    frame = pd.DataFrame.from_records(list(rows), columns=[*KEY, "amount_minor", "currency"])
     return frame.astype({"amount_minor": "int64"})
 
 
