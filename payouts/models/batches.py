@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from comp.people.models import BulkPayModel, PayGroup
 from comp.tenancy.models import KeptModel, LooseForeignKey, TenantForeignKey
-from comp.tenancy.walls import AppendOnly
+from comp.tenancy.walls import AppendOnly, Trigger
 from payouts.models.figures import Cause, Payable, Statement, TrancheKey
 from plans.models import PlanVersion
 
@@ -67,6 +67,7 @@ class Batch(KeptModel):
             models.CheckConstraint(
                 condition=Q(state__in=["submitted", "approved", "paid", "rejected"]), name="batch_state"
             ),
+            Trigger(name="batch_moves", when="BEFORE UPDATE OR DELETE", function="comp_batch_moves"),
         ]
 
     def __str__(self) -> str:
@@ -81,7 +82,8 @@ class BatchLine(TrancheKey, BulkPayModel):
     and audit."""
 
     batch = TenantForeignKey(Batch)
-    statement = LooseForeignKey(Statement)
+    # A rejected batch's lines stay, while its statements are written anew.
+    statement = LooseForeignKey(Statement, models.DO_NOTHING)
     period_starts_on = models.DateField()
     origin_starts_on = models.DateField()
     kind = models.CharField(max_length=10, choices=Payable.Kind.choices)

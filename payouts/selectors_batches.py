@@ -1,0 +1,307 @@
+"""Reading batches: what Finance looks at before it signs, always inside the caller's scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+
+from comp.core.canonical import digest
+from comp.core.days import day_date
+from comp.core.money import format_money, minor_digits
+from comp.people.models import Participant, PayGroup
+from comp.tenancy.scope import current_scope
+from crediting.models import DataIssue
+from payouts.models import Batch, BatchLine, ChangedScope, LedgerEntry, Payable
+from payouts.selectors import TAKEN, open_period
+
+#: A change is large from a quarter of the amount before, and from this many whole units of the currency.
+LARGE_SHARE = 4
+LARGE_UNITS = 1_000
+
+_FACTS = (
+    "deal__endpoint__key",
+    "deal__external_id",
+    "participant__key",
+    "plan__key",
+    "rule",
+    "role",
+    "split",
+    "component",
+    "index",
+    "kind",
+    "origin_starts_on",
+    "amount_minor",
+    "currency",
+)
+
+
+# ------------------------------------------------------------------ digests
+
+
+def line_facts(lines: QuerySet[Any]) -> list[list[Any]]:
+    """Lines (payables, or a batch's) by names that people and systems outside know, in one order: no ids, no times."""
+    place = _FACTS.index("origin_starts_on")
+    return sorted(
+        [value.isoformat() if at == place else value for at, value in enumerate(row)]
+        for row in lines.values_list(*_FACTS)
+    )
+
+
+def lines_digest(facts: list[list[Any]]) -> str:
+    """The digest that an approval binds."""
+    return digest(facts)
+
+
+def person_digests(facts: Iterable[list[Any]]) -> dict[str, str]:
+    """The digest of each person's own lines, by participant key; what a statement in a batch carries."""
+    place = _FACTS.index("participant__key")
+    own: dict[str, list[list[Any]]] = {}
+    for fact in facts:
+        own.setdefault(fact[place], []).append(fact)
+    return {key: digest(rows) for key, rows in own.items()}
+
+
+# ------------------------------------------------------------------ batches and open periods
+
+
+@dataclass(frozen=True)
+class Open:
+    """A pay group's open period and what it would pay as the figures stand."""
+
+    pay_group: PayGroup
+    starts_on: date
+    ends_on: date
+    name: str
+
+    @property
+    def lines(self) -> QuerySet[Payable]:
+        return Payable.objects.filter(pay_group=self.pay_group, period_starts_on=self.starts_on)
+
+
+Subject = Batch | Open
+
+
+def pay_groups_visible() -> QuerySet[PayGroup]:
+    """The pay groups whose pay the scope may see. Batches stand outside the pay wall: lists start here."""
+    pay = current_scope().pay
+    if pay.every:
+        return PayGroup.objects.order_by("name")
+    return PayGroup.objects.filter(pk__in=pay.groups or ()).order_by("name")
+
+
+def batches_visible() -> QuerySet[Batch]:
+    """All batches of those pay groups, newest first."""
+    return (
+        Batch.objects.filter(pay_group__in=pay_groups_visible())
+        .select_related("pay_group", "submitted_by", "decided_by", "paid_by")
+        .order_by("-starts_on", "-id")
+    )
+
+
+def open_of(pay_group: PayGroup) -> Open:
+    period = open_period(pay_group)
+    return Open(pay_group, day_date(period.start), day_date(period.end), period.name)
+
+
+def subject_lines(subject: Subject) -> QuerySet[Any]:
+    return BatchLine.objects.filter(batch=subject) if isinstance(subject, Batch) else subject.lines
+
+
+def totals(lines: QuerySet[Any]) -> dict[str, int]:
+    """Minor units by currency."""
+    rows = lines.values("currency").annotate(minor=Sum("amount_minor")).order_by("currency")
+    return {row["currency"]: int(row["minor"]) for row in rows}
+
+
+def batch_before(subject: Subject) -> Batch | None:
+    """The same pay group's batch of the latest period before this one."""
+    found = Batch.objects.filter(pay_group=subject.pay_group, starts_on__lt=subject.starts_on, state__in=TAKEN)
+    return found.order_by("-starts_on").first()
+
+
+def scopes_pending(pay_group: PayGroup) -> int:
+    """Recomputations that wait for people of the group: until they are done the figures are not today's."""
+    return ChangedScope.objects.filter(participant__pay_group=pay_group).count()
+
+
+def issues_open() -> int:
+    """Questions of the data-quality inbox that nobody has answered."""
+    return DataIssue.objects.filter(state=DataIssue.State.OPEN).count()
+
+
+# ------------------------------------------------------------------ people, deals, exceptions
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a person stands among the exceptions. `tone` and `icon` are the badge's."""
+
+    code: str
+    text: str
+    tone: str
+    icon: str
+
+
+@dataclass(frozen=True)
+class PersonRow:
+    """One participant and currency: the period before (None: there was none), this one, and what is remarkable."""
+
+    participant_id: int
+    key: str
+    name: str
+    currency: str
+    before_minor: int | None
+    released_minor: int
+    adjustments_minor: int
+    adjustments: int
+    lines: int
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def minor(self) -> int:
+        return self.released_minor + self.adjustments_minor
+
+    @property
+    def change_minor(self) -> int | None:
+        return None if self.before_minor is None else self.minor - self.before_minor
+
+
+def people(subject: Subject) -> list[PersonRow]:
+    """Everybody with lines now or in the batch before, or moved since, by name, with the reasons to look closer."""
+    adjusted = Q(kind=Payable.Kind.ADJUSTMENT)
+    rows = (
+        subject_lines(subject)
+        .values("participant_id", "currency")
+        .annotate(
+            released=Sum("amount_minor", filter=~adjusted, default=0),
+            adjustments=Sum("amount_minor", filter=adjusted, default=0),
+            adjustment_count=Count("id", filter=adjusted),
+            line_count=Count("id"),
+        )
+    )
+    now = {(row["participant_id"], row["currency"]): row for row in rows}
+    last = batch_before(subject)
+    before: dict[tuple[int, str], int] = {}
+    if last is not None:
+        sums = BatchLine.objects.filter(batch=last).values("participant_id", "currency")
+        for row in sums.annotate(minor=Sum("amount_minor")):
+            before[row["participant_id"], row["currency"]] = int(row["minor"])
+    known = set(_earlier(subject).values_list("participant_id", flat=True).distinct())
+    moved = _moved_since(subject)
+    names = Participant.objects.in_bulk({who for who, _ in {*now, *before, *moved}})
+    found = []
+    for at in {*now, *before, *moved}:
+        row = now.get(at, {"released": 0, "adjustments": 0, "adjustment_count": 0, "line_count": 0})
+        person = PersonRow(
+            participant_id=at[0],
+            key=names[at[0]].key,
+            name=names[at[0]].name,
+            currency=at[1],
+            before_minor=before.get(at),
+            released_minor=int(row["released"]),
+            adjustments_minor=int(row["adjustments"]),
+            adjustments=row["adjustment_count"],
+            lines=row["line_count"],
+        )
+        reasons = tuple(_reasons(person, first=at[0] not in known, moved=moved.get(at, 0)))
+        found.append(PersonRow(**{**person.__dict__, "reasons": reasons}))
+    return sorted(found, key=lambda p: (p.name, p.key, p.currency))
+
+
+def exceptions(subject: Subject) -> list[PersonRow]:
+    """The people to look at first: the most reasons, then the largest change."""
+    found = [person for person in people(subject) if person.reasons]
+    return sorted(found, key=lambda p: (-len(p.reasons), -abs(p.minor - (p.before_minor or 0)), p.name))
+
+
+def is_large(before_minor: int, minor: int, currency: str) -> bool:
+    """At least a quarter of the amount before, and at least 1,000 whole units."""
+    change = abs(minor - before_minor)
+    return change * LARGE_SHARE >= abs(before_minor) and change >= LARGE_UNITS * 10 ** minor_digits(currency)
+
+
+def _reasons(person: PersonRow, *, first: bool, moved: int) -> Iterable[Reason]:
+    before, now, currency = person.before_minor, person.minor, person.currency
+    if moved:
+        sign = "+" if moved > 0 else ""
+        yield Reason(
+            "recalculated", f"Recalculated since: {sign}{format_money(moved, currency)} today", "wait", "arrow-path"
+        )
+    if now < 0:
+        yield Reason("negative", "Negative", "stop", "minus-circle")
+    if before and not now:
+        yield Reason("zero", f"Nothing after {format_money(before, currency)}", "wait", "no-symbol")
+    elif before is not None and is_large(before, now, currency):
+        yield Reason("large", "Large change", "wait", "arrows-up-down")
+    if first and person.lines:
+        yield Reason("new", "First payout", "info", "sparkles")
+    if person.adjustments:
+        count = "1 adjustment" if person.adjustments == 1 else f"{person.adjustments} adjustments"
+        yield Reason(
+            "adjusted", f"{count}, {format_money(person.adjustments_minor, currency)}", "wait", "arrow-uturn-left"
+        )
+
+
+def _earlier(subject: Subject) -> QuerySet[BatchLine]:
+    return BatchLine.objects.filter(
+        pay_group=subject.pay_group, period_starts_on__lt=subject.starts_on, batch__state__in=TAKEN
+    )
+
+
+def _moved_since(subject: Subject) -> dict[tuple[int, str], int]:
+    """By person and currency, how far today's right figure of the batch's period lies from what the batch took."""
+    if not isinstance(subject, Batch) or subject.state not in TAKEN:
+        return {}
+    rows = Payable.objects.filter(
+        pay_group=subject.pay_group, kind=Payable.Kind.ADJUSTMENT, origin_starts_on=subject.starts_on
+    )
+    sums = rows.values("participant_id", "currency").annotate(minor=Sum("amount_minor"))
+    return {(row["participant_id"], row["currency"]): int(row["minor"]) for row in sums if row["minor"]}
+
+
+def differences(subject: Subject) -> dict[str, int]:
+    """By currency, how far today's figures lie from what the batch took; empty where nothing moved since."""
+    found: dict[str, int] = {}
+    for (_, currency), minor in _moved_since(subject).items():
+        found[currency] = found.get(currency, 0) + minor
+    return found
+
+
+def deals(subject: Subject) -> QuerySet[Any]:
+    """The subject's lines added up by deal and currency."""
+    return (
+        subject_lines(subject)
+        .values("deal_id", "deal__external_id", "deal__account__name", "deal__product__name", "currency")
+        .annotate(
+            people=Count("participant_id", distinct=True),
+            lines=Count("id"),
+            minor=Sum("amount_minor"),
+            first=Min("credit_date"),
+            last=Max("credit_date"),
+        )
+        .order_by("deal__external_id", "deal_id", "currency")
+    )
+
+
+def lines(subject: Subject) -> QuerySet[Any]:
+    """The subject's lines, one by one."""
+    return (
+        subject_lines(subject)
+        .select_related("participant", "deal", "deal__account", "plan", "plan_version", "cause")
+        .order_by("participant__name", "deal__external_id", "component", "index", "id")
+    )
+
+
+# ------------------------------------------------------------------ the ledger
+
+
+def ledger_balances() -> list[dict[str, Any]]:
+    """Each account's balance by currency, over the entries that the scope may see."""
+    rows = LedgerEntry.objects.values("account", "currency").annotate(minor=Sum("amount_minor"), entries=Count("id"))
+    order = list(LedgerEntry.Account)
+    found = [{**row, "minor": int(row["minor"]), "label": LedgerEntry.Account(row["account"]).label} for row in rows]
+    return sorted(found, key=lambda row: (row["currency"], order.index(row["account"])))
