@@ -27,6 +27,10 @@ from payouts.selectors import TAKEN, open_period
 from payouts.services.recompute import right_figures, spans
 
 KEY = ["participant_id", "deal_id", "plan_id", "rule", "role", "split", "component", "index"]
+TYPES = {
+    name: "str" if name in ("rule", "role", "component", "currency") else "int64"
+    for name in [*KEY, "amount_minor", "currency"]
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Itera
 
 def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list[int]) -> pd.DataFrame:
     """What a period owes: tranches released before its end, less what the given batches took, by tranche."""
-    parts = [pd.DataFrame(columns=[*KEY, "amount_minor", "currency"])]
+    parts = [_frame([])]
     for calendar, span, people, versions, groups in _tasks(as_of, pay_group):
         columns = right_figures(calendar, span, people, versions, groups, as_of).tranches
         released = (columns["release_day"] != NONE) & (columns["release_day"] < day_number(ends_on))
@@ -125,7 +129,7 @@ def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list
     )
     minus = _frame(lines)
     minus["amount_minor"] = -minus["amount_minor"]
-    joined = pd.concat([part for part in [*parts, minus] if len(part)] or parts)
+    joined = pd.concat([*parts, minus])
     due = joined.groupby(KEY, as_index=False).agg({"amount_minor": "sum", "currency": "first"})
     return due[due["amount_minor"] != 0]
 
@@ -135,12 +139,12 @@ def _decoded(columns: Columns, rows: Ints) -> pd.DataFrame:
         column = columns[name]
         return np.array(column.words, dtype=object)[column.codes[rows]] if isinstance(column, Words) else column[rows]
 
-    return pd.DataFrame({name: plain(name) for name in [*KEY, "amount_minor", "currency"]})
+    return pd.DataFrame({name: plain(name) for name in TYPES}).astype(TYPES)
 
 
 def _frame(rows: Any) -> pd.DataFrame:
-    frame = pd.DataFrame.from_records(list(rows), columns=[*KEY, "amount_minor", "currency"])
-    return frame.astype({"amount_minor": "int64"})
+    frame = pd.DataFrame.from_records(list(rows), columns=list(TYPES))
+    return frame.astype(TYPES)
 
 
 def _compared(
@@ -151,7 +155,8 @@ def _compared(
         both["amount_minor_right"].fillna(0).astype("int64"),
         both["amount_minor_stood"].fillna(0).astype("int64"),
     )
-    wrong = both[right.to_numpy() != was.to_numpy()].assign(right=right, was=was)
+    both = both.assign(right=right, was=was)
+    wrong = both[both["right"] != both["was"]]
     people = dict(
         Participant.objects.filter(id__in=[int(i) for i in wrong["participant_id"]]).values_list("id", "name")
     )
