@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 
 from comp.people.selectors import downline_ids, own_participant
 from comp.tenancy.capabilities import Can, capabilities
@@ -49,7 +50,9 @@ class TenantMiddleware:
             request.tenant, request.roles, request.can = tenant, roles, can  # type: ignore[attr-defined]
             request.participant, request.tenants = participant, [t for t, _, _ in tenants.values()]  # type: ignore[attr-defined]
             with tenant_scope(tenant.pk, pay=_pay(can, participant, pay_groups)):
-                response = self.get_response(request)
+                # Every time and date of the page is the company's own.
+                with timezone.override(tenant.time_zone):
+                    response = self.get_response(request)
                 if response.status_code >= 500:
                     transaction.set_rollback(True)
         response.headers.setdefault("Cache-Control", "no-store")
