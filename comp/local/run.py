@@ -19,6 +19,7 @@ import psutil
 import psycopg2
 from honcho.manager import Manager
 from honcho.printer import Printer
+from psycopg2 import sql
 
 from comp.local import commands, environment
 from comp.local.dev import CHECKOUT, data_folder
@@ -103,9 +104,8 @@ def migrate(env: Mapping[str, str]) -> None:
                     return
             with step(5, "database: migrations"):
                 _manage({**env, "COMP_AS_OWNER": "1"}, "migrate", "--no-input")
-                cursor.execute("SELECT quote_ident(current_database())")
-                [(name,)] = cursor.fetchall()
-                cursor.execute(f"COMMENT ON DATABASE {name} IS %s", [wanted])
+                name = sql.Identifier(owner.info.dbname)
+                cursor.execute(sql.SQL("COMMENT ON DATABASE {} IS %s").format(name), [wanted])
 
 
 def collect_static(env: Mapping[str, str]) -> None:
@@ -135,9 +135,12 @@ def serve(data: Path, env: dict[str, str], port: int) -> int:
             env=env,
             start_new_session=True,
         )
-        manager.loop()
-    failed = welcome.poll() not in (None, 0)
-    _end_group(welcome)
+        try:
+            signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))  # a closed terminal
+            manager.loop()
+            failed = welcome.poll() not in (None, 0)
+        finally:
+            _end_group(welcome)
     if failed:
         return 1  # it has said why, and asked the supervisor to end
     if manager.returncode in (130, 143):
