@@ -19,12 +19,15 @@ from crediting.models.intake import HookEndpoint, RawDelivery
 
 
 class Account(KeptModel):
-    """A customer."""
+    """A customer. What a source said of it last (by version, event time, sender's id) stands; `event_time` is empty until one has."""
 
     key = models.CharField(max_length=200)
     name = models.CharField(max_length=200)
     sector = models.CharField(max_length=80, blank=True)
     country = models.CharField(max_length=80, blank=True)
+    version = models.BigIntegerField(default=0)
+    event_time = models.DateTimeField(null=True, blank=True)
+    sender_id = models.CharField(max_length=200, blank=True)
 
     class Meta:
         ordering = ["name"]

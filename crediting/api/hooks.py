@@ -1,0 +1,34 @@
+"""The door for webhooks. A plain view: no session, no cookie, nothing but the signature says who calls."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse, UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from crediting.services.intake import DeliveryRefused, delivery_receive
+
+HEADERS = {
+    "webhook-id": "HTTP_WEBHOOK_ID",
+    "webhook-timestamp": "HTTP_WEBHOOK_TIMESTAMP",
+    "webhook-signature": "HTTP_WEBHOOK_SIGNATURE",
+    "content-type": "CONTENT_TYPE",
+    "user-agent": "HTTP_USER_AGENT",
+}
+
+
+@csrf_exempt
+@require_POST
+def hook(request: HttpRequest, token: str) -> JsonResponse:
+    """202 once the delivery is stored for good (or was already); 4xx when it is not taken."""
+    try:
+        body = request.read(settings.HOOK_BODY_LIMIT + 1)  # one more than allowed tells that there is more
+    except UnreadablePostError:
+        return JsonResponse({"error": "the body broke off"}, status=400)
+    headers = {name: request.META[key] for name, key in HEADERS.items() if key in request.META}
+    try:
+        receipt = delivery_receive(token, headers, body)
+    except DeliveryRefused as refused:
+        return JsonResponse({"error": str(refused)}, status=refused.status)
+    return JsonResponse({"delivery": receipt.delivery, "status": receipt.status}, status=202)

@@ -1,0 +1,51 @@
+"""The catalogue that deals name: accounts and products, as people enter them."""
+
+from __future__ import annotations
+
+from comp.audit.services import record
+from comp.core.errors import CompError
+from comp.outbox.services import ring
+from comp.tenancy.scope import current_tenant_id
+from crediting.models import Account, HookEndpoint, Product, SourceMapping
+from crediting.services.issues import questions_answer
+from crediting.services.locks import PERSON_WAIT, intake_lock
+
+
+class CatalogueError(CompError):
+    """An account or product cannot be entered as given."""
+
+
+def account_create(*, key: str, name: str, sector: str = "", country: str = "") -> Account:
+    """A customer. Its sector is known from now on; deals that waited for the account are taken again."""
+    if Account.objects.filter(key=key).exists():
+        raise CatalogueError(f"account: the key {key!r} is taken; keys are unique in a company")
+    account = Account.objects.create(key=key, name=name, sector=sector, country=country)
+    record(code="account.created", subject=account, after={"key": key, "name": name, "sector": sector})
+    _came({SourceMapping.Kind.ACCOUNT: [key, name], SourceMapping.Kind.SECTOR: [sector]})
+    return account
+
+
+def product_create(*, key: str, name: str, series: str = "", list_price_minor: int | None = None) -> Product:
+    """What is sold; the list price in minor units of the company's currency. Deals that waited for it are taken
+    again."""
+    if Product.objects.filter(key=key).exists():
+        raise CatalogueError(f"product: the key {key!r} is taken; keys are unique in a company")
+    product = Product.objects.create(key=key, name=name, series=series, list_price_minor=list_price_minor)
+    after = {"key": key, "name": name, "series": series, "list_price_minor": list_price_minor}
+    record(code="product.created", subject=product, after=after)
+    _came({SourceMapping.Kind.PRODUCT: [key, name]})
+    return product
+
+
+def _came(words: dict[str, list[str]]) -> None:
+    """Answers what was asked about these words, whichever endpoint they came from."""
+    intake_lock(wait=PERSON_WAIT)
+    freed = 0
+    for endpoint in HookEndpoint.objects.values_list("id", flat=True):
+        for kind, values in words.items():
+            given = [value for value in values if value]
+            freed += questions_answer(
+                endpoint_id=endpoint, kinds=[kind], values=given, answer="entered in the catalogue"
+            )
+    if freed:
+        ring(tenant_id=current_tenant_id())

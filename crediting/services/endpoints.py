@@ -1,0 +1,88 @@
+"""Endpoints: the addresses that systems post to, and the secrets they sign with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from comp.audit.services import record
+from comp.core.errors import CompError
+from comp.tenancy.models import EndpointRoute
+from comp.tenancy.scope import current_tenant_id
+from crediting.intake.signatures import PREFIX
+from crediting.models import EndpointSecret, HookEndpoint
+
+ADAPTERS = ("standard",)
+#: How long the old secret stays good after a rotation, so that the sender can change over without a gap.
+OVERLAP = timedelta(hours=24)
+
+
+class EndpointError(CompError):
+    """An endpoint cannot be made or changed as asked."""
+
+
+def endpoint_create(*, key: str, name: str, adapter: str = "standard") -> tuple[HookEndpoint, str]:
+    """A new address with its first secret. The secret is given back this once; the database keeps it encrypted."""
+    if adapter not in ADAPTERS:
+        raise EndpointError(f"adapter: found {adapter!r}, allowed are {', '.join(ADAPTERS)}")
+    token = secrets.token_urlsafe(32)
+    EndpointRoute.objects.create(token=token, tenant_id=current_tenant_id())
+    endpoint = HookEndpoint.objects.create(key=key, name=name, adapter=adapter, token=token)
+    secret = _secret_add(endpoint)
+    record(code="endpoint.created", subject=endpoint, after={"key": key, "name": name, "adapter": adapter})
+    return endpoint, secret
+
+
+def endpoint_rotate(endpoint: HookEndpoint, *, overlap: timedelta = OVERLAP) -> str:
+    """A new secret, good at once. Those before it end after `overlap`, or sooner where they already had to."""
+    now = timezone.now()
+    ends = now + max(overlap, timedelta())
+    live = EndpointSecret.objects.filter(endpoint=endpoint).filter(Q(ends_at=None) | Q(ends_at__gt=ends))
+    ended = live.update(ends_at=ends)
+    secret = _secret_add(endpoint)
+    record(code="endpoint.rotated", subject=endpoint, after={"old_secrets": ended, "old_end": ends.isoformat()})
+    return secret
+
+
+def endpoint_secrets_end(endpoint: HookEndpoint) -> int:
+    """Ends a rotation early: every secret but the newest verifies nothing from now on. Returns how many ended."""
+    newest = EndpointSecret.objects.filter(endpoint=endpoint).order_by("-id").values_list("id", flat=True)[:1]
+    now = timezone.now()
+    live = EndpointSecret.objects.filter(endpoint=endpoint).filter(Q(ends_at=None) | Q(ends_at__gt=now))
+    ended = live.exclude(id__in=list(newest)).update(ends_at=now)
+    record(code="endpoint.secrets_ended", subject=endpoint, after={"old_secrets": ended})
+    return ended
+
+
+def live_secrets(token: str, at: datetime) -> tuple[int | None, list[str]]:
+    """The endpoint that a token addresses and the secrets that verify for it at a moment."""
+    rows = EndpointSecret.objects.filter(endpoint__token=token, endpoint__active=True)
+    found = rows.filter(Q(ends_at=None) | Q(ends_at__gt=at)).values_list("endpoint_id", "secret")
+    return next((endpoint for endpoint, _ in found), None), [decrypted(secret) for _, secret in found]
+
+
+def _secret_add(endpoint: HookEndpoint) -> str:
+    secret = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+    EndpointSecret.objects.create(endpoint=endpoint, secret=_box().encrypt(secret.encode()).decode())
+    return secret
+
+
+@lru_cache(maxsize=1024)
+def decrypted(kept: str) -> str:
+    """A secret as it was given out. Remembered by its encrypted form: every delivery asks for it."""
+    return _box().decrypt(kept.encode()).decode()
+
+
+def _box() -> MultiFernet:
+    """Encrypts by a key of its own, derived from SECRET_KEY; SECRET_KEY_FALLBACKS still decrypt."""
+    words = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    keys = [hashlib.sha256(b"comp endpoint secrets v1\0" + word.encode()).digest() for word in words]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])

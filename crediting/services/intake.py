@@ -1,0 +1,115 @@
+"""Taking a delivery: proven, stored once, answered. Nothing is computed here; the mailbox is drained after the
+commit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import connection
+
+from comp.core.errors import CompError
+from comp.outbox.services import ring
+from comp.tenancy.models import EndpointRoute
+from comp.tenancy.scope import Actor, Pay, tenant_scope
+from crediting.intake.signatures import Refused, read_headers, verify
+from crediting.models import DataIssue, RawDelivery
+from crediting.services.endpoints import live_secrets
+
+State = RawDelivery.State
+#: Headers kept beside the body. The signature is not: it was checked, and a secret's work is not left lying about.
+KEPT = ("webhook-id", "webhook-timestamp", "content-type", "user-agent")
+KEPT_LENGTH = 200
+_ACTOR = Actor.task("hook")
+
+_STORE = """
+INSERT INTO crediting_rawdelivery
+    (tenant_id, endpoint_id, sender_id, sent_at, received_at, body, body_sha256, headers, state, attempts, error,
+    waits_for)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 0, '', '[]')
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+
+class DeliveryRefused(CompError):
+    """A delivery that is not taken; `status` is the HTTP status that says so."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`status`: stored, seen (the same id and body stand already) or quarantined (the same id with another body)."""
+
+    delivery: int
+    status: str
+
+
+def delivery_receive(token: str, headers: Mapping[str, str], body: bytes) -> Receipt:
+    """Verifies and stores one delivery, in a transaction of its own. `headers` by lower-case name.
+
+    Raises DeliveryRefused: 404 for an unknown address, 400 for malformed headers, 401 for what is not proven, 413 for a
+    body too large.
+    """
+    if len(body) > settings.HOOK_BODY_LIMIT:
+        raise DeliveryRefused(413, f"the body is larger than {settings.HOOK_BODY_LIMIT} bytes")
+    route = EndpointRoute.objects.filter(token=token).values_list("tenant_id", flat=True).first()
+    if route is None:
+        raise DeliveryRefused(404, "no such address")
+    signed = read_headers(*(headers.get(f"webhook-{name}") for name in ("id", "timestamp", "signature")))
+    if isinstance(signed, Refused):
+        raise DeliveryRefused(signed.status, signed.reason)
+    now = time.time()
+    at = datetime.fromtimestamp(now, UTC)
+    with tenant_scope(route, actor=_ACTOR, pay=Pay.nobody()):
+        endpoint, secrets = live_secrets(token, at)
+        if endpoint is None:
+            raise DeliveryRefused(404, "no such address")
+        refused = verify(signed, body, secrets, now=now, window=settings.HOOK_WINDOW)
+        if refused:
+            raise DeliveryRefused(refused.status, refused.reason)
+        sha = hashlib.sha256(body).hexdigest()
+        kept = {name: _visible(headers[name]) for name in KEPT if headers.get(name)}
+        sent = datetime.fromtimestamp(signed.seconds, UTC)
+        row = [route, endpoint, signed.sender_id, sent, at, body, sha, json.dumps(kept)]
+        with connection.cursor() as cursor:
+            cursor.execute(_STORE, [*row, State.PENDING])
+            stored = cursor.fetchone()
+        if stored:
+            ring(tenant_id=route)
+            return Receipt(stored[0], "stored")
+        return _again(row, endpoint, signed.sender_id, sha)
+
+
+def _again(row: list[object], endpoint: int, sender_id: str, sha: str) -> Receipt:
+    """The sender's id is known: the same body counts as seen; another one is kept, set aside and shown."""
+    found = RawDelivery.objects.filter(endpoint_id=endpoint, sender_id=sender_id)
+    seen = found.filter(body_sha256=sha).values_list("id", "state").first()
+    if seen:
+        return Receipt(seen[0], "quarantined" if seen[1] == State.QUARANTINED else "seen")
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE, [*row, State.QUARANTINED])
+        stored = cursor.fetchone()
+    # None: the same second body came at this very moment from elsewhere, and is committed by now.
+    delivery = stored[0] if stored else found.get(body_sha256=sha).pk
+    first = found.exclude(state=State.QUARANTINED).values_list("id", flat=True).first()
+    issue = DataIssue(
+        endpoint_id=endpoint,
+        kind="conflict",
+        value=sender_id,
+        message=f"The id {sender_id} came again with another body. The first (delivery {first}) stands.",
+        first_delivery_id=delivery,
+    )
+    DataIssue.objects.bulk_create([issue], ignore_conflicts=True)
+    return Receipt(delivery, "quarantined")
+
+
+def _visible(text: str) -> str:
+    return text[:KEPT_LENGTH].encode("ascii", "backslashreplace").decode()

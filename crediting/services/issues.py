@@ -1,0 +1,164 @@
+"""The data-quality inbox: questions that deliveries wait for, and their answers.
+
+A delivery names in `waits_for` every question it waits for; when the last one is answered it is pending again and the
+mailbox takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from comp.audit.services import record
+from comp.core.errors import CompError
+from comp.outbox.services import ring
+from comp.people.models import CreditRole, Participant
+from comp.tenancy.models import User
+from comp.tenancy.scope import current_tenant_id
+from crediting.models import Account, DataIssue, HookEndpoint, Product, RawDelivery, SourceMapping
+from crediting.services.locks import PERSON_WAIT, intake_lock
+
+State, Kind = RawDelivery.State, SourceMapping.Kind
+#: Kinds whose value is a deal: the deal's next event answers them.
+OF_DEALS = ("deal", "amount", "currency")
+SECTOR_LENGTH = 80
+
+
+class IssueError(CompError):
+    """An answer that cannot be given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one delivery waits for. `value` is the source's own word, or the deal that it is about."""
+
+    kind: str
+    value: str
+    message: str
+
+
+def mapping_set(*, endpoint: HookEndpoint, kind: str, value: str, target: str, user: User | None) -> SourceMapping:
+    """Says once what a source's word means. Every delivery that waited only for this is taken again.
+
+    `target` is the key of a participant, product, account or credit role, or the text of a sector (which may be the
+    value itself: a
+    sector not seen before is confirmed that way). Raises IssueError when the target does not exist or another meaning
+    stands already.
+    """
+    target = _target(kind, target)
+    intake_lock(wait=PERSON_WAIT)
+    mapping, created = SourceMapping.objects.get_or_create(
+        endpoint=endpoint, kind=kind, value=value, defaults={"target": target, "created_by": user}
+    )
+    if mapping.target != target:
+        raise IssueError(f"{kind} {value!r} already means {mapping.target!r}; a meaning is said once and not changed")
+    if created:
+        subject = ("crediting.sourcemapping", str(mapping.pk), f"{endpoint.key}: {kind} {value!r}")
+        record(code="mapping.set", subject=subject, after={"kind": kind, "value": value, "target": target})
+    questions_answer(endpoint_id=endpoint.pk, kinds=[kind], values=[value], answer=f"means {target}", user=user)
+    ring(tenant_id=current_tenant_id())
+    return mapping
+
+
+def issue_replay(*, issue: DataIssue, user: User | None) -> int:
+    """Takes everything that waits for an issue again; what still cannot be answered asks again. Returns how many
+    deliveries."""
+    intake_lock(wait=PERSON_WAIT)
+    count = questions_answer(
+        endpoint_id=issue.endpoint_id, kinds=[issue.kind], values=[issue.value], answer="replayed", user=user
+    )
+    subject = ("crediting.dataissue", str(issue.pk), f"{issue.kind} {issue.value!r}")
+    record(code="issue.replayed", subject=subject, after={"deliveries": count})
+    ring(tenant_id=current_tenant_id())
+    return count
+
+
+def _target(kind: str, target: str) -> str:
+    """The target as it is kept, checked against what exists."""
+    target = target.strip()
+    if kind == Kind.SECTOR:
+        if not 0 < len(target) <= SECTOR_LENGTH:
+            raise IssueError(f"sector: found {target!r}, allowed is text of 1 to {SECTOR_LENGTH} characters")
+        return target
+    models = {Kind.OWNER: Participant, Kind.PRODUCT: Product, Kind.ACCOUNT: Account, Kind.ROLE: CreditRole}
+    model = models.get(kind)  # type: ignore[call-overload]
+    if model is None:
+        raise IssueError(f"{kind!r} cannot be mapped; allowed are {', '.join(Kind.values)}")
+    if not model.objects.filter(key=target).exists():
+        raise IssueError(f"{kind}: there is no {model._meta.verbose_name} with the key {target!r}")
+    return target
+
+
+# ------------------------------------------------------------------ for those who hold the intake lock
+
+
+def questions_open(*, asked: Iterable[tuple[RawDelivery, Question]]) -> None:
+    """Opens each question once and counts who waits for it; one answered earlier that comes up again is opened
+    again."""
+    grouped: dict[tuple[int, str, str], tuple[Question, RawDelivery, int]] = {}
+    for delivery, question in asked:
+        key = (delivery.endpoint_id, question.kind, question.value)
+        first, count = (grouped[key][1], grouped[key][2]) if key in grouped else (delivery, 0)
+        grouped[key] = (question, first, count + 1)
+    if not grouped:
+        return
+    known = DataIssue.objects.filter(
+        endpoint_id__in={k[0] for k in grouped}, kind__in={k[1] for k in grouped}, value__in={k[2] for k in grouped}
+    )
+    for issue in known:
+        key = (issue.endpoint_id, issue.kind, issue.value)
+        if key not in grouped:
+            continue
+        question, first, count = grouped.pop(key)
+        if issue.state == DataIssue.State.RESOLVED:
+            issue.state, issue.waiting, issue.opened_at = DataIssue.State.OPEN, 0, timezone.now()
+            issue.resolved_at, issue.resolved_by, issue.resolution = None, None, ""
+            issue.first_delivery, issue.message = first, question.message
+        issue.waiting += count
+        issue.save()
+    DataIssue.objects.bulk_create(
+        DataIssue(
+            endpoint_id=endpoint,
+            kind=kind,
+            value=value,
+            message=question.message,
+            first_delivery=first,
+            waiting=count,
+        )
+        for (endpoint, kind, value), (question, first, count) in grouped.items()
+    )
+
+
+def questions_answer(
+    *, endpoint_id: int, kinds: Iterable[str], values: Iterable[str], answer: str, user: User | None = None
+) -> int:
+    """Resolves the open questions of these kinds and values; deliveries that wait for nothing else are pending again.
+    Returns how many."""
+    issues = list(
+        DataIssue.objects.filter(
+            endpoint_id=endpoint_id, kind__in=list(kinds), value__in=list(values), state=DataIssue.State.OPEN
+        )
+    )
+    if not issues:
+        return 0
+    answered = {(issue.kind, issue.value) for issue in issues}
+    waiting = RawDelivery.objects.filter(endpoint_id=endpoint_id, state__in=[State.WAITING, State.PARKED])
+    freed: list[int] = []
+    still: list[RawDelivery] = []
+    for delivery in waiting.only("id", "waits_for").iterator():
+        left = [pair for pair in delivery.waits_for if tuple(pair) not in answered]
+        if len(left) == len(delivery.waits_for):
+            continue
+        if left:
+            delivery.waits_for = left
+            still.append(delivery)
+        else:
+            freed.append(delivery.pk)
+    RawDelivery.objects.bulk_update(still, ["waits_for"], batch_size=500)
+    RawDelivery.objects.filter(id__in=freed).update(state=State.PENDING, waits_for=[], error="")
+    DataIssue.objects.filter(id__in=[issue.pk for issue in issues]).update(
+        state=DataIssue.State.RESOLVED, waiting=0, resolved_at=timezone.now(), resolved_by=user, resolution=answer
+    )
+    return len(freed)
