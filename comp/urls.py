@@ -6,11 +6,13 @@ from django.contrib import admin
 from django.urls import include, path
 
 from comp.web import pages_start
+from crediting.api.hooks import hook
 
 urlpatterns = [
     path("", pages_start.start, name="start"),
     path("choose/", pages_start.choose, name="choose"),
     path("health/", pages_start.health, name="health"),
+    path("hooks/<str:token>/", hook, name="hook"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("t/<slug:tenant>/", include("payouts.urls")),

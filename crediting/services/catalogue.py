@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from comp.audit.services import record
-from comp.core.errors import CompError
+from comp.core.errors import refused
 from comp.outbox.services import ring
 from comp.tenancy.scope import current_tenant_id
 from crediting.models import Account, HookEndpoint, Product, SourceMapping
@@ -11,16 +11,11 @@ from crediting.services.issues import questions_answer
 from crediting.services.locks import PERSON_WAIT, intake_lock
 
 
-class CatalogueError(CompError):
-    """An account or product cannot be entered as given."""
-
-
 def account_create(*, key: str, name: str, sector: str = "", country: str = "") -> Account:
     """A customer. Its sector is known from now on; deals that waited for the account are taken again."""
-    if Account.objects.filter(key=key).exists():
-        raise CatalogueError(f"account: the key {key!r} is taken; keys are unique in a company")
+    _check_new(Account, key, name)
     account = Account.objects.create(key=key, name=name, sector=sector, country=country)
-    record(code="account.created", subject=account, after={"key": key, "name": name, "sector": sector})
+    record(code="account.create", subject=account, after={"key": key, "name": name, "sector": sector})
     _came({SourceMapping.Kind.ACCOUNT: [key, name], SourceMapping.Kind.SECTOR: [sector]})
     return account
 
@@ -28,13 +23,20 @@ def account_create(*, key: str, name: str, sector: str = "", country: str = "") 
 def product_create(*, key: str, name: str, series: str = "", list_price_minor: int | None = None) -> Product:
     """What is sold; the list price in minor units of the company's currency. Deals that waited for it are taken
     again."""
-    if Product.objects.filter(key=key).exists():
-        raise CatalogueError(f"product: the key {key!r} is taken; keys are unique in a company")
+    _check_new(Product, key, name)
     product = Product.objects.create(key=key, name=name, series=series, list_price_minor=list_price_minor)
     after = {"key": key, "name": name, "series": series, "list_price_minor": list_price_minor}
-    record(code="product.created", subject=product, after=after)
+    record(code="product.create", subject=product, after=after)
     _came({SourceMapping.Kind.PRODUCT: [key, name]})
     return product
+
+
+def _check_new(model: type[Account] | type[Product], key: str, name: str) -> None:
+    what = model._meta.verbose_name
+    if not key.strip() or not name.strip():
+        raise refused("name", name, "a key and a name", f"The {what} needs a key and a name.")
+    if model.objects.filter(key=key).exists():
+        raise refused("key", key, "a key that is free", f"The {what} {key} exists already.")
 
 
 def _came(words: dict[str, list[str]]) -> None:

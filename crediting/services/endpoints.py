@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from comp.audit.services import record
-from comp.core.errors import CompError
+from comp.core.errors import refused
 from comp.tenancy.models import EndpointRoute
 from comp.tenancy.scope import current_tenant_id
 from crediting.intake.signatures import PREFIX
@@ -25,19 +25,18 @@ ADAPTERS = ("standard",)
 OVERLAP = timedelta(hours=24)
 
 
-class EndpointError(CompError):
-    """An endpoint cannot be made or changed as asked."""
-
-
 def endpoint_create(*, key: str, name: str, adapter: str = "standard") -> tuple[HookEndpoint, str]:
     """A new address with its first secret. The secret is given back this once; the database keeps it encrypted."""
     if adapter not in ADAPTERS:
-        raise EndpointError(f"adapter: found {adapter!r}, allowed are {', '.join(ADAPTERS)}")
+        allowed = ", ".join(ADAPTERS)
+        raise refused("adapter", adapter, allowed, f"There is no adapter {adapter!r}; allowed are {allowed}.")
+    if HookEndpoint.objects.filter(key=key).exists():
+        raise refused("key", key, "a key that is free", f"There is an endpoint {key} already.")
     token = secrets.token_urlsafe(32)
     EndpointRoute.objects.create(token=token, tenant_id=current_tenant_id())
     endpoint = HookEndpoint.objects.create(key=key, name=name, adapter=adapter, token=token)
     secret = _secret_add(endpoint)
-    record(code="endpoint.created", subject=endpoint, after={"key": key, "name": name, "adapter": adapter})
+    record(code="endpoint.create", subject=endpoint, after={"key": key, "name": name, "adapter": adapter})
     return endpoint, secret
 
 
@@ -48,7 +47,7 @@ def endpoint_rotate(endpoint: HookEndpoint, *, overlap: timedelta = OVERLAP) -> 
     live = EndpointSecret.objects.filter(endpoint=endpoint).filter(Q(ends_at=None) | Q(ends_at__gt=ends))
     ended = live.update(ends_at=ends)
     secret = _secret_add(endpoint)
-    record(code="endpoint.rotated", subject=endpoint, after={"old_secrets": ended, "old_end": ends.isoformat()})
+    record(code="endpoint.rotate", subject=endpoint, after={"old_secrets": ended, "old_end": ends.isoformat()})
     return secret
 
 
@@ -58,7 +57,7 @@ def endpoint_secrets_end(endpoint: HookEndpoint) -> int:
     now = timezone.now()
     live = EndpointSecret.objects.filter(endpoint=endpoint).filter(Q(ends_at=None) | Q(ends_at__gt=now))
     ended = live.exclude(id__in=list(newest)).update(ends_at=now)
-    record(code="endpoint.secrets_ended", subject=endpoint, after={"old_secrets": ended})
+    record(code="endpoint.end_secrets", subject=endpoint, after={"old_secrets": ended})
     return ended
 
 
@@ -83,6 +82,6 @@ def decrypted(kept: str) -> str:
 
 def _box() -> MultiFernet:
     """Encrypts by a key of its own, derived from SECRET_KEY; SECRET_KEY_FALLBACKS still decrypt."""
-    words = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    words: list[str] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     keys = [hashlib.sha256(b"comp endpoint secrets v1\0" + word.encode()).digest() for word in words]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])

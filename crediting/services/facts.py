@@ -209,7 +209,7 @@ def accounts_store(*, rows: Sequence[AccountRow]) -> tuple[list[Change], set[str
     deals = list(Deal.objects.filter(account_id__in=altered).order_by("id")) if altered else []
     teams = teams_of(deal.pk for deal in deals)
     for deal in deals:
-        row = altered[deal.account_id]
+        row = altered[deal.account_id or 0]
         label = f"Account {row.name}: sector {row.sector or 'none'}, country {row.country or 'none'}"
         changes.append(change(deal, "deal", label, row.delivery.pk, teams.get(deal.pk, [])))
     return [one for one in changes if one["dates"]], newest.keys() - known.keys()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -78,7 +79,7 @@ def delivery_receive(token: str, headers: Mapping[str, str], body: bytes) -> Rec
         sha = hashlib.sha256(body).hexdigest()
         kept = {name: _visible(headers[name]) for name in KEPT if headers.get(name)}
         sent = datetime.fromtimestamp(signed.seconds, UTC)
-        row = [route, endpoint, signed.sender_id, sent, at, body, sha, json.dumps(kept)]
+        row: list[Any] = [route, endpoint, signed.sender_id, sent, at, body, sha, json.dumps(kept)]
         with connection.cursor() as cursor:
             cursor.execute(_STORE, [*row, State.PENDING])
             stored = cursor.fetchone()
@@ -88,7 +89,7 @@ def delivery_receive(token: str, headers: Mapping[str, str], body: bytes) -> Rec
         return _again(row, endpoint, signed.sender_id, sha)
 
 
-def _again(row: list[object], endpoint: int, sender_id: str, sha: str) -> Receipt:
+def _again(row: list[Any], endpoint: int, sender_id: str, sha: str) -> Receipt:
     """The sender's id is known: the same body counts as seen; another one is kept, set aside and shown."""
     found = RawDelivery.objects.filter(endpoint_id=endpoint, sender_id=sender_id)
     seen = found.filter(body_sha256=sha).values_list("id", "state").first()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from comp.audit.services import record
-from comp.core.errors import CompError
+from comp.core.errors import refused
 from comp.outbox.services import ring
 from comp.people.models import CreditRole, Participant
 from comp.tenancy.models import User
@@ -24,10 +24,6 @@ State, Kind = RawDelivery.State, SourceMapping.Kind
 #: Kinds whose value is a deal: the deal's next event answers them.
 OF_DEALS = ("deal", "amount", "currency")
 SECTOR_LENGTH = 80
-
-
-class IssueError(CompError):
-    """An answer that cannot be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ def mapping_set(*, endpoint: HookEndpoint, kind: str, value: str, target: str, u
 
     `target` is the key of a participant, product, account or credit role, or the text of a sector (which may be the
     value itself: a
-    sector not seen before is confirmed that way). Raises IssueError when the target does not exist or another meaning
+    sector not seen before is confirmed that way). ProblemsError when the target does not exist or another meaning
     stands already.
     """
     target = _target(kind, target)
@@ -53,7 +49,8 @@ def mapping_set(*, endpoint: HookEndpoint, kind: str, value: str, target: str, u
         endpoint=endpoint, kind=kind, value=value, defaults={"target": target, "created_by": user}
     )
     if mapping.target != target:
-        raise IssueError(f"{kind} {value!r} already means {mapping.target!r}; a meaning is said once and not changed")
+        message = f"{kind} {value!r} already means {mapping.target!r}; a meaning is said once and not changed."
+        raise refused("target", target, mapping.target, message)
     if created:
         subject = ("crediting.sourcemapping", str(mapping.pk), f"{endpoint.key}: {kind} {value!r}")
         record(code="mapping.set", subject=subject, after={"kind": kind, "value": value, "target": target})
@@ -70,7 +67,7 @@ def issue_replay(*, issue: DataIssue, user: User | None) -> int:
         endpoint_id=issue.endpoint_id, kinds=[issue.kind], values=[issue.value], answer="replayed", user=user
     )
     subject = ("crediting.dataissue", str(issue.pk), f"{issue.kind} {issue.value!r}")
-    record(code="issue.replayed", subject=subject, after={"deliveries": count})
+    record(code="issue.replay", subject=subject, after={"deliveries": count})
     ring(tenant_id=current_tenant_id())
     return count
 
@@ -80,14 +77,17 @@ def _target(kind: str, target: str) -> str:
     target = target.strip()
     if kind == Kind.SECTOR:
         if not 0 < len(target) <= SECTOR_LENGTH:
-            raise IssueError(f"sector: found {target!r}, allowed is text of 1 to {SECTOR_LENGTH} characters")
+            allowed = f"text of 1 to {SECTOR_LENGTH} characters"
+            raise refused("target", target, allowed, f"{target!r} is no sector; allowed is {allowed}.")
         return target
     models = {Kind.OWNER: Participant, Kind.PRODUCT: Product, Kind.ACCOUNT: Account, Kind.ROLE: CreditRole}
     model = models.get(kind)  # type: ignore[call-overload]
     if model is None:
-        raise IssueError(f"{kind!r} cannot be mapped; allowed are {', '.join(Kind.values)}")
+        allowed = ", ".join(Kind.values)
+        raise refused("kind", kind, allowed, f"{kind!r} cannot be mapped; allowed are {allowed}.")
     if not model.objects.filter(key=target).exists():
-        raise IssueError(f"{kind}: there is no {model._meta.verbose_name} with the key {target!r}")
+        what = f"the key of a {model._meta.verbose_name}"
+        raise refused("target", target, what, f"{target!r} is not {what}.")
     return target
 
 

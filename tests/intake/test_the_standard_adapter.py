@@ -1,0 +1,164 @@
+"""What Comp's own events may say, and that bad ones become problems, never exceptions and never floats."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from crediting.intake.facts import DealFact, Event, Member
+from crediting.intake.standard import adapt
+from tests.intake.sending import deal, event
+
+
+def taken(body: dict[str, Any] | bytes) -> Event:
+    found = adapt(body if isinstance(body, bytes) else json.dumps(body).encode())
+    assert isinstance(found, Event), found
+    return found
+
+
+def wrong(body: dict[str, Any] | bytes) -> list[str]:
+    found = adapt(body if isinstance(body, bytes) else json.dumps(body).encode())
+    assert isinstance(found, list)
+    return [problem.path for problem in found]
+
+
+def test_a_deal_is_read_whole() -> None:
+    found = taken(deal(version=3, team=[{"role": "se", "person": "bob", "weight": 2}], custom={"margin": 0.31, "n": 5}))
+    assert found == Event(
+        "deal.won",
+        datetime(2026, 3, 1, 10, tzinfo=UTC),
+        3,
+        DealFact(
+            deal="D1",
+            stage="won",
+            team=(Member("ae", "ann", 1), Member("se", "bob", 2)),
+            product="gtx-pro",
+            account="acme",
+            amount_minor=451400,
+            currency="USD",
+            engage_date=date(2026, 1, 10),
+            close_date=date(2026, 3, 1),
+            territory="",
+            custom=(("margin", "0.31"), ("n", 5)),
+        ),
+    )
+
+
+def test_a_team_that_names_an_ae_takes_the_owners_place() -> None:
+    fact = taken(deal(team=[{"role": "ae", "person": "bob"}])).fact
+    assert isinstance(fact, DealFact)
+    assert fact.team == (Member("ae", "bob", 1),)
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"),
+    [('"1054.00"', 105400), ("1054.00", 105400), ("1054", 105400), ('"-3.5"', -350), ("0.1", 10), ("null", None)],
+)
+def test_amounts_are_digits(text: str, minor: int | None) -> None:
+    body = json.dumps(deal(amount="@")).replace('"@"', text).encode()
+    fact = taken(body).fact
+    assert isinstance(fact, DealFact)
+    assert fact.amount_minor == minor
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"1e3"',
+        "1e3",
+        "1E3",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        '"NaN"',
+        '"1_000"',
+        '"1,000"',
+        '" 1"',
+        '"+1"',
+        '"1."',
+        '".5"',
+    ]
+    + ['"١٢"', "1.001", '"1' + "0" * 40 + '"', "9" * 5000, "true", "[]", '""', "0x10", "01"],
+)
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    wrong(json.dumps(deal(amount="@")).replace('"@"', text).encode())
+
+
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ({"deal": ""}, "data.deal"),
+        ({"deal": 7}, "data.deal"),
+        ({"deal": "x" * 121}, "data.deal"),
+        ({"owner": "a\u0000b"}, "data.owner"),
+        ({"owner": "\ud800"}, "data.owner"),
+        ({"currency": "usd"}, "data.currency"),
+        ({"currency": "XXQ"}, "data.currency"),
+        ({"close_date": "2026-02-30"}, "data.close_date"),
+        ({"close_date": "20260201"}, "data.close_date"),
+        ({"close_date": "0001-01-01"}, "data.close_date"),
+        ({"version": -1}, "data.version"),
+        ({"version": 1.0}, "data.version"),
+        ({"version": 2**63}, "data.version"),
+        ({"stage": "lost"}, "data.stage"),
+        ({"ammount": "1"}, "data.ammount"),
+        ({"team": [{"role": "se"}]}, "data.team[0].person"),
+        ({"team": [{"role": "se", "person": "bob", "weight": 0}]}, "data.team[0].weight"),
+        ({"team": [{"role": "se", "person": "bob"}] * 2}, "data.team"),
+        ({"team": {}}, "data.team"),
+        ({"custom": {"A b": 1}}, "data.custom"),
+        ({"custom": {"a": [1]}}, "data.custom.a"),
+        ({"custom": {"a": 1e400}}, ""),
+    ],
+)
+def test_each_problem_names_its_place(said: dict[str, Any], path: str) -> None:
+    assert wrong(deal(**said)) == [path]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"\xff",
+        "{}".encode("utf-16"),
+        b"\xef\xbb\xbf{}",
+        b"[" * 200_000,
+        b'{"a":' * 100_000,
+        b"1" * 9000,
+    ]
+    + [b'{"type":"deal.won","type":"deal.lost"}', b'{"type":[],"data":[],"timestamp":{}}', b'{"data":{"deal":NaN}}'],
+)
+def test_bodies_that_are_no_event_are_problems(body: bytes) -> None:
+    assert wrong(body)
+
+
+def test_milestones_readings_and_accounts() -> None:
+    assert taken(event("milestone.reached", deal="D1", milestone="go-live", on="2026-04-01")).version == 0
+    assert wrong(event("milestone.reached", deal="D1", milestone="Go live", on=None)) == ["data.on", "data.milestone"]
+    assert taken(event("usage.reading", deal="D1", on="2026-04-01", used=5, contracted=20))
+    assert wrong(event("usage.reading", deal="D1", on="2026-04-01", used=-5, contracted="20")) == [
+        "data.used",
+        "data.contracted",
+    ]
+    assert taken(event("account.updated", account="Acme", sector=None, country=None))
+    assert wrong(event("deal.exploded")) == ["type"]
+
+
+def test_ten_thousand_mangled_bodies_raise_nothing() -> None:
+    chance = random.Random(5)
+    good = json.dumps(deal(team=[{"role": "se", "person": "bob"}], custom={"a": 1.5})).encode()
+    for _ in range(10_000):
+        body = bytearray(good)
+        for _ in range(chance.randrange(1, 6)):
+            at = chance.randrange(len(body))
+            if chance.random() < 0.5:
+                body[at] = chance.randrange(256)
+            else:
+                del body[at : at + chance.randrange(1, 12)]
+        assert isinstance(adapt(bytes(body)), Event | list)
