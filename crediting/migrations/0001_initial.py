@@ -39,6 +39,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_account_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="account_key_once"),
+                    comp.tenancy.walls.TenantWall(name="crediting_account_wall"),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="crediting_historicalaccount", name="crediting_account_kept"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -61,6 +69,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_hookendpoint_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="endpoint_key_once"),
+                    models.UniqueConstraint(fields=("tenant", "token"), name="endpoint_token_once"),
+                    comp.tenancy.walls.TenantWall(name="crediting_hookendpoint_wall"),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="crediting_historicalhookendpoint", name="crediting_hookendpoint_kept"
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="EndpointSecret",
@@ -92,6 +111,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_endpointsecret_key"),
+                    comp.tenancy.walls.TenantWall(name="crediting_endpointsecret_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="endpoint_id",
+                        name="crediting_endpointsecret_endpoint_id_in",
+                        to="crediting_hookendpoint",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -115,6 +143,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_product_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="product_key_once"),
+                    comp.tenancy.walls.TenantWall(name="crediting_product_wall"),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="crediting_historicalproduct", name="crediting_product_kept"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -177,6 +213,19 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_dealrevision_key"),
+                    comp.tenancy.walls.TenantWall(name="crediting_dealrevision_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="endpoint_id", name="crediting_dealrevision_endpoint_id_in", to="crediting_hookendpoint"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="delivery_id", name="crediting_dealrevision_delivery_id_in", to="crediting_rawdelivery"
+                    ),
+                    comp.tenancy.walls.AppendOnly(changing=(), name="dealrevision_append"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Deal",
@@ -248,6 +297,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_deal_key"),
+                    models.UniqueConstraint(fields=("tenant", "endpoint", "external_id"), name="deal_once"),
+                    comp.tenancy.walls.TenantWall(name="crediting_deal_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="endpoint_id", name="crediting_deal_endpoint_id_in", to="crediting_hookendpoint"
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="RawDelivery",
@@ -300,6 +359,28 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "raw deliveries",
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_rawdelivery_key"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "quarantined"), _negated=True),
+                        fields=("tenant", "endpoint", "sender_id"),
+                        name="delivery_once",
+                    ),
+                    models.UniqueConstraint(
+                        fields=("tenant", "endpoint", "sender_id", "body_sha256"), name="delivery_body_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["pending", "done", "waiting", "parked", "quarantined"])),
+                        name="delivery_state",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="crediting_rawdelivery_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="endpoint_id", name="crediting_rawdelivery_endpoint_id_in", to="crediting_hookendpoint"
+                    ),
+                    comp.tenancy.walls.AppendOnly(
+                        changing=("state", "attempts", "error", "processed_at", "waits_for"), name="delivery_append"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -344,6 +425,22 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_milestonerevision_key"),
+                    models.UniqueConstraint(fields=("tenant", "delivery"), name="milestone_delivery_once"),
+                    comp.tenancy.walls.TenantWall(name="crediting_milestonerevision_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="deal_id", name="crediting_milestonerevision_deal_id_in", to="crediting_deal"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="delivery_id",
+                        name="crediting_milestonerevision_delivery_id_in",
+                        to="crediting_rawdelivery",
+                    ),
+                    comp.tenancy.walls.AppendOnly(changing=(), name="milestone_append"),
+                ]
+            },
         ),
         migrations.AddField(
             model_name="dealrevision",
@@ -414,6 +511,22 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_dataissue_key"),
+                    models.UniqueConstraint(fields=("tenant", "endpoint", "kind", "value"), name="issue_once"),
+                    models.CheckConstraint(condition=models.Q(("state__in", ["open", "resolved"])), name="issue_state"),
+                    comp.tenancy.walls.TenantWall(name="crediting_dataissue_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="endpoint_id", name="crediting_dataissue_endpoint_id_in", to="crediting_hookendpoint"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="first_delivery_id",
+                        name="crediting_dataissue_first_delivery_id_in",
+                        to="crediting_rawdelivery",
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="SourceMapping",
@@ -466,6 +579,19 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_sourcemapping_key"),
+                    models.UniqueConstraint(fields=("tenant", "endpoint", "kind", "value"), name="mapping_once"),
+                    comp.tenancy.walls.TenantWall(name="crediting_sourcemapping_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="endpoint_id", name="crediting_sourcemapping_endpoint_id_in", to="crediting_hookendpoint"
+                    ),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="crediting_historicalsourcemapping", name="crediting_sourcemapping_kept"
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="UsageReading",
@@ -509,6 +635,23 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_usagereading_key"),
+                    models.UniqueConstraint(fields=("tenant", "delivery"), name="usage_delivery_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("used__gte", 0), ("contracted__gte", 0)), name="usage_not_negative"
+                    ),
+                    comp.tenancy.walls.TenantWall(name="crediting_usagereading_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="deal_id", name="crediting_usagereading_deal_id_in", to="crediting_deal"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="delivery_id", name="crediting_usagereading_delivery_id_in", to="crediting_rawdelivery"
+                    ),
+                    comp.tenancy.walls.AppendOnly(changing=(), name="usage_append"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Credit",
@@ -587,6 +730,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [models.Index(fields=["tenant", "participant", "credit_date"], name="credit_period")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_credit_key"),
+                    models.UniqueConstraint(
+                        fields=("tenant", "participant", "deal", "plan", "rule", "role", "split"), name="credit_once"
+                    ),
+                    comp.tenancy.walls.TenantWall(name="crediting_credit_wall"),
+                    comp.tenancy.walls.PayWall(name="crediting_credit_pay"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -629,6 +780,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [models.Index(fields=["tenant", "participant", "deal"], name="dealteam_participant")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="crediting_dealteam_key"),
+                    models.UniqueConstraint(fields=("tenant", "deal", "place"), name="dealteam_place"),
+                    models.CheckConstraint(condition=models.Q(("weight__gt", 0)), name="dealteam_weight"),
+                    comp.tenancy.walls.TenantWall(name="crediting_dealteam_wall"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -675,6 +832,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_crediting_account")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="crediting_historicalaccount_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -723,6 +881,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_crediting_hookendpoint")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="crediting_historicalhookendpoint_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -770,6 +929,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_crediting_product")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="crediting_historicalproduct_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -852,6 +1012,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_crediting_sourcemapping")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="crediting_historicalsourcemapping_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -890,328 +1051,7 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["tenant", "deal", "day"], name="usage_deal"),
         ),
         migrations.AddConstraint(
-            model_name="account",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_account_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="account_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_account_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="account",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="crediting_historicalaccount", name="crediting_account_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credit",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_credit_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="credit",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "participant", "deal", "plan", "rule", "role", "split"), name="credit_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="credit",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_credit_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="credit",
-            constraint=comp.tenancy.walls.PayWall(name="crediting_credit_pay"),
-        ),
-        migrations.AddConstraint(
-            model_name="dealteam",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_dealteam_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="dealteam",
-            constraint=models.UniqueConstraint(fields=("tenant", "deal", "place"), name="dealteam_place"),
-        ),
-        migrations.AddConstraint(
-            model_name="dealteam",
-            constraint=models.CheckConstraint(condition=models.Q(("weight__gt", 0)), name="dealteam_weight"),
-        ),
-        migrations.AddConstraint(
-            model_name="dealteam",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_dealteam_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalaccount",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_historicalaccount_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalhookendpoint",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_historicalhookendpoint_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalproduct",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_historicalproduct_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="hookendpoint",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_hookendpoint_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="hookendpoint",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="endpoint_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="hookendpoint",
-            constraint=models.UniqueConstraint(fields=("tenant", "token"), name="endpoint_token_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="hookendpoint",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_hookendpoint_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="hookendpoint",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="crediting_historicalhookendpoint", name="crediting_hookendpoint_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalsourcemapping",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_historicalsourcemapping_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="endpointsecret",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_endpointsecret_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="endpointsecret",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_endpointsecret_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="endpointsecret",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="endpoint_id", name="crediting_endpointsecret_endpoint_id_in", to="crediting_hookendpoint"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_product_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="product_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_product_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="product",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="crediting_historicalproduct", name="crediting_product_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="deal",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_deal_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="deal",
-            constraint=models.UniqueConstraint(fields=("tenant", "endpoint", "external_id"), name="deal_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="deal",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_deal_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="deal",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="endpoint_id", name="crediting_deal_endpoint_id_in", to="crediting_hookendpoint"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rawdelivery",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_rawdelivery_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="rawdelivery",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "quarantined"), _negated=True),
-                fields=("tenant", "endpoint", "sender_id"),
-                name="delivery_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rawdelivery",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "endpoint", "sender_id", "body_sha256"), name="delivery_body_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rawdelivery",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["pending", "done", "waiting", "parked", "quarantined"])),
-                name="delivery_state",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rawdelivery",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_rawdelivery_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="rawdelivery",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="endpoint_id", name="crediting_rawdelivery_endpoint_id_in", to="crediting_hookendpoint"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="rawdelivery",
-            constraint=comp.tenancy.walls.AppendOnly(
-                changing=("state", "attempts", "error", "processed_at", "waits_for"), name="delivery_append"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="milestonerevision",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_milestonerevision_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="milestonerevision",
-            constraint=models.UniqueConstraint(fields=("tenant", "delivery"), name="milestone_delivery_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="milestonerevision",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_milestonerevision_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="milestonerevision",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="deal_id", name="crediting_milestonerevision_deal_id_in", to="crediting_deal"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="milestonerevision",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="delivery_id", name="crediting_milestonerevision_delivery_id_in", to="crediting_rawdelivery"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="milestonerevision",
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="milestone_append"),
-        ),
-        migrations.AddConstraint(
-            model_name="dealrevision",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_dealrevision_key"),
-        ),
-        migrations.AddConstraint(
             model_name="dealrevision",
             constraint=models.UniqueConstraint(fields=("tenant", "delivery"), name="dealrevision_delivery_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="dealrevision",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_dealrevision_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="dealrevision",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="endpoint_id", name="crediting_dealrevision_endpoint_id_in", to="crediting_hookendpoint"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dealrevision",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="delivery_id", name="crediting_dealrevision_delivery_id_in", to="crediting_rawdelivery"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dealrevision",
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="dealrevision_append"),
-        ),
-        migrations.AddConstraint(
-            model_name="dataissue",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_dataissue_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="dataissue",
-            constraint=models.UniqueConstraint(fields=("tenant", "endpoint", "kind", "value"), name="issue_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="dataissue",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["open", "resolved"])), name="issue_state"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dataissue",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_dataissue_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="dataissue",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="endpoint_id", name="crediting_dataissue_endpoint_id_in", to="crediting_hookendpoint"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="dataissue",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="first_delivery_id", name="crediting_dataissue_first_delivery_id_in", to="crediting_rawdelivery"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sourcemapping",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_sourcemapping_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="sourcemapping",
-            constraint=models.UniqueConstraint(fields=("tenant", "endpoint", "kind", "value"), name="mapping_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="sourcemapping",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_sourcemapping_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="sourcemapping",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="endpoint_id", name="crediting_sourcemapping_endpoint_id_in", to="crediting_hookendpoint"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="sourcemapping",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="crediting_historicalsourcemapping", name="crediting_sourcemapping_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagereading",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_usagereading_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="usagereading",
-            constraint=models.UniqueConstraint(fields=("tenant", "delivery"), name="usage_delivery_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="usagereading",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("used__gte", 0), ("contracted__gte", 0)), name="usage_not_negative"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagereading",
-            constraint=comp.tenancy.walls.TenantWall(name="crediting_usagereading_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="usagereading",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="deal_id", name="crediting_usagereading_deal_id_in", to="crediting_deal"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagereading",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="delivery_id", name="crediting_usagereading_delivery_id_in", to="crediting_rawdelivery"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagereading",
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="usage_append"),
         ),
     ]

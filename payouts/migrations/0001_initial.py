@@ -106,6 +106,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_attainment_key"),
+                    models.UniqueConstraint(
+                        fields=("tenant", "participant", "plan", "component", "starts_on"), name="attainment_once"
+                    ),
+                    comp.tenancy.walls.TenantWall(name="payouts_attainment_wall"),
+                    comp.tenancy.walls.PayWall(name="payouts_attainment_pay"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Batch",
@@ -192,6 +202,47 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "batches",
                 "ordering": ["-starts_on", "-id"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_batch_key"),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "rejected"), _negated=True),
+                        fields=("tenant", "pay_group", "starts_on"),
+                        name="batch_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("decided_by", None),
+                            models.Q(("decided_by", models.F("submitted_by")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="batch_two_people",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["approved", "paid"]), _negated=True),
+                            models.Q(("approved_digest", models.F("digest")), ("decided_by__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="batch_approves_what_was_shown",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "rejected"), _negated=True),
+                            models.Q(("reason", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="batch_reject_reason",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["submitted", "approved", "paid", "rejected"])),
+                        name="batch_state",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="payouts_batch_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="pay_group_id", name="payouts_batch_pay_group_id_in", to="people_paygroup"
+                    ),
+                    comp.tenancy.walls.HistoryTrigger(into="payouts_historicalbatch", name="payouts_batch_kept"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -263,6 +314,22 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_cause_key"),
+                    comp.tenancy.walls.TenantWall(name="payouts_cause_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="deal_id", name="payouts_cause_deal_id_in", to="crediting_deal"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="delivery_id", name="payouts_cause_delivery_id_in", to="crediting_rawdelivery"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="plan_version_id", name="payouts_cause_plan_version_id_in", to="plans_planversion"
+                    ),
+                    comp.tenancy.walls.AppendOnly(changing=(), name="cause_append"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="ChangedScope",
@@ -304,6 +371,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 "abstract": False,
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_changedscope_key"),
+                    comp.tenancy.walls.TenantWall(name="payouts_changedscope_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="participant_id", name="payouts_changedscope_participant_id_in", to="people_participant"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="cause_id", name="payouts_changedscope_cause_id_in", to="payouts_cause"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -338,6 +415,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_ledgertransaction_key"),
+                    models.UniqueConstraint(fields=("tenant", "number"), name="ledger_number"),
+                    models.UniqueConstraint(fields=("tenant", "batch", "kind"), name="ledger_once"),
+                    comp.tenancy.walls.TenantWall(name="payouts_ledgertransaction_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="batch_id", name="payouts_ledgertransaction_batch_id_in", to="payouts_batch"
+                    ),
+                    comp.tenancy.walls.AppendOnly(changing=(), name="ledger_append"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Statement",
@@ -398,6 +487,37 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_statement_key"),
+                    models.UniqueConstraint(
+                        fields=("tenant", "participant", "period_starts_on"), name="statement_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "payout_minor",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("released_minor"), "+", models.F("adjustments_minor")
+                                ),
+                            )
+                        ),
+                        name="statement_adds_up",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["open", "in_batch", "approved", "paid"])),
+                        name="statement_state",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="payouts_statement_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="participant_id", name="payouts_statement_participant_id_in", to="people_participant"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="pay_group_id", name="payouts_statement_pay_group_id_in", to="people_paygroup"
+                    ),
+                    comp.tenancy.walls.PayWall(name="payouts_statement_pay"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="BatchLine",
@@ -512,6 +632,32 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_batchline_key"),
+                    models.UniqueConstraint(
+                        fields=(
+                            "tenant",
+                            "batch",
+                            "participant",
+                            "deal",
+                            "plan",
+                            "rule",
+                            "role",
+                            "split",
+                            "component",
+                            "index",
+                        ),
+                        name="batchline_once",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="payouts_batchline_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="batch_id", name="payouts_batchline_batch_id_in", to="payouts_batch"
+                    ),
+                    comp.tenancy.walls.PayWall(name="payouts_batchline_pay"),
+                    comp.tenancy.walls.AppendOnly(changing=(), name="batchline_append"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Tranche",
@@ -590,6 +736,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_tranche_key"),
+                    models.UniqueConstraint(
+                        fields=("tenant", "participant", "deal", "plan", "rule", "role", "split", "component", "index"),
+                        name="tranche_once",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="payouts_tranche_wall"),
+                    comp.tenancy.walls.PayWall(name="payouts_tranche_pay"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Earning",
@@ -676,6 +833,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [models.Index(fields=["tenant", "participant", "credit_date"], name="earning_period")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_earning_key"),
+                    models.UniqueConstraint(
+                        fields=("tenant", "participant", "deal", "plan", "rule", "role", "split", "component"),
+                        name="earning_once",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="payouts_earning_wall"),
+                    comp.tenancy.walls.PayWall(name="payouts_earning_pay"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -753,6 +919,12 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["tenant", "participant", "-at"], name="figurechange_recent"),
                     models.Index(fields=["tenant", "deal"], name="figurechange_deal"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_figurechange_key"),
+                    comp.tenancy.walls.TenantWall(name="payouts_figurechange_wall"),
+                    comp.tenancy.walls.PayWall(name="payouts_figurechange_pay"),
+                    comp.tenancy.walls.AppendOnly(changing=(), name="figurechange_append"),
                 ],
             },
         ),
@@ -869,6 +1041,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_payouts_batch")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="payouts_historicalbatch_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -933,6 +1106,26 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "ledger entries",
                 "indexes": [models.Index(fields=["tenant", "transaction", "id"], name="ledgerentry_last")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_ledgerentry_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_minor", 0), _negated=True), name="ledgerentry_not_zero"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("account__in", ["expense", "payable", "paid"])), name="ledgerentry_account"
+                    ),
+                    comp.tenancy.walls.TenantWall(name="payouts_ledgerentry_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="transaction_id",
+                        name="payouts_ledgerentry_transaction_id_in",
+                        to="payouts_ledgertransaction",
+                    ),
+                    comp.tenancy.walls.PayWall(name="payouts_ledgerentry_pay"),
+                    comp.tenancy.walls.AppendOnly(changing=(), name="ledgerentry_append"),
+                    comp.tenancy.walls.Trigger(
+                        deferred=True, function="comp_ledger_balances", name="ledgerentry_balance", when="AFTER INSERT"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -1030,6 +1223,15 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [models.Index(fields=["tenant", "pay_group", "period_starts_on"], name="payable_period")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="payouts_payable_key"),
+                    models.UniqueConstraint(
+                        fields=("tenant", "participant", "deal", "plan", "rule", "role", "split", "component", "index"),
+                        name="payable_once",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="payouts_payable_wall"),
+                    comp.tenancy.walls.PayWall(name="payouts_payable_pay"),
+                ],
             },
         ),
         migrations.AddIndex(
@@ -1043,371 +1245,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="tranche",
             index=models.Index(fields=["tenant", "participant", "credit_date"], name="tranche_period"),
-        ),
-        migrations.AddConstraint(
-            model_name="attainment",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_attainment_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="attainment",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "participant", "plan", "component", "starts_on"), name="attainment_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="attainment",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_attainment_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="attainment",
-            constraint=comp.tenancy.walls.PayWall(name="payouts_attainment_pay"),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_batch_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "rejected"), _negated=True),
-                fields=("tenant", "pay_group", "starts_on"),
-                name="batch_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("decided_by", None),
-                    models.Q(("decided_by", models.F("submitted_by")), _negated=True),
-                    _connector="OR",
-                ),
-                name="batch_two_people",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["approved", "paid"]), _negated=True),
-                    models.Q(("approved_digest", models.F("digest")), ("decided_by__isnull", False)),
-                    _connector="OR",
-                ),
-                name="batch_approves_what_was_shown",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "rejected"), _negated=True),
-                    models.Q(("reason", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="batch_reject_reason",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["submitted", "approved", "paid", "rejected"])), name="batch_state"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_batch_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="pay_group_id", name="payouts_batch_pay_group_id_in", to="people_paygroup"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batch",
-            constraint=comp.tenancy.walls.HistoryTrigger(into="payouts_historicalbatch", name="payouts_batch_kept"),
-        ),
-        migrations.AddConstraint(
-            model_name="cause",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_cause_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="cause",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_cause_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="cause",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="deal_id", name="payouts_cause_deal_id_in", to="crediting_deal"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cause",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="delivery_id", name="payouts_cause_delivery_id_in", to="crediting_rawdelivery"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cause",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="plan_version_id", name="payouts_cause_plan_version_id_in", to="plans_planversion"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cause",
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="cause_append"),
-        ),
-        migrations.AddConstraint(
-            model_name="changedscope",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_changedscope_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="changedscope",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_changedscope_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="changedscope",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="participant_id", name="payouts_changedscope_participant_id_in", to="people_participant"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="changedscope",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="cause_id", name="payouts_changedscope_cause_id_in", to="payouts_cause"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="earning",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_earning_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="earning",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "participant", "deal", "plan", "rule", "role", "split", "component"),
-                name="earning_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="earning",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_earning_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="earning",
-            constraint=comp.tenancy.walls.PayWall(name="payouts_earning_pay"),
-        ),
-        migrations.AddConstraint(
-            model_name="figurechange",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_figurechange_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="figurechange",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_figurechange_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="figurechange",
-            constraint=comp.tenancy.walls.PayWall(name="payouts_figurechange_pay"),
-        ),
-        migrations.AddConstraint(
-            model_name="figurechange",
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="figurechange_append"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalbatch",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_historicalbatch_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgertransaction",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_ledgertransaction_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgertransaction",
-            constraint=models.UniqueConstraint(fields=("tenant", "number"), name="ledger_number"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgertransaction",
-            constraint=models.UniqueConstraint(fields=("tenant", "batch", "kind"), name="ledger_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgertransaction",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_ledgertransaction_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgertransaction",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="batch_id", name="payouts_ledgertransaction_batch_id_in", to="payouts_batch"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgertransaction",
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="ledger_append"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgerentry",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_ledgerentry_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgerentry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_minor", 0), _negated=True), name="ledgerentry_not_zero"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgerentry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("account__in", ["expense", "payable", "paid"])), name="ledgerentry_account"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgerentry",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_ledgerentry_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgerentry",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="transaction_id", name="payouts_ledgerentry_transaction_id_in", to="payouts_ledgertransaction"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgerentry",
-            constraint=comp.tenancy.walls.PayWall(name="payouts_ledgerentry_pay"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgerentry",
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="ledgerentry_append"),
-        ),
-        migrations.AddConstraint(
-            model_name="ledgerentry",
-            constraint=comp.tenancy.walls.Trigger(
-                deferred=True, function="comp_ledger_balances", name="ledgerentry_balance", when="AFTER INSERT"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payable",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_payable_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="payable",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "participant", "deal", "plan", "rule", "role", "split", "component", "index"),
-                name="payable_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="payable",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_payable_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="payable",
-            constraint=comp.tenancy.walls.PayWall(name="payouts_payable_pay"),
-        ),
-        migrations.AddConstraint(
-            model_name="statement",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_statement_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="statement",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "participant", "period_starts_on"), name="statement_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="statement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "payout_minor",
-                        django.db.models.expressions.CombinedExpression(
-                            models.F("released_minor"), "+", models.F("adjustments_minor")
-                        ),
-                    )
-                ),
-                name="statement_adds_up",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="statement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["open", "in_batch", "approved", "paid"])), name="statement_state"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="statement",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_statement_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="statement",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="participant_id", name="payouts_statement_participant_id_in", to="people_participant"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="statement",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="pay_group_id", name="payouts_statement_pay_group_id_in", to="people_paygroup"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="statement",
-            constraint=comp.tenancy.walls.PayWall(name="payouts_statement_pay"),
-        ),
-        migrations.AddConstraint(
-            model_name="batchline",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_batchline_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="batchline",
-            constraint=models.UniqueConstraint(
-                fields=(
-                    "tenant",
-                    "batch",
-                    "participant",
-                    "deal",
-                    "plan",
-                    "rule",
-                    "role",
-                    "split",
-                    "component",
-                    "index",
-                ),
-                name="batchline_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batchline",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_batchline_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="batchline",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="batch_id", name="payouts_batchline_batch_id_in", to="payouts_batch"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="batchline",
-            constraint=comp.tenancy.walls.PayWall(name="payouts_batchline_pay"),
-        ),
-        migrations.AddConstraint(
-            model_name="batchline",
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="batchline_append"),
-        ),
-        migrations.AddConstraint(
-            model_name="tranche",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_tranche_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="tranche",
-            constraint=models.UniqueConstraint(
-                fields=("tenant", "participant", "deal", "plan", "rule", "role", "split", "component", "index"),
-                name="tranche_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="tranche",
-            constraint=comp.tenancy.walls.TenantWall(name="payouts_tranche_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="tranche",
-            constraint=comp.tenancy.walls.PayWall(name="payouts_tranche_pay"),
         ),
     ]

@@ -35,6 +35,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="plans_plan_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="plan_key_once"),
+                    comp.tenancy.walls.TenantWall(name="plans_plan_wall"),
+                    comp.tenancy.walls.HistoryTrigger(into="plans_historicalplan", name="plans_plan_kept"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -74,6 +80,26 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="plans_planassignment_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_on", None), ("ends_on__gt", models.F("starts_on")), _connector="OR"),
+                        name="assignment_dates",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="plans_planassignment_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="participant_id", name="plans_planassignment_participant_id_in", to="people_participant"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="plan_id", name="plans_planassignment_plan_id_in", to="plans_plan"
+                    ),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="plans_historicalplanassignment", name="plans_planassignment_kept"
+                    ),
+                    comp.tenancy.walls.NoOverlap(key=("participant_id", "plan_id"), name="assignment_once", where=""),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="PlanVersion",
@@ -138,6 +164,44 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["plan", "-number"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="plans_planversion_key"),
+                    models.UniqueConstraint(fields=("tenant", "plan", "number"), name="planversion_number"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("published_by", None),
+                            models.Q(("published_by", models.F("prepared_by")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="planversion_two_people",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state", "draft"),
+                            models.Q(("published_by__isnull", False), ("published_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="planversion_published",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["draft", "published", "superseded"])),
+                        name="planversion_state",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_on", None), ("ends_on__gt", models.F("starts_on")), _connector="OR"),
+                        name="planversion_dates",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="plans_planversion_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="plan_id", name="plans_planversion_plan_id_in", to="plans_plan"
+                    ),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="plans_historicalplanversion", name="plans_planversion_kept"
+                    ),
+                    comp.tenancy.walls.NoOverlap(
+                        key=("plan_id",), name="planversion_once", where="state = 'published'"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -170,6 +234,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="plans_quota_key"),
+                    models.CheckConstraint(condition=models.Q(("amount_minor__gte", 0)), name="quota_not_negative"),
+                    comp.tenancy.walls.TenantWall(name="plans_quota_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="participant_id", name="plans_quota_participant_id_in", to="people_participant"
+                    ),
+                    comp.tenancy.walls.HistoryTrigger(into="plans_historicalquota", name="plans_quota_kept"),
+                    comp.tenancy.walls.NoOverlap(key=("participant_id", "key"), name="quota_once", where=""),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="HistoricalPlanVersion",
@@ -261,6 +337,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_plans_planversion")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="plans_historicalplanversion_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -330,6 +407,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_plans_planassignment")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="plans_historicalplanassignment_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -439,159 +517,5 @@ class Migration(migrations.Migration):
                 "constraints": [comp.tenancy.walls.TenantWall(name="plans_historicalquota_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
-        ),
-        migrations.AddConstraint(
-            model_name="plan",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="plans_plan_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="plan",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="plan_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="plan",
-            constraint=comp.tenancy.walls.TenantWall(name="plans_plan_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="plan",
-            constraint=comp.tenancy.walls.HistoryTrigger(into="plans_historicalplan", name="plans_plan_kept"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalplanversion",
-            constraint=comp.tenancy.walls.TenantWall(name="plans_historicalplanversion_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalplanassignment",
-            constraint=comp.tenancy.walls.TenantWall(name="plans_historicalplanassignment_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="planassignment",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="plans_planassignment_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="planassignment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_on", None), ("ends_on__gt", models.F("starts_on")), _connector="OR"),
-                name="assignment_dates",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planassignment",
-            constraint=comp.tenancy.walls.TenantWall(name="plans_planassignment_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="planassignment",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="participant_id", name="plans_planassignment_participant_id_in", to="people_participant"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planassignment",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="plan_id", name="plans_planassignment_plan_id_in", to="plans_plan"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planassignment",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="plans_historicalplanassignment", name="plans_planassignment_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planassignment",
-            constraint=comp.tenancy.walls.NoOverlap(
-                key=("participant_id", "plan_id"), name="assignment_once", where=""
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="plans_planversion_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=models.UniqueConstraint(fields=("tenant", "plan", "number"), name="planversion_number"),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("published_by", None),
-                    models.Q(("published_by", models.F("prepared_by")), _negated=True),
-                    _connector="OR",
-                ),
-                name="planversion_two_people",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state", "draft"),
-                    models.Q(("published_by__isnull", False), ("published_at__isnull", False)),
-                    _connector="OR",
-                ),
-                name="planversion_published",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("state__in", ["draft", "published", "superseded"])), name="planversion_state"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_on", None), ("ends_on__gt", models.F("starts_on")), _connector="OR"),
-                name="planversion_dates",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=comp.tenancy.walls.TenantWall(name="plans_planversion_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="plan_id", name="plans_planversion_plan_id_in", to="plans_plan"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="plans_historicalplanversion", name="plans_planversion_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planversion",
-            constraint=comp.tenancy.walls.NoOverlap(
-                key=("plan_id",), name="planversion_once", where="state = 'published'"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="plans_quota_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=models.CheckConstraint(condition=models.Q(("amount_minor__gte", 0)), name="quota_not_negative"),
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=comp.tenancy.walls.TenantWall(name="plans_quota_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="participant_id", name="plans_quota_participant_id_in", to="people_participant"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=comp.tenancy.walls.HistoryTrigger(into="plans_historicalquota", name="plans_quota_kept"),
-        ),
-        migrations.AddConstraint(
-            model_name="quota",
-            constraint=comp.tenancy.walls.NoOverlap(key=("participant_id", "key"), name="quota_once", where=""),
         ),
     ]

@@ -32,6 +32,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="people_creditrole_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="creditrole_key_once"),
+                    comp.tenancy.walls.TenantWall(name="people_creditrole_wall"),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="people_historicalcreditrole", name="people_creditrole_kept"
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="PayCalendar",
@@ -66,6 +76,19 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="people_paycalendar_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="calendar_key_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("fiscal_year_start__range", (1, 12))), name="calendar_month"
+                    ),
+                    comp.tenancy.walls.TenantWall(name="people_paycalendar_wall"),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="people_historicalpaycalendar", name="people_paycalendar_kept"
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="PayGroup",
@@ -95,6 +118,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="people_paygroup_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="paygroup_key_once"),
+                    comp.tenancy.walls.TenantWall(name="people_paygroup_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="calendar_id", name="people_paygroup_calendar_id_in", to="people_paycalendar"
+                    ),
+                    comp.tenancy.walls.HistoryTrigger(into="people_historicalpaygroup", name="people_paygroup_kept"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Participant",
@@ -140,6 +174,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="people_participant_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="participant_key_once"),
+                    comp.tenancy.walls.TenantWall(name="people_participant_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="pay_group_id", name="people_participant_pay_group_id_in", to="people_paygroup"
+                    ),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="people_historicalparticipant", name="people_participant_kept"
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -210,6 +255,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "historical participants",
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
+                "constraints": [comp.tenancy.walls.TenantWall(name="people_historicalparticipant_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -250,6 +296,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="people_reportingline_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_on", None), ("ends_on__gt", models.F("starts_on")), _connector="OR"),
+                        name="reporting_dates",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("participant", models.F("manager")), _negated=True),
+                        name="reporting_not_self",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="people_reportingline_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="participant_id", name="people_reportingline_participant_id_in", to="people_participant"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="manager_id", name="people_reportingline_manager_id_in", to="people_participant"
+                    ),
+                    comp.tenancy.walls.HistoryTrigger(
+                        into="people_historicalreportingline", name="people_reportingline_kept"
+                    ),
+                    comp.tenancy.walls.NoOverlap(key=("participant_id",), name="reporting_once", where=""),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Team",
@@ -268,6 +338,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="people_team_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="team_key_once"),
+                    comp.tenancy.walls.TenantWall(name="people_team_wall"),
+                    comp.tenancy.walls.HistoryTrigger(into="people_historicalteam", name="people_team_kept"),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Territory",
@@ -288,6 +366,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "territories",
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="people_territory_key"),
+                    models.UniqueConstraint(fields=("tenant", "key"), name="territory_key_once"),
+                    comp.tenancy.walls.TenantWall(name="people_territory_wall"),
+                    comp.tenancy.walls.HistoryTrigger(into="people_historicalterritory", name="people_territory_kept"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -352,6 +436,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "id"), name="people_position_key"),
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_on", None), ("ends_on__gt", models.F("starts_on")), _connector="OR"),
+                        name="position_dates",
+                    ),
+                    comp.tenancy.walls.TenantWall(name="people_position_wall"),
+                    comp.tenancy.walls.TenantReference(
+                        column="participant_id", name="people_position_participant_id_in", to="people_participant"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="credit_role_id", name="people_position_credit_role_id_in", to="people_creditrole"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="team_id", name="people_position_team_id_in", to="people_team"
+                    ),
+                    comp.tenancy.walls.TenantReference(
+                        column="territory_id", name="people_position_territory_id_in", to="people_territory"
+                    ),
+                    comp.tenancy.walls.HistoryTrigger(into="people_historicalposition", name="people_position_kept"),
+                    comp.tenancy.walls.NoOverlap(key=("participant_id",), name="position_once", where=""),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="HistoricalPosition",
@@ -443,6 +551,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "historical positions",
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
+                "constraints": [comp.tenancy.walls.TenantWall(name="people_historicalposition_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -488,6 +597,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_people_creditrole")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="people_historicalcreditrole_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -549,6 +659,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_people_paycalendar")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="people_historicalpaycalendar_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -594,6 +705,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_people_team")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="people_historicalteam_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -639,6 +751,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_people_territory")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="people_historicalterritory_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -708,6 +821,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_people_reportingline")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="people_historicalreportingline_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -766,6 +880,7 @@ class Migration(migrations.Migration):
                 "ordering": ("-history_date", "-history_id"),
                 "get_latest_by": ("history_date", "history_id"),
                 "indexes": [models.Index(fields=["tenant", "id", "history_date"], name="h_people_paygroup")],
+                "constraints": [comp.tenancy.walls.TenantWall(name="people_historicalpaygroup_wall")],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
@@ -780,249 +895,5 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="historicalposition",
             index=models.Index(fields=["tenant", "id", "history_date"], name="h_people_position"),
-        ),
-        migrations.AddConstraint(
-            model_name="creditrole",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_creditrole_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="creditrole",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="creditrole_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="creditrole",
-            constraint=comp.tenancy.walls.TenantWall(name="people_creditrole_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="creditrole",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="people_historicalcreditrole", name="people_creditrole_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalcreditrole",
-            constraint=comp.tenancy.walls.TenantWall(name="people_historicalcreditrole_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalpaycalendar",
-            constraint=comp.tenancy.walls.TenantWall(name="people_historicalpaycalendar_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalteam",
-            constraint=comp.tenancy.walls.TenantWall(name="people_historicalteam_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalterritory",
-            constraint=comp.tenancy.walls.TenantWall(name="people_historicalterritory_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalreportingline",
-            constraint=comp.tenancy.walls.TenantWall(name="people_historicalreportingline_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="paycalendar",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_paycalendar_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="paycalendar",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="calendar_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="paycalendar",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("fiscal_year_start__range", (1, 12))), name="calendar_month"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="paycalendar",
-            constraint=comp.tenancy.walls.TenantWall(name="people_paycalendar_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="paycalendar",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="people_historicalpaycalendar", name="people_paycalendar_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalpaygroup",
-            constraint=comp.tenancy.walls.TenantWall(name="people_historicalpaygroup_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="paygroup",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_paygroup_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="paygroup",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="paygroup_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="paygroup",
-            constraint=comp.tenancy.walls.TenantWall(name="people_paygroup_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="paygroup",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="calendar_id", name="people_paygroup_calendar_id_in", to="people_paycalendar"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="paygroup",
-            constraint=comp.tenancy.walls.HistoryTrigger(into="people_historicalpaygroup", name="people_paygroup_kept"),
-        ),
-        migrations.AddConstraint(
-            model_name="participant",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_participant_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="participant",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="participant_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="participant",
-            constraint=comp.tenancy.walls.TenantWall(name="people_participant_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="participant",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="pay_group_id", name="people_participant_pay_group_id_in", to="people_paygroup"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="participant",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="people_historicalparticipant", name="people_participant_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalparticipant",
-            constraint=comp.tenancy.walls.TenantWall(name="people_historicalparticipant_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="reportingline",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_reportingline_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="reportingline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_on", None), ("ends_on__gt", models.F("starts_on")), _connector="OR"),
-                name="reporting_dates",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reportingline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("participant", models.F("manager")), _negated=True), name="reporting_not_self"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reportingline",
-            constraint=comp.tenancy.walls.TenantWall(name="people_reportingline_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="reportingline",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="participant_id", name="people_reportingline_participant_id_in", to="people_participant"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reportingline",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="manager_id", name="people_reportingline_manager_id_in", to="people_participant"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reportingline",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="people_historicalreportingline", name="people_reportingline_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reportingline",
-            constraint=comp.tenancy.walls.NoOverlap(key=("participant_id",), name="reporting_once", where=""),
-        ),
-        migrations.AddConstraint(
-            model_name="team",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_team_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="team",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="team_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="team",
-            constraint=comp.tenancy.walls.TenantWall(name="people_team_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="team",
-            constraint=comp.tenancy.walls.HistoryTrigger(into="people_historicalteam", name="people_team_kept"),
-        ),
-        migrations.AddConstraint(
-            model_name="territory",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_territory_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="territory",
-            constraint=models.UniqueConstraint(fields=("tenant", "key"), name="territory_key_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="territory",
-            constraint=comp.tenancy.walls.TenantWall(name="people_territory_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="territory",
-            constraint=comp.tenancy.walls.HistoryTrigger(
-                into="people_historicalterritory", name="people_territory_kept"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="position",
-            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_position_key"),
-        ),
-        migrations.AddConstraint(
-            model_name="position",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_on", None), ("ends_on__gt", models.F("starts_on")), _connector="OR"),
-                name="position_dates",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="position",
-            constraint=comp.tenancy.walls.TenantWall(name="people_position_wall"),
-        ),
-        migrations.AddConstraint(
-            model_name="position",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="participant_id", name="people_position_participant_id_in", to="people_participant"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="position",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="credit_role_id", name="people_position_credit_role_id_in", to="people_creditrole"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="position",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="team_id", name="people_position_team_id_in", to="people_team"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="position",
-            constraint=comp.tenancy.walls.TenantReference(
-                column="territory_id", name="people_position_territory_id_in", to="people_territory"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="position",
-            constraint=comp.tenancy.walls.HistoryTrigger(into="people_historicalposition", name="people_position_kept"),
-        ),
-        migrations.AddConstraint(
-            model_name="position",
-            constraint=comp.tenancy.walls.NoOverlap(key=("participant_id",), name="position_once", where=""),
-        ),
-        migrations.AddConstraint(
-            model_name="historicalposition",
-            constraint=comp.tenancy.walls.TenantWall(name="people_historicalposition_wall"),
         ),
     ]
