@@ -25,9 +25,7 @@ from payouts.models import Batch, BatchLine, Cause, LedgerTransaction, Payable, 
 from payouts.selectors_batches import line_facts, lines_digest, open_of, person_digests, scopes_pending, totals
 from payouts.services import ledger
 from payouts.services.payables import payables_refresh
-
-#: First key of the advisory lock of the one writer of a tenant's figures; shared with the recompute.
-LOCK = 7003
+from payouts.services.scopes import LOCK, lock
 
 State = Batch.State
 
@@ -280,8 +278,8 @@ def _everyone() -> Any:
 
 def _one_writer() -> None:
     """No recompute runs while payables become lines, or lines come free."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, current_tenant_id()])
+    if not lock(LOCK, current_tenant_id(), wait_ms=20_000):
+        raise BatchError("The figures are being recalculated and may move. Try again in a minute.")
 
 
 def _lock(batch: Batch) -> Batch:

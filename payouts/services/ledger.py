@@ -13,8 +13,8 @@ from comp.core.chain import GENESIS, link
 from comp.tenancy.scope import current_tenant_id
 from payouts.models import Batch, BatchLine, LedgerEntry, LedgerTransaction
 
-#: First key of the advisory lock that orders a tenant's postings. Taken after 7003 (recompute), before 7001 (audit).
-LOCK = 7004
+#: First key of the advisory lock that orders a tenant's postings. Taken after that of the figures, before the audit's.
+LOCK = 7005
 
 Account, Kind = LedgerEntry.Account, LedgerTransaction.Kind
 

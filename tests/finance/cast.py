@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cache
 
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from comp.people.models import Participant, PayCalendar, PayGroup
@@ -168,6 +170,11 @@ class World:
         return Deal.objects.create(**said, revision=DealRevision.objects.create(**said, delivery=delivery))
 
 
+@cache
+def _hash() -> str:
+    return make_password(PASSWORD)
+
+
 def company(slug: str = "acme") -> World:
     """Fiona and Frank of Finance, Rita and Sam who sell (Rita can log in), Lena who leads, Ada who administrates."""
     tenant = Tenant.objects.create(slug=slug, name=slug.title(), time_zone="UTC", currency="USD")
@@ -182,7 +189,7 @@ def company(slug: str = "acme") -> World:
     users = {}
     for name in roles:
         user = User(username=f"{name}@{slug}.test", email=f"{name}@{slug}.test", full_name=name.title())
-        user.set_password(PASSWORD)
+        user.password = _hash()
         user.save()
         users[name] = user
     world = World(tenant, users)

@@ -1,0 +1,365 @@
+"""What `manage.py verify` looks at: the walls in the catalogue, the chains, the ledger, the batches, and that nothing
+appeared or vanished between earning and pay. Reads only; each check says what it looked at and names what is wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import Count, F, Model, Q, Sum
+
+from comp.audit.models import AuditEntry
+from comp.audit.services import payload as audit_payload
+from comp.core.canonical import digest
+from comp.core.chain import GENESIS, link
+from comp.core.days import day_date
+from comp.core.money import format_money
+from comp.people.models import Participant, PayGroup
+from comp.tenancy.walls import APP, PAY, AppendOnly, HistoryTrigger, Trigger
+from payouts.models import (
+    Batch,
+    BatchLine,
+    ChangedScope,
+    Earning,
+    LedgerEntry,
+    LedgerTransaction,
+    Payable,
+    Statement,
+    Tranche,
+)
+from payouts.selectors import TAKEN, open_periods
+from payouts.selectors_batches import line_facts, lines_digest, person_digests, totals
+from payouts.services import ledger
+from payouts.services.replay import differences_found
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: how much of it, and what is wrong (nothing: it holds)."""
+
+    name: str
+    looked_at: str
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return not self.wrong
+
+
+# ------------------------------------------------------------------ the walls, in the catalogue
+
+#: Tables with a tenant that stand outside the tenant wall, each with the reason.
+OUTSIDE = {
+    "tenancy_membership": "read before the tenant is known; a policy of its own shows a user's own rows",
+    "tenancy_endpointroute": "read before the tenant is known; an address and a tenant, nothing else",
+}
+
+_TABLES = """
+SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY 1
+"""
+_POLICIES = """
+SELECT c.relname, p.polpermissive, p.polcmd::text, coalesce(pg_get_expr(p.polqual, p.polrelid), ''),
+    coalesce(pg_get_expr(p.polwithcheck, p.polrelid), ''),
+    ARRAY(SELECT r.rolname::text FROM pg_roles r WHERE r.oid = ANY(p.polroles))
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = 'public'::regnamespace
+"""
+_FOREIGN = """
+SELECT k.conname, c.relname,
+    (SELECT attname FROM pg_attribute WHERE attrelid = k.conrelid AND attnum = k.conkey[1]),
+    (SELECT attname FROM pg_attribute WHERE attrelid = k.confrelid AND attnum = k.confkey[1])
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+WHERE k.contype = 'f'
+    AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = k.conrelid AND a.attname = 'tenant_id')
+    AND EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = k.confrelid AND a.attname = 'tenant_id')
+"""
+_UNIQUES = """
+SELECT i.relname, c.relname, coalesce(a.attname::text, 'an expression')
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[0]
+WHERE (x.indisunique OR x.indisexclusion) AND NOT x.indisprimary AND c.relnamespace = 'public'::regnamespace
+    AND EXISTS (SELECT 1 FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attname = 'tenant_id')
+"""
+_TRIGGERS = """
+SELECT c.relname, t.tgname, t.tgenabled FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
+"""
+
+
+def walls() -> Check:
+    """Every tenant table is walled by force, every pay table twice; keys and uniques start with the tenant; the roles
+    can pass no wall."""
+    tables = {name: (secured, forced) for name, secured, forced in _rows(_TABLES) if name not in OUTSIDE}
+    policies: dict[str, list[Any]] = {}
+    for table, *policy in _rows(_POLICIES):
+        policies.setdefault(table, []).append(policy)
+    pay_tables = {m._meta.db_table for m in _models() if getattr(m, "shows_pay", False)}
+    expected = {m._meta.db_table for m in _models() if any(f.column == "tenant_id" for f in m._meta.concrete_fields)}
+    wrong = [f"{table} is in the models and not in the database" for table in sorted(expected - {*tables, *OUTSIDE})]
+    for table, (secured, forced) in tables.items():
+        if not secured or not forced:
+            wrong.append(f"{table}: row security is {'not forced' if secured else 'off'}")
+        if not any(_is_tenant_wall(policy) for policy in policies.get(table, [])):
+            wrong.append(f"{table}: no restrictive policy by tenant for all roles and commands")
+        if table in pay_tables:
+            for role, column in ((APP, "participant_id"), (PAY, "pay_group_id")):
+                if not any(_is_pay_wall(policy, role, column) for policy in policies.get(table, [])):
+                    wrong.append(f"{table}: no restrictive pay policy by {column} for {role}")
+    for key, table, column, target in _rows(_FOREIGN):
+        if table not in OUTSIDE and (column, target) != ("tenant_id", "tenant_id"):
+            wrong.append(f"{table}: foreign key {key} does not start with tenant_id")
+    for index, table, column in _rows(_UNIQUES):
+        if table not in OUTSIDE and column != "tenant_id":
+            wrong.append(f"{table}: unique {index} starts with {column}: it would tell of another tenant's rows")
+    wrong.extend(_roles_wrong())
+    wrong.extend(_triggers_wrong())
+    return Check("Walls", f"{len(tables)} tables of tenants, {len(pay_tables)} of them show pay", sorted(wrong))
+
+
+def _is_tenant_wall(policy: list[Any]) -> bool:
+    permissive, command, using, check, roles = policy
+    named = all("tenant_id" in text and "app.tenant" in text for text in (using, check))
+    return not permissive and command == "*" and named and not roles
+
+
+def _is_pay_wall(policy: list[Any], role: str, column: str) -> bool:
+    permissive, command, using, check, roles = policy
+    return (
+        not permissive and command == "*" and column in using and "app.pay" in using and not check and roles == [role]
+    )
+
+
+def _roles_wrong() -> Iterator[str]:
+    held = _rows("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = ANY(%s)", [[APP, PAY]])
+    for role in sorted({APP, PAY} - {name for name, _, _ in held}):
+        yield f"role {role} does not exist"
+    for role, superuser, bypasses in held:
+        if superuser or bypasses:
+            yield f"role {role} passes every wall: it is a superuser or has BYPASSRLS"
+    owned = "SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public' AND tableowner = ANY(%s)"
+    for table, owner in _rows(owned, [[APP, PAY]]):
+        yield f"{table} is owned by {owner}, which could take its walls down"
+
+
+def _triggers_wrong() -> Iterator[str]:
+    """Tables that are only ever added to keep their triggers, switched on whatever the session says."""
+    found = {(table, trigger): enabled for table, trigger, enabled in _rows(_TRIGGERS)}
+    for model in _models():
+        for constraint in model._meta.constraints:
+            names = [constraint.name] if isinstance(constraint, HistoryTrigger | Trigger) else []
+            if isinstance(constraint, AppendOnly):
+                names = [f"{constraint.name}_d", f"{constraint.name}_u"]
+            for name in names:
+                enabled = found.get((model._meta.db_table, name))
+                if enabled != "A":
+                    is_ = "missing" if enabled is None else "not always on"
+                    yield f"{model._meta.db_table}: trigger {name} is {is_}"
+
+
+# ------------------------------------------------------------------ chains
+
+
+def audit_chain() -> Check:
+    """Each audit entry's digest covers it and the one before; numbers have no gaps."""
+    entries = AuditEntry.objects.order_by("number").iterator(chunk_size=2000)
+    count, wrong = _chain(entries, audit_payload, "audit entry")
+    return Check("Audit chain", f"{count} entries", wrong)
+
+
+def ledger_chain() -> Check:
+    """Each posting's digest covers it, its entries and the posting before; batches and the audit trail name it."""
+    shown = dict(LedgerTransaction.objects.values_list("id", "batch__digest"))
+    postings = list(LedgerTransaction.objects.order_by("number"))
+    count, wrong = _chain(iter(postings), lambda posting: ledger.payload(posting, shown[posting.pk]), "posting")
+    heads = set(LedgerTransaction.objects.values_list("digest", flat=True))
+    # The chain alone cannot tell that its end was cut off: what others noted of it can.
+    noted = AuditEntry.objects.filter(code__in=["batch.approve", "batch.paid"]).values_list("number", "after")
+    wrong += [
+        f"audit entry {number} names posting {after['ledger'][:12]}…, which is gone"
+        for number, after in noted
+        if after and after.get("ledger") and after["ledger"] not in heads
+    ]
+    wrong += [
+        f"batch {batch} names posting {batch.ledger_head[:12]}…, which is gone"
+        for batch in Batch.objects.exclude(ledger_head="")
+        if batch.ledger_head not in heads
+    ]
+    return Check("Ledger chain", f"{count} postings", wrong)
+
+
+def _chain(rows: Iterable[Any], payload: Callable[[Any], str], what: str) -> tuple[int, list[str]]:
+    """How many rows were read, and the first bad one: behind it every link is broken for that one reason."""
+    before, count = GENESIS, 0
+    for count, row in enumerate(rows, start=1):
+        if row.number != count:
+            return count, [f"{what} {count} is missing: the next one is {row.number}"]
+        if row.previous_digest != before:
+            return count, [f"{what} {row.number} does not follow the one before it"]
+        if link(before, payload(row)) != row.digest:
+            return count, [f"{what} {row.number} was changed: its digest is another one"]
+        before = row.digest
+    return count, []
+
+
+# ------------------------------------------------------------------ ledger and batches
+
+
+def ledger_balance() -> Check:
+    """Every posting balances in each currency, holds the entries it was sealed with, and pays what its batch says."""
+    wrong: list[str] = []
+    entries = LedgerEntry.objects.order_by("transaction_id", "id")
+    by_posting = {key: list(rows) for key, rows in groupby(entries, key=lambda entry: entry.transaction_id)}
+    postings = list(LedgerTransaction.objects.select_related("batch").order_by("number"))
+    for posting in postings:
+        rows = by_posting.pop(posting.pk, [])
+        wrong.extend(f"posting {posting.number}{problem}" for problem in _posting_wrong(posting, rows))
+    wrong += [f"{len(rows)} entries belong to posting id {key}, which is gone" for key, rows in by_posting.items()]
+    posted = {(posting.batch_id, posting.kind) for posting in postings}
+    for batch in Batch.objects.filter(state__in=[Batch.State.APPROVED, Batch.State.PAID]):
+        needed = ["approval"] if batch.state == Batch.State.APPROVED else ["approval", "payment"]
+        wrong += [f"{batch} has no {kind} posting" for kind in needed if (batch.pk, kind) not in posted]
+    return Check("Ledger balance", f"{LedgerEntry.objects.count()} entries of {len(postings)} postings", wrong)
+
+
+def _posting_wrong(posting: LedgerTransaction, entries: list[LedgerEntry]) -> Iterator[str]:
+    _, credited = ledger.SIDES[LedgerTransaction.Kind(posting.kind)]
+    balance: Counter[str] = Counter()
+    booked: Counter[str] = Counter()
+    for entry in entries:
+        balance[entry.currency] += entry.amount_minor
+        if entry.account == credited:
+            booked[entry.currency] -= entry.amount_minor
+    for currency, minor in balance.items():
+        if minor:
+            yield f" does not balance: off by {format_money(minor, currency)}"
+    if len(entries) != posting.entries or digest(ledger.entry_facts(entries)) != posting.content_digest:
+        yield f": its {len(entries)} entries are not the {posting.entries} it was sealed with"
+    if _without_zeros(booked) != _without_zeros(posting.batch.totals):
+        yield f" does not book the totals of {posting.batch}"
+
+
+def _without_zeros(sums: Mapping[str, int]) -> dict[str, int]:
+    return {currency: minor for currency, minor in sums.items() if minor}
+
+
+#: What the audit trail has to say of a batch in each state.
+_STEPS = {
+    Batch.State.SUBMITTED: {"batch.submit"},
+    Batch.State.APPROVED: {"batch.submit", "batch.approve"},
+    Batch.State.PAID: {"batch.submit", "batch.approve", "batch.export", "batch.paid"},
+    Batch.State.REJECTED: {"batch.submit", "batch.reject"},
+}
+
+
+def batch_digests() -> Check:
+    """Each batch's lines are those whose digest was shown and approved; statements and audit say the same."""
+    wrong: list[str] = []
+    batches = list(Batch.objects.order_by("id"))
+    told = set(AuditEntry.objects.filter(subject_kind="payouts.batch").values_list("subject_id", "code"))
+    for batch in batches:
+        lines = BatchLine.objects.filter(batch=batch)
+        facts = line_facts(lines)
+        if lines_digest(facts) != batch.digest:
+            wrong.append(f"{batch} (id {batch.pk}): its lines are not those that were submitted")
+        people = lines.aggregate(people=Count("participant_id", distinct=True))["people"]
+        if (people, len(facts), totals(lines)) != (batch.people, batch.lines, batch.totals):
+            wrong.append(f"{batch} (id {batch.pk}): people, lines or totals are not those of its lines")
+        for code in sorted(_STEPS[Batch.State(batch.state)]):
+            if (str(batch.pk), code) not in told:
+                wrong.append(f"{batch} (id {batch.pk}) is {batch.state}, and no audit entry {code} tells of it")
+        if batch.state in TAKEN:
+            wrong.extend(_statements_wrong(batch, lines, person_digests(facts)))
+    return Check("Batches", f"{len(batches)} batches, {BatchLine.objects.count()} lines", wrong)
+
+
+def _statements_wrong(batch: Batch, lines: Any, digests: dict[str, str]) -> Iterator[str]:
+    adjusted = Q(kind=Payable.Kind.ADJUSTMENT)
+    sums = {
+        row["participant__key"]: (row["released"], row["adjusted"], row["count"])
+        for row in lines.values("participant__key").annotate(
+            released=Sum("amount_minor", filter=~adjusted, default=0),
+            adjusted=Sum("amount_minor", filter=adjusted, default=0),
+            count=Count("id"),
+        )
+    }
+    state = {"submitted": "in_batch"}.get(batch.state, batch.state)
+    statements = Statement.objects.filter(pay_group_id=batch.pay_group_id, period_starts_on=batch.starts_on)
+    for statement in statements.select_related("participant"):
+        key = statement.participant.key
+        said = (statement.released_minor, statement.adjustments_minor, statement.lines)
+        if said != sums.pop(key, (0, 0, 0)) or statement.digest != digests.get(key, lines_digest([])):
+            yield f"statement of {key} for {batch}: it is not what the batch's lines add up to"
+        elif statement.state != state:
+            yield f"statement of {key} for {batch}: it is {statement.state}, the batch is {batch.state}"
+    for key in sums:
+        yield f"statement of {key} for {batch}: it is missing"
+
+
+# ------------------------------------------------------------------ figures
+
+
+def identity() -> Check:
+    """earned = waiting + payable + in batch + approved + paid, for every participant and currency."""
+    off: dict[tuple[int, str], int] = {}
+    ends = {group: day_date(period.end) for group, period in open_periods(_pay_groups()).items()}
+    waiting = Q(release_day=None)
+    for group, end in ends.items():
+        waiting |= Q(participant__pay_group_id=group, release_day__gte=end)
+    parts = (
+        (1, Earning.objects.all(), "earned_minor"),
+        (-1, Tranche.objects.filter(waiting), "amount_minor"),
+        (-1, Payable.objects.all(), "amount_minor"),
+        (-1, BatchLine.objects.filter(batch__state__in=TAKEN), "amount_minor"),
+    )
+    for sign, rows, column in parts:
+        for row in rows.values("participant_id", "currency").annotate(minor=Sum(F(column))):
+            at = row["participant_id"], row["currency"]
+            off[at] = off.get(at, 0) + sign * int(row["minor"])
+    names = dict(Participant.objects.values_list("id", "key"))
+    wrong = [
+        f"{names.get(who, who)}: earned is {format_money(minor, currency)} off from "
+        "waiting + payable + in batch + approved + paid"
+        for (who, currency), minor in sorted(off.items())
+        if minor
+    ]
+    return Check("Nothing appears or vanishes", f"{len(off)} people and currencies", wrong)
+
+
+def incremental() -> Check:
+    """What stands, change by change, is what a recomputation of everything gives."""
+    lines = Earning.objects.count()
+    if waiting := ChangedScope.objects.count():
+        return Check(
+            "Incremental = full", "nothing yet", [f"{waiting} recomputations wait: look again when they are done"]
+        )
+    return Check("Incremental = full", f"{lines} lines recomputed", differences_found())
+
+
+CHECKS: tuple[Callable[[], Check], ...] = (
+    audit_chain,
+    ledger_chain,
+    ledger_balance,
+    batch_digests,
+    identity,
+    incremental,
+)
+
+
+def _pay_groups() -> Iterable[PayGroup]:
+    return PayGroup.objects.select_related("calendar")
+
+
+def _models() -> list[type[Model]]:
+    return [model for model in apps.get_models() if model._meta.managed and not model._meta.proxy]
+
+
+def _rows(query: str, params: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, params)
+        return cursor.fetchall()

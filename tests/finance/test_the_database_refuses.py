@@ -1,0 +1,129 @@
+"""What must not happen to posted money does not happen, whoever writes the statement: tried as the runtime role."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from psycopg2 import DatabaseError as DatabaseErrorOfDriver
+from psycopg2.extensions import connection as Connection
+
+from comp.tenancy.scope import Pay
+from payouts.models import Batch, LedgerEntry, LedgerTransaction
+from tests.finance.cast import World
+
+POSTED = ("payouts_ledgertransaction", "payouts_ledgerentry", "payouts_batchline", "audit_auditentry")
+STATEMENTS = (
+    "UPDATE {table} SET tenant_id = tenant_id",
+    "UPDATE {table} SET id = id WHERE false",
+    "DELETE FROM {table}",
+    "DELETE FROM {table} WHERE false",
+    "TRUNCATE {table}",
+    "TRUNCATE {table} CASCADE",
+    "INSERT INTO {table} SELECT * FROM {table} ON CONFLICT (id) DO UPDATE SET id = EXCLUDED.id",
+    "MERGE INTO {table} t USING {table} s ON t.id = s.id WHEN MATCHED THEN DELETE",
+    "MERGE INTO {table} t USING {table} s ON t.id = s.id WHEN MATCHED THEN UPDATE SET tenant_id = s.tenant_id",
+    "WITH gone AS (DELETE FROM {table} RETURNING id) SELECT count(*) FROM gone",
+    "ALTER TABLE {table} DISABLE TRIGGER ALL",
+    "ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY",
+    "DROP TABLE {table}",
+)
+
+
+@pytest.fixture
+def posted(world: World) -> World:
+    world.approve(world.submit())
+    return world
+
+
+def test_posted_rows_are_only_ever_added(posted: World) -> None:
+    refused = 0
+    for pay in (Pay.everyone(), Pay.nobody()):
+        for table, statement in product(POSTED, STATEMENTS):
+            refuses = pytest.raises(DatabaseError, match="permission denied|must be owner")
+            with posted.scope(pay), refuses, transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(statement.format(table=table))
+            refused += 1
+    assert refused == 2 * len(POSTED) * len(STATEMENTS)
+
+
+def test_not_even_the_tables_owner_changes_them(owner_connection: Connection) -> None:
+    """Where grants do not hold the triggers do: the owner's own connection is refused too."""
+    with owner_connection.cursor() as cursor:
+        cursor.execute("SET app.tenant = '1'")
+        for table, statement in product(POSTED, STATEMENTS[:6]):
+            with pytest.raises(DatabaseErrorOfDriver, match="only ever added|truncate a table referenced"):
+                cursor.execute(statement.format(table=table))
+
+
+def test_an_unbalanced_posting_is_refused(posted: World) -> None:
+    with posted.scope():
+        first = LedgerTransaction.objects.get()
+        for amounts in ((5,), (5, -4), (5, -5, 1)):
+            with pytest.raises(IntegrityError, match="does not balance|cannot be checked"), transaction.atomic():
+                _post(posted, first, amounts, stated=len(amounts))
+
+
+def test_a_posting_whose_entries_cannot_all_be_seen_is_refused(posted: World) -> None:
+    with posted.scope():
+        first = LedgerTransaction.objects.get()
+        with pytest.raises(IntegrityError, match="states 4 entries and 2 can be seen"), transaction.atomic():
+            _post(posted, first, (5, -5), stated=4)
+    narrow = pytest.raises(DatabaseError, match="row-level security|cannot be checked")
+    with posted.scope(Pay.of([posted.people["R1"].pk])), narrow, transaction.atomic():
+        _post(posted, first, (5, -5), stated=2, second="S1")
+
+
+def test_nothing_is_posted_twice_and_no_entry_is_zero(posted: World) -> None:
+    with posted.scope():
+        first = LedgerTransaction.objects.get()
+        with pytest.raises(IntegrityError, match="ledger_once"), transaction.atomic():
+            LedgerTransaction.objects.create(
+                number=2, kind="approval", batch_id=first.batch_id, entries=0, content_digest="x", digest="y"
+            )
+        with pytest.raises(IntegrityError, match="ledgerentry_not_zero"), transaction.atomic():
+            _post(posted, first, (0,), stated=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"totals": {"USD": 1}}, "what was submitted stays"),
+        ({"digest": "0" * 64, "approved_digest": "0" * 64}, "what was submitted stays"),
+        ({"people": 9}, "what was submitted stays"),
+        ({"submitted_by": "lena"}, "what was submitted stays"),
+        ({"state": "submitted"}, "cannot go from approved to submitted"),
+        ({"state": "rejected", "reason": "late"}, "cannot go from approved to rejected"),
+        ({"decided_by": "lena"}, "the decision on it stands"),
+        ({"state": "paid"}, "paid needs an export"),
+    ],
+)
+def test_a_batch_moves_one_way(posted: World, change: dict[str, object], says: str) -> None:
+    for name in {"submitted_by", "decided_by"} & set(change):
+        change = {name: posted.users["lena"]}
+    with posted.scope(), pytest.raises(IntegrityError, match=says), transaction.atomic():
+        Batch.objects.update(**change)
+
+
+def test_a_batch_cannot_be_deleted(posted: World) -> None:
+    with posted.scope(), pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM payouts_batch")
+
+
+def _post(world: World, first: LedgerTransaction, amounts: tuple[int, ...], stated: int, second: str = "R1") -> None:
+    """A payment posting by hand, checked at once as it would be at commit."""
+    posting = LedgerTransaction.objects.create(
+        number=2, kind="payment", batch_id=first.batch_id, entries=stated, content_digest="x", digest="y"
+    )
+    for place, minor in enumerate(amounts):
+        LedgerEntry.objects.create(
+            transaction=posting,
+            participant=world.people[second if place else "R1"],
+            pay_group=world.group,
+            account="payable",
+            amount_minor=minor,
+            currency="USD",
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
