@@ -54,6 +54,8 @@ class Ordered(NamedTuple):
     deal_amount: int
 
 
+Rated = tuple[Ordered, dict[str, Any], LineFact]
+
 # ------------------------------------------------------------------ reading the text
 
 
@@ -313,20 +315,17 @@ def bonus(
     document: Document,
 ) -> Fraction | None:
     amount = minor(component["bonus"]["amount"], document)
-    choice = None
-    if not quota and component["quota"] is not None:
-        choice = component["missing_quota"] if quota is None else component["zero_quota"]
-        if choice == "wait":
-            return WAITS
     if component["bonus"]["per"] == "credit":
         least = component["bonus"].get("min_deal")
         own = after - before
-        if choice == "no_pay" or (least is not None and abs(deal_amount) < minor(least, document)):
+        if least is not None and abs(deal_amount) < minor(least, document):
             return Fraction(0)
         return Fraction(amount if own > 0 else -amount if own < 0 else 0)
-    if choice is not None:
+    if not quota:
+        choice = component["missing_quota"] if quota is None else component["zero_quota"]
+        if choice == "wait":
+            return WAITS
         return Fraction(amount if choice == "highest_tier" and position == 1 else 0)
-    assert quota is not None
     bound = percent(component["bonus"]["at"]) * quota
 
     def reached(x: int) -> bool:
@@ -364,7 +363,6 @@ def lines_of(
     final = sum(ordered.credit.amount for ordered, _ in members)
     lines = []
     before, exact_before, sum_before = 0, Fraction(0), 0
-    sums_of_deals: dict[int, int] = defaultdict(int)
     for position, (ordered, component) in enumerate(members, start=1):
         credit = ordered.credit
         document = case.versions[credit.version].document
@@ -385,20 +383,32 @@ def lines_of(
             line = rounded_to_step(exact_after, document) - rounded_to_step(exact_before, document)
 
         sum_after = sum_before + line
-        deal_before, deal_after = sums_of_deals[credit.deal], sums_of_deals[credit.deal] + line
-        earned = line
-        if component["cap"] is not None:
-            cap = minor(component["cap"]["amount"], document)
-            if component["cap"]["per"] == "measure_period":
-                earned = min(cap, sum_after) - min(cap, sum_before)
-            else:
-                earned = min(cap, deal_after) - min(cap, deal_before)
-
+        earned = under_cap(component, "measure_period", sum_before, sum_after, document)
         lines.append(LineFact(key, position, credit, before, after, line, earned, waiting))
         before, exact_before, sum_before = after, exact_after, sum_after
-        sums_of_deals[credit.deal] = deal_after
     last_credit, last_component = members[-1]
     return GroupFact(key, last_credit.credit.version, quota_of(last_component), final, len(lines)), lines
+
+
+def under_cap(component: dict[str, Any], per: str, before: int, after: int, document: Document) -> int:
+    """What remains of a line that moves a sum from `before` to `after`, when the component has a cap on such sums."""
+    if component["cap"] is None or component["cap"]["per"] != per:
+        return after - before
+    cap = minor(component["cap"]["amount"], document)
+    return min(cap, after) - min(cap, before)
+
+
+def capped_per_deal(case: Case, rated: list[Rated]) -> Iterator[Rated]:
+    """A deal may have lines in several measure periods: its cap runs through all of them, in order."""
+    sums: dict[tuple[int, str, str, int], int] = defaultdict(int)
+    for ordered, component, line in sorted(rated, key=lambda row: row[0].order):
+        document = case.versions[line.credit.version].document
+        key = (line.group.person, line.group.plan, line.group.component, line.credit.deal)
+        before, after = sums[key], sums[key] + line.rounded
+        if component["cap"] is not None and component["cap"]["per"] == "deal":
+            line = line._replace(earned=under_cap(component, "deal", before, after, document))
+        sums[key] = after
+        yield ordered, component, line
 
 
 # ------------------------------------------------------------------ release (15)
@@ -453,10 +463,14 @@ def meaning(case: Case) -> Facts:
                 groups[key].append((ordered, component))
 
     facts = Facts(sorted(ordered.credit for ordered in credits), [], [], [])
+    rated: list[Rated] = []
     for key, members in sorted(groups.items(), key=lambda item: item[0]):
         group, lines = lines_of(case, key, members)
         facts.groups.append(group)
-        facts.lines.extend(lines)
-        for line, (_, component) in zip(lines, members, strict=True):
-            facts.tranches.extend(tranches_of(case, line, component, case.versions[line.credit.version].document))
+        rated.extend((ordered, component, line) for (ordered, component), line in zip(members, lines, strict=True))
+    for _, component, line in capped_per_deal(case, rated):
+        facts.lines.append(line)
+        facts.tranches.extend(tranches_of(case, line, component, case.versions[line.credit.version].document))
+    facts.lines.sort(key=lambda line: (line.group, line.position))
+    facts.tranches.sort(key=lambda tranche: (tranche.group, tranche.position, tranche.place))
     return facts

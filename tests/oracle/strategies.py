@@ -25,7 +25,6 @@ Draw = Callable[[st.SearchStrategy[int]], int]
 LARGEST = 10**15
 PEOPLE = (3, 11, 7, 20)
 ROLES = ("ae", "se", "csm")
-CLASSES = ("bookings", "renewals")
 QUOTA_KEYS = ("new-business", "expansion")
 MILESTONES = ("signature", "go-live")
 CUSTOM_FIELDS = {
@@ -75,8 +74,9 @@ DAYS = tuple(
     )
 )
 CHANGES = tuple(date.fromisoformat(text) for text in ("2024-02-20", "2024-03-01", "2024-02-11", "2025-01-01"))
-RATES = ("10%", "15%", "20%", "0%", "12.5%", "7.333333%", "0.000001%", "150%")
+RATES = ("10%", "15%", "20%", "0%", "12.5%", "7.333333%", "0.000001%", "150%", "100000%")
 SHARES = ("100%", "50%", "25%", "33.333333%", "150%", "0.5%")
+FACTORS = ("1", "1.5", "0.5", "2", "0", "1.000001", "1000")
 BOUNDS = (
     ("0%",),
     ("0%", "100%"),
@@ -138,7 +138,7 @@ def case_from(pick: Pick) -> Case:
     versions = versions_of_plan(pick, "plan-a", currency)
     if pick.seldom(5):
         versions += versions_of_plan(pick, "plan-b", currency)
-    quotas = some_quotas(pick, people, periods, unit, large)
+    quotas = some_quotas(pick, people, versions, periods, unit, large)
     deals = some_deals(pick, people, versions, quotas, unit, large)
     return Case(
         versions=versions,
@@ -197,6 +197,7 @@ def versions_of_plan(pick: Pick, key: str, currency: str) -> tuple[Version, ...]
 
 def document_of(pick: Pick, key: str, currency: str, every: list[str]) -> dict[str, Any]:
     unit = 10 ** MINOR_DIGITS[currency]
+    rules = [rule_of(pick, f"rule-{place}", unit) for place in range(1 + pick.upto(3) // 2)]
     return {
         "format": "comp/plan/1",
         "key": key,
@@ -209,9 +210,10 @@ def document_of(pick: Pick, key: str, currency: str, every: list[str]) -> dict[s
             "step": "whole" if pick.seldom(4) else "minor",
         },
         "fields": CUSTOM_FIELDS,
-        "credit_rules": [rule_of(pick, f"rule-{place}", unit) for place in range(1 + pick.upto(3) // 2)],
+        "credit_rules": rules,
         "components": [
-            component_of(pick, f"component-{place}", every[place], unit) for place in range(1 + pick.upto(5) // 2)
+            component_of(pick, f"component-{place}", measured, rules, unit)
+            for place, measured in enumerate(every[: 1 + pick.upto(5) // 2])
         ],
     }
 
@@ -233,7 +235,7 @@ def rule_of(pick: Pick, key: str, unit: int) -> dict[str, Any]:
 def roll_up_of(pick: Pick, roles: list[str], place: int) -> dict[str, Any]:
     return {
         "from": pick.some(roles),
-        "to": ("manager", "director")[place],
+        "to": pick.one((("manager", "director")[place], "ae")),
         "levels": 1 + pick.upto(2),
         "limit": pick.one(("100%", "150%", "50%", "33.333333%")),
     }
@@ -254,7 +256,7 @@ def leaf_of(pick: Pick, unit: int) -> dict[str, Any]:
         op = pick.one(("is", "is_not", "in", "not_in", "contains", "starts_with"))
         words = TEXTS[field]
         if op in ("in", "not_in"):
-            return {"field": field, "op": op, "value": pick.some(words)}
+            return {"field": field, "op": op, "value": pick.some([word for word in words if word])}
         whole = pick.one([word for word in words if word])
         return {"field": field, "op": op, "value": whole[:2] if op in ("contains", "starts_with") else whole}
     if field == "custom.renewal":
@@ -271,18 +273,14 @@ def leaf_of(pick: Pick, unit: int) -> dict[str, Any]:
     return {"field": field, "op": op, "value": values if op == "between" else values[0]}
 
 
-def component_of(pick: Pick, key: str, every: str, unit: int) -> dict[str, Any]:
+def component_of(pick: Pick, key: str, every: str, rules: list[dict[str, Any]], unit: int) -> dict[str, Any]:
     kind = pick.one(("commission", "commission", "bonus"))
-    taken = [*ROLES, "manager", "director"]
     component: dict[str, Any] = {
         "key": key,
         "name": "A component",
         "clause": "You earn what this says.",
         "kind": kind,
-        "credits": {
-            "classes": ["bookings"] if pick.seldom(4) else list(CLASSES),
-            "roles": pick.one((taken, taken, ["ae"], ["manager"], pick.some(taken))),
-        },
+        "credits": taken_by(pick, rules),
         "measure": {"every": every},
         "quota": pick.one(QUOTA_KEYS),
         "cap": None,
@@ -306,6 +304,16 @@ def component_of(pick: Pick, key: str, every: str, unit: int) -> dict[str, Any]:
     return component
 
 
+def taken_by(pick: Pick, rules: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Classes that the rules give, and roles that they credit in these classes: all, or some of them."""
+    given = sorted({rule["class"] for rule in rules})
+    classes = pick.some(given) if pick.seldom(3) else given
+    credited = [rule for rule in rules if rule["class"] in classes]
+    roles = {entry["role"] for rule in credited for entry in rule["credit"]}
+    roles |= {entry["to"] for rule in credited for entry in rule["roll_up"]}
+    return {"classes": classes, "roles": pick.some(sorted(roles)) if pick.seldom(3) else sorted(roles)}
+
+
 def commission_of(pick: Pick, unit: int) -> dict[str, Any]:
     mode = pick.one(("marginal", "retroactive"))
     tiers: dict[str, Any] = {"mode": mode, "boundary": pick.one(("above", "below"))}
@@ -318,7 +326,10 @@ def commission_of(pick: Pick, unit: int) -> dict[str, Any]:
         accelerator = {
             "boundary": pick.one(("above", "below")),
             "bands": [
-                {"from": money(start * unit, unit), "times": pick.one(("1", "1.5", "0.5", "2", "0", "1.000001"))}
+                {
+                    "from": money(start * unit, unit),
+                    "times": pick.one(FACTORS),
+                }
                 for start in starts
             ],
         }
@@ -373,41 +384,43 @@ def some_assignments(pick: Pick, people: Sequence[int], versions: Sequence[Versi
 
 
 def some_reports(pick: Pick, people: Sequence[int]) -> tuple[Reports, ...]:
-    """Each to the next, some to somebody else too or from some day on, some in a circle."""
+    """Each to the next, some to another from some day on, some in a circle; never two at a time."""
     rows = []
     for place, person in enumerate(people[:-1]):
-        match pick.one(("next", "next", "changes", "two", "nobody")):
+        match pick.one(("next", "next", "next", "changes", "nobody")):
             case "next":
                 rows.append(Reports(person, people[place + 1], START, None))
             case "changes":
                 rows.append(Reports(person, people[place + 1], START, date(2024, 2, 20)))
                 rows.append(Reports(person, people[-1], date(2024, 2, 20), None))
-            case "two":
-                rows.append(Reports(person, people[place + 1], START, None))
-                if people[place + 1] != people[-1]:
-                    rows.append(Reports(person, people[-1], START, date(2024, 3, 1)))
     if len(people) > 1 and pick.seldom(6):
         rows.append(Reports(people[-1], people[0], START, None))
     return tuple(rows)
 
 
 def some_quotas(
-    pick: Pick, people: Sequence[int], periods: dict[str, tuple[date, ...]], unit: int, large: bool
+    pick: Pick,
+    people: Sequence[int],
+    versions: Sequence[Version],
+    periods: dict[str, tuple[date, ...]],
+    unit: int,
+    large: bool,
 ) -> tuple[Quota, ...]:
     """The same quota for each period of a person and key; now and then one that is a day short and so matches none."""
-    rows = []
+    components = [component for version in versions for component in version.document["components"]]
+    keys = sorted(
+        {(component["quota"], component["measure"]["every"]) for component in components if component["quota"]}
+    )
+    rows: list[Quota] = []
     amounts = (100_000 * unit, 100 * unit, 120_000 * unit, 0, None, 333, 1, 60_000 * unit)
     for person in people:
-        for key in QUOTA_KEYS:
+        for key, every in keys:
             amount = pick.one((*amounts, LARGEST, LARGEST + 1) if large else amounts)
             if amount is None:
                 continue
             short = timedelta(days=1 if pick.seldom(12) else 0)
-            for starts in periods.values():
-                rows.extend(
-                    Quota(person, key, start, end - short, amount)
-                    for start, end in zip(starts[:5], starts[1:6], strict=False)
-                )
+            spans = zip(periods[every][:5], periods[every][1:6], strict=False)
+            rows.extend(Quota(person, key, start, end - short, amount) for start, end in spans)
     return tuple(rows)
 
 
@@ -498,7 +511,7 @@ def some_team(pick: Pick, people: Sequence[int]) -> tuple[Member, ...]:
         return (Member(people[0], "ae", 1),)
     team: dict[tuple[int, str], Member] = {}
     for _ in range(pick.upto(5)):
-        member = Member(pick.one(people), pick.one(("ae", "ae", "se", "csm")), pick.one((1, 1, 2, 3, 7)))
+        member = Member(pick.one(people), pick.one(("ae", "ae", "se", "csm")), pick.one((1, 1, 1, 2, 3, 7, 1_000_003)))
         team.setdefault((member.person, member.role), member)
     return tuple(team.values())
 
