@@ -51,7 +51,7 @@ def must_raise(case: Case, facts: Facts) -> bool:
 
 
 def may_raise(case: Case, facts: Facts) -> bool:
-    """Some number in or between is past the largest amount: an unread field, a pot or limit, an earning, a sum of them."""
+    """Some number in or between is past the largest amount: an unread field, a pot, a limit, a sum of earnings."""
     rules = [rule for version in case.versions for rule in version.document["credit_rules"]]
     shares = [percent(entry["share"]) for rule in rules for entry in rule["credit"]]
     shares += [percent(entry["limit"]) for rule in rules for entry in rule["roll_up"]]
