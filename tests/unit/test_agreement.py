@@ -16,9 +16,9 @@ from tests.oracle.meaning import meaning, percent
 from tests.oracle.strategies import LARGEST, cases
 
 SHARDS = 10
-#: Different examples that each shard has to show; some more are asked for, because hypothesis repeats itself at times.
+#: Different examples that each shard has to compare; some more are asked for, because refused amounts compare nothing.
 EXAMPLES_A_SHARD = 500
-ASKED = 680
+ASKED = 600
 PLAIN = (Phase.generate, Phase.shrink)
 
 
@@ -109,11 +109,12 @@ def test_kernel_and_oracle_agree(shard: int) -> None:
     def check(case: Case) -> None:
         expected = meaning(case)
         compared = agree(case, expected, seed=len(different))
-        different.add(repr(case))
+        if compared:
+            different.add(repr(case))
         shown.update(what_it_shows(case, expected, compared))
 
     check()
-    print(f"shard {shard}: {len(different)} different examples agree; {dict(shown)}")
+    print(f"shard {shard}: {len(different)} different examples agree in every figure; {dict(shown)}")
     assert len(different) >= EXAMPLES_A_SHARD
     assert len(shown) == 13 and min(shown.values()) >= 3, shown
 
