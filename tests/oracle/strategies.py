@@ -22,7 +22,6 @@ Option = TypeVar("Option")
 
 LARGEST = 10**15
 PEOPLE = (3, 11, 7, 20)
-KINDS = ("commission", "commission", "bonus")
 ROLES = ("ae", "se", "csm")
 QUOTA_KEYS = ("new-business", "expansion")
 MILESTONES = ("signature", "go-live")
@@ -190,16 +189,16 @@ def money(amount: int, unit: int) -> str:
 
 def versions_of_plan(pick: Pick, key: str, currency: str) -> tuple[Version, ...]:
     """One version without an end, or two that meet on a day inside a measure period, or with a gap between."""
-    shapes = [(pick.one(("quarter", "quarter", "month", "year")), pick.one(KINDS)) for _ in range(3)]
-    first = document_of(pick, key, currency, shapes)
+    every = [pick.one(("quarter", "quarter", "month", "year")) for _ in range(3)]
+    first = document_of(pick, key, currency, every)
     if not pick.seldom(3):
         return (Version(first, START, None),)
     changed = pick.one(CHANGES)
     gap = timedelta(days=1 if pick.seldom(6) else 0)
-    return (Version(first, START, changed), Version(document_of(pick, key, currency, shapes), changed + gap, None))
+    return (Version(first, START, changed), Version(document_of(pick, key, currency, every), changed + gap, None))
 
 
-def document_of(pick: Pick, key: str, currency: str, shapes: list[tuple[str, str]]) -> dict[str, Any]:
+def document_of(pick: Pick, key: str, currency: str, every: list[str]) -> dict[str, Any]:
     unit = 10 ** MINOR_DIGITS[currency]
     rules = [rule_of(pick, f"rule-{place}", unit) for place in range(1 + pick.upto(3) // 2)]
     return {
@@ -216,8 +215,8 @@ def document_of(pick: Pick, key: str, currency: str, shapes: list[tuple[str, str
         "fields": CUSTOM_FIELDS,
         "credit_rules": rules,
         "components": [
-            component_of(pick, f"component-{place}", every, kind, rules, unit)
-            for place, (every, kind) in enumerate(shapes[: 1 + pick.upto(5) // 2])
+            component_of(pick, f"component-{place}", measured, rules, unit)
+            for place, measured in enumerate(every[: 1 + pick.upto(5) // 2])
         ],
     }
 
@@ -277,7 +276,8 @@ def leaf_of(pick: Pick, unit: int) -> dict[str, Any]:
     return {"field": field, "op": op, "value": values if op == "between" else values[0]}
 
 
-def component_of(pick: Pick, key: str, every: str, kind: str, rules: list[dict[str, Any]], unit: int) -> dict[str, Any]:
+def component_of(pick: Pick, key: str, every: str, rules: list[dict[str, Any]], unit: int) -> dict[str, Any]:
+    kind = pick.one(("commission", "commission", "bonus"))
     component: dict[str, Any] = {
         "key": key,
         "name": "A component",

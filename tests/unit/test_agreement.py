@@ -13,6 +13,7 @@ from payouts.kernel.errors import AmountOutOfRange
 from tests.oracle.bridge import kernel_facts
 from tests.oracle.case import Case, Facts
 from tests.oracle.meaning import meaning, percent
+from tests.oracle.plain import case, deal, plan
 from tests.oracle.strategies import LARGEST, cases
 
 SHARDS = 10
@@ -161,6 +162,29 @@ def test_two_halves_of_the_participants_make_the_whole() -> None:
         )
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("amounts", "quota", "refused"),
+    [
+        ((LARGEST,), LARGEST, False),
+        ((-LARGEST,), LARGEST, False),
+        ((LARGEST - 1, 1), LARGEST, False),
+        ((LARGEST, -LARGEST, LARGEST), LARGEST, False),
+        ((LARGEST + 1,), LARGEST, True),
+        ((-LARGEST - 1,), LARGEST, True),
+        ((LARGEST, 1), LARGEST, True),
+        ((LARGEST, 1, -1), LARGEST, True),
+        ((1,), LARGEST + 1, True),
+        ((2**62,), LARGEST, True),
+        ((2**62, 2**62, 2**62, 2**62), LARGEST, True),  # would come round to zero in 64 bits
+    ],
+)
+def test_the_largest_amount_is_calculated_and_more_is_refused(
+    amounts: tuple[int, ...], quota: int, refused: bool
+) -> None:
+    largest = case(plan(), *(deal(amount, place) for place, amount in enumerate(amounts)), quota=quota)
+    assert agree(largest, meaning(largest)) is not refused
 
 
 def facts_of_person(facts: Facts, person: int) -> Facts:
