@@ -22,6 +22,7 @@ Option = TypeVar("Option")
 
 LARGEST = 10**15
 PEOPLE = (3, 11, 7, 20)
+EVERY = ("quarter", "quarter", "month", "year")
 ROLES = ("ae", "se", "csm")
 QUOTA_KEYS = ("new-business", "expansion")
 MILESTONES = ("signature", "go-live")
@@ -189,12 +190,14 @@ def money(amount: int, unit: int) -> str:
 
 def versions_of_plan(pick: Pick, key: str, currency: str) -> tuple[Version, ...]:
     """One version without an end, or two that meet on a day inside a measure period, or with a gap between."""
-    every = [pick.one(("quarter", "quarter", "month", "year")) for _ in range(3)]
+    every = [pick.one(EVERY) for _ in range(3)]
     first = document_of(pick, key, currency, every)
     if not pick.seldom(3):
         return (Version(first, START, None),)
     changed = pick.one(CHANGES)
     gap = timedelta(days=1 if pick.seldom(6) else 0)
+    if pick.seldom(6):
+        every = [pick.one(EVERY) for _ in range(3)]
     return (Version(first, START, changed), Version(document_of(pick, key, currency, every), changed + gap, None))
 
 
