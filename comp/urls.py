@@ -15,6 +15,8 @@ urlpatterns = [
     path("hooks/<str:token>/", hook, name="hook"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    # A company's front door: no room takes the empty path below it.
+    path("t/<slug:tenant>/", pages_start.enter, name="enter"),
     path("t/<slug:tenant>/", include("payouts.urls")),
     path("t/<slug:tenant>/", include("crediting.urls")),
     path("t/<slug:tenant>/", include("plans.urls")),

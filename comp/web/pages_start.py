@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
@@ -13,6 +13,7 @@ from comp.tenancy.capabilities import Role
 from comp.tenancy.models import Tenant
 from comp.tenancy.scope import as_user
 from comp.tenancy.selectors import SESSION_TENANT, memberships
+from comp.web.access import anyone
 
 #: The page that each role opens its day with; the first role that somebody has, in this order, decides.
 FIRST_PAGES = (
@@ -47,14 +48,24 @@ def choose(request: HttpRequest) -> HttpResponse:
         {"tenant": tenant, "roles": [Role(role).label for role in roles], "url": first_page(tenant, roles)}
         for tenant, roles, _ in _tenants(request).values()
     ]
-    return render(request, "comp/choose.html", {"rows": rows})
+    return render(request, "web/choose.html", {"rows": rows})
+
+
+@anyone
+@require_GET
+def enter(request: HttpRequest, tenant: str) -> HttpResponse:
+    """A company's front door: to the first page of the visitor's roles."""
+    return redirect(first_page(request.tenant, request.roles))  # type: ignore[attr-defined]
 
 
 @require_GET
 def health(request: HttpRequest) -> HttpResponse:
     """200 while the database answers. Redis is not asked: without it work is late, not lost."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return JsonResponse({"database": "no answer"}, status=503)
     return JsonResponse({"database": "ok"})
 
 

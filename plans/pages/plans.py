@@ -1,0 +1,170 @@
+"""The list of plans, and one plan from its sentences to its history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from comp.audit.models import AuditEntry
+from comp.core.errors import ProblemsError
+from comp.people.selectors import today
+from comp.tenancy.capabilities import Can
+from comp.web.access import needs
+from comp.web.paging import paginate
+from comp.web.parts import Event, Link
+from plans import rules, selectors, services
+from plans.curves import Curve, draw
+from plans.forms import PlanForm, add_problems
+from plans.models import Plan, PlanVersion
+from plans.rules.compiled import CompiledPlan, Component
+from plans.rules.load import read_yaml, to_yaml
+from plans.rules.phrases import money, share
+from plans.rules.values import number_text
+from plans.rules.words import in_words, release_sentence, tier_sentences
+
+LIBRARY = Path(rules.__file__).parent / "library"
+STATES = (("", "All"), ("in_force", "In force"), ("coming", "Coming"), ("draft", "With a draft"), ("ended", "Ended"))
+TABS = (
+    ("words", "In words"),
+    ("components", "Rates and tiers"),
+    ("people", "People"),
+    ("versions", "Versions"),
+    ("history", "History"),
+)
+#: How the audit trail's codes read in a plan's history.
+ACTS = {
+    "plan.create": "Plan created",
+    "plan.rename": "Plan renamed",
+    "plan.version.draft": "Draft made",
+    "plan.version.update": "Draft changed",
+    "plan.version.publish": "Published",
+}
+
+
+@needs(Can.PLAN_READ)
+@require_GET
+def plan_list(request: HttpRequest, tenant: str) -> HttpResponse:
+    """All plans with what is in force, who is on them and when they changed last."""
+    state = request.GET.get("state", "")
+    rows = selectors.plan_rows(today(), state=state if state in dict(STATES) else "")
+    here = reverse("plan_list", kwargs={"tenant": tenant})
+    context = {
+        "page_obj": paginate(request, rows),
+        "people": sum(row.people for row in rows),
+        "state": state,
+        "tabs": [Link(label, f"{here}?state={key}" if key else here, key == state) for key, label in STATES],
+    }
+    return render(request, "plans/plan_list.html", context)
+
+
+@needs(Can.PLAN_EDIT)
+def plan_add(request: HttpRequest, tenant: str) -> HttpResponse:
+    """A new plan with a first draft, copied from one of the library."""
+    library = {path.stem: path.read_text() for path in sorted(LIBRARY.glob("*.yaml"))}
+    choices = [(key, read_yaml(text)["name"]) for key, text in library.items()]
+    form = PlanForm(choices, request.POST or None, initial={"starts_on": today()})
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        copied = {**read_yaml(library[values["start"]]), "key": values["key"], "name": values["name"]}
+        try:
+            plan = services.plan_create(key=values["key"], name=values["name"])
+            version = services.version_draft(
+                plan=plan,
+                text=to_yaml(copied),
+                starts_on=values["starts_on"],
+                note=f"Copied from the library's plan {values['start']}.",
+                prepared_by=request.user,  # type: ignore[arg-type]
+            )
+        except ProblemsError as error:
+            add_problems(form, error)
+        else:
+            messages.success(
+                request, f"{plan.name} has a first draft. Change its rates, then somebody else publishes it."
+            )
+            return redirect("version_edit", tenant=tenant, key=plan.key, number=version.number)
+    return render(request, "plans/plan_add.html", {"form": form})
+
+
+@needs(Can.PLAN_READ)
+@require_GET
+def plan(request: HttpRequest, tenant: str, key: str) -> HttpResponse:
+    """One plan, by the version in force (or the next to be), in tabs."""
+    found = get_object_or_404(Plan, key=key)
+    versions = list(PlanVersion.objects.filter(plan=found).select_related("prepared_by", "published_by"))
+    versions.sort(key=lambda row: (row.starts_on, row.number))
+    shown, state = selectors.shown_version(versions, today())
+    tab = request.GET.get("tab", TABS[0][0])
+    if tab not in dict(TABS):
+        raise Http404(f"a plan has no tab {tab}")
+    people = selectors.plan_people(found, today())
+    here = reverse("plan", kwargs={"tenant": tenant, "key": key})
+    counts = {"people": people.count(), "versions": len(versions)}
+    context: dict[str, Any] = {
+        "plan": found,
+        "shown": shown,
+        "state": state,
+        "tab": tab,
+        "tabs": [Link(label, f"{here}?tab={name}", name == tab, counts.get(name)) for name, label in TABS],
+        "drafts": [row for row in versions if row.state == PlanVersion.State.DRAFT],
+        "crumbs": crumbs(tenant),
+    }
+    compiled = selectors.compiled(shown) if shown else None
+    if tab == "words" and compiled:
+        context["sections"] = in_words(compiled)
+    elif tab == "components" and compiled:
+        context["parts"] = [part(component, compiled) for component in compiled.components]
+    elif tab == "people":
+        page = paginate(request, people)
+        titles = selectors.titles([row.participant_id for row in page], today())
+        context |= {"page_obj": page, "rows": [(row, titles.get(row.participant_id, "")) for row in page]}
+    elif tab == "versions":
+        context["versions"] = sorted(versions, key=lambda row: -row.number)
+    elif tab == "history":
+        page = paginate(request, selectors.plan_history(found))
+        context |= {"page_obj": page, "events": [_event(entry) for entry in page]}
+    return render(request, "plans/plan.html", context)
+
+
+def crumbs(tenant: str, found: Plan | None = None) -> list[Link]:
+    """The way back to the list, and to the plan."""
+    links = [Link("Plans", reverse("plan_list", kwargs={"tenant": tenant}))]
+    if found is not None:
+        links.append(Link(found.name, reverse("plan", kwargs={"tenant": tenant, "key": found.key})))
+    return links
+
+
+def part(component: Component, compiled: CompiledPlan, before: Component | None = None) -> dict[str, Any]:
+    """A component set out for the page: tables of rates and bands, the rest in sentences, and its curve."""
+    currency = compiled.currency
+    tiers, accelerator = component.tiers, component.accelerator
+    curve: Curve | None = draw(component, before)
+    rest = []
+    if component.cap is not None:
+        per = component.every if component.cap.per == "measure_period" else "deal"
+        rest.append(f"At most {money(component.cap.amount, currency)} a {per}.")
+    return {
+        "component": component,
+        "rates": [(share(tier.start), share(tier.rate)) for tier in tiers.rates] if tiers else [],
+        "rate_words": tier_sentences(tiers)[1:] if tiers else [],
+        "bands": [(money(band.start, currency), number_text(band.times)) for band in accelerator.bands]
+        if accelerator
+        else [],
+        "sentences": [*rest, release_sentence(component.release)],
+        "words": next(section.sentences for section in in_words(compiled) if section.key == component.key),
+        "curve": curve,
+    }
+
+
+def _event(entry: AuditEntry) -> Event:
+    what = ACTS.get(entry.code, entry.code)
+    number = (entry.after or {}).get("number")
+    label = f"{what}: version {number}" if number else what
+    return Event(
+        entry.at, label, entry.actor_label, entry.reason, tone="good" if entry.code == "plan.version.publish" else ""
+    )
