@@ -202,7 +202,7 @@ def _one_more(data: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
     name = f"{prefix}-TOTAL_FORMS"
     if str(copied.get(name, "")).isdigit():
         copied[name] = str(int(copied[name]) + 1)
-    return copied  # type: ignore[no-any-return]
+    return copied
 
 
 class ImportForm(DatesForm):

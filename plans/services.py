@@ -276,10 +276,8 @@ def quota_set(
     _lock_participant(participant)
     rows = Quota.objects.filter(participant=participant, key=key)
     same = rows.filter(starts_on=starts_on, ends_on=ends_on).first()
-    overlapping = (
-        rows.filter(starts_on__lt=ends_on, ends_on__gt=starts_on).exclude(pk=same.pk if same else None).first()
-    )
-    if overlapping is not None:
+    overlapping = rows.filter(starts_on__lt=ends_on, ends_on__gt=starts_on).first()
+    if same is None and overlapping is not None:
         message = (
             f"{participant.name} has a quota {key} {span(overlapping.starts_on, overlapping.ends_on)}; "
             f"one {span(starts_on, ends_on)} would overlap it."

@@ -113,7 +113,7 @@ def quota_list(request: HttpRequest, tenant: str) -> HttpResponse:
     day = today()
     holding = [period for period in periods if period[0] <= day < period[1]]
     shown = next((period for period in periods if _period_key(period) == asked), None)
-    shown = shown or (holding or periods or [None])[0]
+    shown = shown or next(iter(holding or periods), None)
     search = request.GET.get("q", "").strip()
     rows = selectors.quotas(starts_on=shown[0], ends_on=shown[1], search=search) if shown else Quota.objects.none()
     if request.GET.get("format") == "csv":
