@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from crediting.pages import deals, deliveries, issues
+
+urlpatterns: list[URLPattern] = [
+    path("data-quality/", issues.issue_list, name="issue_list"),
+    path("data-quality/<int:issue>/", issues.issue, name="issue"),
+    path("data-quality/<int:issue>/resolve/", issues.issue_resolve, name="issue_resolve"),
+    path("deliveries/", deliveries.delivery_list, name="delivery_list"),
+    path("deliveries/<int:delivery>/", deliveries.delivery, name="delivery"),
+    path("deals/<int:deal>/", deals.deal, name="deal"),
+]

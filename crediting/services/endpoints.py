@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.encoding import force_bytes
 
 from comp.audit.services import record
 from comp.core.errors import refused
@@ -82,6 +83,6 @@ def decrypted(kept: str) -> str:
 
 def _box() -> MultiFernet:
     """Encrypts by a key of its own, derived from SECRET_KEY; SECRET_KEY_FALLBACKS still decrypt."""
-    words: list[str] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    keys = [hashlib.sha256(b"comp endpoint secrets v1\0" + word.encode()).digest() for word in words]
+    words = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    keys = [hashlib.sha256(b"comp endpoint secrets v1\0" + force_bytes(word)).digest() for word in words]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])

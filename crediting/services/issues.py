@@ -72,6 +72,19 @@ def issue_replay(*, issue: DataIssue, user: User | None) -> int:
     return count
 
 
+def issue_close(*, issue: DataIssue, user: User | None) -> None:
+    """Puts away a question that no delivery waits for (two bodies under one id, once somebody has looked)."""
+    intake_lock(wait=PERSON_WAIT)
+    issue.refresh_from_db()
+    if issue.waiting:
+        message = f"{issue.waiting} deliveries wait for an answer; it cannot be closed without one."
+        raise refused("waiting", issue.waiting, "0", message)
+    questions_answer(
+        endpoint_id=issue.endpoint_id, kinds=[issue.kind], values=[issue.value], answer="closed", user=user
+    )
+    record(code="issue.close", subject=("crediting.dataissue", str(issue.pk), f"{issue.kind} {issue.value!r}"))
+
+
 def _target(kind: str, target: str) -> str:
     """The target as it is kept, checked against what exists."""
     target = target.strip()

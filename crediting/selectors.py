@@ -1,0 +1,155 @@
+"""Reading deliveries, questions and deals for the pages."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model, Q, QuerySet
+
+from comp.people.models import CreditRole, Participant
+from crediting.models import (
+    Account,
+    DataIssue,
+    Deal,
+    DealRevision,
+    DealTeam,
+    MilestoneRevision,
+    Product,
+    RawDelivery,
+    SourceMapping,
+    UsageReading,
+)
+
+Kind = SourceMapping.Kind
+#: What a word of each kind may be mapped to; sectors are text of their own.
+TARGETS: dict[str, type[Model]] = {
+    Kind.OWNER: Participant,
+    Kind.PRODUCT: Product,
+    Kind.ACCOUNT: Account,
+    Kind.ROLE: CreditRole,
+}
+#: At most this many candidates are offered at once; a search narrows them.
+OFFERED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something that a source's word could mean."""
+
+    key: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        return self.name if self.name.casefold() == self.key.casefold() else f"{self.name} ({self.key})"
+
+
+def issues(*, state: str, kind: str = "") -> QuerySet[DataIssue]:
+    """The questions in a state; the ones that hold up most deliveries first, answered ones by when they were."""
+    found = DataIssue.objects.filter(state=state).select_related("endpoint", "resolved_by")
+    if kind:
+        found = found.filter(kind=kind)
+    return found.order_by("-waiting", "id") if state == DataIssue.State.OPEN else found.order_by("-resolved_at", "-id")
+
+
+def issue_counts() -> Counter[str]:
+    """How many questions are open and how many resolved."""
+    return Counter(DataIssue.objects.values_list("state", flat=True))
+
+
+def candidates(*, kind: str, search: str = "") -> list[Candidate]:
+    """What a word may be mapped to, by name; those that hold the search, where there is one."""
+    if kind == Kind.SECTOR:
+        known = set(Account.objects.exclude(sector="").values_list("sector", flat=True).distinct())
+        known |= set(SourceMapping.objects.filter(kind=kind).values_list("target", flat=True).distinct())
+        return [Candidate(sector, sector) for sector in sorted(known) if search.casefold() in sector.casefold()]
+    rows = TARGETS[kind]._default_manager.order_by("name")
+    if search:
+        rows = rows.filter(Q(name__icontains=search) | Q(key__icontains=search))
+    return [Candidate(*row) for row in rows.values_list("key", "name")[:5000]]
+
+
+def closest(word: str, found: Sequence[Candidate], limit: int = 3) -> list[Candidate]:
+    """The candidates spelt most like a word, the closest first; none where nothing is like it."""
+    spelt: dict[str, Candidate] = {}
+    for one in found:
+        spelt.setdefault(_plain(one.name), one)
+        spelt.setdefault(_plain(one.key), one)
+    near = difflib.get_close_matches(_plain(word), spelt, n=limit * 2, cutoff=0.6) if word else []
+    return list(dict.fromkeys(spelt[text] for text in near))[:limit]
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+def deliveries(*, state: str = "", search: str = "") -> QuerySet[RawDelivery]:
+    """Deliveries without their bodies, the latest first."""
+    found = RawDelivery.objects.select_related("endpoint").defer("body", "headers")
+    if state:
+        found = found.filter(state=state)
+    if search:
+        found = found.filter(sender_id__startswith=search)
+    return found.order_by("-id")
+
+
+def delivery_counts() -> Counter[str]:
+    """How many deliveries stand in each state."""
+    return Counter(RawDelivery.objects.values_list("state", flat=True))
+
+
+def questions_of(delivery: RawDelivery) -> list[DataIssue]:
+    """The open questions that a delivery waits for."""
+    wanted = {(kind, value) for kind, value in delivery.waits_for}
+    found = DataIssue.objects.filter(endpoint_id=delivery.endpoint_id, kind__in={kind for kind, _ in wanted})
+    return [issue for issue in found if (issue.kind, issue.value) in wanted]
+
+
+def outcome(delivery: RawDelivery) -> tuple[Deal, str] | None:
+    """The deal that a delivery told of, and in a few words what it said."""
+    revision = DealRevision.objects.filter(delivery=delivery).first()
+    if revision:
+        key = {"endpoint_id": revision.endpoint_id, "external_id": revision.external_id}
+        return Deal.objects.get(**key), f"a revision: {revision.stage}"
+    milestone = MilestoneRevision.objects.filter(delivery=delivery).select_related("deal").first()
+    if milestone:
+        return milestone.deal, f"{milestone.kind} {'reached' if milestone.reached else 'taken back'}"
+    reading = UsageReading.objects.filter(delivery=delivery).select_related("deal").first()
+    if reading:
+        return reading.deal, f"{reading.used:,} of {reading.contracted:,} used"
+    return None
+
+
+def stands_on(deal: Deal, participants: Iterable[int]) -> bool:
+    """Whether one of these people is on the deal's team, now or in an earlier revision."""
+    people = set(participants)
+    if DealTeam.objects.filter(deal=deal, participant_id__in=people).exists():
+        return True
+    teams = revisions(deal).values_list("team", flat=True)
+    return any(member[1] in people for team in teams for member in team)
+
+
+def revisions(deal: Deal) -> QuerySet[DealRevision]:
+    """Everything that was said of a deal; the last one stands."""
+    found = DealRevision.objects.filter(endpoint_id=deal.endpoint_id, external_id=deal.external_id)
+    return found.order_by("version", "event_time", "sender_id").select_related("product", "account")
+
+
+def milestones(deal: Deal) -> list[tuple[MilestoneRevision, bool]]:
+    """Every milestone said of a deal, and whether it is what stands."""
+    return _standing(MilestoneRevision.objects.filter(deal=deal), "kind")
+
+
+def readings(deal: Deal) -> list[tuple[UsageReading, bool]]:
+    """Every usage reading of a deal, and whether it is what stands for its day."""
+    return _standing(UsageReading.objects.filter(deal=deal), "day")
+
+
+def _standing(rows: QuerySet[Any], by: str) -> list[tuple[Any, bool]]:
+    found = list(rows.order_by("version", "event_time", "sender_id"))
+    last = {getattr(row, by): row.pk for row in found}
+    return sorted(((row, last[getattr(row, by)] == row.pk) for row in found), key=lambda pair: pair[0].day)
