@@ -19,7 +19,8 @@ from crediting.models.intake import HookEndpoint, RawDelivery
 
 
 class Account(KeptModel):
-    """A customer. What a source said of it last (by version, event time, sender's id) stands; `event_time` is empty until one has."""
+    """A customer. What a source said of it last (by version, event time, sender's id) stands; `event_time` is empty
+    until one has."""
 
     key = models.CharField(max_length=200)
     name = models.CharField(max_length=200)

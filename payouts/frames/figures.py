@@ -108,6 +108,10 @@ class Figures:
     def of(self, table: Table) -> Columns:
         return dict(zip(TABLES, (self.credits, self.earnings, self.tranches, self.attainments), strict=True))[table]
 
+    def within(self, start: int, end: int) -> Figures:
+        """Only the rows whose credit date (for attainments: period start) lies in [start, end)."""
+        return Figures(*(_within(self.of(table), start, end) for table in TABLES))
+
 
 def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figures:
     """`pay_groups`: participant id to pay group id."""
@@ -221,6 +225,15 @@ def _taken(values: Ints, rows: Ints) -> Ints:
 
 def _pick(column: Any, rows: Ints) -> Any:
     return Words(_taken(column.codes, rows), column.words) if isinstance(column, Words) else _taken(column, rows)
+
+
+def _within(columns: Columns, start: int, end: int) -> Columns:
+    date = columns["credit_date"] if "credit_date" in columns else columns["starts_on"]
+    inside = (date >= start) & (date < end)
+    if inside.all():
+        return columns
+    rows = np.flatnonzero(inside)
+    return {name: _pick(column, rows) for name, column in columns.items()}
 
 
 def _as_words(text: Text) -> Words:

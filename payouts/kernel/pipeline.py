@@ -89,7 +89,7 @@ def _rated(
         rated.append(found)
     rounded = _rounded(series, stretches, rated)
     deal = credited.credits.deal[series.row]
-    earned = _capped(series, stretches, rounded, person, deal, credited.when[series.row])
+    earned = _capped(series, stretches, rounded, deal, credited.when[series.row])
 
     plan_of = np.array([version.plan_place for version in series.versions])
     component_of = np.array([version.component_place for version in series.versions])
@@ -144,7 +144,9 @@ def _rounded(series: Series, stretches: list[Ints | slice], rated: list[Rated]) 
         else:
             exact = rounded.copy()
         for found, earning, mine in zip(rated, scaled, stretches, strict=True):
-            exact[mine] = earning * (unit // found.divisor)
+            # A version whose lines are all zero keeps int64, and the factor of another's long decimals may pass it.
+            factor = unit // found.divisor
+            exact[mine] = wide(earning, factor) * factor
         sums = running(exact, series.starts, series.group)
     for version, found, mine in zip(series.versions, rated, stretches, strict=True):
         plan = version.plan
@@ -159,7 +161,7 @@ def _rounded(series: Series, stretches: list[Ints | slice], rated: list[Rated]) 
     return rounded
 
 
-def _capped(series: Series, stretches: list[Ints | slice], rounded: Ints, person: Ints, deal: Ints, when: Ints) -> Ints:
+def _capped(series: Series, stretches: list[Ints | slice], rounded: Ints, deal: Ints, when: Ints) -> Ints:
     """What remains of each rounded line below its version's cap on the running sum of lines."""
     capped = {version.component.cap.per for version in series.versions if version.component.cap is not None}
     if not capped:
@@ -168,8 +170,8 @@ def _capped(series: Series, stretches: list[Ints | slice], rounded: Ints, person
     if "measure_period" in capped:
         sums["measure_period"] = running(rounded, series.starts, series.group)
     if "deal" in capped:
-        order = np.lexsort((when, deal, person))
-        starts = run_starts(person[order], deal[order])
+        order = np.lexsort((when, deal, series.group))
+        starts = run_starts(series.group[order], deal[order])
         by_deal = running(rounded[order], starts, run_numbers(starts, order.size))
         sums["deal"] = np.empty_like(by_deal)
         sums["deal"][order] = by_deal

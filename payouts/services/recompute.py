@@ -83,7 +83,8 @@ def right_figures(
     source = read_batch(
         calendar=calendar, versions=versions, start=span[0], end=span[1], participants=people, as_of=as_of
     )
-    return figures(calculate(source.batch), source, pay_group)
+    # A deal with two credit dates may have its other one in another span, whose lines are not all here.
+    return figures(calculate(source.batch), source, pay_group).within(*span)
 
 
 def _redo(

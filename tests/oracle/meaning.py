@@ -399,11 +399,11 @@ def under_cap(component: dict[str, Any], per: str, before: int, after: int, docu
 
 
 def capped_per_deal(case: Case, rated: list[Rated]) -> Iterator[Rated]:
-    """A deal may have lines in several measure periods: its cap runs through all of them, in order."""
-    sums: dict[tuple[int, str, str, int], int] = defaultdict(int)
+    """A deal may have several lines in a measure period: its cap runs through them, in order."""
+    sums: dict[tuple[int, str, str, int, int], int] = defaultdict(int)
     for ordered, component, line in sorted(rated, key=lambda row: row[0].order):
         document = case.versions[line.credit.version].document
-        key = (line.group.person, line.group.plan, line.group.component, line.credit.deal)
+        key = (line.group.person, line.group.plan, line.group.component, line.group.period, line.credit.deal)
         before, after = sums[key], sums[key] + line.rounded
         if component["cap"] is not None and component["cap"]["per"] == "deal":
             line = line._replace(earned=under_cap(component, "deal", before, after, document))

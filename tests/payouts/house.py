@@ -1,4 +1,5 @@
-"""A small company that earns: one representative under a manager, a system that posts, two people in Ops and in Finance."""
+"""A small company that earns: one representative under a manager, a system that posts, two people in Ops and in
+Finance."""
 
 from __future__ import annotations
 

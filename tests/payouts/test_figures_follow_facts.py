@@ -117,7 +117,8 @@ def test_a_missing_quota_waits_and_a_quota_answers() -> None:
 
 @pytest.mark.django_db
 def test_a_late_deal_in_a_posted_period_becomes_an_adjustment_in_the_open_one() -> None:
-    # The domain's own numbers: posted 60 and 50; a late 30 dated first, with a kicker on its earning: 4,500 + 0 + 2,500.
+    # The domain's own numbers: posted 60 and 50; a late 30 dated first, with a kicker on its earning: 4,500 + 0 +
+    # 2,500.
     acme = house(plan_text(accelerator=KICKER))
     acme.won("A", "60000.00", "2026-01-10")
     acme.won("B", "50000.00", "2026-01-12")

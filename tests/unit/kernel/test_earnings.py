@@ -88,14 +88,14 @@ def test_a_cap_on_each_deal():
     assert lines.earned.tolist() == [300_000, 200_000, 100_000, 100_000]
 
 
-def test_a_cap_on_a_deal_holds_over_measure_periods():
+def test_a_cap_on_a_deal_begins_anew_in_each_measure_period():
     # The same deal is credited in January by its close and in May by its start.
     rules = [rule(), rule(key="start", credit_date="custom.start")]
     deal = Deal(60_000, "2026-01-11", extra={"custom.start": "2026-05-01"})
     component = commission(cap=cap(7_000, "deal"), missing_quota="lowest_tier")
     lines = calculate(world(plan(component, rules=rules), [deal], types={"custom.start": "date"})).lines
     assert lines.position.tolist() == [1, 1]
-    assert lines.earned.tolist() == [600_000, 100_000]
+    assert lines.earned.tolist() == [600_000, 600_000]
 
 
 @pytest.mark.parametrize(
