@@ -294,16 +294,19 @@ def _selection(fields: Fields, as_of: datetime | None, narrow: bool) -> str:
             + " was JOIN crediting_deal now ON now.endpoint_id = was.endpoint_id AND now.external_id = was.external_id)"
         )
         on_team = "SELECT 1 FROM jsonb_array_elements(d.team) m WHERE (m ->> 1)::bigint = ANY(%(people)s)"
-    spans = [
-        f"({_plain_date(field)} >= {_as_date('start')} AND {_plain_date(field)} < {_as_date('end')})"
-        for field in fields.credit_dates
-    ]
+    spans = [_inside(field) for field in fields.credit_dates]
     where = f"({' OR '.join(spans) or 'false'})" + (f" AND EXISTS ({on_team})" if narrow else "")
     return f"{deals} d WHERE {where}"
 
 
-def _plain_date(field: str) -> str:
-    return f"(d.custom ->> '{_safe(field[7:])}')::date" if field.startswith("custom.") else f"d.{field}"
+def _inside(field: str) -> str:
+    """SQL: a date field lies in the span. A custom field is compared as text: ISO dates sort like the days they name,
+    and one that is no
+    date at all is read as missing later."""
+    if field.startswith("custom."):
+        value = f"(d.custom ->> '{_safe(field[7:])}') COLLATE \"C\""
+        return f"({value} >= {_as_date('start')}::text AND {value} < {_as_date('end')}::text)"
+    return f"(d.{field} >= {_as_date('start')} AND d.{field} < {_as_date('end')})"
 
 
 def _as_date(param: str) -> str:

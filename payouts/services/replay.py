@@ -162,11 +162,11 @@ def _compared(
     )
     deals = dict(Deal.objects.filter(id__in=[int(i) for i in wrong["deal_id"]]).values_list("id", "external_id"))
     found = []
-    for row in wrong.sort_values(KEY).itertuples():
-        currency = row.currency_right if isinstance(row.currency_right, str) else row.currency_stood
+    for row in wrong.sort_values(KEY).to_dict("records"):
+        currency = row["currency_right"] if isinstance(row["currency_right"], str) else row["currency_stood"]
         found.append(
-            f"{people.get(row.participant_id)}, deal {deals.get(row.deal_id)}, {row.component}: recomputed "
-            f"{format_money(int(row.right), currency)}, stood {format_money(int(row.was), currency)}"
+            f"{people.get(row['participant_id'])}, deal {deals.get(row['deal_id'])}, {row['component']}: recomputed "
+            f"{format_money(int(row['right']), currency)}, stood {format_money(int(row['was']), currency)}"
         )
     total = int(due["amount_minor"].sum())
     return Replay(pay_group.name, period, against, as_of, len(due), total, found)

@@ -5,6 +5,7 @@ News (outbox) → causes and changed scopes → `scopes_recompute` claims them a
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -13,11 +14,11 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 from django.db.models import Max, Min
 
-from comp.core.days import day_number, parse_day
+from comp.core.days import DayError, day_number, parse_day
 from comp.people.models import Participant, ReportingLine
 from comp.people.selectors import DEPTH
 from comp.tenancy.scope import Actor, Pay, tenant_scope
-from crediting.models import Deal
+from crediting.models import Deal, DealRevision
 from payouts.frames.read import credit_date_fields, read_versions
 from payouts.models import Cause, ChangedScope
 from payouts.services.recompute import recompute
@@ -82,10 +83,12 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
     if not fields:
         return
     above = _Lines()
+    customs = _custom_dates([f[7:] for f in fields if f.startswith("custom.")], [c["deal"] for c in payload["changes"]])
     assigned = set(PlanAssignment.objects.values_list("participant_id", flat=True))
     causes: list[Cause] = []
     for change in payload["changes"]:
         dates = {parse_day(text) for field in fields for text in change["dates"].get(field, [])}
+        dates |= customs.get(change["deal"], set())
         found = [
             (person, day) for day in dates for person in above.of(change["participants"], day) if person in assigned
         ]
@@ -102,6 +105,20 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
         for person, day in found:
             _scope(causes[-1], person, day, day + timedelta(days=1))
     _save(causes)
+
+
+def _custom_dates(names: list[str], deals: list[int]) -> dict[int, set[date]]:
+    """Every date that any revision of these deals gave to the custom fields that plans take as a credit date."""
+    found: dict[int, set[date]] = defaultdict(set)
+    if not names:
+        return found
+    known = {(deal.endpoint_id, deal.external_id): deal.pk for deal in Deal.objects.filter(id__in=deals)}
+    revisions = DealRevision.objects.filter(external_id__in=[external_id for _, external_id in known])
+    for endpoint, external_id, custom in revisions.values_list("endpoint_id", "external_id", "custom"):
+        for name in names:
+            with contextlib.suppress(DayError):
+                found[known.get((endpoint, external_id), 0)].add(parse_day(str(custom.get(name, ""))))
+    return found
 
 
 def on_plan_published(payload: dict[str, Any]) -> None:

@@ -240,3 +240,19 @@ def test_whatever_the_order_what_stands_is_what_a_full_recomputation_gives(seed:
         assert Plan.objects.count() == 1
         for earlier in range(1, month):
             assert replay.replay_period(acme.acme.pay_group, date(2026, earlier, 1)).found == []
+
+
+@pytest.mark.django_db
+def test_a_custom_date_may_be_the_credit_date_and_nonsense_in_it_is_missing() -> None:
+    text = plan_text().replace("credit_date: close_date", "credit_date: custom.go_live")
+    text = text.replace("credit_rules:", "fields: {custom.go_live: date}\ncredit_rules:")
+    acme = house(text)
+    acme.won("A", "60000.00", "2026-01-10", custom={"go_live": "2026-02-10"})
+    acme.won("B", "50000.00", "2026-01-12", custom={"go_live": "2026-02-31"})
+    acme.won("C", "50000.00", "2026-01-12")
+    acme.work()
+    assert acme.earned() == {"A": 600000}
+    acme.won("A", "60000.00", "2026-01-10", custom={"go_live": "2025-02-10"}, at="2026-03-01T10:00:00Z")
+    acme.work()
+    assert acme.earned() == {}
+    full_agrees(acme)
