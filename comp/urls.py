@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+import comp.people.admin  # noqa: F401  (it registers its screens, as do the next two)
+import comp.web.admin  # noqa: F401
+import plans.admin  # noqa: F401
 from comp.web import pages_start
 from crediting.api.hooks import hook
 

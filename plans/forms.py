@@ -1,30 +1,17 @@
-"""The forms of plans. The editor lets people change tiers, rates, bands, bonuses and caps without touching text; what
-they type goes through plans.rules.edit, and plans.rules.checks judges the whole document."""
+"""The forms of plans, their people and quotas."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
-from django.forms.formsets import BaseFormSet, formset_factory
 
-from comp.core.errors import Problem, ProblemsError
+from comp.core.errors import ProblemsError
 from comp.people.models import Participant
-from plans.models import Plan, PlanVersion
-from plans.rules import edit
-from plans.rules.checks import check, errors
-from plans.rules.load import to_yaml
-from plans.rules.values import SLUG, Document
-from plans.selectors import document
+from plans.models import Plan
+from plans.rules.values import SLUG
 
-#: What the tiers' one choice means: how a rate applies, and to whom the difference of a retroactive tier goes.
-MODES = {
-    "marginal": ("marginal", None),
-    "running": ("retroactive", "running"),
-    "proportional": ("retroactive", "proportional"),
-}
 MODE_WORDS = [
     ("marginal", "Each rate to its own slice"),
     ("running", "The rate reached to everything; the deal that crosses brings the difference"),
@@ -104,105 +91,6 @@ class BonusForm(forms.Form):
 class CapForm(forms.Form):
     amount = TextField("At most", "Empty: no cap.")
     per = forms.ChoiceField(label="in each", choices=[("measure_period", "measure period"), ("deal", "deal")])
-
-
-TierRows = formset_factory(TierRow, extra=1, max_num=50)
-BandRows = formset_factory(BandRow, extra=1, max_num=50)
-
-
-class PartEditor:
-    """The forms of one component. `key` and `name` as in the document; those that the component lacks are None."""
-
-    def __init__(self, component: Document, currency: str, data: Mapping[str, Any] | None) -> None:
-        self.key, self.name, self.kind = component["key"], component["name"], component["kind"]
-        self.currency = currency
-        tiers, bonus = component.get("tiers"), component.get("bonus")
-        cap = component.get("cap") or {"amount": "", "per": "measure_period"}
-        self.tiers = self.tier_rows = self.bands = self.bonus = None
-        prefix = f"part-{self.key}"
-        if tiers:
-            mode = tiers.get("attribution") or "marginal"
-            initial = {"mode": mode, "boundary": tiers["boundary"]}
-            self.tiers = TiersForm(data, prefix=f"{prefix}-tiers", initial=initial)
-            rows = [{"start": row["from"], "rate": row["rate"]} for row in tiers["rates"]]
-            self.tier_rows = TierRows(data, prefix=f"{prefix}-rates", initial=rows)
-        if "accelerator" in component:
-            accelerator = component["accelerator"] or {"boundary": "above", "bands": []}
-            self.band_side = accelerator["boundary"]
-            rows = [{"start": row["from"], "rate": row["times"]} for row in accelerator["bands"]]
-            self.bands = BandRows(data, prefix=f"{prefix}-bands", initial=rows)
-        if bonus:
-            self.bonus = BonusForm(bonus["per"], data, prefix=f"{prefix}-bonus", initial=bonus)
-        self.cap = CapForm(data, prefix=f"{prefix}-cap", initial=cap)
-
-    @property
-    def forms(self) -> Iterable[forms.Form | BaseFormSet[Any]]:
-        return [form for form in (self.tiers, self.tier_rows, self.bands, self.bonus, self.cap) if form is not None]
-
-    def apply(self, found: Document) -> Document:
-        """The document with this component as typed. All forms are valid."""
-        if self.tiers is not None and self.tier_rows is not None:
-            mode, attribution = MODES[self.tiers.cleaned_data["mode"]]
-            found = edit.set_mode(found, self.key, mode, attribution)
-            found = edit.set_tiers(found, self.key, _rows(self.tier_rows), boundary=self.tiers.cleaned_data["boundary"])
-        if self.bands is not None:
-            found = edit.set_bands(found, self.key, _rows(self.bands), boundary=self.band_side)
-        if self.bonus is not None:
-            more = {name: self.bonus.cleaned_data[name] or None for name in self.bonus.fields if name != "amount"}
-            found = edit.set_bonus(found, self.key, self.bonus.cleaned_data["amount"], **more)
-        cap = self.cap.cleaned_data
-        return edit.set_cap(found, self.key, cap["amount"] or None, per=cap["per"])
-
-
-class VersionEditor:
-    """All forms of a version, bound to what was typed or filled with what stands.
-
-    `more` in the data names the rows that get another blank one. `problems` (after `is_valid` or `typed`) are the
-    errors of the document as typed.
-    """
-
-    def __init__(self, version: PlanVersion, data: Mapping[str, Any] | None = None, **initial: Any) -> None:
-        self.version = version
-        self.before = document(version)
-        if data is not None and data.get("more"):
-            data = _one_more(data, str(data["more"]))
-        dates = {"starts_on": version.starts_on, "ends_on": version.ends_on, "note": version.note, **initial}
-        self.dates = DatesForm(data, initial=dates)
-        self.parts = [PartEditor(part, self.before["currency"], data) for part in self.before["components"]]
-        self.problems: list[Problem] = []
-
-    def is_valid(self) -> bool:
-        return self.dates.is_valid() and bool(self.typed) and not self.problems
-
-    @cached_property
-    def typed(self) -> Document:
-        """The document as typed, whatever is wrong with it; fills `problems`."""
-        found = self.before
-        for part in self.parts:
-            if all(form.is_valid() for form in part.forms):
-                found = part.apply(found)
-            else:
-                message = f"{part.name}: a choice or a text is not one of the form's; load the page again."
-                self.problems.append(Problem(f"components[{part.key}]", "another value", "the form's values", message))
-        self.problems += errors(check(found))
-        return found
-
-    def text(self) -> str:
-        """The document as typed, as YAML for the services."""
-        return to_yaml(self.typed)
-
-
-def _rows(rows: BaseFormSet[Any]) -> list[edit.Row]:
-    typed = [(row["start"], row["rate"]) for row in rows.cleaned_data if row]
-    return [(start, rate) for start, rate in typed if start or rate]
-
-
-def _one_more(data: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
-    copied = data.copy()  # type: ignore[attr-defined]
-    name = f"{prefix}-TOTAL_FORMS"
-    if str(copied.get(name, "")).isdigit():
-        copied[name] = str(int(copied[name]) + 1)
-    return copied
 
 
 class ImportForm(DatesForm):

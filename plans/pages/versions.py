@@ -16,7 +16,8 @@ from comp.tenancy.capabilities import Can
 from comp.web.access import needs
 from comp.web.parts import Fact, Link
 from plans import selectors, services
-from plans.forms import ImportForm, VersionEditor
+from plans.editor import VersionEditor, save_edited
+from plans.forms import ImportForm
 from plans.models import Plan, PlanVersion
 from plans.pages.plans import crumbs, part
 from plans.rules.compile import compile_plan
@@ -158,14 +159,6 @@ def version_publish(request: HttpRequest, tenant: str, key: str, number: int) ->
         "warnings": selectors.warnings(found),
     }
     return render(request, "plans/version_publish.html", context)
-
-
-def save_edited(editor: VersionEditor, user: Any) -> PlanVersion:
-    """Keeps what a valid editor holds: in the draft itself, else in a new one."""
-    dates = editor.dates.cleaned_data
-    if editor.version.state == Draft:
-        return services.version_update(version=editor.version, text=editor.text(), prepared_by=user, **dates)
-    return services.version_draft(plan=editor.version.plan, text=editor.text(), prepared_by=user, **dates)
 
 
 def yaml_response(found: PlanVersion) -> HttpResponse:
