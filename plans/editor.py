@@ -11,7 +11,6 @@ from django import forms
 from django.forms.formsets import BaseFormSet, formset_factory
 
 from comp.core.errors import Problem
-from comp.tenancy.models import User
 from plans import services
 from plans.forms import BandRow, BonusForm, CapForm, DatesForm, TierRow, TiersForm
 from plans.models import PlanVersion
@@ -57,14 +56,14 @@ class PartEditor:
         self.cap = CapForm(data, prefix=f"{prefix}-cap", initial=cap)
 
     @property
-    def forms(self) -> Iterable[forms.Form | BaseFormSet[Any]]:
+    def pieces(self) -> Iterable[forms.Form | BaseFormSet[Any]]:
         return [form for form in (self.tiers, self.tier_rows, self.bands, self.bonus, self.cap) if form is not None]
 
     @property
     def all_forms(self) -> list[forms.Form]:
         """The single forms, those of the rows too."""
         single: list[forms.Form] = []
-        for form in self.forms:
+        for form in self.pieces:
             single += list(form) if isinstance(form, BaseFormSet) else [form]
         return single
 
@@ -108,7 +107,7 @@ class VersionEditor:
         """The document as typed, whatever is wrong with it; fills `problems`."""
         found = self.before
         for part in self.parts:
-            if all(form.is_valid() for form in part.forms):
+            if all(form.is_valid() for form in part.pieces):
                 found = part.apply(found)
             else:
                 message = f"{part.name}: a choice or a text is not one of the form's; load the page again."
@@ -134,8 +133,8 @@ def _one_more(data: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
     return copied
 
 
-def save_edited(editor: VersionEditor, user: User) -> PlanVersion:
-    """Keeps what a valid editor holds: in the draft itself, else in a new one."""
+def save_edited(editor: VersionEditor, user: Any) -> PlanVersion:
+    """Keeps what a valid editor holds, as prepared by a user: in the draft itself, else in a new one."""
     dates = editor.dates.cleaned_data
     if editor.version.state == PlanVersion.State.DRAFT:
         return services.version_update(version=editor.version, text=editor.text(), prepared_by=user, **dates)

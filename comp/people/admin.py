@@ -22,7 +22,7 @@ class NamedAdmin(PeopleAdmin):
     """Rows with a key for good and a name."""
 
     changing = ("name",)
-    list_display = ("name", "key")
+    list_display: tuple[str, ...] = ("name", "key")
     search_fields = ("name", "key")
     ordering = ("name",)
 

@@ -92,7 +92,7 @@ class ServiceAdmin(ModelAdmin):
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         try:
-            return super().delete_view(request, object_id, extra_context)  # type: ignore[no-any-return]
+            return super().delete_view(request, object_id, extra_context)
         except ProblemsError as error:
             self.message_user(request, str(error), messages.ERROR)
             return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
@@ -134,7 +134,7 @@ class KeptAdmin(SimpleHistoryAdmin, ServiceAdmin):
     ) -> HttpResponse:
         if request.method != "GET":
             raise PermissionDenied("a kept state is for reading")
-        return super().history_form_view(request, object_id, version_id, extra_context)  # type: ignore[no-any-return]
+        return super().history_form_view(request, object_id, version_id, extra_context)
 
 
 class MembershipForm(ServiceForm):

@@ -125,7 +125,7 @@ def typed(client: Client, path: str) -> dict[str, str]:
     values: dict[str, str] = {}
     forms = [editor.dates]
     for part in editor.parts:
-        for form in part.forms:
+        for form in part.pieces:
             if hasattr(form, "management_form"):
                 forms += [form.management_form, *form]
             else:
