@@ -1,1 +1,1 @@
-"""The demo company: real CRM data, sent as signed events through the real hooks. docs/demo.md tells what is generated."""
+"""The demo company: real CRM data, sent as signed events through the real hooks (docs/demo.md)."""

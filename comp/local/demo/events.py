@@ -75,7 +75,9 @@ def milestones(company: Company, deal: Opportunity, today: date) -> list[Milesto
         found.append(Milestone("go-live", live))
         contracted = 20 * dice.randint(5, 200)
         # Most customers are measured once and use most of it by then; some are followed through every step.
-        steps = dice.choices([[(80, 20)], [(55, 20), (85, 30)], [(30, 15), (55, 25), (80, 30)], [(40, 40)]], [5, 2, 1, 2])
+        steps = dice.choices(
+            [[(80, 20)], [(55, 20), (85, 30)], [(30, 15), (55, 25), (80, 30)], [(40, 40)]], [5, 2, 1, 2]
+        )
         day = live
         for percent, days in steps[0]:
             day += timedelta(days=days + dice.randint(0, 15))
