@@ -369,9 +369,9 @@ def _teams(selection: str, deal_ids: Ints, params: dict[str, Any], as_of: dateti
             "(m.value ->> 2)::bigint AS weight, m.ordinality - 1 AS place "
             f"FROM (SELECT d.id, d.team FROM {selection}) s, jsonb_array_elements(s.team) WITH ORDINALITY m"
         )
-    found = read(sql, params, words=["role"])
+    found = _of_deals(read(sql, params, words=["role"]), deal_ids)
     return Teams(
-        deal=_rows(deal_ids, found["deal"]),
+        deal=found["deal"],
         role=Text(found["role"].codes.astype(np.int32), found["role"].words),
         participant=found["participant"],
         weight=found["weight"],
@@ -379,9 +379,18 @@ def _teams(selection: str, deal_ids: Ints, params: dict[str, Any], as_of: dateti
     )
 
 
-def _rows(sorted_ids: Ints, ids: Ints) -> Ints:
-    """Where each id stands among the batch's deals (which are in the order of their ids)."""
-    return np.searchsorted(sorted_ids, ids).astype(np.int64)
+def _of_deals(found: Columns, deal_ids: Ints) -> Columns:
+    """The rows of the batch's deals, `deal` being the place of each among them (they are in the order of their ids).
+
+    Intake goes on between two reads: rows of a deal that came meanwhile are left to the scope that came with it.
+    Without this they would count for the deal whose place theirs would be.
+    """
+    known = np.flatnonzero(np.isin(found["deal"], deal_ids))
+    rows: Columns = {
+        name: Words(column.codes[known], column.words) if isinstance(column, Words) else column[known]
+        for name, column in found.items()
+    }
+    return {**rows, "deal": np.searchsorted(deal_ids, rows["deal"]).astype(np.int64)}
 
 
 # ------------------------------------------------------------------ people, plans, quotas
@@ -461,9 +470,8 @@ def _milestones(
         {**params, "kinds": kinds},
         words=["kind"],
     )
-    return Milestones(
-        _rows(deal_ids, found["deal"]), Text(found["kind"].codes.astype(np.int32), found["kind"].words), found["day"]
-    )
+    found = _of_deals(found, deal_ids)
+    return Milestones(found["deal"], Text(found["kind"].codes.astype(np.int32), found["kind"].words), found["day"])
 
 
 def _usage(selection: str, deal_ids: Ints, versions: Versions, params: dict[str, Any], as_of: datetime | None) -> Usage:
@@ -476,4 +484,5 @@ def _usage(selection: str, deal_ids: Ints, versions: Versions, params: dict[str,
         f"{latest('crediting_usagereading', 'deal_id, day', as_of, only)} u",
         params,
     )
-    return Usage(_rows(deal_ids, found["deal"]), found["day"], found["used"], found["contracted"])
+    found = _of_deals(found, deal_ids)
+    return Usage(found["deal"], found["day"], found["used"], found["contracted"])
