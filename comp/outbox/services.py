@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from comp.outbox import bells
 from comp.outbox.models import Message
 from comp.tenancy.scope import current_tenant_id
 
@@ -48,7 +49,8 @@ def ring(*, tenant_id: int) -> None:
     from comp.outbox.tasks import work
 
     def bell() -> None:
-        work.apply_async(args=[tenant_id], retry=False, ignore_result=True)
+        if bells.is_first(tenant_id):
+            work.apply_async(args=[tenant_id], retry=False, ignore_result=True)
 
     transaction.on_commit(bell, robust=True)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from comp.outbox import services
+from comp.outbox import bells, services
 from comp.tenancy.models import Tenant
 
 
 @shared_task(name="comp.outbox.work")
 def work(tenant_id: int) -> None:
     """Does the tenant's waiting work until none is left. Any number may run at once: each drain lets one writer in."""
+    bells.heard(tenant_id)
     for _ in range(1000):
         if not services.work_once(tenant_id):
             return
