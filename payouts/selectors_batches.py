@@ -15,7 +15,7 @@ from comp.core.money import format_money, minor_digits
 from comp.people.models import Participant, PayGroup
 from comp.tenancy.scope import current_scope
 from crediting.models import DataIssue
-from payouts.models import Batch, BatchLine, ChangedScope, LedgerEntry, Payable
+from payouts.models import Batch, BatchLine, ChangedScope, LedgerEntry, LedgerTransaction, Payable
 from payouts.selectors import TAKEN, open_period
 
 #: A change is large from a quarter of the amount before, and from this many whole units of the currency.
@@ -117,6 +117,16 @@ def totals(lines: QuerySet[Any]) -> dict[str, int]:
     return {row["currency"]: int(row["minor"]) for row in rows}
 
 
+def decided_totals(batches: Iterable[Batch]) -> dict[str, int]:
+    """What the approved and paid ones among these add up to, by currency."""
+    found: dict[str, int] = {}
+    for batch in batches:
+        if batch.state in (Batch.State.APPROVED, Batch.State.PAID):
+            for currency, minor in batch.totals.items():
+                found[currency] = found.get(currency, 0) + minor
+    return dict(sorted(found.items()))
+
+
 def batch_before(subject: Subject) -> Batch | None:
     """The same pay group's batch of the latest period before this one."""
     found = Batch.objects.filter(pay_group=subject.pay_group, starts_on__lt=subject.starts_on, state__in=TAKEN)
@@ -213,8 +223,13 @@ def people(subject: Subject) -> list[PersonRow]:
 
 
 def exceptions(subject: Subject) -> list[PersonRow]:
-    """The people to look at first: the most reasons, then the largest change."""
-    found = [person for person in people(subject) if person.reasons]
+    """The people to look at first."""
+    return exceptions_among(people(subject))
+
+
+def exceptions_among(rows: Iterable[PersonRow]) -> list[PersonRow]:
+    """Of these, the ones with a reason: the most reasons first, then the largest change."""
+    found = [person for person in rows if person.reasons]
     return sorted(found, key=lambda p: (-len(p.reasons), -abs(p.minor - (p.before_minor or 0)), p.name))
 
 
@@ -305,3 +320,16 @@ def ledger_balances() -> list[dict[str, Any]]:
     order = list(LedgerEntry.Account)
     found = [{**row, "minor": int(row["minor"]), "label": LedgerEntry.Account(row["account"]).label} for row in rows]
     return sorted(found, key=lambda row: (row["currency"], order.index(row["account"])))
+
+
+def ledger_state() -> tuple[int, dict[str, int]]:
+    """How many entries the scope may see, and by currency what they are off from zero (empty: balanced)."""
+    rows = LedgerEntry.objects.values("currency").annotate(minor=Sum("amount_minor"), entries=Count("id"))
+    found = list(rows.order_by("currency"))
+    return sum(row["entries"] for row in found), {row["currency"]: int(row["minor"]) for row in found if row["minor"]}
+
+
+def postings() -> QuerySet[LedgerTransaction]:
+    """The postings of batches that the scope may see, newest first."""
+    rows = LedgerTransaction.objects.filter(batch__pay_group__in=pay_groups_visible())
+    return rows.select_related("batch", "batch__pay_group").order_by("-number")

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
-urlpatterns: list[URLPattern] = []
+from comp.web.pages_audit import audit_urls
+
+urlpatterns: list[URLPattern] = [*audit_urls]

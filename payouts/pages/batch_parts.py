@@ -1,0 +1,308 @@
+"""What the payout pages show: changes in words, the chain, the facts before signing, the lines, and their CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from comp.core.money import format_money, plain_money
+from comp.people.models import PayGroup
+from comp.tenancy.capabilities import Can
+from comp.web.csv import csv_response
+from comp.web.paging import paginate
+from comp.web.parts import ChainStep, Fact, Link, percent
+from payouts import selectors_batches as reads
+from payouts.models import Batch, Earning
+from payouts.selectors_batches import Open, PersonRow, Subject
+
+PER_PAGE = 50
+VIEWS = ("people", "deals", "lines")
+
+
+def change_text(before: int | None, now: int) -> str:
+    """A change in words: +6.2%, −25.0%, new, or from nothing."""
+    if before is None:
+        return "new"
+    if before == now:
+        return "no change"
+    if before == 0:
+        return "from nothing"
+    sign = "+" if now > before else "\N{MINUS SIGN}"
+    return sign + percent(abs(now - before), abs(before))
+
+
+def figures(request: HttpRequest, subject: Subject, people: Sequence[PersonRow]) -> dict[str, Any]:
+    """Totals by currency with the change against the batch before, and the exceptions."""
+    last = reads.batch_before(subject)
+    before = last.totals if last else {}
+    now = subject.totals if isinstance(subject, Batch) else reads.totals(subject.lines)
+    sums = [
+        {
+            "currency": code,
+            "minor": now.get(code, 0),
+            "before": before.get(code) if last else None,
+            "change": change_text(before.get(code, 0) if last else None, now.get(code, 0)),
+        }
+        for code in sorted({*now, *before})
+    ]
+    nothing = {"currency": request.tenant.currency, "minor": 0, "before": None, "change": ""}  # type: ignore[attr-defined]
+    return {
+        "sums": sums,
+        "first": sums[0] if sums else nothing,
+        "others": sums[1:],
+        "last": last,
+        "exceptions": [_told(person) for person in reads.exceptions_among(people)],
+        "people_count": len({p.participant_id for p in people if p.lines}),
+        "line_count": sum(p.lines for p in people),
+    }
+
+
+def _told(person: PersonRow) -> dict[str, Any]:
+    return {"person": person, "change": change_text(person.before_minor, person.minor)}
+
+
+def card(request: HttpRequest, opened: Open) -> dict[str, Any]:
+    people = reads.people(opened)
+    return {
+        **figures(request, opened, people),
+        "open": opened,
+        "last_day": opened.ends_on - timedelta(days=1),
+        "pending": reads.scopes_pending(opened.pay_group),
+        "may_submit": Can.BATCH_SUBMIT in request.can,  # type: ignore[attr-defined]
+    }
+
+
+def chain(found: Batch) -> list[ChainStep]:
+    State = Batch.State
+    decided = f"{found.decided_by}, {_moment(found.decided_at)}" if found.decided_by else ""
+    steps = [ChainStep("Submitted", "done", f"{found.submitted_by}, {_moment(found.submitted_at)}")]
+    if found.state == State.REJECTED:
+        return [*steps, ChainStep("Sent back", "refused", decided)]
+    approved, paid = found.state in (State.APPROVED, State.PAID), found.state == State.PAID
+    steps.append(
+        ChainStep("Approved", "done", decided) if approved else ChainStep("Approval", "current", "by a second person")
+    )
+    steps.append(
+        ChainStep("Posted", "done" if approved else "todo", f"ledger {found.ledger_head[:8]}…" if approved else "")
+    )
+    exported = found.exported_at is not None
+    steps.append(
+        ChainStep(
+            "Exported to payroll",
+            "done" if exported else "current" if approved else "todo",
+            _moment(found.exported_at) if exported else "",
+        )
+    )
+    note = f"{found.paid_by}, {_moment(found.paid_at)}" if paid else ""
+    steps.append(ChainStep("Paid", "done" if paid else "current" if exported else "todo", note))
+    return steps
+
+
+def _moment(at: Any) -> str:
+    return f"{timezone.localtime(at):%-d %b %Y, %H:%M}" if at else ""
+
+
+def before_signing(request: HttpRequest, subject: Subject) -> list[Fact]:
+    """What to know before signing: is the ledger balanced, do the figures still stand, does data wait."""
+    can = request.can  # type: ignore[attr-defined]
+    tenant = request.tenant.slug  # type: ignore[attr-defined]
+    entries, off = reads.ledger_state()
+    ledger = f"balanced, {entries:,} entries" if not off else f"off by {_amounts(off)}"
+    pending = reads.scopes_pending(subject.pay_group)
+    issues = reads.issues_open()
+    facts = [Fact("Ledger", ledger, url=reverse("ledger", args=[tenant]) if Can.LEDGER_READ in can else "")]
+    if isinstance(subject, Batch):
+        moved = reads.differences(subject)
+        facts.append(Fact("Recomputed since", _amounts(moved, sign=True) if moved else "no differences"))
+    waiting = f"{pending:,} to come" if pending else "all done"
+    facts.append(Fact("Recomputations", waiting))
+    facts.append(Fact("Waiting for data", f"{issues:,} open {'question' if issues == 1 else 'questions'}"))
+    if isinstance(subject, Batch):
+        facts.append(Fact("Digest", f"{subject.digest[:12]}…{subject.digest[-4:]}"))
+    return facts
+
+
+def _amounts(sums: dict[str, int], sign: bool = False) -> str:
+    return ", ".join(("+" if sign and m > 0 else "") + format_money(m, c) for c, m in sorted(sums.items()))
+
+
+def crumbs(request: HttpRequest, *groups: PayGroup) -> list[Link]:
+    """The way back to all payouts, and to those of the pay group."""
+    url = reverse("batch_list", args=[request.tenant.slug])  # type: ignore[attr-defined]
+    return [Link("Payouts", url), *(Link(group.name, f"{url}?group={group.key}") for group in groups)]
+
+
+def csv_link(request: HttpRequest) -> str:
+    """This page's address as it is asked for, as a download of the whole list."""
+    query = request.GET.copy()
+    query.pop("page", None)
+    query["csv"] = "1"
+    return f"?{query.urlencode()}"
+
+
+def view_of(request: HttpRequest) -> str:
+    view = request.GET.get("view", "people")
+    return view if view in VIEWS else "people"
+
+
+def lines_page(request: HttpRequest, subject: Subject, view: str, people: Sequence[PersonRow]) -> dict[str, Any]:
+    """The chosen view's page of rows, with what its footer adds up to."""
+    with_lines = [person for person in people if person.lines]
+    counts = {"people": len(with_lines), "deals": reads.deals(subject).count(), "lines": sum(p.lines for p in people)}
+    words = {"people": "By person", "deals": "By deal", "lines": "Line by line"}
+    context: dict[str, Any] = {
+        "view": view,
+        "views": [Link(words[name], f"?view={name}#lines", name == view, counts[name]) for name in VIEWS],
+        "period": subject.starts_on,
+        "csv": csv_link(request),
+    }
+    if view == "people":
+        page = paginate(request, with_lines, PER_PAGE)
+        page.object_list = [_told(person) for person in page.object_list]
+        return {**context, "page": page, "sum": reads.totals(reads.subject_lines(subject))}
+    if view == "deals":
+        page = paginate(request, reads.deals(subject), PER_PAGE)
+        return {**context, "page": page, "sum": reads.totals(reads.subject_lines(subject))}
+    rows = _narrowed(request, subject)
+    page = paginate(request, rows, PER_PAGE)
+    page.object_list = list(page.object_list)
+    why = _why(page.object_list)
+    for line in page.object_list:
+        line.why = why.get(_key(line), 0)
+    filters = {name: request.GET.get(name, "") for name in ("person", "deal")}
+    return {
+        **context,
+        "page": page,
+        "sum": reads.totals(rows.order_by()),
+        "narrowed": filters if any(filters.values()) else None,
+    }
+
+
+def _narrowed(request: HttpRequest, subject: Subject) -> Any:
+    rows = reads.lines(subject)
+    if person := request.GET.get("person", ""):
+        rows = rows.filter(participant__key=person)
+    if deal := request.GET.get("deal", ""):
+        rows = rows.filter(deal__external_id=deal)
+    return rows
+
+
+def _key(line: Any) -> tuple[Any, ...]:
+    return (line.participant_id, line.deal_id, line.plan_id, line.rule, line.role, line.split, line.component)
+
+
+def _why(lines: Sequence[Any]) -> dict[tuple[Any, ...], int]:
+    """The standing earning behind each line, for its "why": none where the deal earns nothing any more."""
+    earnings = Earning.objects.filter(
+        participant_id__in={line.participant_id for line in lines}, deal_id__in={line.deal_id for line in lines}
+    )
+    return {_key(earning): earning.pk for earning in earnings}
+
+
+# ------------------------------------------------------------------ CSV
+
+BATCH_HEADER = ("batch", "pay group", "period", "pay date", "state", "people", "lines", "currency", "total", "digest")
+
+
+def batch_cells(found: Batch) -> list[tuple[Any, ...]]:
+    fixed = (found.name, found.pay_group.name, found.starts_on, found.pay_on, found.get_state_display())
+    totals = found.totals or {"": 0}
+    return [
+        (*fixed, found.people, found.lines, currency, _amount(minor, currency), found.digest)
+        for currency, minor in sorted(totals.items())
+    ]
+
+
+def _amount(minor: int, currency: str) -> Decimal | None:
+    return Decimal(plain_money(int(minor), currency)) if currency else None
+
+
+def lines_csv(request: HttpRequest, subject: Subject, view: str, name: str) -> HttpResponse:
+    if view == "people":
+        people = [person for person in reads.people(subject) if person.lines]
+        header: Sequence[str] = (
+            "employee",
+            "name",
+            "currency",
+            "released",
+            "adjustments",
+            "payout",
+            "before",
+            "lines",
+            "look at",
+        )
+        return csv_response(
+            name,
+            header,
+            [
+                (
+                    p.key,
+                    p.name,
+                    p.currency,
+                    _amount(p.released_minor, p.currency),
+                    _amount(p.adjustments_minor, p.currency),
+                    _amount(p.minor, p.currency),
+                    None if p.before_minor is None else _amount(p.before_minor, p.currency),
+                    p.lines,
+                    "; ".join(reason.text for reason in p.reasons),
+                )
+                for p in people
+            ],
+        )
+    if view == "deals":
+        header = ("deal", "customer", "product", "people", "lines", "currency", "amount")
+        return csv_response(
+            name,
+            header,
+            [
+                (
+                    row["deal__external_id"],
+                    row["deal__account__name"],
+                    row["deal__product__name"],
+                    row["people"],
+                    row["lines"],
+                    row["currency"],
+                    _amount(row["minor"], row["currency"]),
+                )
+                for row in reads.deals(subject)
+            ],
+        )
+    header = (
+        "employee",
+        "name",
+        "deal",
+        "plan",
+        "component",
+        "part",
+        "credit date",
+        "kind",
+        "belongs to",
+        "currency",
+        "amount",
+    )
+    return csv_response(
+        name,
+        header,
+        [
+            (
+                line.participant.key,
+                line.participant.name,
+                line.deal.external_id,
+                line.plan.name,
+                line.component,
+                line.index + 1,
+                line.credit_date,
+                line.get_kind_display(),
+                line.origin_starts_on,
+                line.currency,
+                _amount(line.amount_minor, line.currency),
+            )
+            for line in _narrowed(request, subject)
+        ],
+    )

@@ -1,0 +1,276 @@
+"""Payouts for Finance: what is open, what waits for a signature, what was paid. Exceptions first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from allauth.account.decorators import reauthentication_required
+from allauth.core.exceptions import ReauthenticationRequired
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.utils.text import get_valid_filename
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from comp.tenancy.capabilities import Can
+from comp.web.access import needs
+from comp.web.csv import csv_response
+from comp.web.paging import paginate
+from comp.web.parts import Link
+from payouts import selectors_batches as reads
+from payouts.models import Batch
+from payouts.pages.batch_parts import (
+    BATCH_HEADER,
+    PER_PAGE,
+    batch_cells,
+    before_signing,
+    card,
+    chain,
+    crumbs,
+    csv_link,
+    figures,
+    lines_csv,
+    lines_page,
+    view_of,
+)
+from payouts.services import batches
+from payouts.services.batches import BatchError
+
+Result = TypeVar("Result")
+
+
+class ReasonForm(forms.Form):
+    """Why a batch goes back."""
+
+    reason = forms.CharField(
+        label="What has to change",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="The person who submitted it reads this, and it stays in the audit trail.",
+    )
+
+
+# ------------------------------------------------------------------ pages
+
+
+@needs(Can.BATCH_READ)
+@require_GET
+def batch_list(request: HttpRequest, tenant: str) -> HttpResponse:
+    """Each pay group's open period, and the batches so far; `group` narrows both, `csv` downloads the batches."""
+    groups = list(reads.pay_groups_visible().select_related("calendar"))
+    chosen = request.GET.get("group", "")
+    shown = [group for group in groups if chosen in ("", group.key)]
+    past = reads.batches_visible().filter(pay_group__in=shown)
+    if "csv" in request.GET:
+        return csv_response("payouts", BATCH_HEADER, [row for batch in past for row in batch_cells(batch)])
+    links = [
+        Link("All pay groups", "?", not chosen),
+        *(Link(g.name, f"?group={g.key}", g.key == chosen) for g in groups),
+    ]
+    context = {
+        "cards": [card(request, reads.open_of(group)) for group in shown],
+        "sum": reads.decided_totals(past),
+        "csv": csv_link(request),
+        "page": paginate(request, past, PER_PAGE),
+        "groups": links if len(groups) > 1 else [],
+    }
+    return render(request, "payouts/batches/list.html", context)
+
+
+@needs(Can.BATCH_READ)
+@require_GET
+def batch(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """One batch: figures, chain, exceptions, what to know before signing, and its lines in three views."""
+    found = _batch(request, pk)
+    view = view_of(request)
+    if "csv" in request.GET:
+        return lines_csv(request, found, view, f"{found.name} {view}")
+    people = reads.people(found)
+    context = {
+        **figures(request, found, people),
+        "batch": found,
+        "crumbs": crumbs(request, found.pay_group),
+        "chain": chain(found),
+        "facts": before_signing(request, found),
+        "reason_form": ReasonForm(),
+        "may": _may(request, found),
+        **lines_page(request, found, view, people),
+    }
+    return render(request, "payouts/batches/batch.html", context)
+
+
+@needs(Can.BATCH_READ, Can.BATCH_SUBMIT)
+@require_http_methods(["GET", "POST"])
+def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
+    """What a batch of the open period would hold, exceptions first; posting it submits exactly that period."""
+    pay_group = get_object_or_404(reads.pay_groups_visible().select_related("calendar"), key=group)
+    opened = reads.open_of(pay_group)
+    if request.method == "POST":
+        if request.POST.get("starts_on") != opened.starts_on.isoformat():
+            messages.error(
+                request, f"{pay_group}: another period is open now, {opened.name}. Look at it before you submit."
+            )
+            return redirect("batch_submit", tenant=tenant, group=group)
+        made = _try(
+            request,
+            lambda: batches.batch_submit(
+                pay_group=pay_group,
+                starts_on=opened.starts_on,
+                submitted_by=request.user,  # type: ignore[arg-type]
+            ),
+        )
+        if made is None:
+            return redirect("batch_submit", tenant=tenant, group=group)
+        messages.success(request, f"{made} is submitted. Somebody else has to approve it now.")
+        return redirect("batch", tenant=tenant, pk=made.pk)
+    view = view_of(request)
+    if "csv" in request.GET:
+        return lines_csv(request, opened, view, f"{opened.name} {pay_group.name} {view}")
+    people = reads.people(opened)
+    context = {
+        **figures(request, opened, people),
+        "open": opened,
+        "crumbs": crumbs(request, pay_group),
+        "last_day": opened.ends_on - timedelta(days=1),
+        "still_runs": timezone.localdate() < opened.ends_on,
+        "pending": reads.scopes_pending(pay_group),
+        "facts": before_signing(request, opened),
+        **lines_page(request, opened, view, people),
+    }
+    return render(request, "payouts/batches/submit.html", context)
+
+
+@needs(Can.BATCH_READ, Can.BATCH_APPROVE)
+@require_http_methods(["GET", "POST"])
+def batch_approve(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """States count, total and digest once more, and asks who is there again; posting approves what was shown."""
+    found = _batch(request, pk)
+    try:
+        _is_still_you(request)
+    except ReauthenticationRequired:
+        if request.method == "GET":
+            raise
+        # A post taken up again after log-in would run outside the tenant: the question is put again instead.
+        return redirect("batch_approve", tenant=tenant, pk=pk)
+    if request.method == "POST":
+        digest = request.POST.get("digest", "")
+        done = _try(
+            request,
+            lambda: batches.batch_approve(batch=found, approved_by=request.user, digest=digest),  # type: ignore[arg-type]
+        )
+        if done is not None:
+            messages.success(request, f"{done} is approved and posted. Payroll can have its file now.")
+        return redirect("batch", tenant=tenant, pk=pk)
+    if found.state != Batch.State.SUBMITTED:
+        messages.info(request, f"{found} is {found.get_state_display().lower()}: there is nothing to approve.")
+        return redirect("batch", tenant=tenant, pk=pk)
+    trail = [*crumbs(request), Link(found.name, f"/t/{tenant}/payouts/{pk}/")]
+    context = {
+        "batch": found,
+        "crumbs": trail,
+        "count": len(reads.exceptions(found)),
+        "moved": reads.differences(found),
+    }
+    return render(request, "payouts/batches/approve.html", context)
+
+
+@needs(Can.BATCH_READ, Can.BATCH_APPROVE)
+@require_POST
+def batch_reject(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """Sends the batch back with a reason; its period opens again."""
+    found = _batch(request, pk)
+    reason = request.POST.get("reason", "")[:2000]
+    done = _try(
+        request,
+        lambda: batches.batch_reject(batch=found, rejected_by=request.user, reason=reason),  # type: ignore[arg-type]
+    )
+    if done is not None:
+        messages.success(request, f"{done} is sent back. Its period is open again.")
+    return redirect("batch", tenant=tenant, pk=pk)
+
+
+@needs(Can.BATCH_READ, Can.BATCH_PAY)
+@require_POST
+def batch_export(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """The payroll file as a download."""
+    found = _batch(request, pk)
+    text = _try(request, lambda: batches.batch_export(batch=found, by=request.user))  # type: ignore[arg-type]
+    if text is None:
+        return redirect("batch", tenant=tenant, pk=pk)
+    answer = HttpResponse(text, content_type="text/csv; charset=utf-8")
+    name = get_valid_filename(f"payroll {found.name} {found.digest[:8]}")
+    answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+@needs(Can.BATCH_READ, Can.BATCH_PAY)
+@require_POST
+def batch_paid(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """Records that payroll paid the exported file."""
+    found = _batch(request, pk)
+    done = _try(
+        request,
+        lambda: batches.batch_mark_paid(batch=found, paid_by=request.user),  # type: ignore[arg-type]
+    )
+    if done is not None:
+        messages.success(request, f"{done} is marked paid. Its people read Paid now.")
+    return redirect("batch", tenant=tenant, pk=pk)
+
+
+batch_urls = [
+    path("payouts/", batch_list, name="batch_list"),
+    path("payouts/open/<slug:group>/", batch_submit, name="batch_submit"),
+    path("payouts/<int:pk>/", batch, name="batch"),
+    path("payouts/<int:pk>/approve/", batch_approve, name="batch_approve"),
+    path("payouts/<int:pk>/reject/", batch_reject, name="batch_reject"),
+    path("payouts/<int:pk>/export/", batch_export, name="batch_export"),
+    path("payouts/<int:pk>/paid/", batch_paid, name="batch_paid"),
+]
+
+
+# ------------------------------------------------------------------ steps
+
+
+def _batch(request: HttpRequest, pk: int) -> Batch:
+    """A batch of a pay group that the request may see; any other does not exist."""
+    return get_object_or_404(reads.batches_visible(), pk=pk)
+
+
+def _try(request: HttpRequest, step: Callable[[], Result]) -> Result | None:
+    """What the service did, or None with its refusal as a message."""
+    try:
+        return step()
+    except BatchError as error:
+        messages.error(request, str(error))
+        return None
+
+
+@reauthentication_required
+def _is_still_you(request: HttpRequest) -> None:
+    """Raises ReauthenticationRequired unless the password (or second factor) was given again within five minutes."""
+
+
+def _may(request: HttpRequest, found: Batch) -> dict[str, Any]:
+    """Which steps this person may take now; `why_not` says why a decision is not theirs."""
+    can = request.can  # type: ignore[attr-defined]
+    own = request.participant  # type: ignore[attr-defined]
+    submitted = found.state == Batch.State.SUBMITTED
+    why_not = ""
+    if submitted and Can.BATCH_APPROVE in can:
+        if found.submitted_by_id == request.user.pk:
+            why_not = "You submitted this batch, so somebody else has to decide on it."
+        elif own is not None and reads.subject_lines(found).filter(participant=own).exists():
+            why_not = "Your own pay is in this batch, so somebody else has to approve it."
+    return {
+        "decide": submitted and Can.BATCH_APPROVE in can and not why_not,
+        "why_not": why_not,
+        "submit": Can.BATCH_SUBMIT in can,
+        "export": found.state in (Batch.State.APPROVED, Batch.State.PAID) and Can.BATCH_PAY in can,
+        "pay": found.state == Batch.State.APPROVED and found.exported_at is not None and Can.BATCH_PAY in can,
+    }
