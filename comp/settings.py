@@ -260,7 +260,29 @@ HOOK_WINDOW = 300
 # History tables are filled by triggers (comp/audit), which bulk writes cannot slip past; never by signals as well.
 SIMPLE_HISTORY_ENABLED = False
 
-UNFOLD = {"SITE_TITLE": "Comp administration", "SITE_HEADER": "Comp", "SHOW_HISTORY": True, "SHOW_VIEW_ON_SITE": False}
+UNFOLD = {
+    "SITE_TITLE": "Comp administration",
+    "SITE_HEADER": "Comp",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    # The portal's green, from its wash to its darkest.
+    "COLORS": {
+        "primary": {
+            "50": "#f1f8f5",
+            "100": "#e5f2ec",
+            "200": "#c6e3d6",
+            "300": "#9acfb8",
+            "400": "#5cb592",
+            "500": "#2a9069",
+            "600": "#0a6b4b",
+            "700": "#095a40",
+            "800": "#084833",
+            "900": "#073a2a",
+            "950": "#042018",
+        }
+    },
+}
 
 LOGGING = {
     "version": 1,

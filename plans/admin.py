@@ -207,4 +207,4 @@ def _dress(dressed: list[Any]) -> None:
                 classes = TEXTAREA_CLASSES
             elif isinstance(field.widget, forms.Select):
                 classes = SELECT_CLASSES
-            field.widget.attrs["class"] = " ".join(classes)
+            field.widget.attrs |= {"class": " ".join(classes), "aria-label": str(field.label)}

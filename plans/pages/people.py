@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -67,6 +67,7 @@ def assignment_list(request: HttpRequest, tenant: str) -> HttpResponse:
         "year": year,
         "now": _percent(day, year) if day.year == year else "",
         "may_edit": Can.PLAN_EDIT in request.can,  # type: ignore[attr-defined]
+        "may_administer": admin.site.has_permission(request),
         "assigned": sum(bool(row["bars"]) for row in rows),
     }
     return render(request, "people/assignment_list.html", context)

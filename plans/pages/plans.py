@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -26,7 +26,7 @@ from plans.rules.compiled import CompiledPlan, Component
 from plans.rules.load import read_yaml, to_yaml
 from plans.rules.phrases import money, share
 from plans.rules.values import number_text
-from plans.rules.words import in_words, release_sentence, tier_sentences
+from plans.rules.words import Section, in_words, release_sentence, tier_sentences
 
 LIBRARY = Path(rules.__file__).parent / "library"
 STATES = (("", "All"), ("in_force", "In force"), ("coming", "Coming"), ("draft", "With a draft"), ("ended", "Ended"))
@@ -58,6 +58,7 @@ def plan_list(request: HttpRequest, tenant: str) -> HttpResponse:
         "page_obj": paginate(request, rows),
         "people": sum(row.people for row in rows),
         "state": state,
+        "may_administer": admin.site.has_permission(request),
         "tabs": [Link(label, f"{here}?state={key}" if key else here, key == state) for key, label in STATES],
     }
     return render(request, "plans/plan_list.html", context)
@@ -116,7 +117,7 @@ def plan(request: HttpRequest, tenant: str, key: str) -> HttpResponse:
     }
     compiled = selectors.compiled(shown) if shown else None
     if tab == "words" and compiled:
-        context["sections"] = in_words(compiled)
+        context["sections"] = spoken(compiled)
     elif tab == "components" and compiled:
         context["parts"] = [part(component, compiled) for component in compiled.components]
     elif tab == "people":
@@ -137,6 +138,12 @@ def crumbs(tenant: str, found: Plan | None = None) -> list[Link]:
     if found is not None:
         links.append(Link(found.name, reverse("plan", kwargs={"tenant": tenant, "key": found.key})))
     return links
+
+
+def spoken(compiled: CompiledPlan) -> list[tuple[Section, Curve | None]]:
+    """The plan in sentences, beside each component its curve."""
+    curves = {component.key: draw(component) for component in compiled.components}
+    return [(section, curves.get(section.key)) for section in in_words(compiled)]
 
 
 def part(component: Component, compiled: CompiledPlan, before: Component | None = None) -> dict[str, Any]:

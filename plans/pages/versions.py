@@ -19,12 +19,11 @@ from plans import selectors, services
 from plans.editor import VersionEditor, save_edited
 from plans.forms import ImportForm
 from plans.models import Plan, PlanVersion
-from plans.pages.plans import crumbs, part
+from plans.pages.plans import crumbs, part, spoken
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import Component
 from plans.rules.diff import diff
 from plans.rules.load import to_yaml
-from plans.rules.words import in_words
 
 Draft = PlanVersion.State.DRAFT
 
@@ -34,15 +33,13 @@ Draft = PlanVersion.State.DRAFT
 def version(request: HttpRequest, tenant: str, key: str, number: int) -> HttpResponse:
     """One version: its dates and people, its warnings, the sentences, the text."""
     found = _version(key, number)
-    compiled = selectors.compiled(found)
     before = _before(found)
     context = {
         **_about(request, tenant, found),
         "before": before,
         "others": PlanVersion.objects.filter(plan=found.plan).exclude(pk=found.pk).order_by("-number"),
         "warnings": selectors.warnings(found),
-        "sections": in_words(compiled),
-        "parts": [part(component, compiled) for component in compiled.components],
+        "sections": spoken(selectors.compiled(found)),
         "text": to_yaml(selectors.document(found)),
         "facts": [
             Fact("In force", _span(found)),
