@@ -18,6 +18,9 @@ from comp.local.postgres import SUPERUSER
 from comp.local.valkey import Valkey
 from tests.database import TestDatabase, stop_if_unused
 
+# Playwright's loop stands still between its calls, and only then does a browser test's thread use the ORM.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+
 
 @pytest.fixture(scope="session")
 def test_database() -> Iterator[TestDatabase]:

@@ -270,8 +270,11 @@ def table(
 
 
 @register.inclusion_tag(part("pages"), takes_context=True)
-def pages(context: template.Context, page_obj: Page[Any], name: str = "page") -> dict[str, Any]:
-    """Paging with an honest count ("41–60 of 212"), keeping the rest of the address. See comp.web.paging."""
+def pages(context: template.Context, page_obj: Page[Any], name: str = "page", label: str = "Pages") -> dict[str, Any]:
+    """Paging with an honest count ("41–60 of 212"), keeping the rest of the address. See comp.web.paging.
+
+    `label` tells several lists of one page apart.
+    """
     paginator = page_obj.paginator
     query = context["request"].GET.copy()
     query.pop(name, None)
@@ -286,6 +289,7 @@ def pages(context: template.Context, page_obj: Page[Any], name: str = "page") ->
     ]
     return {
         "page": page_obj,
+        "label": label,
         "count": paginator.count,
         "links": links if paginator.num_pages > 1 else [],
         "before": url(page_obj.number - 1) if page_obj.has_previous() else "",

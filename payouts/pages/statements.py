@@ -1,0 +1,214 @@
+"""Statements: one's own, and those of others whose pay the visitor may see: the database's pay wall decides."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from comp.core.money import plain_money
+from comp.people.models import Participant
+from comp.tenancy.capabilities import Can
+from comp.web.access import anyone, needs
+from comp.web.csv import csv_response
+from comp.web.paging import paginate
+from comp.web.parts import Fact, Link, Step
+from comp.web.templatetags.comp import day, money, state_badge
+from payouts.models import Statement
+from payouts.pages.links import link
+from payouts.reads.lines import STATES, sums, told
+from payouts.reads.payout import MONEY_STATE, pay_day
+from payouts.reads.periods import open_span, pay_group_of, span_holding
+from payouts.reads.statements import (
+    adjustment_lines,
+    adjustments,
+    earned_and_waiting,
+    neighbours,
+    parts,
+    plans_of,
+    released,
+    released_lines,
+)
+
+PER_PAGE = 50
+CSV_HEADER = (
+    "Kind", "Deal", "Customer", "Component", "Plan", "Credit date", "Belongs to", "Credit", "Rate", "Earned",
+    "Amount", "Currency", "Cause",
+)  # fmt: skip
+
+
+@needs(Can.PAY_OWN)
+@require_GET
+def statement_list(request: HttpRequest, tenant: str) -> HttpResponse:
+    """One's own statements, the newest first."""
+    person = request.participant  # type: ignore[attr-defined]
+    if person is None:
+        return render(request, "payouts/home_nobody.html")
+    group = pay_group_of(person)
+    rows = Statement.objects.filter(participant=person).order_by("-period_starts_on")
+    page = paginate(request, rows, 24)
+    context = {
+        "page_obj": page,
+        "rows": [
+            (row, span_holding(group, row.period_starts_on).name, MONEY_STATE[Statement.State(row.state)])
+            for row in page.object_list
+        ],
+    }
+    return render(request, "payouts/statement_list.html", context)
+
+
+@needs(Can.PAY_OWN)
+@require_GET
+def own_statement(request: HttpRequest, tenant: str, period: date) -> HttpResponse:
+    """One's own statement of the pay period that starts on that day."""
+    person = request.participant  # type: ignore[attr-defined]
+    if person is None:
+        raise Http404("you are no participant here")
+    return _statement(request, person, period, own=True)
+
+
+@anyone
+@require_GET
+def statement_of(request: HttpRequest, tenant: str, period: date, participant: int) -> HttpResponse:
+    """Somebody's statement, read-only: for those who may see that person's pay."""
+    person = Participant.objects.filter(pk=participant).first()
+    if person is None:
+        raise Http404("no such participant")
+    return _statement(request, person, period, own=False)
+
+
+def _statement(request: HttpRequest, person: Participant, period: date, *, own: bool) -> HttpResponse:
+    statement = Statement.objects.filter(participant=person, period_starts_on=period).first()
+    if statement is None:
+        raise Http404("no such statement, or not yours to see")
+    if "csv" in request.GET:
+        return _csv(person, statement)
+    group = pay_group_of(person)
+    open_period = open_span(group)
+    span = span_holding(group, statement.period_starts_on)
+    state = MONEY_STATE[Statement.State(statement.state)]
+    pay_on = pay_day(group, span)
+    made_of = parts(statement)
+    lines_page = paginate(request, released(statement), PER_PAGE)
+    later_page = paginate(request, adjustments(statement), PER_PAGE, "adjustments")
+    waiting = earned_and_waiting(person.pk, span, open_period)
+    waiting_page = paginate(request, waiting, PER_PAGE, "waiting")
+    before, after = neighbours(statement)
+    context = {
+        "person": person,
+        "over": f"Statement · {span.name}" if own else f"{person.name} · statement · {span.name}",
+        "statement": statement,
+        "span": span,
+        "state": state,
+        "pay_on": pay_on,
+        "facts": _facts(person, statement, span.name, pay_on, plans_of(made_of), state),
+        "sum": _sum(statement, lines_page.paginator.count, later_page.paginator.count),
+        "parts": made_of,
+        "lines_page": lines_page,
+        "lines": [
+            (
+                line,
+                link(request, "deal", pk=line.deal.pk),
+                link(request, "why", pk=line.earning_id) if line.earning_id else "",
+            )
+            for line in released_lines(statement, lines_page.object_list)
+        ],
+        "later_page": later_page,
+        "adjustments": [
+            (
+                line,
+                link(request, "deal", pk=line.deal.pk),
+                link(request, "why", pk=line.earning_id) if line.earning_id else "",
+            )
+            for line in adjustment_lines(
+                statement,
+                later_page.object_list,
+                {
+                    row.origin_starts_on: span_holding(group, row.origin_starts_on).name
+                    for row in later_page.object_list
+                },
+            )
+        ],
+        "waiting_page": waiting_page,
+        "waiting": [
+            (line, link(request, "why", pk=line.earning.pk))
+            for line in told(waiting_page.object_list, open_ends=open_period.ends_on, state="waiting")
+        ],
+        "waiting_total": sums(waiting, [STATES["waiting"]])[STATES["waiting"]],
+        "before": _address(request, before, own),
+        "after": _address(request, after, own),
+        "crumbs": [Link("Statements", link(request, "statement_list"))] if own else _crumbs(request),
+        "calculated_at": statement.calculated_at,
+        "data_at": statement.data_at,
+        "period_closes": span.last_day if statement.state == Statement.State.OPEN else None,
+    }
+    return render(request, "payouts/statement.html", context)
+
+
+def _crumbs(request: HttpRequest) -> list[Link]:
+    team = Can.PAY_TEAM in request.can  # type: ignore[attr-defined]
+    return [Link("Team", link(request, "team"))] if team else []
+
+
+def _address(request: HttpRequest, statement: Statement | None, own: bool) -> str:
+    if statement is None:
+        return ""
+    whose = {} if own else {"participant": statement.participant_id}
+    return link(request, "statement", period=statement.period_starts_on, **whose)
+
+
+def _facts(person: Participant, statement: Statement, period: str, pay_on: date, plans: str, state: str) -> list[Fact]:
+    return [
+        Fact("Person", person.name),
+        Fact("Plan", plans or "nothing released"),
+        Fact("Period", period),
+        Fact("Paid on" if state == "paid" else "To be paid on", day(pay_on, long=True)),
+        Fact("State", state_badge(state)),
+        Fact("Revision", statement.revision),
+        Fact("Currency", statement.currency),
+    ]
+
+
+def _sum(statement: Statement, lines: int, adjustments: int) -> list[Step]:
+    """The payout, visibly adding up."""
+
+    def counted(count: int, what: str) -> str:
+        return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+    return [
+        Step("Released in this period", money(statement.released_minor, statement.currency), counted(lines, "line")),
+        Step(
+            "Prior-period adjustments",
+            money(statement.adjustments_minor, statement.currency),
+            counted(adjustments, "adjustment"),
+        ),
+        Step("Payout", money(statement.payout_minor, statement.currency), result=True),
+    ]
+
+
+def _csv(person: Participant, statement: Statement) -> HttpResponse:
+    group = pay_group_of(person)
+    currency = statement.currency
+    later = list(adjustments(statement))
+    names = {row.origin_starts_on: span_holding(group, row.origin_starts_on).name for row in later}
+
+    def amount(minor: int | None) -> str:
+        return "" if minor is None else plain_money(minor, currency)
+
+    def cells() -> Any:
+        here = span_holding(group, statement.period_starts_on).name
+        for line in released_lines(statement, released(statement)):
+            yield [
+                "Released", line.deal.external_id, line.customer, line.component, str(line.version), line.credited_on,
+                here, amount(line.credit_minor), line.rate, amount(line.earned_minor), amount(line.minor), currency, "",
+            ]  # fmt: skip
+        for row, line in zip(later, adjustment_lines(statement, later, names), strict=True):
+            yield [
+                "Adjustment", line.deal.external_id, line.customer, line.component, "", row.credit_date,
+                line.origin, "", "", "", amount(line.minor), currency, str(line.cause or ""),
+            ]  # fmt: skip
+
+    return csv_response(f"statement-{person.key}-{statement.period_starts_on.isoformat()}", CSV_HEADER, cells())

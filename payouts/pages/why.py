@@ -1,0 +1,206 @@
+"""Why this number: from the result down to the raw event."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from comp.core.money import format_money
+from comp.people.models import PayGroup
+from comp.tenancy.capabilities import Can
+from comp.web.access import anyone
+from comp.web.parts import Event, Link, Step
+from crediting.models import DealRevision, MilestoneRevision, UsageReading
+from payouts.kernel import explain
+from payouts.models import Earning
+from payouts.pages.links import link
+from payouts.reads.changes import of_line
+from payouts.reads.lines import deal_label, lines, told
+from payouts.reads.periods import open_span, pay_group_of, span_holding
+from payouts.reads.plans import rate_words
+from payouts.reads.why import LineMoved, ReleaseRow, Sent, Why, exact_words, sent, team_parts, why_of
+
+#: A batch's state in the vocabulary of money.
+BATCH_STATE = {"submitted": "in_batch", "approved": "approved", "paid": "paid"}
+
+
+@anyone
+@require_GET
+def why(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """A line's story, for whom the pay wall shows the line."""
+    earning = (
+        Earning.objects.select_related("participant", "deal__account", "deal__product", "deal__endpoint")
+        .filter(pk=pk)
+        .first()
+    )
+    if earning is None:
+        raise Http404("no such line, or not yours to see")
+    try:
+        found = why_of(earning)
+    except LineMoved:
+        raise Http404("this line is being recomputed; open it again from the list of deals") from None
+    group = pay_group_of(earning.participant)
+    open_period = open_span(group)
+    (line,) = told(lines(earning.participant_id, open_period.ends_on).filter(pk=pk), open_ends=open_period.ends_on)
+    own = earning.participant == request.participant  # type: ignore[attr-defined]
+    history = sent(earning)
+    context = {
+        "why": found,
+        "line": line,
+        "label": deal_label(earning.deal),
+        "over": f"{deal_label(earning.deal)} · {found.component.name}"
+        + ("" if own else f" · {earning.participant.name}"),
+        "own": own,
+        "say": _say(found),
+        "steps": _steps(request, found, own),
+        "releases": [_release(row, group, earning) for row in found.releases],
+        "usage": _usage_words(history),
+        "parts": team_parts(found),
+        "body": found.revision.delivery.body,
+        "delivery_url": link(request, "delivery", pk=found.revision.delivery_id) if Can.DATA_FIX in request.can else "",  # type: ignore[attr-defined]
+        "history": history,
+        "events": _events(request, history),
+        "current": found.revision.pk == earning.deal.revision_id,
+        "changes": [_change_event(change) for change in of_line(earning)],
+        "version_url": _version_url(request, found),
+        "deal_url": link(request, "deal", pk=earning.deal_id),
+        "crumbs": [Link("Deals", link(request, "my_deals"))] if own else [],
+    }
+    return render(request, "payouts/why.html", context)
+
+
+def _say(why: Why) -> str:
+    """The result in one sentence."""
+    earning, currency = why.earning, why.version.says.currency
+    by_code = {step.label_code: step for step in why.steps}
+    if "waits" in by_code:
+        return by_code["waits"].sentence
+    credit = format_money(earning.credit_minor, currency)
+    if "bonus" in by_code:
+        text = by_code["bonus"].sentence.removesuffix(".")
+    else:
+        total = earning.after_minor
+        text = f"{rate_words(why.version.says, why.component, vars(earning), total)} of {credit}"
+        position = by_code.get("position")
+        if position is not None and position.detail["attainment"]:
+            before, after = (explain.percent_text(share) for share in position.detail["attainment"])
+            text += f", because this deal took attainment from {before} to {after} of quota"
+    lost = earning.rounded_minor - earning.earned_minor
+    return f"{text}; the cap takes {format_money(lost, currency)} of it." if lost else f"{text}."
+
+
+def _steps(request: HttpRequest, why: Why, own: bool) -> list[Step]:
+    """The arithmetic, each input named and linked, its result last."""
+    currency = why.version.says.currency
+    revision = why.revision
+    notes = {
+        "deal": (f"{why.rule.amount}, as {why.earning.deal.endpoint.name} sent it", "#sent", "What was sent"),
+        "credit": (f"rule {why.rule.key} of {why.version}", "#rule", "The rule"),
+        "tiers": ("", "#tiers", "The tier rows"),
+        "position": (
+            "",
+            f"{link(request, 'my_deals')}?from={why.earning.period_starts_on.isoformat()}" if own else "",
+            "The others",
+        ),
+    }
+    found = []
+    for step in why.steps:
+        note, url, label = notes.get(step.label_code, ("", "", ""))
+        if step.label_code == "deal" and revision.pk != why.earning.deal.revision_id:
+            note += "; a later revision is being worked in"
+        found.append(Step(step.sentence, _value(step, currency), note, url, label))
+    return [*found, Step("Earned", format_money(why.earning.earned_minor, currency), result=True)]
+
+
+def _value(step: explain.Step, currency: str) -> str:
+    if step.label_code == "position":
+        shares = step.detail["attainment"]
+        if not shares:
+            return ""
+        return " → ".join(explain.percent_text(share) for share in shares)
+    if step.unit == "money" and step.value is not None:
+        return exact_words(step.value, currency)
+    if step.unit == "factor" and step.value is not None:
+        return f"× {float(step.value):g}"
+    return ""
+
+
+def _release(row: ReleaseRow, group: PayGroup, earning: Earning) -> dict[str, Any]:
+    """A tranche for the page: what releases it, whether it is met, and its state with its cause."""
+
+    def payout(day: date) -> str:
+        return span_holding(group, day).name
+
+    state, cause = "waiting", ""
+    if row.taken:
+        last = row.taken[-1]
+        state, cause = BATCH_STATE[last.batch.state], f"{payout(last.period_starts_on)} payout"
+    elif row.payable is not None:
+        state, cause = "payable", f"{payout(row.payable.period_starts_on)} payout"
+    elif row.release_on is not None and row.amount_minor:
+        cause = f"the {payout(row.release_on)} payout"
+    elif row.release_on is not None:
+        state, cause = "earned", "nothing to pay"
+    note = f"met on {row.met_on:%-d %B %Y}" if row.met_on else f"missing: {_supplier(row, earning)}"
+    if row.payable is not None and row.taken:
+        more = format_money(row.payable.amount_minor, earning.currency)
+        note += f"; {more} more in the {payout(row.payable.period_starts_on)} payout"
+    return {"row": row, "state": state, "cause": cause or row.trigger, "note": note}
+
+
+def _supplier(row: ReleaseRow, earning: Earning) -> str:
+    what = "a usage reading" if row.usage else f"the milestone {row.trigger}"
+    return f"{what} has to be reported for this deal ({earning.deal.endpoint.name}, {earning.deal.external_id})"
+
+
+def _usage_words(history: Sent) -> str:
+    if not history.readings or not history.readings[0].contracted:
+        return ""
+    last = history.readings[0]
+    share = last.used * 1000 // last.contracted
+    return f"Usage stood at {share // 10}.{share % 10}% of what is contracted on {last.day:%-d %B %Y}."
+
+
+def _events(request: HttpRequest, history: Sent) -> list[Event]:
+    """Everything reported for the deal, the latest first."""
+    see = Can.DATA_FIX in request.can  # type: ignore[attr-defined]
+
+    def event(row: DealRevision | MilestoneRevision | UsageReading, what: str) -> Event:
+        received = timezone.localtime(row.delivery.received_at)
+        note = f"received {received:%-d %b %Y %H:%M:%S}, delivery {row.delivery_id}"
+        return Event(row.event_time, what, "", note, link(request, "delivery", pk=row.delivery_id) if see else "")
+
+    found = [event(row, _revision_words(row)) for row in history.revisions]
+    found += [
+        event(row, f"{row.kind} {'reached' if row.reached else 'taken back'}, {row.day:%-d %b %Y}")
+        for row in history.milestones
+    ]
+    found += [
+        event(row, f"usage {row.used:,} of {row.contracted:,} by {row.day:%-d %b %Y}") for row in history.readings
+    ]
+    return sorted(found, key=lambda one: one.at, reverse=True)
+
+
+def _revision_words(row: DealRevision) -> str:
+    words = [row.stage]
+    if row.amount_minor is not None:
+        words.append(format_money(row.amount_minor, row.currency))
+    if row.close_date is not None:
+        words.append(f"closing {row.close_date:%-d %b %Y}")
+    return ", ".join(words)
+
+
+def _change_event(change: Any) -> Event:
+    before, after = (format_money(minor, change.currency) for minor in (change.before_minor, change.after_minor))
+    return Event(change.at, f"{before} → {after}", change.cause.actor, change.cause.label)
+
+
+def _version_url(request: HttpRequest, why: Why) -> str:
+    if Can.PLAN_READ not in request.can:  # type: ignore[attr-defined]
+        return ""
+    return link(request, "version", pk=why.version.id)

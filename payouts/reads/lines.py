@@ -1,0 +1,185 @@
+"""Lines (what one credit earns in one component) with the state of their money.
+
+A line's money lies in tranches. Each amount is in one state: it waits (its trigger is missing, or its day lies behind
+the open period), it is payable in the open period, or a batch took it (submitted, approved, paid). These sum to what
+the line earned: a payable is what is released less what batches took.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from crediting.models import Deal
+from payouts.models import Attainment, Batch, BatchLine, Earning, Payable, Tranche
+from payouts.reads.plans import Version, rate_words, trigger_words, versions
+
+#: A line's natural key; a tranche's adds its index.
+KEY = ("participant_id", "deal_id", "plan_id", "rule", "role", "split", "component")
+
+#: State to the annotation that holds its amount, least advanced first: the first that holds some names the line.
+STATES = {
+    "waiting": "waiting_minor",
+    "payable": "payable_minor",
+    "in_batch": "in_batch_minor",
+    "approved": "approved_minor",
+    "paid": "paid_minor",
+}
+#: What a tranche waits for whose trigger is met on a day behind the open period.
+LATER = "a later period"
+BATCH_STATES = {
+    "in_batch": Batch.State.SUBMITTED,
+    "approved": Batch.State.APPROVED,
+    "paid": Batch.State.PAID,
+}
+
+
+def not_due(open_ends: date) -> Q:
+    """Tranches that the open period does not release."""
+    return Q(release_day=None) | Q(release_day__gte=open_ends)
+
+
+def lines(participant_id: int, open_ends: date) -> QuerySet[Earning]:
+    """A participant's lines, newest first, each annotated with its money by state (`STATES`)."""
+    sums = {
+        "waiting_minor": _sum(Tranche.objects.filter(not_due(open_ends))),
+        "payable_minor": _sum(Payable.objects.all()),
+        **{
+            STATES[state]: _sum(BatchLine.objects.filter(batch__state=batch_state))
+            for state, batch_state in BATCH_STATES.items()
+        },
+    }
+    return (
+        Earning.objects.filter(participant_id=participant_id)
+        .annotate(**sums)
+        .select_related("deal__account", "deal__product")
+        .order_by("-credit_date", "-deal_id", "component", "rule", "role", "split")
+    )
+
+
+def with_money(rows: QuerySet[Earning]) -> QuerySet[Earning]:
+    """Without the bonus lines that never came to anything: a bonus looks at every deal and pays for few."""
+    empty = Q(tier_before=-1, rounded_minor=0, waiting=0, **dict.fromkeys(STATES.values(), 0))
+    return rows.exclude(empty)
+
+
+def in_state(rows: QuerySet[Earning], state: str) -> QuerySet[Earning]:
+    """Of annotated lines, those with money in that state."""
+    held = ~Q(**{STATES[state]: 0})
+    return rows.filter(held | Q(waiting=1) if state == "waiting" else held)
+
+
+def _sum(rows: QuerySet[Any]) -> Coalesce:
+    same = rows.filter(**{name: OuterRef(name) for name in KEY}).order_by().values("component")
+    total = same.annotate(total=Sum("amount_minor")).values("total")
+    return Coalesce(Subquery(total, output_field=BigIntegerField()), 0)
+
+
+@dataclass(frozen=True)
+class Line:
+    """An annotated earning in words."""
+
+    earning: Earning
+    component: str
+    rate: str
+    state: str
+    cause: str
+    minor: int  # the amount that the list is about: in the state asked for, else what is earned
+
+    @property
+    def deal(self) -> Deal:
+        return self.earning.deal
+
+    @property
+    def label(self) -> str:
+        return deal_label(self.earning.deal)
+
+
+def told(rows: Iterable[Earning], *, open_ends: date, state: str = "") -> list[Line]:
+    """Annotated lines in words: component, rate, state and what they wait for. A fixed number of queries."""
+    rows = list(rows)
+    known = versions(row.plan_version_id for row in rows)
+    triggers = waits_for([row for row in rows if row.waiting_minor], open_ends)  # type: ignore[attr-defined]
+    totals = final_totals(rows, known)
+    found = []
+    for row in rows:
+        version = known[row.plan_version_id]
+        component = version.component(row.component)
+        total = totals.get((row.plan_id, row.component, row.period_starts_on), row.after_minor)
+        rate = rate_words(version.says, component, vars(row), total)
+        now, cause = line_state(row, triggers.get(key_of(row), []))
+        minor = getattr(row, STATES[state]) if state in STATES else row.earned_minor
+        found.append(Line(row, component.name, rate, now, cause, minor))
+    return found
+
+
+def line_state(row: Earning, triggers: Sequence[str]) -> tuple[str, str]:
+    """The least advanced state that holds money of the line, and its cause in words."""
+    if row.waiting:
+        return "waiting", "its quota"
+    held = next((state for state, name in STATES.items() if getattr(row, name)), "earned")
+    return held, listed(triggers) if held == "waiting" else ""
+
+
+def listed(triggers: Sequence[str]) -> str:
+    """What is waited for, the next thing first: `go-live`, `go-live and 25% usage`, `go-live and 3 more`."""
+    if len(triggers) < 3:
+        return " and ".join(triggers)
+    return f"{triggers[0]} and {len(triggers) - 1} more"
+
+
+def waits_for(rows: Sequence[Earning], open_ends: date) -> dict[tuple[Any, ...], list[str]]:
+    """Key of a line to what it waits for, in the order of its release."""
+    found: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    if not rows:
+        return found
+    tranches = Tranche.objects.filter(
+        not_due(open_ends), participant_id__in={r.participant_id for r in rows}, deal_id__in={r.deal_id for r in rows}
+    )
+    for tranche in tranches.order_by("deal_id", "component", "index"):
+        words = LATER if tranche.release_day else trigger_words(tranche.trigger)
+        if tranche.amount_minor and words not in found[key_of(tranche)]:
+            found[key_of(tranche)].append(words)
+    return found
+
+
+def final_totals(rows: Sequence[Earning], known: dict[int, Version]) -> dict[tuple[Any, ...], int]:
+    """The final totals of measures that pay everything at the rate reached in the end; the others do not ask."""
+    asked = {
+        (row.participant_id, row.period_starts_on)
+        for row in rows
+        if (tiers := known[row.plan_version_id].component(row.component).tiers) and tiers.attribution == "proportional"
+    }
+    if not asked:
+        return {}
+    people, starts = {who for who, _ in asked}, {start for _, start in asked}
+    groups = Attainment.objects.filter(participant_id__in=people, starts_on__in=starts)
+    return {(g.plan_id, g.component, g.starts_on): g.total_minor for g in groups}
+
+
+def key_of(row: Any) -> tuple[Any, ...]:
+    """The line's key of an earning, tranche, payable or batch line."""
+    return tuple(getattr(row, name) for name in KEY)
+
+
+def deal_label(deal: Deal) -> str:
+    """`Acme · MG Advanced`; the source's own number where it names no customer."""
+    names = [str(one) for one in (deal.account, deal.product) if one is not None]
+    return " · ".join(names) if deal.account is not None else " · ".join([f"Deal {deal.external_id}", *names])
+
+
+def customer(deal: Deal) -> str:
+    """The customer's name, or the deal's number."""
+    return deal.account.name if deal.account is not None else f"deal {deal.external_id}"
+
+
+def sums(rows: QuerySet[Earning], names: Sequence[str]) -> dict[str, int]:
+    """Totals of these columns over all rows of a list, not only its page."""
+    found = rows.order_by().aggregate(**{f"sum_{name}": Sum(F(name)) for name in names})
+    return {name: int(found[f"sum_{name}"] or 0) for name in names}

@@ -1,0 +1,108 @@
+"""Plan versions as compiled values, and the words of their rates, for pages that explain figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from comp.core.money import format_money
+from payouts.kernel.explain import flat_tier, percent_text, slices, tier_of
+from plans.models import PlanVersion
+from plans.rules.compile import compile_plan
+from plans.rules.compiled import CompiledPlan, Component, CreditRule, Tranche
+from plans.rules.phrases import named
+from plans.rules.values import number_text
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A plan version: its number, its plan's id and name, and what it says."""
+
+    id: int
+    plan_id: int
+    name: str
+    number: int
+    says: CompiledPlan
+
+    def component(self, key: str) -> Component:
+        return next(component for component in self.says.components if component.key == key)
+
+    def rule(self, key: str) -> CreditRule:
+        return next(rule for rule in self.says.credit_rules if rule.key == key)
+
+    def __str__(self) -> str:
+        return f"{self.name}, version {self.number}"
+
+
+def versions(ids: Iterable[int]) -> dict[int, Version]:
+    """Version id to version, in one query."""
+    rows = PlanVersion.objects.filter(pk__in=set(ids)).select_related("plan")
+    return {row.pk: version_of(row) for row in rows}
+
+
+def version_of(row: PlanVersion) -> Version:
+    return Version(row.pk, row.plan_id, row.plan.name, row.number, _compiled(row.document))
+
+
+@lru_cache(maxsize=256)
+def _compiled(document: str) -> CompiledPlan:
+    # The text is the key: a published version never changes, a draft that did is another text.
+    return compile_plan(json.loads(document))
+
+
+def rate_words(plan: CompiledPlan, component: Component, line: Mapping[str, Any], total: int) -> str:
+    """The rate at which a line earns: `8%`, `8% and 12%` across a tier, `8% × 1.25` for a large deal, `bonus`.
+
+    `line` has before_minor, after_minor, quota_minor and band, as earnings and the traces of batch lines name them;
+    `total` is the measure's final total, which only proportional attribution reads.
+    """
+    if component.tiers is None:
+        return "bonus"
+    before, after = line.get("before_minor"), line.get("after_minor")
+    if before is None or after is None:
+        return ""
+    parts = slices(component, before, after, line["quota_minor"], total)
+    rates = list(dict.fromkeys(percent_text(part.rate) for part in parts))
+    text = " and ".join(rates)
+    if component.accelerator is not None and line["band"] is not None and line["band"] >= 0 and text:
+        times = component.accelerator.bands[line["band"]].times
+        if times != 1:
+            text += f" × {number_text(times)}"
+    return text
+
+
+def tier_words(plan: CompiledPlan, component: Component, total: int | None, quota: int | None) -> str:
+    """The tier that a running total stands in: `12% from 100%`; for a bonus what it pays."""
+    if component.bonus is not None:
+        return f"{format_money(component.bonus.amount, plan.currency)} {bonus_words(component)}"
+    assert component.tiers is not None
+    flat = flat_tier(component, quota)
+    if flat is None:
+        if not quota or total is None:
+            return "waits for its quota" if quota is None else ""
+        flat = tier_of(component.tiers, total, quota)
+    tier = component.tiers.rates[flat]
+    return f"{percent_text(tier.rate)} from {percent_text(tier.start)}"
+
+
+def bonus_words(component: Component) -> str:
+    """When a bonus pays: `per deal` or `from 100%`."""
+    assert component.bonus is not None
+    return "per deal" if component.bonus.at is None else f"from {percent_text(component.bonus.at)}"
+
+
+def trigger_words(trigger: str) -> str:
+    """A tranche's trigger for people: `go-live`, `75% usage`."""
+    if trigger.startswith("usage "):
+        return f"{trigger.removeprefix('usage ')} usage"
+    if trigger == "credit_date":
+        return "its date"
+    return trigger if trigger == "go-live" else named(trigger)
+
+
+def release_words(entry: Tranche) -> str:
+    """The same of a release entry."""
+    return trigger_words(entry.on) if entry.at is None else f"{percent_text(entry.at)} usage"

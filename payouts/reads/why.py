@@ -1,0 +1,250 @@
+"""Everything behind one line: its arithmetic, its release, its rule, and what was sent, down to the raw event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import Any
+
+from comp.core.days import day_number
+from comp.core.money import format_money, parse_money
+from comp.people.models import Participant
+from comp.people.selectors import downline_ids
+from crediting.models import Credit, DealRevision, DealTeam, MilestoneRevision, UsageReading
+from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
+from payouts.kernel.explain import LineFacts, Step, TrancheFacts, explain_line, percent_text
+from payouts.models import Attainment, BatchLine, Earning, Payable, Tranche
+from payouts.reads.lines import KEY
+from payouts.reads.plans import Version, release_words, versions
+from payouts.selectors import TAKEN
+from plans.rules.compiled import Component, CreditRule
+from plans.rules.compiled import Tranche as Release
+from plans.rules.words import in_words
+
+#: More than these are not listed on one page; the count is told.
+MANY = 30
+
+
+class LineMoved(Exception):
+    """The line was recomputed while it was read; asked again it stands."""
+
+
+@dataclass(frozen=True)
+class TierRow:
+    """A row of the tier table: from where, at which rate, how much of this credit it took, what that earns."""
+
+    start: str
+    rate: str
+    amount: str
+    earns: str
+    applied: bool
+
+
+@dataclass(frozen=True)
+class ReleaseRow:
+    """A tranche: its share and trigger in words, its day once met, and what became of it."""
+
+    share: str
+    trigger: str
+    usage: bool
+    amount_minor: int
+    met_on: date | None
+    release_on: date | None
+    period_starts_on: date | None
+    taken: tuple[BatchLine, ...]
+    payable: Payable | None
+
+
+@dataclass(frozen=True)
+class Why:
+    """A line and what it stands on."""
+
+    earning: Earning
+    version: Version
+    component: Component
+    rule: CreditRule
+    credit: Credit
+    revision: DealRevision
+    steps: list[Step]
+    tiers: list[TierRow]
+    releases: list[ReleaseRow]
+
+    @property
+    def clause_words(self) -> list[tuple[str, tuple[str, ...]]]:
+        """The rule and the component, read aloud."""
+        wanted = (f"credit:{self.rule.key}", self.component.key)
+        return [(section.title, section.sentences) for section in in_words(self.version.says) if section.key in wanted]
+
+    @property
+    def rolled(self) -> bool:
+        return self.earning.split >= ROLLED_SPLIT
+
+
+def why_of(earning: Earning) -> Why:
+    """The whole story of a line. Raises LineMoved where the figures changed between two reads."""
+    key = {name: getattr(earning, name) for name in KEY}
+    version = versions([earning.plan_version_id])[earning.plan_version_id]
+    component, rule = version.component(earning.component), version.rule(earning.rule)
+    credit = Credit.objects.filter(**{n: v for n, v in key.items() if n != "component"}).first()
+    tranches = list(Tranche.objects.filter(**key).order_by("index"))
+    revision = DealRevision.objects.select_related("delivery").filter(pk=credit.revision).first() if credit else None
+    if credit is None or revision is None or len(tranches) != len(component.release):
+        raise LineMoved(f"line {earning.pk} changed while it was read")
+    group = Attainment.objects.filter(
+        participant_id=earning.participant_id,
+        plan_id=earning.plan_id,
+        component=earning.component,
+        starts_on=earning.period_starts_on,
+    ).first()
+    steps = explain_line(version.says, component, _facts(earning, version, rule, credit, revision, tranches, group))
+    return Why(
+        earning,
+        version,
+        component,
+        rule,
+        credit,
+        revision,
+        [step for step in steps if step.label_code != "release"],
+        _tier_rows(steps, version.says.currency),
+        _release_rows(component.release, tranches, key),
+    )
+
+
+def whole_minor(rule: CreditRule, revision: DealRevision, currency: str) -> int:
+    """The deal's whole amount in the field that the rule credits."""
+    if rule.amount.startswith("custom."):
+        return parse_money(str(revision.custom[rule.amount.removeprefix("custom.")]), currency)
+    return int(revision.amount_minor or 0)
+
+
+def _facts(
+    earning: Earning,
+    version: Version,
+    rule: CreditRule,
+    credit: Credit,
+    revision: DealRevision,
+    tranches: list[Tranche],
+    group: Attainment | None,
+) -> LineFacts:
+    def number(day: date | None) -> int:
+        return MISSING_DAY if day is None else day_number(day)
+
+    return LineFacts(
+        whole=whole_minor(rule, revision, version.says.currency),
+        rule=version.says.credit_rules.index(rule),
+        role=earning.role,
+        split=earning.split,
+        pot=credit.pot_minor,
+        amount=credit.amount_minor,
+        position=earning.position,
+        before=earning.before_minor,
+        after=earning.after_minor,
+        quota=earning.quota_minor,
+        total=group.total_minor if group else earning.after_minor,
+        band=earning.band,
+        rounded=earning.rounded_minor,
+        earned=earning.earned_minor,
+        waiting=bool(earning.waiting),
+        tranches=tuple(TrancheFacts(t.amount_minor, number(t.trigger_day), number(t.release_day)) for t in tranches),
+    )
+
+
+def exact_words(minor: int | Fraction, currency: str) -> str:
+    """Money for people; where the exact amount lies between two minor units, the one towards zero with dots."""
+    text = format_money(int(minor), currency)
+    return text if int(minor) == minor else f"{text}…"
+
+
+def _tier_rows(steps: list[Step], currency: str) -> list[TierRow]:
+    found = next((step.detail for step in steps if step.label_code == "tiers"), None)
+    if found is None:
+        return []
+    slices = list(found["slices"])
+    rows = []
+    for tier in found["tiers"]:
+        mine = [part for part in slices if part.tier == tier["tier"] and part.rate == tier["rate"]]
+        slices = [part for part in slices if part not in mine]
+        amount, earns = sum(part.amount_in_slice for part in mine), sum(part.earns for part in mine)
+        words = [exact_words(value, currency) if mine else "" for value in (amount, earns)]
+        rows.append(TierRow(percent_text(tier["from"]), percent_text(tier["rate"]), *words, applied=bool(mine)))
+    for part in slices:
+        # What no tier's own rate explains: the part below zero, or what came before and is rated anew.
+        name = "below zero" if part.tier < 0 else "credits before, rated anew"
+        amount, earns = exact_words(part.amount_in_slice, currency), exact_words(part.earns, currency)
+        rows.append(TierRow(name, percent_text(part.rate), amount, earns, applied=True))
+    return rows
+
+
+def _release_rows(release: tuple[Release, ...], tranches: list[Tranche], key: dict[str, Any]) -> list[ReleaseRow]:
+    taken: dict[int, list[BatchLine]] = {}
+    for row in BatchLine.objects.filter(batch__state__in=TAKEN, **key).select_related("batch").order_by("id"):
+        taken.setdefault(row.index, []).append(row)
+    payable = {row.index: row for row in Payable.objects.filter(**key)}
+    return [
+        ReleaseRow(
+            percent_text(entry.share),
+            release_words(entry),
+            entry.at is not None,
+            tranche.amount_minor,
+            tranche.trigger_day,
+            tranche.release_day,
+            tranche.period_starts_on,
+            tuple(taken.get(tranche.index, ())),
+            payable.get(tranche.index),
+        )
+        for entry, tranche in zip(release, tranches, strict=True)
+    ]
+
+
+# ------------------------------------------------------------------ what was sent
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the source said of the deal, the latest first, and how many revisions there are."""
+
+    revisions: list[DealRevision]
+    count: int
+    milestones: list[MilestoneRevision]
+    readings: list[UsageReading]
+
+
+def sent(earning: Earning) -> Sent:
+    deal = earning.deal
+    revisions = DealRevision.objects.filter(endpoint_id=deal.endpoint_id, external_id=deal.external_id)
+    milestones = MilestoneRevision.objects.filter(deal=deal).select_related("delivery").order_by("-event_time", "-id")
+    readings = UsageReading.objects.filter(deal=deal).select_related("delivery").order_by("-day", "-event_time", "-id")
+    return Sent(
+        list(revisions.select_related("delivery").order_by("-version", "-event_time", "-sender_id")[:MANY]),
+        deal.revisions,
+        list(milestones[:MANY]),
+        list(readings[:MANY]),
+    )
+
+
+@dataclass(frozen=True)
+class TeamPart:
+    """Whose part of the deal rolls up: the person, their role and their share of the role's weights."""
+
+    person: Participant
+    role: str
+    weight: int
+    of: int
+
+
+def team_parts(why: Why) -> list[TeamPart]:
+    """For a rolled-up credit: the people below the receiver, on the credit's day, who stand on the deal."""
+    if not why.rolled:
+        return []
+    entry = why.rule.roll_up[why.earning.split - ROLLED_SPLIT]
+    rows = list(
+        DealTeam.objects.filter(deal_id=why.earning.deal_id, role__in=entry.from_roles)
+        .select_related("participant")
+        .order_by("place")
+    )
+    below = set(downline_ids(manager_id=why.earning.participant_id, day=why.earning.credit_date))
+    weights: dict[str, int] = {}
+    for row in rows:
+        weights[row.role] = weights.get(row.role, 0) + row.weight
+    return [TeamPart(r.participant, r.role, r.weight, weights[r.role]) for r in rows if r.participant_id in below]
