@@ -108,24 +108,24 @@ class PayWall(SqlConstraint):
 
 
 class OwnRows(SqlConstraint):
-    """For tables that stand before the tenant is known (memberships): rows of the signed-in user or of the
-    transaction's tenant; none otherwise."""
+    """For tables that stand before the tenant is known (memberships): the signed-in user reads its own rows in every
+    tenant; rows of the transaction's tenant are read and written; none otherwise."""
 
     def create(self, model: type[models.Model]) -> list[str]:
         table = model._meta.db_table
-        rule = (
-            "user_id = nullif(current_setting('app.user_id', true), '')::bigint "
-            "OR tenant_id = nullif(current_setting('app.tenant', true), '')::bigint"
-        )
+        own = "user_id = nullif(current_setting('app.user_id', true), '')::bigint"
+        tenant = "tenant_id = nullif(current_setting('app.tenant', true), '')::bigint"
         return [
             f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
-            f'CREATE POLICY "{self.name}" ON "{table}" USING ({rule}) '
+            f'CREATE POLICY "{self.name}" ON "{table}" FOR SELECT USING ({own})',
+            f'CREATE POLICY "{self.name}_tenant" ON "{table}" USING ({tenant}) '
             "WITH CHECK (tenant_id = (SELECT current_setting('app.tenant')::bigint))",
         ]
 
     def remove(self, model: type[models.Model]) -> list[str]:
         table = model._meta.db_table
         return [
+            f'DROP POLICY IF EXISTS "{self.name}_tenant" ON "{table}"',
             f'DROP POLICY IF EXISTS "{self.name}" ON "{table}"',
             f'ALTER TABLE "{table}" NO FORCE ROW LEVEL SECURITY',
             f'ALTER TABLE "{table}" DISABLE ROW LEVEL SECURITY',
