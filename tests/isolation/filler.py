@@ -1,0 +1,115 @@
+"""A valid row for every tenant-owned model, by looking at its fields: a table that is added later is filled unasked."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.apps import apps
+from django.db import models, transaction
+
+from comp.people.models import Participant, ReportingLine
+from comp.tenancy.models import KeptModel, Tenant, TenantForeignKey, TenantModel, User
+from comp.tenancy.scope import Actor, Pay, tenant_scope
+from payouts.models import Batch, LedgerEntry, LedgerTransaction, Statement
+
+START = date(2026, 1, 1)
+
+#: What the fields alone do not tell: rules between columns.
+SPECIAL: dict[type[models.Model], dict[str, Any]] = {
+    Statement: {"released_minor": 2, "adjustments_minor": -1, "payout_minor": 1},
+    Batch: {"totals": {"USD": 1}},
+    LedgerTransaction: {"entries": 2},
+}
+
+
+def owned() -> list[type[models.Model]]:
+    """Every model whose rows belong to a tenant and stand behind the tenant wall, history included."""
+    found = [m for m in apps.get_models() if issubclass(m, TenantModel) or is_history(m)]
+    return sorted(found, key=lambda model: model._meta.db_table)
+
+
+def is_history(model: type[models.Model]) -> bool:
+    return any(field.name == "history_id" for field in model._meta.fields)
+
+
+def pay_tables() -> list[str]:
+    return [model._meta.db_table for model in owned() if getattr(model, "shows_pay", False)]
+
+
+class Filler:
+    """Rows of one tenant. Two fillers asked for the same rows give two tenants the same names and dates."""
+
+    def __init__(self, slug: str, **tenant: Any) -> None:
+        given = {"slug": slug, "name": "Company", "time_zone": "Europe/Berlin", "currency": "USD", **tenant}
+        self.tenant = Tenant.objects.create(**given)
+        self.user = User.objects.create(username=slug, email=f"{slug}@filler.test")
+        self.rows: dict[type[models.Model], Any] = {}
+        self._made = 0
+
+    def scope(self, pay: Pay | None = None) -> Any:
+        return tenant_scope(self.tenant.pk, actor=Actor.command("filler"), pay=pay or Pay.everyone())
+
+    def fill(self) -> None:
+        """One row at least in every table; the tables of history fill themselves."""
+        with self.scope():
+            for model in owned():
+                if not is_history(model):
+                    self.of(model)
+            for model in self.rows:  # history of a change and of a removal too
+                if issubclass(model, KeptModel) and model is not Batch:
+                    model._base_manager.filter(pk=self.rows[model].pk).update(tenant=self.tenant)
+
+    def of(self, model: type[models.Model]) -> Any:
+        """The tenant's first row of the model."""
+        if model not in self.rows:
+            self.rows[model] = self.entries() if model is LedgerEntry else self.row(model)
+        return self.rows[model]
+
+    def row(self, model: type[models.Model], **given: Any) -> Any:
+        """A new row of the model; what is not given is made up, references point to the tenant's first rows."""
+        self._made += 1
+        said = {**SPECIAL.get(model, {}), **given}
+        if model is ReportingLine:
+            said.setdefault("manager", self.row(Participant))
+        for field in model._meta.concrete_fields:
+            if field.name not in said and field.attname not in said and self._wanted(field):
+                said[field.name] = self._value(field)
+        return model._base_manager.create(**said)
+
+    def entries(self, **given: Any) -> Any:
+        """A posting of two entries that balance: the ledger takes no others."""
+        with transaction.atomic():
+            posting = self.row(LedgerTransaction) if LedgerTransaction in self.rows else self.of(LedgerTransaction)
+            debit = self.row(LedgerEntry, transaction=posting, account="expense", amount_minor=7, **given)
+            self.row(LedgerEntry, transaction=posting, account="payable", amount_minor=-7, **given)
+        return debit
+
+    @staticmethod
+    def _wanted(field: models.Field[Any, Any]) -> bool:
+        if field.primary_key or field.name == "tenant":
+            return False
+        whole = isinstance(field, TenantForeignKey) or field.name == "ends_on"
+        return whole or not (field.null or field.has_default())
+
+    def _value(self, field: models.Field[Any, Any]) -> Any:
+        day = START + timedelta(days=30 * self._made)  # rows of one table never overlap
+        if isinstance(field, models.ForeignKey):
+            to = field.remote_field.model
+            return self.user if to is User else self.of(to)
+        if field.choices:
+            return field.choices[0][0]
+        match field:
+            case models.DateTimeField():
+                return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=self._made)
+            case models.DateField():
+                return day + timedelta(days=29 if field.name.endswith("ends_on") else 0)
+            case models.BooleanField():
+                return True
+            case models.IntegerField():
+                return self._made
+            case models.BinaryField():
+                return b"{}"
+            case models.JSONField():
+                return {}
+        return "USD" if field.name == "currency" else f"{field.name}-{self._made}"[: field.max_length]
