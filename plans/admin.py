@@ -105,7 +105,7 @@ class PlanVersionAdmin(PlansAdmin):
                 messages.success(request, f"{saved} is kept as a draft. Somebody else can publish it.")
                 return redirect("admin:plans_planversion_change", saved.pk)
         elif posted:
-            refusal = [str(problem) for problem in editor.problems]
+            refusal = editor.told
         context = {
             **self._context(request, str(version)),
             "original": version,

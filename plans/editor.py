@@ -115,6 +115,12 @@ class VersionEditor:
         self.problems += errors(check(found))
         return found
 
+    @property
+    def told(self) -> list[str]:
+        """The problems in words, each with the name of its component."""
+        names = {f"components[{place}]": part.name for place, part in enumerate(self.parts)}
+        return [f"{names.get(row.path.split('.')[0], row.path)}: {row.message}" for row in self.problems]
+
     def text(self) -> str:
         """The document as typed, as YAML for the services."""
         return to_yaml(self.typed)

@@ -197,7 +197,7 @@ def _preview(editor: VersionEditor) -> dict[str, Any]:
     """What the form says now, in words and curves, with the curve as it was beside it."""
     document = editor.typed if editor.dates.is_bound else editor.before
     if editor.problems:
-        return {"problems": editor.problems, "parts": []}
+        return {"problems": editor.told, "parts": []}
     compiled = compile_plan(document)
     before: dict[str, Component] = {row.key: row for row in selectors.compiled(editor.version).components}
     changes = diff(editor.before, document)
