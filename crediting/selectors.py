@@ -109,6 +109,12 @@ def questions_of(delivery: RawDelivery) -> list[DataIssue]:
     return [issue for issue in found if (issue.kind, issue.value) in wanted]
 
 
+def standing_delivery(delivery: RawDelivery) -> RawDelivery | None:
+    """The delivery that came first with the same sender's id, and stands."""
+    found = RawDelivery.objects.filter(endpoint_id=delivery.endpoint_id, sender_id=delivery.sender_id)
+    return found.exclude(state=RawDelivery.State.QUARANTINED).first()
+
+
 def outcome(delivery: RawDelivery) -> tuple[Deal, str] | None:
     """The deal that a delivery told of, and in a few words what it said."""
     revision = DealRevision.objects.filter(delivery=delivery).first()

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from comp.core.money import format_money
-from comp.people.models import Participant
+from comp.people.models import CreditRole, Participant
 from comp.people.selectors import downline_ids
 from comp.tenancy.capabilities import Can
 from comp.web.access import anyone
@@ -57,6 +57,7 @@ def deal(request: HttpRequest, tenant: str, deal: int) -> HttpResponse:
     team: list[list[Any]] = history[-1].team
     ids = {member[1] for revision in history for member in revision.team}
     names = dict(Participant.objects.filter(id__in=ids).values_list("id", "name"))
+    roles = dict(CreditRole.objects.values_list("key", "name"))
     context = {
         "deal": row,
         "facts": list(_facts(row)),
@@ -64,7 +65,7 @@ def deal(request: HttpRequest, tenant: str, deal: int) -> HttpResponse:
             Fact(name.replace("_", " "), "none" if value is None else value)
             for name, value in sorted(row.custom.items())
         ],
-        "team": [(names.get(person, "unknown"), role, weight) for role, person, weight in team],
+        "team": [(names.get(person, "unknown"), roles.get(role, role), weight) for role, person, weight in team],
         "weights": len({weight for _, _, weight in team}) > 1,
         "events": _events(tenant, history, names),
         "milestones": selectors.milestones(row),

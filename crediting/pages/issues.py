@@ -131,6 +131,7 @@ def _draw(request: HttpRequest, row: DataIssue, form: Form | None, status: int =
         "sectors": selectors.candidates(kind=Kind.SECTOR) if row.kind == Kind.SECTOR else [],
         "may_search": form is not None and row.kind != Kind.SECTOR,
         "body": bytes(row.first_delivery.body),
+        "standing": selectors.standing_delivery(row.first_delivery) if row.kind == "conflict" else None,
         "crumbs": [Link("Data quality", reverse("issue_list", kwargs={"tenant": tenant}))],
     }
     return render(request, "crediting/issue.html", context, status=status)

@@ -86,22 +86,21 @@ def _take_all(pending: Sequence[RawDelivery]) -> list[Change]:
             log.exception("delivery %s failed", delivery.pk)
             name = type(error).__name__
             question = Question("adapter", f"storing: {name}", f"Deliveries could not be stored: {name}.")
-            _set_aside({delivery.pk: [question]}, [delivery], State.PARKED, f"{name}: {error}"[:2000])
+            _set_aside({delivery.pk: [question]}, [delivery], {delivery.pk: f"{name}: {error}"[:2000]})
     return changes
 
 
-def _set_aside(
-    questions: dict[int, list[Question]], deliveries: Sequence[RawDelivery], state: str, error: str = ""
-) -> None:
-    """Deliveries that wait for answers, or are parked with what is wrong with them."""
+def _set_aside(questions: dict[int, list[Question]], deliveries: Sequence[RawDelivery], parked: dict[int, str]) -> None:
+    """Deliveries that wait for answers, or are `parked` with what is wrong with them."""
     now = timezone.now()
     asked = []
     for delivery in deliveries:
         own = list({(q.kind, q.value): q for q in questions[delivery.pk]}.values())
         asked += [(delivery, question) for question in own]
-        delivery.state, delivery.attempts, delivery.processed_at = state, delivery.attempts + 1, now
+        delivery.state = State.PARKED if delivery.pk in parked else State.WAITING
+        delivery.attempts, delivery.processed_at = delivery.attempts + 1, now
         delivery.waits_for = [[question.kind, question.value] for question in own]
-        delivery.error = error or "\n".join(question.message for question in own)
+        delivery.error = parked.get(delivery.pk) or "\n".join(question.message for question in own)
     RawDelivery.objects.bulk_update(
         deliveries, ["state", "attempts", "processed_at", "waits_for", "error"], batch_size=LIMIT
     )
@@ -174,7 +173,7 @@ class Take:
         for delivery, event, fact in facts:
             sector = names.get(delivery.endpoint_id, Kind.SECTOR, fact.sector) if fact.sector else ""
             if sector is None:
-                self._ask(delivery, Kind.SECTOR, fact.sector, f"The sector {fact.sector!r} has not been seen before.")
+                self._ask(delivery, Kind.SECTOR, fact.sector, f"The sector “{fact.sector}” has not been seen before.")
                 continue
             account = names.get(delivery.endpoint_id, Kind.ACCOUNT, fact.account)
             key = keys[account] if account else fact.account
@@ -228,7 +227,7 @@ class Take:
     def _meaning(self, delivery: RawDelivery, kind: str, word: str, what: str) -> Any:
         found = self.names.get(delivery.endpoint_id, kind, word)
         if found is None:
-            named = f"{word!r} is no {what} known here." if word else f"Deals came with an empty {kind}."
+            named = f"“{word}” is no {what} known here." if word else f"Deals came with an empty {kind}."
             self._ask(delivery, kind, word, named)
         return found
 
@@ -263,9 +262,5 @@ class Take:
             state=State.DONE, attempts=F("attempts") + 1, processed_at=timezone.now(), waits_for=[], error=""
         )
         aside = [delivery for delivery in self.deliveries if delivery.pk in self.questions]
-        waiting = [delivery for delivery in aside if delivery.pk not in self.parked]
-        if waiting:
-            _set_aside(self.questions, waiting, State.WAITING)
-        for delivery in aside:
-            if delivery.pk in self.parked:
-                _set_aside(self.questions, [delivery], State.PARKED, self.parked[delivery.pk])
+        if aside:
+            _set_aside(self.questions, aside, self.parked)

@@ -104,6 +104,7 @@ def test_the_deal_tells_its_story_down_to_the_body(crm: Sender, ops: Client) -> 
         "$4,514.00",
         "amount none → $4,514.00",
         "Ann (ae) → Bob (ae)",
+        "Account executive",
         "go-live",
         "25.0%",
         "margin",

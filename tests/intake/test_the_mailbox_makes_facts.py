@@ -23,7 +23,8 @@ from crediting.models import (
     RawDelivery,
     UsageReading,
 )
-from crediting.services import facts
+from crediting.services import facts, mailbox
+from crediting.services.locks import INTAKE
 from tests.factories import company
 from tests.intake.sending import Sender, catalogue, deal, event, sender
 
@@ -255,3 +256,21 @@ def test_five_hundred_deliveries_take_a_bounded_number_of_queries(
     with crm.company.scope():
         assert Deal.objects.count() == 500
         assert Message.objects.filter(topic="facts.changed").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_drain_gives_way_to_another_that_takes_long(
+    crm: Sender, owner_connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "DRAIN_WAIT", "50ms")
+    tenant = crm.company.tenant.pk
+    crm.send(deal())
+    with owner_connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [INTAKE, tenant])
+        assert cursor.fetchone() == (True,)
+        assert mailbox.mailbox_drain(tenant) == 1
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [INTAKE, tenant])
+    with crm.company.scope():
+        assert RawDelivery.objects.get().state == "pending"
+    assert mailbox.mailbox_drain(tenant) == 1
+    assert mailbox.mailbox_drain(tenant) == 0

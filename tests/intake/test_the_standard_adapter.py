@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import random
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from crediting.intake.facts import DealFact, Event, Member
 from crediting.intake.standard import adapt
 from tests.intake.sending import deal, event
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def taken(body: dict[str, Any] | bytes) -> Event:
@@ -162,3 +166,50 @@ def test_ten_thousand_mangled_bodies_raise_nothing() -> None:
             else:
                 del body[at : at + chance.randrange(1, 12)]
         assert isinstance(adapt(bytes(body)), Event | list)
+
+
+SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "events.schema.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        deal(kind, stage=kind if kind != "updated" else "won")
+        for kind in ("prospecting", "engaged", "won", "lost", "updated")
+    ]
+    + [
+        deal(
+            team=[{"role": "se", "person": "bob", "weight": 2}], custom={"a": 1.5, "b": None}, version=1, territory=None
+        )
+    ]
+    + [deal(owner=None, product="", account=None, amount=None), deal(amount=12.5), deal(team=None, custom=None)]
+    + [event("account.updated", account="A", name=None, sector="x", country=None)]
+    + [event("milestone.withdrawn", deal="D", milestone="go-live", on="2026-01-01", version=2)]
+    + [event("usage.reading", deal="D", on="2026-01-01", used=0, contracted=0)],
+)
+def test_the_documented_schema_and_the_adapter_accept_the_same(body: dict[str, Any]) -> None:
+    SCHEMA.validate(body)
+    taken(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [deal(deal=""), deal(stage="lost"), deal("updated"), deal(amount="1e3"), deal(amount="1_0"), deal(version=-1)]
+    + [
+        deal(ammount="1"),
+        deal(team=[{"role": "se"}]),
+        deal(custom={"A b": 1}),
+        deal(custom={"a": []}),
+        deal(currency="usd"),
+    ]
+    + [event("usage.reading", deal="D", on="2026-01-01", used=-1, contracted=0), event("deal.exploded")]
+    + [
+        event("milestone.reached", deal="D", milestone="Go live", on="2026-01-01"),
+        deal(at="yesterday"),
+        deal(close_date=5),
+    ]
+    + [{key: value for key, value in deal().items() if key != left} for left in ("type", "timestamp", "data")],
+)
+def test_the_documented_schema_and_the_adapter_refuse_the_same(body: dict[str, Any]) -> None:
+    assert not SCHEMA.is_valid(body)
+    wrong(body)
