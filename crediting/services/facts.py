@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from comp.core.days import DayError, parse_day
 from comp.core.money import plain_money
 from crediting.intake.facts import DealFact, Event, MilestoneFact, UsageFact
 from crediting.models import (
@@ -77,7 +78,7 @@ class Moved:
 
     deal: Deal
     revision: DealRevision
-    was_dates: tuple[date | None, date | None]
+    was: Deal | None
     was_team: Team = field(default_factory=list)
 
 
@@ -121,8 +122,7 @@ def deals_store(*, rows: Sequence[DealRow], known: dict[DealKey, Deal]) -> list[
         )
         upserted.append(deal)
         if newer:
-            was = (before.close_date, before.engage_date) if before else (None, None)
-            moved.append(Moved(deal, newest, was, teams.get(before.pk, []) if before else []))
+            moved.append(Moved(deal, newest, before, teams.get(before.pk, []) if before else []))
     Deal.objects.bulk_create(
         upserted,
         update_conflicts=True,
@@ -205,25 +205,25 @@ def accounts_store(*, rows: Sequence[AccountRow]) -> tuple[list[Change], set[str
         unique_fields=["tenant", "key"],
         update_fields=["name", "sector", "country", "version", "event_time", "sender_id"],
     )
-    changes = []
+    changes: list[Change] = []
     deals = list(Deal.objects.filter(account_id__in=altered).order_by("id")) if altered else []
     teams = teams_of(deal.pk for deal in deals)
     for deal in deals:
         row = altered[deal.account_id or 0]
         label = f"Account {row.name}: sector {row.sector or 'none'}, country {row.country or 'none'}"
-        changes.append(change(deal, "deal", label, row.delivery.pk, teams.get(deal.pk, [])))
-    return [one for one in changes if one["dates"]], newest.keys() - known.keys()
+        changes += change(deal, "deal", label, row.delivery.pk, teams.get(deal.pk, []))
+    return changes, newest.keys() - known.keys()
 
 
 def deal_changes(moved: Iterable[Moved]) -> list[Change]:
     """What to tell of deals that moved: people and dates of before and after. One that has no date on either side can
     credit nothing."""
-    changes = []
+    changes: list[Change] = []
     for one in moved:
         label = f"Deal {one.deal.external_id} {one.deal.stage}{_amount(one.deal)}"
         team = [*one.was_team, *one.revision.team]
-        changes.append(change(one.deal, "deal", label, one.revision.delivery_id, team, one.was_dates))
-    return [one for one in changes if one["dates"]]
+        changes += change(one.deal, "deal", label, one.revision.delivery_id, team, one.was)
+    return changes
 
 
 def change(
@@ -232,21 +232,28 @@ def change(
     label: str,
     delivery: int,
     team: Iterable[Sequence[Any]],
-    was_dates: tuple[date | None, date | None] = (None, None),
-) -> Change:
-    """One entry of "facts.changed"."""
+    was: Deal | None = None,
+) -> list[Change]:
+    """The entry of "facts.changed"; none for a deal that has no date, was or is: it can credit nothing."""
+    states = [deal, was] if was else [deal]
     dates = {
-        "close_date": sorted({day.isoformat() for day in (deal.close_date, was_dates[0]) if day}),
-        "engage_date": sorted({day.isoformat() for day in (deal.engage_date, was_dates[1]) if day}),
+        "close_date": sorted({state.close_date.isoformat() for state in states if state.close_date}),
+        "engage_date": sorted({state.engage_date.isoformat() for state in states if state.engage_date}),
     }
-    return {
-        "deal": deal.pk,
-        "kind": kind,
-        "label": label,
-        "delivery": delivery,
-        "participants": sorted({member[1] for member in team}),
-        "dates": dates if any(dates.values()) else {},
-    }
+    if not any(dates.values()) and not any(_is_day(value) for state in states for value in state.custom.values()):
+        return []
+    people = sorted({member[1] for member in team})
+    return [
+        {"deal": deal.pk, "kind": kind, "label": label, "delivery": delivery, "participants": people, "dates": dates}
+    ]
+
+
+def _is_day(value: object) -> bool:
+    """Whether a plan could take a custom field's value for its credit date."""
+    try:
+        return isinstance(value, str) and bool(parse_day(value))
+    except DayError:
+        return False
 
 
 # ------------------------------------------------------------------ pieces
@@ -311,7 +318,7 @@ def _news(
 ) -> list[Change]:
     """What stands otherwise than before, on deals that have a date."""
     teams = teams_of(deals)
-    changes = []
+    changes: list[Change] = []
     for key, row in _greatest(added, by).items():
         old = before.get(key)
         if old is not None and order_of(row) < order_of(old):
@@ -319,8 +326,8 @@ def _news(
         if old is None or any(getattr(old, column) != getattr(row, column) for column in shows):
             deal = deals[row.deal_id]
             kind, text = label(deal, row)
-            changes.append(change(deal, kind, text, row.delivery_id, teams.get(deal.pk, [])))
-    return [one for one in changes if one["dates"]]
+            changes += change(deal, kind, text, row.delivery_id, teams.get(deal.pk, []))
+    return changes
 
 
 def _milestone_label(deal: Deal, row: MilestoneRevision) -> tuple[str, str]:

@@ -113,6 +113,12 @@ def test_a_deal_that_has_no_date_is_not_told_of(crm: Sender) -> None:
     with crm.company.scope():
         assert Deal.objects.count() == 1
         assert news() == []
+    crm.send(deal("prospecting", version=1, engage_date=None, amount=None, custom={"signed_on": "2026-02-01"}))
+    crm.drain()
+    crm.send(deal("prospecting", version=2, engage_date=None, amount=None))
+    crm.drain()
+    with crm.company.scope():
+        assert len(news()) == 2  # a plan may take a custom date for its credit date: that it came and that it went
 
 
 def test_milestones_and_readings_wait_for_their_deal(crm: Sender) -> None:
