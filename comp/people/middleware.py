@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from comp.people.selectors import downline_ids, own_participant
@@ -39,7 +40,8 @@ class TenantMiddleware:
             tenants = memberships(request.user.pk)
         found = tenants.get(slug)
         if found is None:
-            return self._stranger(request)
+            # No company visited yet: the front door finds the one, or asks.
+            return self._stranger(request) if slug else redirect("start")
         tenant, roles, pay_groups = found
         request.session[SESSION_TENANT] = slug
         trace = request.headers.get("X-Request-ID", "")[:64] or uuid.uuid4().hex

@@ -70,6 +70,9 @@ def test_it_opens_for_those_who_may_edit_something_here(acme: Company, version: 
         client = within(member(acme, role))
         answer = client.get(index, follow=True)
         assert answer.status_code == 403, role
+    fresh = Client()
+    fresh.force_login(olga, backend="django.contrib.auth.backends.ModelBackend")
+    assert fresh.get(index)["Location"] == "/"  # no company visited yet
     policy = within(olga).get(index)["Content-Security-Policy"]
     assert (
         "'unsafe-eval'" in policy
