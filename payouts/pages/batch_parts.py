@@ -22,6 +22,8 @@ from payouts.models import Batch, Earning
 from payouts.selectors_batches import Open, PersonRow, Subject
 
 PER_PAGE = 50
+#: How many people stand among the exceptions; beyond it a list is no longer looked through. The CSV by person has all.
+SHOWN_FIRST = 30
 VIEWS = ("people", "deals", "lines")
 
 
@@ -51,13 +53,15 @@ def figures(request: HttpRequest, subject: Subject, people: Sequence[PersonRow])
         }
         for code in sorted({*now, *before})
     ]
+    remarkable = reads.exceptions_among(people)
     nothing = {"currency": request.tenant.currency, "minor": 0, "before": None, "change": ""}  # type: ignore[attr-defined]
     return {
         "sums": sums,
         "first": sums[0] if sums else nothing,
         "others": sums[1:],
         "last": last,
-        "exceptions": [_told(person) for person in reads.exceptions_among(people)],
+        "exceptions": [_told(person) for person in remarkable[:SHOWN_FIRST]],
+        "exception_count": len(remarkable),
         "people_count": len({p.participant_id for p in people if p.lines}),
         "line_count": sum(p.lines for p in people),
     }
