@@ -1,0 +1,186 @@
+"""A full recomputation, held against moving the same bytes (the COPY floor) and against set-based SQL, in turns."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from psycopg2.extensions import connection as Connection
+
+from tests.bench.ground import Company, Ground, company, facts
+from tests.bench.report import Figure, Report, load
+
+#: The bulk results: with the facts, what the floor moves.
+MOVED = ("crediting_credit", "payouts_earning", "payouts_tranche")
+WRITTEN = (*MOVED, "payouts_attainment", "payouts_payable")
+FACTS = (
+    "SELECT id, revision_id, event_time, endpoint_id, external_id, stage, amount_minor, close_date FROM crediting_deal",
+    "SELECT deal_id, place, role, participant_id, weight FROM crediting_dealteam",
+)
+
+
+def measure(place: Ground, report: Report, *, deals: int, people: int, rounds: int) -> None:
+    """Adds full_recompute_vs_copy_floor and full_recompute_vs_sql."""
+    report.say(f"a company of {people} people with {deals:,} deals, 2 credits each")
+    where = company("bulk", people)
+    facts(place, where, deals)
+    samples: dict[str, list[float]] = defaultdict(list)
+    with closing(place.admin()) as admin:
+        _copies(admin)
+        for number in range(rounds):
+            _empty(admin)
+            samples["ours"].append(_ours(where, report, samples))
+            samples["floor"].append(_floor(place, admin))
+            samples["sql"].append(_sql(admin, where))
+            if number == 0:
+                check_equal(admin, where)
+                report.say("the rows by SQL equal the product's own, all columns")
+            report.say(
+                f"round {number + 1} of {rounds}: recompute {samples['ours'][-1]:.1f} s, "
+                f"COPY floor {samples['floor'][-1]:.1f} s, SQL {samples['sql'][-1]:.1f} s, load {load()}"
+            )
+        _empty(admin)
+    note = f"{deals:,} deals, 2 credits each, {people} people; recompute / floor of the same round"
+    ratios = [ours / floor for ours, floor in zip(samples["ours"], samples["floor"], strict=True)]
+    report.add(Figure("full_recompute_vs_copy_floor", "x", tuple(ratios), note=note))
+    ratios = [sql / ours for sql, ours in zip(samples["sql"], samples["ours"], strict=True)]
+    note = "SQL time / our time: above 1 the product is faster; rows checked equal"
+    report.add(Figure("full_recompute_vs_sql", "x", tuple(ratios), note=note))
+    report.details["full_recompute_s"] = {
+        name: [round(value, 2) for value in values] for name, values in samples.items()
+    } | {"deals": deals, "load": load()}
+
+
+def _ours(where: Company, report: Report, samples: dict[str, list[float]]) -> float:
+    from comp.tenancy.scope import Actor, Pay, tenant_scope
+    from payouts.services.scopes import scopes_everything, scopes_recompute
+
+    with tenant_scope(where.tenant, actor=Actor.command("bench"), pay=Pay.everyone()):
+        scopes_everything(label="Benchmark")
+    start = time.monotonic()
+    with stages(samples):
+        while scopes_recompute(where.tenant):
+            pass
+    return time.monotonic() - start
+
+
+def _floor(place: Ground, admin: Connection) -> float:
+    """COPY out of the facts and COPY in of the rows that stand, into copies of the tables with their indexes."""
+    files = {table: place.data / f"{table}.copy" for table in MOVED}
+    columns = {table: _columns(admin, table) for table in MOVED}
+    with admin.cursor() as cursor:
+        for table, file in files.items():
+            with file.open("wb") as out:
+                cursor.copy_expert(f"COPY {table} ({columns[table]}) TO STDOUT (FORMAT binary)", out)
+        cursor.execute("CHECKPOINT")
+        start = time.monotonic()
+        cursor.execute("BEGIN")
+        with Path(os.devnull).open("wb") as nowhere:
+            for query in FACTS:
+                cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", nowhere)
+        for table, file in files.items():
+            with file.open("rb") as rows:
+                cursor.copy_expert(f"COPY bench.{table} ({columns[table]}) FROM STDIN (FORMAT binary)", rows)
+        cursor.execute("COMMIT")
+        taken = time.monotonic() - start
+        for table, file in files.items():
+            file.unlink()
+            cursor.execute(f"TRUNCATE bench.{table}")
+        cursor.execute("CHECKPOINT")
+    return taken
+
+
+def _sql(admin: Connection, where: Company) -> float:
+    """tests/bench/reference.sql, past the walls and with ample memory, into the same copies."""
+    statements = (Path(__file__).parent / "reference.sql").read_text().split(";\n")
+    start = time.monotonic()
+    with admin.cursor() as cursor:
+        cursor.execute("BEGIN; SET LOCAL work_mem = '256MB'")
+        for statement in statements:
+            cursor.execute(statement, {"tenant": where.tenant})
+        cursor.execute("COMMIT")
+    return time.monotonic() - start
+
+
+def check_equal(admin: Connection, where: Company) -> None:
+    """Raises AssertionError where the two ways differ in any row; ids and causes apart, which are not figures."""
+    with admin.cursor() as cursor:
+        for table in WRITTEN:
+            columns = _columns(admin, table, without=("id", "cause_id"))
+            one = f"SELECT count(*), sum(hashtextextended(({columns})::text, 0)) FROM"
+            cursor.execute(f"{one} {table} WHERE tenant_id = %s", [where.tenant])
+            ours = cursor.fetchone()
+            cursor.execute(f"{one} bench.{table}")
+            theirs = cursor.fetchone()
+            assert ours and ours[0] and ours == theirs, f"{table}: (rows, digest) {ours} by us, {theirs} by SQL"
+
+
+def _copies(admin: Connection) -> None:
+    with admin.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA bench")
+        for table in WRITTEN:
+            cursor.execute(f"CREATE TABLE bench.{table} (LIKE {table} INCLUDING ALL)")
+
+
+def _empty(admin: Connection) -> None:
+    """No figures stand, as before a first computation."""
+    with admin.cursor() as cursor:
+        standing = ", ".join((*WRITTEN, "payouts_statement", *(f"bench.{table}" for table in WRITTEN)))
+        cursor.execute(f"TRUNCATE {standing}; CHECKPOINT")
+
+
+def _columns(admin: Connection, table: str, without: tuple[str, ...] = ("id",)) -> str:
+    with admin.cursor() as cursor:
+        cursor.execute(
+            "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attname) FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attname <> ALL(%s)",
+            [table, list(without)],
+        )
+        [(columns,)] = cursor.fetchall()
+    return str(columns)
+
+
+STAGES = {
+    "read": "payouts.services.recompute.read_batch",
+    "kernel": "payouts.services.recompute.calculate",
+    "columns": "payouts.services.recompute.figures",
+    "standing": "payouts.services.recompute.standing",
+    "compare": "payouts.services.recompute.differences",
+    "write": "payouts.services.recompute.load",
+    "payables": "payouts.services.recompute.payables_write",
+}
+
+
+@contextmanager
+def stages(samples: dict[str, list[float]]) -> Iterator[None]:
+    """Adds to `samples` how long each stage of a recomputation took, in seconds."""
+    from pydoc import locate
+
+    spent: dict[str, float] = dict.fromkeys(STAGES, 0.0)
+
+    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            start = time.monotonic()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent[name] += time.monotonic() - start
+
+        return call
+
+    patches = [patch(path, timed(name, locate(path))) for name, path in STAGES.items()]  # type: ignore[arg-type]
+    for each in patches:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in patches:
+            each.stop()
+        for name, seconds in spent.items():
+            samples[f"stage_{name}"].append(seconds)
