@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
-from tests.bench import recompute
+from tests.bench import hooks, recompute
 from tests.bench.ground import ground
 from tests.bench.report import Report
+
+
+HOOKS: dict[str, Any] = {"people": 200, "deals": 6_000, "accept_seconds": 5, "samples": 3, "seconds": 60}
+QUICK_HOOKS: dict[str, Any] = {"people": 20, "deals": 600, "accept_seconds": 0.5, "samples": 1, "seconds": 2}
+RECOMPUTE = {"deals": 1_000_000, "people": 1_000}
+QUICK_RECOMPUTE = {"deals": 20_000, "people": 40}
 
 
 def main() -> int:
@@ -18,13 +26,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of the full recomputation")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     given = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(130))  # the servers are stopped on the way out
     report = Report(quick=given.quick)
     with ground(report) as place:
+        if given.only != "recompute":
+            size = QUICK_HOOKS if given.quick else HOOKS
+            hooks.measure(place, report, **size)
         if given.only != "hooks":
-            if given.quick:
-                recompute.measure(place, report, deals=20_000, people=40, rounds=1)
-            else:
-                recompute.measure(place, report, deals=1_000_000, people=1_000, rounds=given.rounds)
+            size = QUICK_RECOMPUTE if given.quick else RECOMPUTE
+            recompute.measure(place, report, **size, rounds=1 if given.quick else given.rounds)
     report.write(given.out)
     print(f"\n{report.table()}\n\nWritten to {given.out}; machine and stages stand there too.")
     return 0 if all(figure.ok is not False for figure in report.figures) else 1

@@ -7,7 +7,7 @@ INSERT INTO crediting_dealrevision (id, tenant_id, endpoint_id, external_id, del
     stage, amount_minor, currency, close_date, engage_date, product_id, account_id, territory, custom, team, recorded_at)
 SELECT %(base)s + i, %(tenant)s, %(endpoint)s, 'D' || lpad(i::text, 8, '0'), %(base)s + i, 1,
     timestamptz '2025-01-01 00:00Z' + i * interval '30 seconds', 'msg-' || i, 'won', 100000 + i::bigint * 7919 %% 1000003, 'USD',
-    date '2025-01-01' + (i %% 365)::int, date '2024-12-01', NULL, NULL, '', '{}',
+    date '2025-01-01' + (i %% %(days)s)::int, date '2024-12-01', NULL, NULL, '', '{}',
     jsonb_build_array(
         jsonb_build_array('ae', (%(sellers)s::bigint[])[1 + i * 31 %% cardinality(%(sellers)s::bigint[])], 1),
         jsonb_build_array('se', (%(helpers)s::bigint[])[1 + i * 17 %% cardinality(%(helpers)s::bigint[])], 1)), now()

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from psycopg2.extensions import connection as Connection
 
 from tests.bench.ground import Company, Ground, company, facts
-from tests.bench.report import Figure, Report, load
+from tests.bench.report import Report, load, typical
 
 #: The bulk results: with the facts, what the floor moves.
 MOVED = ("crediting_credit", "payouts_earning", "payouts_tranche")
@@ -27,9 +27,14 @@ FACTS = (
 
 def measure(place: Ground, report: Report, *, deals: int, people: int, rounds: int) -> None:
     """Adds full_recompute_vs_copy_floor and full_recompute_vs_sql."""
+    from comp.tenancy.scope import Actor, tenant_scope
+    from crediting.services.endpoints import endpoint_create
+
     report.say(f"a company of {people} people with {deals:,} deals, 2 credits each")
     where = company("bulk", people)
-    facts(place, where, deals)
+    with tenant_scope(where.tenant, actor=Actor.command("bench")):
+        endpoint, _ = endpoint_create(key="crm", name="CRM")
+    facts(place, where, deals, days=365, endpoint=endpoint.pk)
     samples: dict[str, list[float]] = defaultdict(list)
     with closing(place.admin()) as admin:
         _copies(admin)
@@ -48,10 +53,10 @@ def measure(place: Ground, report: Report, *, deals: int, people: int, rounds: i
         _empty(admin)
     note = f"{deals:,} deals, 2 credits each, {people} people; recompute / floor of the same round"
     ratios = [ours / floor for ours, floor in zip(samples["ours"], samples["floor"], strict=True)]
-    report.add(Figure("full_recompute_vs_copy_floor", "x", tuple(ratios), note=note))
+    report.add(typical("full_recompute_vs_copy_floor", "x", ratios, note))
     ratios = [sql / ours for sql, ours in zip(samples["sql"], samples["ours"], strict=True)]
     note = "SQL time / our time: above 1 the product is faster; rows checked equal"
-    report.add(Figure("full_recompute_vs_sql", "x", tuple(ratios), note=note))
+    report.add(typical("full_recompute_vs_sql", "x", ratios, note))
     report.details["full_recompute_s"] = {
         name: [round(value, 2) for value in values] for name, values in samples.items()
     } | {"deals": deals, "load": load()}

@@ -18,23 +18,20 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure: the median of its samples. `goal` is a bound in words that `ok` was judged by, None where it is
+    """One figure and the samples that show its spread; `goal` is the bound that `ok` was judged by, None where it is
     reported only."""
 
     name: str
     unit: str
+    value: float
     samples: tuple[float, ...]
     goal: str | None = None
     ok: bool | None = None
     note: str = ""
 
-    @property
-    def value(self) -> float:
-        return round(median(self.samples), 3)
-
     def shown(self) -> dict[str, Any]:
         return {
-            "value": self.value,
+            "value": round(self.value, 3),
             "unit": self.unit,
             "goal": self.goal,
             "ok": self.ok,
@@ -43,9 +40,9 @@ class Figure:
         }
 
 
-def at_most(name: str, unit: str, samples: Sequence[float], bound: float, note: str = "") -> Figure:
-    """A figure whose median must stay below a bound."""
-    return Figure(name, unit, tuple(samples), f"< {bound:g}", median(samples) < bound, note)
+def typical(name: str, unit: str, samples: Sequence[float], note: str) -> Figure:
+    """The median of several measurements, without a goal."""
+    return Figure(name, unit, median(samples), tuple(samples), note=note)
 
 
 @dataclass(slots=True)
@@ -63,7 +60,7 @@ class Report:
 
     def add(self, figure: Figure) -> None:
         self.figures.append(figure)
-        self.say(f"{figure.name} = {figure.value:g} {figure.unit}")
+        self.say(f"{figure.name} = {figure.value:.2f} {figure.unit}")
 
     def table(self) -> str:
         lines = [f"{'figure':<28} {'value':>10} {'unit':<6} {'min - max':>21} {'n':>3}  {'goal':<8} ok"]

@@ -1,0 +1,268 @@
+"""Webhooks on the product's own stack: how many are accepted a second, and how long until the figure has changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg2
+
+from comp.local import run
+from comp.local.dev import CHECKOUT
+from comp.local.process import free_port, log_tail
+from tests.bench.ground import QUARTERS, Company, Ground, company, facts
+from tests.bench.report import Figure, Report, load, typical
+
+GOAL_MS = 1000
+DAYS = 90  # a quarter
+POLL_SECONDS = 0.005
+#: How long figures may take after the last event before the run is given up.
+PATIENCE = 60
+
+#: Credits of the sellers on deals that wait to be seen, with what they must become. By the keys of both tables.
+_SEEN = """
+SELECT w.external_id FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS w(external_id, participant_id, amount)
+JOIN crediting_deal d ON d.endpoint_id = %s AND d.external_id = w.external_id
+JOIN payouts_earning e ON e.participant_id = w.participant_id AND e.deal_id = d.id AND e.role = 'ae'
+WHERE e.credit_minor = w.amount
+"""
+
+
+def measure(
+    place: Ground, report: Report, *, people: int, deals: int, accept_seconds: float, samples: int, seconds: int
+) -> None:
+    """Adds webhook_accept_per_s, event_to_figure_p50_ms and event_to_figure_p99_ms."""
+    report.say(f"a company of {people} people with {deals:,} deals in one quarter")
+    live = _Live(place, people, deals)
+    with live.processes("web"):
+        rates = [live.accepted(accept_seconds, run_no) for run_no in range(samples)]
+        note = f"2 gunicorn workers, {live.CONNECTIONS} connections, worker stopped; load {load()}"
+        report.add(typical("webhook_accept_per_s", "1/s", rates, note))
+        with live.processes("worker", "beat"):
+            report.say("worker and beat; first they take what was accepted")
+            live.settle()
+            report.say(f"{50 * seconds:,} events, 50 a second")
+            waits = live.followed(rate=50, seconds=seconds)
+    # Each tenth of the time is a sample, so that the spread shows how steady it was.
+    parts = [sorted(waits[k * len(waits) // 10 : (k + 1) * len(waits) // 10]) for k in range(10)]
+    note = f"{len(waits):,} events at 50/s, {people} people, {deals * 2 // people} deals each; load {load()}"
+    ordered = sorted(waits)
+    middle, late = (tuple(_at(part, share) for part in parts if part) for share in (0.5, 0.99))
+    report.add(Figure("event_to_figure_p50_ms", "ms", _at(ordered, 0.5), middle, note=note))
+    p99 = _at(ordered, 0.99)
+    report.add(Figure("event_to_figure_p99_ms", "ms", p99, late, f"< {GOAL_MS}", p99 < GOAL_MS, note))
+    report.details["event_to_figure_ms"] = {"max": round(ordered[-1], 1), "p95": round(_at(ordered, 0.95), 1)}
+
+
+def _at(ordered: Sequence[float], share: float) -> float:
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+class _Live:
+    CONNECTIONS = 8
+
+    def __init__(self, place: Ground, people: int, deals: int) -> None:
+        from comp.tenancy.scope import Actor, Pay, tenant_scope
+        from crediting.services.catalogue import account_create, product_create
+        from crediting.services.endpoints import endpoint_create
+
+        self.place = place
+        self.port = free_port()
+        self.where: Company = company("live", people)
+        with tenant_scope(self.where.tenant, actor=Actor.command("bench"), pay=Pay.everyone()):
+            endpoint, self.secret = endpoint_create(key="crm", name="CRM")
+            product_create(key="gtx", name="GTX")
+            account_create(key="acme", name="Acme")
+        self.endpoint, self.path = endpoint.pk, f"/hooks/{endpoint.token}/"
+        self.deals = deals
+        facts(place, self.where, deals, days=DAYS, endpoint=endpoint.pk)
+        self._recompute()
+
+    def _recompute(self) -> None:
+        from comp.tenancy.scope import Actor, Pay, tenant_scope
+        from payouts.services.scopes import scopes_everything, scopes_recompute
+
+        with tenant_scope(self.where.tenant, actor=Actor.command("bench"), pay=Pay.everyone()):
+            scopes_everything(label="Benchmark")
+        while scopes_recompute(self.where.tenant):
+            pass
+
+    @contextmanager
+    def processes(self, *names: str) -> Iterator[None]:
+        """Processes of `make run`, by its own commands; ended in any case."""
+        commands = run.processes(self.place.data, self.port)
+        log = self.place.data / f"{names[0]}.log"
+        with log.open("wb") as output:
+            started = [
+                subprocess.Popen(commands[name], cwd=CHECKOUT, env=self.place.env, stdout=output, stderr=output)
+                for name in names
+            ]
+            try:
+                if "web" in names:
+                    self._wait_for_web(started[0])
+                yield
+                ended = [name for name, process in zip(names, started, strict=True) if process.poll() is not None]
+                if ended:
+                    raise RuntimeError(f"{', '.join(ended)} ended by itself:\n{log_tail(log, 30)}")
+            finally:
+                for process in started:
+                    process.terminate()
+                for process in started:
+                    try:
+                        process.wait(timeout=15)
+                    except subprocess.TimeoutExpired:
+                        process.kill()
+                        process.wait()
+
+    def _wait_for_web(self, web: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and web.poll() is None:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/", timeout=5).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError(f"the web process did not answer:\n{log_tail(self.place.data / 'web.log', 30)}")
+
+    def accepted(self, seconds: float, run_no: int) -> float:
+        """Deliveries answered 202 a second, sent as fast as they are answered."""
+        half = len(self.where.sellers)
+        events = [
+            (f"open-{run_no}-{i}", self._event("engaged", f"O{run_no}-{i}", i % half, i % half, 100_00, None))
+            for i in range(int(seconds * 3000))
+        ]
+        with self._client(events, seconds=seconds, rate=None) as client:
+            times = [when for _, when in self._answers(client)]
+        return (len(times) - 1) / (max(times) - min(times))
+
+    def settle(self) -> None:
+        """Waits until nothing waits: no delivery, no message, no scope."""
+        end = time.monotonic() + 180
+        waiting = (
+            "SELECT (SELECT count(*) FROM crediting_rawdelivery WHERE state = 'pending') "
+            "+ (SELECT count(*) FROM outbox_message WHERE done_at IS NULL) + (SELECT count(*) FROM payouts_changedscope)"
+        )
+        with closing(self.place.admin()) as admin, admin.cursor() as cursor:
+            while time.monotonic() < end:
+                cursor.execute(waiting)
+                [(left,)] = cursor.fetchall()
+                if not left:
+                    return
+                time.sleep(0.2)
+        raise RuntimeError(f"{left} pieces of work still wait:\n{log_tail(self.place.data / 'worker.log', 30)}")
+
+    def followed(self, *, rate: int, seconds: int) -> list[float]:
+        """Milliseconds from each answer until the figure could be read, in the order of the events: new won deals and
+        corrections of known ones in turn, each of another deal and another amount."""
+        half = len(self.where.sellers)
+        events, wanted = [], {}
+        for i in range(rate * seconds):
+            known, amount = 1 + i % self.deals, 200_000_00 + i
+            if i % 2:
+                deal, seller, helper, day = f"N{i:06}", i % half, i * 7 % half, i % DAYS
+            else:  # as facts.sql made it
+                deal, seller, helper, day = f"D{known:08}", known * 31 % half, known * 17 % half, known % DAYS
+            body = self._event("won", deal, seller, helper, amount, QUARTERS[0] + timedelta(days=day))
+            events.append((f"live-{i}", body))
+            wanted[f"live-{i}"] = (deal, self.where.sellers[seller], amount)
+        answered: dict[str, float] = {}
+        seen: dict[str, float] = {}
+        with self._client(events, seconds=None, rate=rate) as client:
+            reader = threading.Thread(target=lambda: answered.update(self._answers(client)), daemon=True)
+            reader.start()
+            self._poll(wanted, seen, until=time.monotonic() + seconds + PATIENCE)
+            reader.join(timeout=PATIENCE)
+        missing = [sender for sender in wanted if sender not in answered or sender not in seen]
+        if missing:
+            raise RuntimeError(f"{len(missing)} of {len(wanted)} figures never came, the first of {missing[0]}")
+        return [(seen[sender] - answered[sender]) * 1000 for sender in wanted]
+
+    def _poll(self, wanted: dict[str, tuple[str, int, int]], seen: dict[str, float], until: float) -> None:
+        """Looks every few milliseconds, as the runtime role, for the figures that have not come yet. Only the earliest
+        are looked for, so that looking costs little."""
+        left = dict(wanted)
+        sender_of = {deal: sender for sender, (deal, _, _) in wanted.items()}
+        with closing(psycopg2.connect(self.place.env["DATABASE_APP_URL"])) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SET ROLE comp_pay; SET app.tenant = %s; SET app.pay = '{}'; SET app.pay_groups = '*'",
+                    [str(self.where.tenant)],
+                )
+                while left and time.monotonic() < until:
+                    began = time.monotonic()
+                    rows = [left[sender] for sender in list(left)[:200]]
+                    deals, people, amounts = (list(column) for column in zip(*rows, strict=True))
+                    cursor.execute(_SEEN, [deals, people, amounts, self.endpoint])
+                    found = cursor.fetchall()
+                    now = time.monotonic()
+                    for (deal,) in found:
+                        seen[sender_of[deal]] = now
+                        del left[sender_of[deal]]
+                    time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - began)))
+
+    def _event(self, stage: str, deal: str, seller: int, helper: int, amount: int, day: date | None) -> str:
+        """A delivery's body. Person k of the company has the key p<k>, and sellers come first."""
+        data: dict[str, Any] = {
+            "deal": deal,
+            "version": 2,
+            "stage": stage,
+            "owner": f"p{seller}",
+            "team": [{"role": "se", "person": f"p{len(self.where.sellers) + helper}"}],
+            "product": "gtx",
+            "account": "acme",
+            "amount": f"{amount // 100}.{amount % 100:02}",
+            "currency": "USD",
+            "engage_date": "2024-12-01",
+            "close_date": day.isoformat() if day else None,
+        }
+        return json.dumps({"type": f"deal.{stage}", "timestamp": "2025-06-01T12:00:00Z", "data": data})
+
+    @contextmanager
+    def _client(
+        self, events: list[tuple[str, str]], *, seconds: float | None, rate: int | None
+    ) -> Iterator[subprocess.Popen[str]]:
+        """The sender, ready to go."""
+        task = {
+            "port": self.port,
+            "path": self.path,
+            "secret": self.secret,
+            "connections": self.CONNECTIONS,
+            "seconds": seconds,
+            "rate": rate,
+            "events": events,
+        }
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.client"],
+            cwd=CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as client:
+            assert client.stdin and client.stdout
+            json.dump(task, client.stdin)
+            client.stdin.close()
+            if client.stdout.readline() != "ready\n":
+                raise RuntimeError("the sender did not start")
+            try:
+                yield client
+            finally:
+                client.kill()
+
+    @staticmethod
+    def _answers(client: subprocess.Popen[str]) -> list[tuple[str, float]]:
+        """What was answered 202, and when."""
+        assert client.stdout
+        rows = [line.split() for line in client.stdout]
+        refused = [row for row in rows if row[1] != "202"]
+        if refused:
+            raise RuntimeError(f"{len(refused)} deliveries were answered {refused[0][1]}")
+        return [(row[0], float(row[2])) for row in rows]
