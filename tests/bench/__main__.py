@@ -12,7 +12,6 @@ from tests.bench import hooks, recompute
 from tests.bench.ground import ground
 from tests.bench.report import Report
 
-
 HOOKS: dict[str, Any] = {"people": 200, "deals": 6_000, "accept_seconds": 5, "samples": 3, "seconds": 60}
 QUICK_HOOKS: dict[str, Any] = {"people": 20, "deals": 600, "accept_seconds": 0.5, "samples": 1, "seconds": 2}
 RECOMPUTE = {"deals": 1_000_000, "people": 1_000}
@@ -38,7 +37,8 @@ def main() -> int:
             recompute.measure(place, report, **size, rounds=1 if given.quick else given.rounds)
     report.write(given.out)
     print(f"\n{report.table()}\n\nWritten to {given.out}; machine and stages stand there too.")
-    return 0 if all(figure.ok is not False for figure in report.figures) else 1
+    missed = any(figure.ok is False for figure in report.figures)
+    return 1 if missed and not given.quick else 0
 
 
 if __name__ == "__main__":

@@ -146,9 +146,7 @@ def company(slug: str, people: int) -> Company:
             )
             found.append(person)
             if number % 10:
-                who.reporting_line_set(
-                    participant=person, manager=found[number - number % 10], starts_on=QUARTERS[0]
-                )
+                who.reporting_line_set(participant=person, manager=found[number - number % 10], starts_on=QUARTERS[0])
             plans.assignment_set(participant=person, plan=plan, starts_on=QUARTERS[0])
             for start, end in zip(QUARTERS, (*QUARTERS[1:], YEAR_END), strict=True):
                 plans.quota_set(
@@ -166,8 +164,8 @@ def company(slug: str, people: int) -> Company:
 
 
 def facts(place: Ground, where: Company, deals: int, *, days: int, endpoint: int) -> None:
-    """Won deals of the first `days` of 2025 with two people each, put straight into the tables past foreign keys and walls: sound by
-    construction, and a million deliveries would take longer than everything that is measured here."""
+    """Won deals of the first `days` of 2025 with two people each, put straight into the tables, past foreign keys and
+    walls: they are sound by construction, and a million deliveries would take longer than all that is measured."""
     with closing(place.admin()) as admin, admin.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica; SET synchronous_commit = off")
         cursor.execute("SELECT coalesce(max(id), 0) FROM crediting_rawdelivery")

@@ -148,7 +148,8 @@ class _Live:
         end = time.monotonic() + 180
         waiting = (
             "SELECT (SELECT count(*) FROM crediting_rawdelivery WHERE state = 'pending') "
-            "+ (SELECT count(*) FROM outbox_message WHERE done_at IS NULL) + (SELECT count(*) FROM payouts_changedscope)"
+            "+ (SELECT count(*) FROM outbox_message WHERE done_at IS NULL) "
+            "+ (SELECT count(*) FROM payouts_changedscope)"
         )
         with closing(self.place.admin()) as admin, admin.cursor() as cursor:
             while time.monotonic() < end:
