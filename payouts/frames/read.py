@@ -74,6 +74,13 @@ class Versions:
         found = {component.every for plan in self.compiled for component in plan.components}
         return next((every for every in ("year", "quarter", "month") if every in found), "month")
 
+    def levels(self) -> tuple[int, ...]:
+        """How many levels each version's credit rolls up; 0 where it does not."""
+        return tuple(
+            max((step.levels for rule in plan.credit_rules for step in rule.roll_up), default=0)
+            for plan in self.compiled
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -168,13 +175,13 @@ def read_batch(
     """Everything that the figures of `participants` (None: everyone) with credit dates in [start, end) depend on."""
     fields = _fields(versions.compiled)
     params: dict[str, Any] = {"as_of": as_of, "start": start, "end": end, "people": None}
-    reporting = _reporting(as_of)
+    params["only"] = list(participants) if participants is not None else None
+    reporting, assignments = _reporting(as_of), _assignments(versions, params, as_of)
     if participants is not None:
-        params["people"] = _with_downlines(participants, reporting)
+        params["people"] = _with_downlines(participants, reporting, assignments, versions)
     selection = _selection(fields, as_of, participants is not None)
     currency = versions.compiled[0].currency if versions.compiled else "USD"
     deals, teams, revision = _deals(selection, fields, params, as_of, currency)
-    params["only"] = list(participants) if participants is not None else None
     batch = Batch(
         plans=versions.compiled,
         periods={every: bounds(calendar, every) for every in ("month", "quarter", "year")},
@@ -182,7 +189,7 @@ def read_batch(
         deals=deals,
         teams=teams,
         reporting=reporting,
-        assignments=_assignments(versions, params, as_of),
+        assignments=assignments,
         quotas=_quotas(params, as_of),
         milestones=_milestones(selection, deals.id, versions, params, as_of),
         usage=_usage(selection, deals.id, versions, params, as_of),
@@ -411,14 +418,19 @@ def _reporting(as_of: datetime | None) -> Reporting:
     return Reporting(found["participant"], found["manager"], found["start"], found["end"])
 
 
-def _with_downlines(participants: Sequence[int], reporting: Reporting) -> list[int]:
-    """The participants and everybody who ever stood beneath them: whose deals may roll up to them."""
-    found = np.unique(np.array(participants, dtype=np.int64))
-    while True:
+def _with_downlines(
+    participants: Sequence[int], reporting: Reporting, assignments: Assignments, versions: Versions
+) -> list[int]:
+    """The participants, and everybody who ever stood beneath those of them whose plan rolls credit up to them."""
+    levels = np.array(versions.levels(), dtype=np.int64)
+    rolls = levels[assignments.plan] > 0 if levels.size else np.zeros(0, dtype=bool)
+    found = np.unique(assignments.participant[rolls])
+    for _ in range(int(levels.max(initial=0))):
         wider = np.union1d(found, reporting.participant[np.isin(reporting.manager, found)])
         if wider.size == found.size:
-            return [int(p) for p in found]
+            break
         found = wider
+    return np.union1d(found, np.array(participants, dtype=np.int64)).tolist()
 
 
 def _assignments(versions: Versions, params: dict[str, Any], as_of: datetime | None) -> Assignments:

@@ -16,7 +16,6 @@ from django.db.models import Max, Min
 
 from comp.core.days import DayError, day_number, parse_day
 from comp.people.models import Participant, ReportingLine
-from comp.people.selectors import DEPTH
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import Deal, DealRevision
 from payouts.frames.read import credit_date_fields, read_versions
@@ -55,7 +54,7 @@ def scopes_recompute(tenant_id: int) -> int:
         claimed = list(ChangedScope.objects.select_related("cause").order_by("id")[:CLAIM])
         if not claimed:
             return 0
-        ends = _last_day()
+        ends = _last_day() if any(scope.to_day == FOREVER for scope in claimed) else FOREVER
         causes: dict[int, Cause] = {}
         work: dict[tuple[date, date], set[int]] = defaultdict(set)
         for scope in claimed:
@@ -78,19 +77,26 @@ def _last_day() -> date:
 
 
 def on_facts_changed(payload: dict[str, Any]) -> None:
-    """Facts of deals changed: the people on them and the managers above, for the credit dates before and after."""
-    fields = credit_date_fields(read_versions())
+    """Facts of deals changed: the people on them, and those above to whom credit rolls up, for the credit dates before
+    and after."""
+    versions = read_versions()
+    fields, levels = credit_date_fields(versions), versions.levels()
     if not fields:
         return
+    rolling = {plan for plan, rises in zip(versions.plan_id, levels, strict=True) if rises}
     above = _Lines()
     customs = _custom_dates([f[7:] for f in fields if f.startswith("custom.")], [c["deal"] for c in payload["changes"]])
-    assigned = set(PlanAssignment.objects.values_list("participant_id", flat=True))
+    plans = list(PlanAssignment.objects.values_list("participant_id", "plan_id"))
+    assigned, receivers = {person for person, _ in plans}, {person for person, plan in plans if plan in rolling}
     causes: list[Cause] = []
     for change in payload["changes"]:
+        team = set(change["participants"])
         dates = {parse_day(text) for field in fields for text in change["dates"].get(field, [])}
         dates |= customs.get(change["deal"], set())
         found = [
-            (person, day) for day in dates for person in above.of(change["participants"], day) if person in assigned
+            (person, day)
+            for day in dates
+            for person in (team & assigned) | (above.of(team, day, max(levels)) & receivers)
         ]
         if not found:
             continue
@@ -205,11 +211,11 @@ class _Lines:
         for person, manager, starts, ends in rows:
             self.above[person].append((manager, day_number(starts), day_number(ends or FOREVER)))
 
-    def of(self, people: Iterable[int], day: date) -> set[int]:
-        """The people and everybody above them on a day."""
+    def of(self, people: Iterable[int], day: date, levels: int) -> set[int]:
+        """The people and those above them on a day, so many levels up."""
         number = day_number(day)
         found, level = set(people), set(people)
-        for _ in range(DEPTH):
+        for _ in range(levels):
             level = {m for person in level for m, start, end in self.above[person] if start <= number < end} - found
             if not level:
                 break

@@ -14,7 +14,7 @@ from tests.bench.report import Report
 
 HOOKS: dict[str, Any] = {"people": 200, "deals": 6_000, "accept_seconds": 5, "samples": 3, "seconds": 60}
 QUICK_HOOKS: dict[str, Any] = {"people": 20, "deals": 600, "accept_seconds": 0.5, "samples": 1, "seconds": 2}
-RECOMPUTE = {"deals": 1_000_000, "people": 1_000}
+RECOMPUTE = {"deals": 1_000_000, "people": 500}
 QUICK_RECOMPUTE = {"deals": 20_000, "people": 40}
 
 

@@ -40,13 +40,13 @@ credit_rules:
     credit:
       - {role: ae, share: 100%}
       - {role: se, share: 50%}
-    roll_up: []
+    roll_up: ROLL_UP
 components:
   - key: commission
     name: Commission
     clause: You earn a share of each deal, more once you pass your quota.
     kind: commission
-    credits: {classes: [bookings], roles: [ae, se]}
+    credits: {classes: [bookings], roles: ROLES}
     measure: {every: quarter}
     quota: bookings
     missing_quota: wait
@@ -60,6 +60,9 @@ components:
     cap: null
     release: [{share: 100%, on: credit_date}]
 """
+
+
+ROLL_UP = "[{from: [ae], to: manager, levels: 1, limit: 100%}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,9 @@ class Company:
     helpers: tuple[int, ...]
 
 
-def company(slug: str, people: int) -> Company:
+def company(slug: str, people: int, managers: bool = False) -> Company:
     """A company of so many people, made by the product's services: half sell, half help, all on one plan with a quota
-    for each quarter of 2025, in teams of ten that report to the first of them."""
+    for each quarter of 2025, in teams of ten that report to the first of them; with `managers`, sales roll up to these."""
     from comp.outbox.services import messages_drain
     from comp.people import services as who
     from comp.tenancy import services as tenancy
@@ -134,10 +137,12 @@ def company(slug: str, people: int) -> Company:
             tenancy.membership_add(user=user, role=Role.SALES_OPS)
         calendar = who.calendar_create(key="monthly", name="Monthly", kind="monthly")
         group = who.pay_group_create(key="sales", name="Sales", calendar=calendar, opens_on=QUARTERS[0])
-        for key in ("ae", "se"):
+        for key in ("ae", "se", "manager"):
             who.credit_role_create(key=key, name=key.upper())
         plan = plans.plan_create(key="bench", name="Benchmark")
-        draft = plans.version_draft(plan=plan, text=PLAN, starts_on=QUARTERS[0], note="", prepared_by=users[0])
+        text = PLAN.replace("ROLL_UP", ROLL_UP if managers else "[]")
+        text = text.replace("ROLES", "[ae, se, manager]" if managers else "[ae, se]")
+        draft = plans.version_draft(plan=plan, text=text, starts_on=QUARTERS[0], note="", prepared_by=users[0])
         plans.version_publish(version=draft, published_by=users[1])
         found = []
         for number in range(people):
@@ -165,10 +170,11 @@ def company(slug: str, people: int) -> Company:
 
 def facts(place: Ground, where: Company, deals: int, *, days: int, endpoint: int) -> None:
     """Won deals of the first `days` of 2025 with two people each, put straight into the tables, past foreign keys and
-    walls: they are sound by construction, and a million deliveries would take longer than all that is measured."""
+    walls: they are sound by construction, and a million deliveries would take longer than all that is measured. Their
+    revisions and deliveries are left out: nothing measured here reads them."""
     with closing(place.admin()) as admin, admin.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica; SET synchronous_commit = off")
-        cursor.execute("SELECT coalesce(max(id), 0) FROM crediting_rawdelivery")
+        cursor.execute("SELECT coalesce(max(id), 0) FROM crediting_deal")
         [(base,)] = cursor.fetchall()
         params = {
             "tenant": where.tenant,

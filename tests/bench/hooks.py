@@ -76,7 +76,7 @@ class _Live:
 
         self.place = place
         self.port = free_port()
-        self.where: Company = company("live", people)
+        self.where: Company = company("live", people, managers=True)
         with tenant_scope(self.where.tenant, actor=Actor.command("bench"), pay=Pay.everyone()):
             endpoint, self.secret = endpoint_create(key="crm", name="CRM")
             product_create(key="gtx", name="GTX")
