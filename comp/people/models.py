@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
-from comp.tenancy.models import KeptModel, LooseForeignKey, TenantForeignKey, TenantModel, User
+from comp.tenancy.models import KeptModel, LooseForeignKey, TenantField, TenantForeignKey, TenantModel, User
 from comp.tenancy.walls import NoOverlap
 
 
@@ -156,8 +156,10 @@ class PayModel(TenantModel):
 
 
 class BulkPayModel(TenantModel):
-    """As PayModel, for bulk result rows: references proven set-wise by their one writer."""
+    """As PayModel, for bulk result rows: references proven set-wise by their one writer, and the tenant by the wall, which
+    admits the transaction's own alone."""
 
+    tenant = TenantField(db_constraint=False)
     participant = LooseForeignKey(Participant)
     pay_group = LooseForeignKey(PayGroup)
     shows_pay = True

@@ -119,7 +119,7 @@ class Company:
 
 def company(slug: str, people: int, managers: bool = False) -> Company:
     """A company of so many people, made by the product's services: half sell, half help, all on one plan with a quota
-    for each quarter of 2025, in teams of ten that report to the first of them; with `managers`, sales roll up to these."""
+    for each quarter of 2025, in teams of ten under the first of them; with `managers`, sales roll up to these."""
     from comp.outbox.services import messages_drain
     from comp.people import services as who
     from comp.tenancy import services as tenancy

@@ -1,0 +1,40 @@
+"""The benchmark runs and says what it measured. Never how fast: a busy machine must not fail a test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from comp.local.digests import CHECKOUT
+
+NAMES = {
+    "full_recompute_vs_copy_floor": "x",
+    "full_recompute_vs_sql": "x",
+    "webhook_accept_per_s": "1/s",
+    "event_to_figure_p50_ms": "ms",
+    "event_to_figure_p99_ms": "ms",
+}
+
+
+def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
+    out = tmp_path / "bench.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "--quick", "--out", str(out)],
+        cwd=CHECKOUT,
+        env={**os.environ, "COMP_BENCH_DATA": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(out.read_text())
+    assert {name: figure["unit"] for name, figure in found["figures"].items()} == NAMES
+    for name, figure in found["figures"].items():
+        assert figure["value"] > 0, name
+        assert figure["spread"]["min"] <= figure["spread"]["max"], name
+        assert name in done.stdout, "the table shows it"
+    assert {"date", "quick", "seconds", "machine", "details"} <= found.keys()
+    assert not (tmp_path / "data").exists(), "servers and data are gone"
