@@ -125,6 +125,7 @@ def company(slug: str, people: int, managers: bool = False) -> Company:
     from comp.tenancy import services as tenancy
     from comp.tenancy.capabilities import Role
     from comp.tenancy.scope import Actor, Pay, tenant_scope
+    from payouts.services.scopes import scopes_recompute
     from plans import services as plans
 
     tenant = tenancy.tenant_create(slug=slug, name=slug.title(), time_zone="UTC", currency="USD")
@@ -162,7 +163,8 @@ def company(slug: str, people: int, managers: bool = False) -> Company:
                     amount_minor=QUOTA_MINOR,
                     currency="USD",
                 )
-    while messages_drain(tenant.pk):
+    # The news of all this is done with before anything is measured.
+    while messages_drain(tenant.pk) or scopes_recompute(tenant.pk):
         pass
     ids = [person.pk for person in found]
     return Company(tenant.pk, tuple(ids[: people // 2]), tuple(ids[people // 2 :]))
