@@ -156,8 +156,8 @@ class PayModel(TenantModel):
 
 
 class BulkPayModel(TenantModel):
-    """As PayModel, for bulk result rows: references proven set-wise by their one writer, and the tenant by the wall, which
-    admits the transaction's own alone."""
+    """As PayModel, for bulk result rows: references proven set-wise by their one writer, and the tenant by the wall,
+    which admits the transaction's own alone."""
 
     tenant = TenantField(db_constraint=False)
     participant = LooseForeignKey(Participant)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0002_batches_move_one_way"),
+        ("payouts", "0003_the_ledger_is_read_where_it_stands"),
         ("tenancy", "0001_initial"),
     ]
 
