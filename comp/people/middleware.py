@@ -85,7 +85,7 @@ def _pay(can: frozenset[Can], participant: Any, pay_groups: list[str]) -> Pay:
     if Can.PAY_ALL in can:
         groups = PayGroup.objects.filter(key__in=pay_groups) if pay_groups else PayGroup.objects.all()
         return Pay.in_groups(groups.values_list("id", flat=True))
-    if participant is None:
+    if participant is None or Can.PAY_OWN not in can:
         return Pay.nobody()
     if Can.PAY_TEAM in can:
         return Pay.of([participant.pk, *downline_ids(manager_id=participant.pk)])
