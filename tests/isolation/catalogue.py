@@ -148,9 +148,9 @@ class Catalogue:
             keys.add((table, name))
             if not valid:
                 yield f"{table}: foreign key {name} was never validated"
-            if table in self.walled and target in self.walled:
-                if columns[0] != "tenant_id" or targets != ["tenant_id", "id"]:
-                    yield f"{table}: foreign key {name} is {columns} to {targets}: it accepts another tenant's row"
+            keyed = columns[0] == "tenant_id" and targets == ["tenant_id", "id"]
+            if {table, target} <= self.walled and not keyed:
+                yield f"{table}: foreign key {name} is {columns} to {targets}: it accepts another tenant's row"
         for model in self.models:
             for constraint in model._meta.constraints:
                 if isinstance(constraint, TenantReference) and (model._meta.db_table, constraint.name) not in keys:
@@ -181,7 +181,8 @@ class Catalogue:
         for table, role, right in self.rows(
             "SELECT c.relname, coalesce(g.rolname::text, 'PUBLIC'), x.privilege_type FROM pg_class c, "
             "aclexplode(c.relacl) x LEFT JOIN pg_roles g ON g.oid = x.grantee "
-            "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relnamespace = 'public'::regnamespace AND x.grantee <> c.relowner"
+            "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') "
+            "AND c.relnamespace = 'public'::regnamespace AND x.grantee <> c.relowner"
         ):
             rights[table, role].add(right)
         for (table, role), held in rights.items():

@@ -80,7 +80,8 @@ class Filler:
     def entries(self, **given: Any) -> Any:
         """A posting of two entries that balance: the ledger takes no others."""
         with transaction.atomic():
-            posting = self.row(LedgerTransaction) if LedgerTransaction in self.rows else self.of(LedgerTransaction)
+            posting = self.row(LedgerTransaction, batch=self.row(Batch))
+            self.rows.setdefault(LedgerTransaction, posting)
             debit = self.row(LedgerEntry, transaction=posting, account="expense", amount_minor=7, **given)
             self.row(LedgerEntry, transaction=posting, account="payable", amount_minor=-7, **given)
         return debit

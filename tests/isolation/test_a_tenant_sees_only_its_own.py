@@ -3,11 +3,9 @@ workers connect as, reaches the rows of its own company only, and without a comp
 
 from __future__ import annotations
 
-import io
-import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -23,6 +21,7 @@ from comp.tenancy.walls import AppendOnly, TenantReference
 from crediting.models import RawDelivery
 from tests.database import TestDatabase
 from tests.isolation.filler import Filler, is_history, owned
+from tests.isolation.statements import copied, insert, refused, sql
 
 TABLES = owned()
 REFERENCES = [(model, c) for model in TABLES for c in model._meta.constraints if isinstance(c, TenantReference)]
@@ -289,35 +288,3 @@ def test_what_runs_outside_the_transaction_has_no_tenant(companies: Any) -> None
     assert len(told) == 2
     with pytest.raises(DatabaseError):
         list(late)
-
-
-# ------------------------------------------------------------------ helpers
-
-
-def sql(statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values or None)
-        return cursor.fetchall() if cursor.description else []
-
-
-def copied(statement: str) -> list[str]:
-    out = io.StringIO()
-    with connection.cursor() as cursor, connection.wrap_database_errors:
-        cursor.cursor.copy_expert(statement, out)
-    return out.getvalue().splitlines()
-
-
-def insert(table: str, row: dict[str, Any]) -> None:
-    """That very row. The walls are asked before keys and uniques are."""
-    sql(f'INSERT INTO "{table}" SELECT * FROM jsonb_populate_record(NULL::"{table}", %s::jsonb)', json.dumps(row))
-
-
-@contextmanager
-def refused(kind: type[Exception] | tuple[type[Exception], ...], text: str = "") -> Iterator[list[Any]]:
-    """The database refuses what is tried inside, for this reason; the transaction goes on."""
-    causes: list[Any] = []
-    with pytest.raises(DatabaseError) as refusal, transaction.atomic():
-        yield causes
-    causes.append(refusal.value.__cause__)
-    assert isinstance(refusal.value, kind) or isinstance(causes[0], kind), refusal.value
-    assert text in str(refusal.value)
