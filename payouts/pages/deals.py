@@ -18,7 +18,6 @@ from comp.web.access import needs
 from comp.web.csv import csv_response
 from comp.web.paging import paginate
 from comp.web.parts import Link, money_state
-from payouts.models import Earning
 from payouts.pages.links import link
 from payouts.reads.lines import STATES, customer, in_state, lines, sums, told, with_money
 from payouts.reads.periods import Span, open_span, pay_group_of, span_holding
@@ -54,7 +53,7 @@ def my_deals(request: HttpRequest, tenant: str) -> HttpResponse:
     context = {
         "page_obj": page,
         "lines": [
-            (line, link(request, "deal", pk=line.earning.deal_id), link(request, "why", pk=line.earning.pk))
+            (line, link(request, "deal", deal=line.earning.deal_id), link(request, "why", pk=line.earning.pk))
             for line in told(page.object_list, open_ends=open_period.ends_on, state=state)
         ],
         "state": state,
@@ -79,7 +78,7 @@ def _quarter(request: HttpRequest, group: Any) -> Span | None:
         return None
 
 
-def _narrowed(rows: QuerySet[Earning], quarter: Span | None, words: str) -> QuerySet[Earning]:
+def _narrowed(rows: QuerySet[Any], quarter: Span | None, words: str) -> QuerySet[Any]:
     if quarter is not None:
         rows = rows.filter(credit_date__gte=quarter.starts_on, credit_date__lt=quarter.ends_on)
     if words:
@@ -91,7 +90,7 @@ def _address(asked: dict[str, str]) -> str:
     return f"?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
-def _csv(rows: QuerySet[Earning], open_ends: date) -> HttpResponse:
+def _csv(rows: QuerySet[Any], open_ends: date) -> HttpResponse:
     def cells() -> Any:
         for line in told(rows, open_ends=open_ends):
             earning = line.earning

@@ -111,7 +111,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "lines": [
             (
                 line,
-                link(request, "deal", pk=line.deal.pk),
+                link(request, "deal", deal=line.deal.pk),
                 link(request, "why", pk=line.earning_id) if line.earning_id else "",
             )
             for line in released_lines(statement, lines_page.object_list)
@@ -120,7 +120,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "adjustments": [
             (
                 line,
-                link(request, "deal", pk=line.deal.pk),
+                link(request, "deal", deal=line.deal.pk),
                 link(request, "why", pk=line.earning_id) if line.earning_id else "",
             )
             for line in adjustment_lines(
@@ -205,10 +205,10 @@ def _csv(person: Participant, statement: Statement) -> HttpResponse:
                 "Released", line.deal.external_id, line.customer, line.component, str(line.version), line.credited_on,
                 here, amount(line.credit_minor), line.rate, amount(line.earned_minor), amount(line.minor), currency, "",
             ]  # fmt: skip
-        for row, line in zip(later, adjustment_lines(statement, later, names), strict=True):
+        for row, past in zip(later, adjustment_lines(statement, later, names), strict=True):
             yield [
-                "Adjustment", line.deal.external_id, line.customer, line.component, "", row.credit_date,
-                line.origin, "", "", "", amount(line.minor), currency, str(line.cause or ""),
+                "Adjustment", past.deal.external_id, past.customer, past.component, "", row.credit_date,
+                past.origin, "", "", "", amount(past.minor), currency, str(past.cause or ""),
             ]  # fmt: skip
 
     return csv_response(f"statement-{person.key}-{statement.period_starts_on.isoformat()}", CSV_HEADER, cells())

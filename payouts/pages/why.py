@@ -62,13 +62,13 @@ def why(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "usage": _usage_words(history),
         "parts": team_parts(found),
         "body": found.revision.delivery.body,
-        "delivery_url": link(request, "delivery", pk=found.revision.delivery_id) if Can.DATA_FIX in request.can else "",  # type: ignore[attr-defined]
+        "delivery_url": link(request, "delivery", delivery=found.revision.delivery_id),
         "history": history,
         "events": _events(request, history),
         "current": found.revision.pk == earning.deal.revision_id,
         "changes": [_change_event(change) for change in of_line(earning)],
         "version_url": _version_url(request, found),
-        "deal_url": link(request, "deal", pk=earning.deal_id),
+        "deal_url": link(request, "deal", deal=earning.deal_id),
         "crumbs": [Link("Deals", link(request, "my_deals"))] if own else [],
     }
     return render(request, "payouts/why.html", context)
@@ -168,12 +168,11 @@ def _usage_words(history: Sent) -> str:
 
 def _events(request: HttpRequest, history: Sent) -> list[Event]:
     """Everything reported for the deal, the latest first."""
-    see = Can.DATA_FIX in request.can  # type: ignore[attr-defined]
 
     def event(row: DealRevision | MilestoneRevision | UsageReading, what: str) -> Event:
         received = timezone.localtime(row.delivery.received_at)
         note = f"received {received:%-d %b %Y %H:%M:%S}, delivery {row.delivery_id}"
-        return Event(row.event_time, what, "", note, link(request, "delivery", pk=row.delivery_id) if see else "")
+        return Event(row.event_time, what, "", note, link(request, "delivery", delivery=row.delivery_id))
 
     found = [event(row, _revision_words(row)) for row in history.revisions]
     found += [
@@ -203,4 +202,4 @@ def _change_event(change: Any) -> Event:
 def _version_url(request: HttpRequest, why: Why) -> str:
     if Can.PLAN_READ not in request.can:  # type: ignore[attr-defined]
         return ""
-    return link(request, "version", pk=why.version.id)
+    return link(request, "version", key=why.version.key, number=why.version.number)

@@ -82,7 +82,9 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
     found = []
     for assignment in assigned:
         version = by_plan.get(assignment.plan_id)
-        for component in version.says.components if version else ():
+        if version is None:
+            continue
+        for component in version.says.components:
             span = periods[component.every]
             who = assignment.participant_id
             row = measured.get((who, assignment.plan_id, component.key, span.starts_on))

@@ -47,10 +47,10 @@ def moved(participant: Participant, since: datetime, count: int = 6) -> list[Mov
     single = {group["deal"] for group in groups if group["deals"] == 1}
     deals = Deal.objects.select_related("account", "product").in_bulk(single)
     standing: dict[tuple[int, str], int] = {}
-    for pk, deal, component in Earning.objects.filter(participant=participant, deal_id__in=single).values_list(
+    for pk, deal_id, component in Earning.objects.filter(participant=participant, deal_id__in=single).values_list(
         "id", "deal_id", "component"
     ):
-        standing[deal, component] = pk
+        standing[deal_id, component] = pk
     found = []
     for group in groups:
         deal = deals.get(group["deal"]) if group["deals"] == 1 else None

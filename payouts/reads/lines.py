@@ -45,7 +45,7 @@ def not_due(open_ends: date) -> Q:
     return Q(release_day=None) | Q(release_day__gte=open_ends)
 
 
-def lines(participant_id: int, open_ends: date) -> QuerySet[Earning]:
+def lines(participant_id: int, open_ends: date) -> QuerySet[Any]:
     """A participant's lines, newest first, each annotated with its money by state (`STATES`)."""
     sums = {
         "waiting_minor": _sum(Tranche.objects.filter(not_due(open_ends))),
@@ -63,13 +63,13 @@ def lines(participant_id: int, open_ends: date) -> QuerySet[Earning]:
     )
 
 
-def with_money(rows: QuerySet[Earning]) -> QuerySet[Earning]:
+def with_money(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Without the bonus lines that never came to anything: a bonus looks at every deal and pays for few."""
     empty = Q(tier_before=-1, rounded_minor=0, waiting=0, **dict.fromkeys(STATES.values(), 0))
     return rows.exclude(empty)
 
 
-def in_state(rows: QuerySet[Earning], state: str) -> QuerySet[Earning]:
+def in_state(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
     """Of annotated lines, those with money in that state."""
     held = ~Q(**{STATES[state]: 0})
     return rows.filter(held | Q(waiting=1) if state == "waiting" else held)
@@ -101,11 +101,11 @@ class Line:
         return deal_label(self.earning.deal)
 
 
-def told(rows: Iterable[Earning], *, open_ends: date, state: str = "") -> list[Line]:
+def told(rows: Iterable[Any], *, open_ends: date, state: str = "") -> list[Line]:
     """Annotated lines in words: component, rate, state and what they wait for. A fixed number of queries."""
     rows = list(rows)
     known = versions(row.plan_version_id for row in rows)
-    triggers = waits_for([row for row in rows if row.waiting_minor], open_ends)  # type: ignore[attr-defined]
+    triggers = waits_for([row for row in rows if row.waiting_minor], open_ends)
     totals = final_totals(rows, known)
     found = []
     for row in rows:
@@ -179,7 +179,7 @@ def customer(deal: Deal) -> str:
     return deal.account.name if deal.account is not None else f"deal {deal.external_id}"
 
 
-def sums(rows: QuerySet[Earning], names: Sequence[str]) -> dict[str, int]:
+def sums(rows: QuerySet[Any], names: Sequence[str]) -> dict[str, int]:
     """Totals of these columns over all rows of a list, not only its page."""
     found = rows.order_by().aggregate(**{f"sum_{name}": Sum(F(name)) for name in names})
     return {name: int(found[f"sum_{name}"] or 0) for name in names}

@@ -19,10 +19,11 @@ from plans.rules.values import number_text
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A plan version: its number, its plan's id and name, and what it says."""
+    """A plan version: its number, its plan's id, key and name, and what it says."""
 
     id: int
     plan_id: int
+    key: str
     name: str
     number: int
     says: CompiledPlan
@@ -44,7 +45,7 @@ def versions(ids: Iterable[int]) -> dict[int, Version]:
 
 
 def version_of(row: PlanVersion) -> Version:
-    return Version(row.pk, row.plan_id, row.plan.name, row.number, _compiled(row.document))
+    return Version(row.pk, row.plan_id, row.plan.key, row.plan.name, row.number, _compiled(row.document))
 
 
 @lru_cache(maxsize=256)

@@ -184,7 +184,7 @@ def adjustment_lines(statement: Statement, rows: Iterable[Any], names: Mapping[d
     return found
 
 
-def earned_and_waiting(participant_id: int, period: Span, open_period: Span) -> QuerySet[Earning]:
+def earned_and_waiting(participant_id: int, period: Span, open_period: Span) -> QuerySet[Any]:
     """Lines credited in the period of which something waits (today, whatever the statement's age), largest first."""
     rows = lines(participant_id, open_period.ends_on).filter(
         credit_date__gte=period.starts_on, credit_date__lt=period.ends_on

@@ -166,8 +166,8 @@ def _tier_rows(steps: list[Step], currency: str) -> list[TierRow]:
         mine = [part for part in slices if part.tier == tier["tier"] and part.rate == tier["rate"]]
         slices = [part for part in slices if part not in mine]
         amount, earns = sum(part.amount_in_slice for part in mine), sum(part.earns for part in mine)
-        words = [exact_words(value, currency) if mine else "" for value in (amount, earns)]
-        rows.append(TierRow(percent_text(tier["from"]), percent_text(tier["rate"]), *words, applied=bool(mine)))
+        took, gave = (exact_words(value, currency) if mine else "" for value in (amount, earns))
+        rows.append(TierRow(percent_text(tier["from"]), percent_text(tier["rate"]), took, gave, bool(mine)))
     for part in slices:
         # What no tier's own rate explains: the part below zero, or what came before and is rated anew.
         name = "below zero" if part.tier < 0 else "credits before, rated anew"
