@@ -113,7 +113,7 @@ def _steps(request: HttpRequest, why: Why, own: bool) -> list[Step]:
         note, url, label = notes.get(step.label_code, ("", "", ""))
         if step.label_code == "deal" and revision.pk != why.earning.deal.revision_id:
             note += "; a later revision is being worked in"
-        found.append(Step(step.sentence, _value(step, currency), note, url, label))
+        found.append(Step(step.sentence.replace("….", "…"), _value(step, currency), note, url, label))
     return [*found, Step("Earned", format_money(why.earning.earned_minor, currency), result=True)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 
+from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from payouts.models import Attainment, Batch, BatchLine, Earning, FigureChange, Payable, Statement, Tranche
 from payouts.reads.lines import BATCH_STATES, KEY, LATER, customer, listed, not_due, waits_for
@@ -96,7 +97,17 @@ def _say(participant: Participant, period: Span, open_period: Span, statement: S
         return f"No deal of {period.name} is credited yet."
     if not late:
         which = {1: "Your deal", 2: "Both deals"}.get(included, f"All {included} deals")
-        return f"{which} of {period.name} {'is' if included == 1 else 'are'} in this payout."
+        text = f"{which} of {period.name} {'is' if included == 1 else 'are'} in this payout"
+        rest = Tranche.objects.filter(
+            not_due(open_period.ends_on),
+            participant=participant,
+            credit_date__gte=period.starts_on,
+            credit_date__lt=period.ends_on,
+        ).aggregate(minor=Sum("amount_minor"))["minor"]
+        if not rest:
+            return f"{text}."
+        whom = "it" if included == 1 else "they"
+        return f"{text}; {format_money(int(rest), participant.currency)} of what {whom} earned still waits."
     first = waiting.select_related("deal__account").order_by("-earned_minor", "deal_id")[0]
     triggers = next(iter(waits_for([first], open_period.ends_on).values()), ["quota"])
     what = "a later period" if triggers[0] == LATER else f"its {triggers[0]}"

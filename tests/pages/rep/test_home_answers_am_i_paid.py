@@ -20,7 +20,7 @@ def test_the_open_payout_its_day_and_its_deals(world: World, as_: As) -> None:
     page = text(as_("Ann").get(f"{world.base}/home/"))
     assert "Next payout · November 2026 · 30 November" in page
     assert "$523.95" in page
-    assert "Payable Both deals of November 2026 are in this payout." in page
+    assert "Both deals of November 2026 are in this payout; $1,561.00 of what they earned still waits." in page
 
 
 def test_a_deal_that_waits_is_named_with_what_for(world: World, as_: As) -> None:
