@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 
 from comp.people.models import CreditRole, Participant
 from crediting.models import (
@@ -58,7 +58,7 @@ def issues(*, state: str, kind: str = "") -> QuerySet[DataIssue]:
 
 def issue_counts() -> Counter[str]:
     """How many questions are open and how many resolved."""
-    return Counter(DataIssue.objects.values_list("state", flat=True))
+    return _by_state(DataIssue)
 
 
 def candidates(*, kind: str, search: str = "") -> list[Candidate]:
@@ -99,7 +99,11 @@ def deliveries(*, state: str = "", search: str = "") -> QuerySet[RawDelivery]:
 
 def delivery_counts() -> Counter[str]:
     """How many deliveries stand in each state."""
-    return Counter(RawDelivery.objects.values_list("state", flat=True))
+    return _by_state(RawDelivery)
+
+
+def _by_state(model: type[Model]) -> Counter[str]:
+    return Counter(dict(model._default_manager.values_list("state").annotate(rows=Count("id"))))
 
 
 def questions_of(delivery: RawDelivery) -> list[DataIssue]:

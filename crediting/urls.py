@@ -7,9 +7,9 @@ from django.urls import URLPattern, path
 from crediting.pages import deals, deliveries, issues
 
 urlpatterns: list[URLPattern] = [
-    path("data-quality/", issues.issue_list, name="issue_list"),
-    path("data-quality/<int:issue>/", issues.issue, name="issue"),
-    path("data-quality/<int:issue>/resolve/", issues.issue_resolve, name="issue_resolve"),
+    path("issues/", issues.issue_list, name="issue_list"),
+    path("issues/<int:issue>/", issues.issue, name="issue"),
+    path("issues/<int:issue>/resolve/", issues.issue_resolve, name="issue_resolve"),
     path("deliveries/", deliveries.delivery_list, name="delivery_list"),
     path("deliveries/<int:delivery>/", deliveries.delivery, name="delivery"),
     path("deals/<int:deal>/", deals.deal, name="deal"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -56,6 +58,7 @@ def delivery_list(request: HttpRequest, tenant: str) -> HttpResponse:
         "tabs": tabs,
         "state": state,
         "search": search,
+        "csv": f"?{urlencode({'state': state, 'q': search, 'format': 'csv'})}",
     }
     return render(request, "crediting/delivery_list.html", context)
 

@@ -34,22 +34,22 @@ def text(answer: Any) -> str:
 def test_ops_answers_a_question_from_the_inbox(crm: Sender, ops: Client) -> None:
     crm.send(deal(product="GTXPro"))
     crm.drain()
-    inbox = text(ops.get("/t/acme/data-quality/"))
+    inbox = text(ops.get("/t/acme/issues/"))
     assert "GTXPro" in inbox
     with crm.company.scope():
         issue = DataIssue.objects.get().pk
-    page = text(ops.get(f"/t/acme/data-quality/{issue}/"))
+    page = text(ops.get(f"/t/acme/issues/{issue}/"))
     assert '<option value="gtx-pro" selected>GTX Pro (gtx-pro)</option>' in page
     assert "&quot;product&quot;: &quot;GTXPro&quot;" in page
-    refused = ops.post(f"/t/acme/data-quality/{issue}/resolve/", {"act": "map", "target": "nothing"})
+    refused = ops.post(f"/t/acme/issues/{issue}/resolve/", {"act": "map", "target": "nothing"})
     assert refused.status_code == 422
-    answer = ops.post(f"/t/acme/data-quality/{issue}/resolve/", {"act": "map", "target": "gtx-pro"}, follow=True)
+    answer = ops.post(f"/t/acme/issues/{issue}/resolve/", {"act": "map", "target": "gtx-pro"}, follow=True)
     assert "GTXPro means gtx-pro from now on. 1 delivery waited for it." in text(answer)
     crm.drain()
     with crm.company.scope():
         assert Deal.objects.count() == 1
-    assert "means gtx-pro" in text(ops.get("/t/acme/data-quality/?state=resolved"))
-    assert "GTXPro" in text(ops.get(f"/t/acme/data-quality/{issue}/"))
+    assert "means gtx-pro" in text(ops.get("/t/acme/issues/?state=resolved"))
+    assert "GTXPro" in text(ops.get(f"/t/acme/issues/{issue}/"))
 
 
 def test_a_new_sector_is_confirmed_and_a_misspelt_one_suggested(crm: Sender, ops: Client) -> None:
@@ -57,9 +57,9 @@ def test_a_new_sector_is_confirmed_and_a_misspelt_one_suggested(crm: Sender, ops
     crm.drain()
     with crm.company.scope():
         issue = DataIssue.objects.get().pk
-    page = text(ops.get(f"/t/acme/data-quality/{issue}/"))
+    page = text(ops.get(f"/t/acme/issues/{issue}/"))
     assert 'name="target" value="technology"' in page
-    assert ops.post(f"/t/acme/data-quality/{issue}/resolve/", {"target": "technology"}).status_code == 302
+    assert ops.post(f"/t/acme/issues/{issue}/resolve/", {"target": "technology"}).status_code == 302
 
 
 def test_parked_and_quarantined_deliveries_are_shown_and_acted_on(crm: Sender, ops: Client) -> None:
@@ -76,18 +76,18 @@ def test_parked_and_quarantined_deliveries_are_shown_and_acted_on(crm: Sender, o
         assert "<script>alert" not in shown
     assert "came before with another body" in text(ops.get(f"/t/acme/deliveries/{states['quarantined']}/"))
     for kind, act in (("adapter", "replay"), ("conflict", "close")):
-        assert ops.get(f"/t/acme/data-quality/{issues[kind]}/").status_code == 200
-        assert ops.post(f"/t/acme/data-quality/{issues[kind]}/resolve/", {"act": act}).status_code == 302
+        assert ops.get(f"/t/acme/issues/{issues[kind]}/").status_code == 200
+        assert ops.post(f"/t/acme/issues/{issues[kind]}/resolve/", {"act": act}).status_code == 302
     with crm.company.scope():
         assert not DataIssue.objects.filter(state="open").exists()
-    for path in ("deliveries", "data-quality"):
+    for path in ("deliveries", "issues"):
         assert ops.get(f"/t/acme/{path}/?format=csv")["Content-Type"].startswith("text/csv")
     assert ops.get("/t/acme/deliveries/?q=nothing&state=bogus&page=x").status_code == 200
 
 
 def test_an_empty_inbox_says_so(ops: Client) -> None:
-    assert "Nothing to answer" in text(ops.get("/t/acme/data-quality/"))
-    assert "Nothing resolved yet" in text(ops.get("/t/acme/data-quality/?state=resolved"))
+    assert "Nothing to answer" in text(ops.get("/t/acme/issues/"))
+    assert "Nothing resolved yet" in text(ops.get("/t/acme/issues/?state=resolved"))
     assert "No deliveries here" in text(ops.get("/t/acme/deliveries/"))
 
 
@@ -136,6 +136,6 @@ def test_who_may_open_a_deal_and_its_deliveries(crm: Sender) -> None:
         client = signed_in(users[name])
         assert client.get(f"/t/acme/deals/{key}/").status_code == status, name
         assert client.get(f"/t/acme/deliveries/{delivery}/").status_code == status, name
-        inbox = client.get("/t/acme/data-quality/").status_code
+        inbox = client.get("/t/acme/issues/").status_code
         assert inbox == (404 if name == "Stranger" else 403), name
     assert signed_in(users["Stranger"]).get(f"/t/rival/deals/{key}/").status_code == 404

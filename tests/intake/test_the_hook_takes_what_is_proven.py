@@ -6,6 +6,7 @@ import base64
 import json
 import random
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -34,6 +35,12 @@ def test_the_official_client_is_accepted_and_stored_as_it_came(crm: Sender) -> N
         found = RawDelivery.objects.get(pk=answer.json()["delivery"])
         assert (bytes(found.body), found.sender_id, found.state) == (BODY, "msg_1", "pending")
         assert "webhook-signature" not in found.headers
+
+
+def test_a_delivery_costs_three_statements_and_its_scope(crm: Sender, django_assert_num_queries: Any) -> None:
+    headers = crm.sign(BODY, "msg_1")
+    with django_assert_num_queries(6):  # savepoint, settings, release around: the route, the secrets, the insert
+        assert crm.post(BODY, headers).status_code == 202
 
 
 def test_forged_deliveries_are_never_taken_and_never_break_the_server(crm: Sender) -> None:
