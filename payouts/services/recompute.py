@@ -126,8 +126,10 @@ class _Why:
         self.latest = (general or ordered)[-1].pk
         #: A full recomputation into empty tables is told once, not line by line.
         self.quiet = {cause.pk for cause in ordered if cause.kind == Cause.Kind.JOB}
-        self._deals = np.array(sorted(self.by_deal), dtype=np.int64)
-        self._causes = np.array([self.by_deal[deal] for deal in sorted(self.by_deal)], dtype=np.int64)
+        # What a line earns moves by its deal; a milestone or reading that came with it only releases.
+        earning = self.by_deal | {c.deal_id: c.pk for c in ordered if c.deal_id and c.kind == Cause.Kind.DEAL}
+        self._deals = np.array(sorted(earning), dtype=np.int64)
+        self._causes = np.array([earning[deal] for deal in sorted(earning)], dtype=np.int64)
 
     def of(self, deals: Ints) -> Ints:
         if not self._deals.size:
