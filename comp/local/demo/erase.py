@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import psycopg2
+import psycopg2.errors
 from django.conf import settings
 from psycopg2 import sql
 
@@ -20,11 +21,25 @@ _TRIGGERS = """
 SELECT c.relname, t.tgname, t.tgenabled FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE NOT t.tgisinternal AND t.tgtype & 32 = 32 AND t.tgenabled <> 'D' AND c.relname = ANY(%s) ORDER BY 1, 2
 """
+ATTEMPTS = 10
 _BACK = {"O": "ENABLE TRIGGER", "A": "ENABLE ALWAYS TRIGGER", "R": "ENABLE REPLICA TRIGGER"}
 
 
 def erase() -> None:
-    """All tenant rows go, in one transaction; log-ins stay. Refused as long as any other company is in the database."""
+    """All tenant rows go, in one transaction; log-ins stay. Refused as long as any other company is in the database.
+
+    Web and worker may go on meanwhile: where one of them holds what this needs and waits for it, this gives way once
+    more.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _erase()
+        except psycopg2.errors.DeadlockDetected:
+            if attempt == ATTEMPTS:
+                raise
+
+
+def _erase() -> None:
     with closing(psycopg2.connect(settings.OWNER_URL)) as owner, owner, owner.cursor() as cursor:
         cursor.execute("SELECT slug FROM tenancy_tenant WHERE slug <> ALL(%s)", [list(COMPANIES)])
         if others := sorted(slug for (slug,) in cursor.fetchall()):

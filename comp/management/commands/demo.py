@@ -16,6 +16,9 @@ from comp.local.demo.companies import COMPANIES, MAIN, PASSWORD
 from comp.local.demo.erase import erase
 from comp.local.demo.transport import DemoError, Inline, OverHttp
 
+#: Wide enough for every line of `--who`: a log-in cut short is none.
+WHO_WIDTH = 140
+
 
 class Command(BaseCommand):
     help = "Builds the demo company through the real hooks; told again it posts everything again and changes nothing."
@@ -32,7 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["who"]:
-            Console().print(who())
+            Console(width=WHO_WIDTH).print(who())
             return
         chosen = MAIN.slug if options["tenant"] == "main" else options["tenant"]
         companies = [company for slug, company in COMPANIES.items() if chosen in ("both", slug)]
