@@ -68,7 +68,9 @@ MAIN = Company(
         _who("meridian", "Anna Snelling", Role.REPRESENTATIVE, "/t/meridian/ (another team)", earns=True),
         _who("meridian", "Melvin Marxen", Role.MANAGER, "/t/meridian/team/", earns=True),
         _who("meridian", "Maya Lindqvist", Role.SALES_OPS, "/t/meridian/plans/ (prepares)"),
-        _who("meridian", "Theo Castellanos", Role.SALES_OPS, "/t/meridian/issues/ (publishes, answers the inbox)"),
+        _who(
+            "meridian", "Theo Castellanos", Role.SALES_OPS, "/t/meridian/data-quality/ (publishes, answers the inbox)"
+        ),
         _who("meridian", "Fiona Brandt", Role.FINANCE, "/t/meridian/batches/ (submits)"),
         _who("meridian", "Arthur Okonjo", Role.FINANCE, "/t/meridian/batches/ (approves: last month waits)"),
         _who("meridian", CHIEF, Role.REVENUE_LEADER, "/t/meridian/ (sees all pay, changes nothing)", earns=True),
@@ -84,13 +86,13 @@ RIVAL = Company(
     name="Rivalto Systems",
     prefix="R",
     factor=Decimal("1.37"),
-    every=8,
+    every=12,
     overlays=False,
     late=False,
     logins=(
         _who("rival", "Darcel Schlecht", Role.REPRESENTATIVE, "/t/rival/ (a stranger of the same name)", earns=True),
         _who("rival", "Jonas Pell", Role.SALES_OPS, "/t/rival/plans/"),
-        _who("rival", "Esther Vandermeer", Role.SALES_OPS, "/t/rival/issues/"),
+        _who("rival", "Esther Vandermeer", Role.SALES_OPS, "/t/rival/data-quality/"),
         _who("rival", "Ruben Achebe", Role.FINANCE, "/t/rival/batches/"),
         BOTH,
     ),
@@ -108,6 +110,6 @@ NOTE = (
     ", and two deals that ask a question on purpose (an owner nobody knows, and a deal won without an amount)."
 )
 RIVAL_NOTE = (
-    "A second fictitious company that must never be seen from the first: the same people's names, every eighth "
+    "A second fictitious company that must never be seen from the first: the same people's names, every twelfth "
     "opportunity of the same public CRM data set at 1.37 times the amount, other quotas and other rates."
 )

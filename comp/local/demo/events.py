@@ -21,6 +21,11 @@ from comp.local.demo.source import Opportunity
 ENGINEERED = 1000
 #: One in this many won deals arrives in the month after its own, once that was submitted.
 LATE_ONE_IN = 100
+#: Of won deals: how many go live; of those: how many are measured.
+LIVE_PERCENT, MEASURED_PERCENT = 75, 50
+#: (percent used, days since go-live or the reading before). Most use most of it by the first reading.
+READINGS = (((80, 20),), ((55, 20), (85, 30)), ((30, 15), (55, 25), (80, 30)), ((40, 40),))
+READINGS_WEIGHTS = (5, 2, 1, 2)
 STRANGER = "Robin Castellane"  # owns a deal and is nobody here
 CENT = Decimal("0.01")
 
@@ -65,24 +70,21 @@ def months(opportunities: Sequence[Opportunity], today: date) -> list[date]:
 
 
 def milestones(company: Company, deal: Opportunity, today: date) -> list[Milestone]:
-    """What is generated of a won deal up to today: signature at once, go-live later for most, usage after it."""
+    """What is generated of a won deal up to today: signature at once, then go-live, then usage."""
     if deal.stage != "Won" or deal.closed is None:
         return []
     dice = _dice(company.slug, deal.id, "milestones")
     found = [Milestone("signature", deal.closed)]
     live = deal.closed + timedelta(days=dice.randint(10, 45))
-    if dice.random() < 0.88:
+    if dice.randrange(100) < LIVE_PERCENT:
         found.append(Milestone("go-live", live))
-        contracted = 20 * dice.randint(5, 200)
-        # Most customers are measured once and use most of it by then; some are followed through every step.
-        steps = dice.choices(
-            [[(80, 20)], [(55, 20), (85, 30)], [(30, 15), (55, 25), (80, 30)], [(40, 40)]], [5, 2, 1, 2]
-        )
-        day = live
-        for percent, days in steps[0]:
-            day += timedelta(days=days + dice.randint(0, 15))
-            used = contracted * (percent + dice.randint(0, 12)) // 100
-            found.append(Milestone("usage", day, used, contracted))
+        if dice.randrange(100) < MEASURED_PERCENT:
+            contracted = 20 * dice.randint(5, 200)
+            day = live
+            for percent, days in dice.choices(READINGS, READINGS_WEIGHTS)[0]:
+                day += timedelta(days=days + dice.randint(0, 15))
+                used = contracted * (percent + dice.randint(0, 12)) // 100
+                found.append(Milestone("usage", day, used, contracted))
     return [one for one in found if one.day <= today]
 
 
