@@ -125,7 +125,7 @@ def test_every_quarter_of_every_account_executive_to_the_cent(demo: Demo) -> Non
             assert Decimal(total) / 100 == amount, agent
             assert statements.filter(state=Statement.State.OPEN).count() == 1
     assert len({agent for agent, _ in deals}) == 30  # five agents of the file have no opportunity
-    assert len(deals) > 100
+    assert len(deals) > 80  # quarters of somebody
 
 
 def test_the_last_day_of_the_file_is_today(demo: Demo) -> None:
