@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.handlers.exception import convert_exception_to_response
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -41,9 +42,10 @@ class TenantMiddleware:
         found = tenants.get(slug)
         if found is None:
             # No company visited yet: the front door finds the one, or asks.
-            return self._stranger(request) if slug else redirect("start")
+            return _as_if_absent(request) if slug else redirect("start")
         tenant, roles, pay_groups = found
-        request.session[SESSION_TENANT] = slug
+        if request.session.get(SESSION_TENANT) != slug:  # written only then: an open page polls every few seconds
+            request.session[SESSION_TENANT] = slug
         trace = request.headers.get("X-Request-ID", "")[:64] or uuid.uuid4().hex
         actor = Actor("user", str(request.user), user_id=request.user.pk, trace=trace)
         can = capabilities(roles)
@@ -69,13 +71,13 @@ class TenantMiddleware:
             return request.session.get(SESSION_TENANT, "") if request.user.is_authenticated else None
         return None
 
-    def _stranger(self, request: HttpRequest) -> HttpResponse:
-        def refuse(request: HttpRequest) -> HttpResponse:
-            raise Http404("no such company")
 
-        from django.core.handlers.exception import convert_exception_to_response
+def _absent(request: HttpRequest) -> HttpResponse:
+    raise Http404("no such company")
 
-        return convert_exception_to_response(refuse)(request)
+
+def _as_if_absent(request: HttpRequest) -> HttpResponse:
+    return cast(HttpResponse, convert_exception_to_response(_absent)(request))
 
 
 def _pay(can: frozenset[Can], participant: Any, pay_groups: list[str]) -> Pay:
