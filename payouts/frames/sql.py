@@ -102,6 +102,9 @@ def load(table: Table, columns: Columns, rows: Ints) -> None:
     """
     if not rows.size:
         return
+    if table.key:
+        # In the order of the unique key, so that its index grows at one end of each person's part.
+        rows = rows[np.lexsort([columns[name][rows] for name in reversed(table.key[:2])])]
     temp = f"load_{table.name}"
     fields = ", ".join(f'"{c}" bigint' for c in table.columns)
     target = ", ".join(f'"{c}"' for c in table.columns)

@@ -57,7 +57,9 @@ def recompute(*, work: Mapping[tuple[date, date], Iterable[int]], causes: Sequen
     changed = Changed()
     why = _Why(causes)
     for (calendar, span), people in sorted(tasks.items(), key=lambda task: task[0][1]):
-        _redo(calendar, span, sorted(people), versions, pay_group, why, changed)
+        # Where everybody is meant nobody has to be looked for.
+        whom = sorted(people) if len(people) < len(pay_group) else None
+        _redo(calendar, span, whom, versions, pay_group, why, changed)
     touched = {person for _, people in tasks.items() for person in people}
     payables_write(participants=sorted(touched), deals=sorted(changed.deals), why=why.by_deal, otherwise=why.latest)
     return changed
@@ -90,7 +92,7 @@ def right_figures(
 def _redo(
     calendar: PayCalendar,
     span: Span,
-    people: Sequence[int],
+    people: Sequence[int] | None,
     versions: Versions,
     pay_group: Mapping[int, int],
     why: _Why,
