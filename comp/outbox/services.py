@@ -32,8 +32,7 @@ def subscribe(topic: str, handler: Handler) -> None:
 
 def register_drain(name: str, drain: Drain) -> None:
     """Called by comp/wiring.py only. `drain(tenant_id)` does a bounded piece of the tenant's waiting work in
-    transactions of its own and
-    returns how much it did; 0 when nothing (or nothing for this worker) is left."""
+    transactions of its own and returns how much it did; 0 when nothing (or nothing for this worker) is left."""
     _drains[name] = drain
 
 

@@ -87,10 +87,9 @@ class TenantForeignKey(models.ForeignKey):
 
 
 class LooseForeignKey(TenantForeignKey):
-    """A tenant-keyed reference on a bulk result table: no row-by-row constraint (a foreign key costs more than the
-    load itself); the
-    writer proves the references set-wise in the same transaction. The catalogue test knows the short list of such
-    tables."""
+    """A tenant-keyed reference on a bulk result table: no row-by-row constraint (a foreign key costs more than the load
+    itself); the writer writes only what it read under the wall in the same transaction (payouts.frames). The catalogue
+    test knows the short list of such tables."""
 
 
 class TenantField(models.ForeignKey):

@@ -109,8 +109,7 @@ def tenant_scope(tenant_id: int, *, actor: Actor | None = None, pay: Pay | None 
     """Opens a transaction (a savepoint inside another) in which `tenant_id` is the tenant.
 
     An inner scope inherits actor and pay where they are not given. Leaving it restores the outer one; on an exception
-    the savepoint's
-    rollback restores it.
+    the savepoint's rollback restores it.
     """
     outer = _current.get()
     actor = actor or (outer.actor if outer else Actor("system", "unnamed"))

@@ -1,11 +1,9 @@
 """The walls, as constraints of models: makemigrations, migrate, reverse and --check treat them like any other
 constraint.
 
-Each writes SQL of its own. When a table is created the SQL is deferred to the end of the migration, so that it may
-name tables of the
-same migration. FORCE is set for all walled tables after every migrate (comp/tenancy/apps.py): a foreign key validated
-under FORCE would
-see only the visible rows.
+Each writes SQL of its own. When a table is created the SQL is deferred to the end of the migration, so that it may name
+tables of the same migration. FORCE is set for all walled tables after every migrate (comp/tenancy/apps.py): a foreign
+key validated under FORCE would see only the visible rows.
 """
 
 from __future__ import annotations
@@ -84,8 +82,7 @@ class PayWall(SqlConstraint):
     *) for comp_pay.
 
     Array settings stand inside a sub-select: evaluated once, not once a row. FOR ALL, so that an unfiltered update
-    cannot change rows that
-    the session may not see.
+    cannot change rows that the session may not see.
     """
 
     def create(self, model: type[models.Model]) -> list[str]:

@@ -1,9 +1,8 @@
 """Facts: append-only revisions, and for deals the current one unfolded into columns.
 
 Three times, never confused: `event_time` (when it happened at the source), dates such as `close_date` (effective),
-`recorded_at` (when we knew).
-The current revision is the greatest by (version, event_time, sender_id): a pure function of the set of revisions, so
-arrival order cannot matter.
+`recorded_at` (when we knew). The current revision is the greatest by (version, event_time, sender_id): a pure function
+of the set of revisions, so arrival order cannot matter.
 """
 
 from __future__ import annotations

@@ -191,8 +191,7 @@ class Take:
 
     def _deals(self) -> tuple[list[DealRow], dict[tuple[int, str], Any]]:
         """Deal events whose names are all known. One without an amount, or in another currency, is kept only as
-        history: while it
-        would be what stands it waits for the deal's next event."""
+        history: while it would be what stands it waits for the deal's next event."""
         rows = [row for delivery, event, fact in self._facts(DealFact) if (row := self._named(delivery, event, fact))]
         known = deals_known((d.endpoint_id, fact.deal) for d, _, fact in self._facts(DealFact))
         top = {key: (deal.version, deal.event_time, deal.sender_id) for key, deal in known.items()}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from comp.core.errors import CompError
 from payouts.frames.read import Read
 from payouts.frames.sql import NONE, Columns, Table, Words, day, number, quoted, read
 from payouts.kernel.batch import MISSING_MONEY, Ints, Result, Text
@@ -285,9 +286,23 @@ def _triggers(plans: Sequence[CompiledPlan]) -> Callable[[Ints, Ints, Ints], Wor
 
 
 def _lookup(pay_groups: Mapping[int, int]) -> Callable[[Ints], Ints]:
+    """Each participant's pay group. Bulk rows carry no foreign keys: that a participant is the tenant's own is proven
+    here, by having been read under the wall in this transaction (deals, plans and versions come from there anyhow)."""
     people = np.array(sorted(pay_groups), dtype=np.int64)
     groups = np.array([pay_groups[int(person)] for person in people], dtype=np.int64)
-    return lambda participant: groups[np.searchsorted(people, participant)] if participant.size else participant
+
+    def of(participant: Ints) -> Ints:
+        if not participant.size:
+            return participant
+        strangers = np.setdiff1d(participant, people)
+        if strangers.size:
+            raise CompError(
+                f"credit would go to participants that this company does not have: {strangers[:5].tolist()}"
+            )
+        found: Ints = groups[np.searchsorted(people, participant)]
+        return found
+
+    return of
 
 
 def _periods(result: Result, source: Read) -> tuple[Ints, Ints]:

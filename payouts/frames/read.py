@@ -1,8 +1,8 @@
 """A kernel batch out of the database: now, or as it was known at a recorded moment.
 
 `as_of` swaps each table for what it held then: configuration from its history tables (filled by trigger), facts from
-their append-only
-revisions by `recorded_at`. The queries are otherwise the same, so that a replay cannot drift from the daily work.
+their append-only revisions by `recorded_at`. The queries are otherwise the same, so that a replay cannot drift from the
+daily work.
 """
 
 from __future__ import annotations
@@ -308,8 +308,7 @@ def _selection(fields: Fields, as_of: datetime | None, narrow: bool) -> str:
 
 def _inside(field: str) -> str:
     """SQL: a date field lies in the span. A custom field is compared as text: ISO dates sort like the days they name,
-    and one that is no
-    date at all is read as missing later."""
+    and one that is no date at all is read as missing later."""
     if field.startswith("custom."):
         value = f"(d.custom ->> '{_safe(field[7:])}') COLLATE \"C\""
         return f"({value} >= {_as_date('start')}::text AND {value} < {_as_date('end')}::text)"

@@ -53,9 +53,8 @@ def number(column: str) -> str:
 
 
 def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> Columns:
-    """Runs a SELECT through COPY. Columns are int64 (NULL already replaced), but for those named in `words`, where
-    NULL reads as an empty
-    text."""
+    """Runs a SELECT through COPY. Columns are int64 (NULL already replaced), but for those named in `words`, where NULL
+    reads as an empty text."""
     with connection.cursor() as cursor:
         query = cursor.cursor.mogrify(sql, dict(params)).decode()
         out = io.BytesIO()
@@ -97,8 +96,7 @@ def load(table: Table, columns: Columns, rows: Ints) -> None:
     """Inserts the given rows, or changes those that stand under the same key (a table without a key only grows).
 
     COPY into a walled table is refused by PostgreSQL, so the rows pass through a temporary table of plain bigints;
-    texts travel as codes
-    and days as numbers.
+    texts travel as codes and days as numbers.
     """
     if not rows.size:
         return
@@ -155,8 +153,7 @@ def _binary(table: Table, columns: Columns, rows: Ints) -> io.BytesIO:
 
 def differences(table: Table, right: Columns, standing: Columns) -> tuple[Ints, Ints, Ints, Ints]:
     """Compares by key: (rows of `right` that are new, rows of `right` that differ, the rows of `standing` that they
-    differ from, rows of
-    `standing` that are no longer right). `standing` also holds `id`."""
+    differ from, rows of `standing` that are no longer right). `standing` also holds `id`."""
     fresh = _codes(table, right, standing)
     size = len(right[table.key[0]].codes if isinstance(right[table.key[0]], Words) else right[table.key[0]])
     there = standing["id"].size

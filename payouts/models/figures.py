@@ -1,8 +1,7 @@
 """The standing figures: what is right now, by the kernel. Their one writer is payouts.services.recompute.
 
 A line's natural key is (participant, deal, plan, rule, role, split, component); a tranche's adds its index. What was
-posted is found by
-these keys, so standing rows may come and go.
+posted is found by these keys, so standing rows may come and go.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ class Cause(TenantModel):
 
 class ChangedScope(TenantModel):
     """Work: this participant's figures with credit dates from `from_day` (to `to_day`, exclusive) may have changed.
-    Claimed and deleted in
-    the transaction that redoes them; rows are only added, so intake never waits for a recompute."""
+    Claimed and deleted in the transaction that redoes them; rows are only added, so intake never waits for a
+    recompute."""
 
     participant = TenantForeignKey(Participant)
     from_day = models.DateField()
@@ -158,8 +157,8 @@ class Tranche(TrancheKey, BulkPayModel):
 
 class Payable(TrancheKey, BulkPayModel):
     """What the open period owes for a tranche: what is released now, less all that batches have taken. `kind` release
-    where its release
-    period is the open one (or lies before the first), adjustment where its period was closed already."""
+    where its release period is the open one (or lies before the first), adjustment where its period was closed
+    already."""
 
     class Kind(models.TextChoices):
         RELEASE = "release", "Release"

@@ -1,11 +1,9 @@
 """What the open period owes: what is released now, less all that batches have taken; and the open statements that say
 so.
 
-"Subtract, then post": a late deal, a corrected rate or a milestone taken back after its period was closed needs no
-case of its own. The
-difference stands as a prior-period adjustment in the open period, linked to the period where it belongs and to its
-cause
-(docs/algorithms/adjustments.md).
+"Subtract, then post": a late deal, a corrected rate or a milestone taken back after its period was closed needs no case
+of its own. The difference stands as a prior-period adjustment in the open period, linked to the period where it belongs
+and to its cause (docs/algorithms/adjustments.md).
 """
 
 from __future__ import annotations

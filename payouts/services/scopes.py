@@ -44,8 +44,7 @@ def lock(key: int, tenant_id: int, *, wait_ms: int = 3000) -> bool:
 
 def scopes_recompute(tenant_id: int) -> int:
     """Redoes what changed: claims scopes, writes the differences and takes the scopes away, in one transaction: a
-    worker killed at any line
-    leaves everything as it was. Returns how many scopes it redid; 0 when none wait."""
+    worker killed at any line leaves everything as it was. Returns how many scopes it redid; 0 when none wait."""
     with tenant_scope(tenant_id, actor=Actor.task("recompute"), pay=Pay.everyone()):
         if not ChangedScope.objects.exists():
             return 0
