@@ -201,6 +201,8 @@ def read_batch(
 # ------------------------------------------------------------------ what the plans read
 
 
+#: Up to so many deals a query names them one by one.
+NAMED = 20_000
 KINDS = ("text", "money", "date", "number", "boolean")
 
 
@@ -468,13 +470,22 @@ def _quotas(params: dict[str, Any], as_of: datetime | None) -> Quotas:
 # ------------------------------------------------------------------ what releases
 
 
+def _deals_named(selection: str, deal_ids: Ints, params: dict[str, Any]) -> str:
+    """SQL: facts of the batch's deals. A few thousand are named by their ids, so that the index on the deal is used
+    whatever the planner knows of the tables: in young ones, not yet analyzed, it joined each fact with each deal."""
+    if deal_ids.size > NAMED:
+        return f"deal_id IN (SELECT d.id FROM {selection})"
+    params["deals"] = deal_ids.tolist()
+    return "deal_id = ANY(%(deals)s::bigint[])"
+
+
 def _milestones(
     selection: str, deal_ids: Ints, versions: Versions, params: dict[str, Any], as_of: datetime | None
 ) -> Milestones:
     kinds = sorted(
         {t.on for p in versions.compiled for c in p.components for t in c.release} - {"usage", "credit_date"}
     )
-    only = f"deal_id IN (SELECT d.id FROM {selection}) AND kind = ANY(%(kinds)s)"
+    only = f"{_deals_named(selection, deal_ids, params)} AND kind = ANY(%(kinds)s)"
     found = read(
         f"SELECT m.deal_id AS deal, m.kind, {day('m.day')} AS day FROM "
         f"{latest('crediting_milestonerevision', 'deal_id, kind', as_of, only)} m WHERE m.reached",
@@ -489,7 +500,7 @@ def _usage(selection: str, deal_ids: Ints, versions: Versions, params: dict[str,
     if not any(t.on == "usage" for p in versions.compiled for c in p.components for t in c.release):
         nothing = np.zeros(0, dtype=np.int64)
         return Usage(nothing, nothing, nothing, nothing)
-    only = f"deal_id IN (SELECT d.id FROM {selection})"
+    only = _deals_named(selection, deal_ids, params)
     found = read(
         f"SELECT u.deal_id AS deal, {day('u.day')} AS day, u.used, u.contracted FROM "
         f"{latest('crediting_usagereading', 'deal_id, day', as_of, only)} u",
