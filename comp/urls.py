@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 import comp.people.admin  # noqa: F401  (it registers its screens, as do the next two)
 import comp.web.admin  # noqa: F401
 import plans.admin  # noqa: F401
-from comp.web import pages_start
+from comp.web import pages, pages_start
 from crediting.api.hooks import hook
 
 urlpatterns = [
@@ -25,3 +26,9 @@ urlpatterns = [
     path("t/<slug:tenant>/", include("plans.urls")),
     path("t/<slug:tenant>/", include("comp.web.urls")),
 ]
+if settings.DEBUG:
+    # Every component on one page, for those who build pages.
+    urlpatterns += [
+        path("design/", pages.gallery, name="design"),
+        path("design/live/", pages.gallery_live, name="design_live"),
+    ]
