@@ -2,7 +2,8 @@
 
 A mark in Redis says that a bell hangs in the queue. The worker takes the mark away before it looks for work, so whoever
 finds the mark may rely on the look that is still to come: his row is committed by then. A mark whose bell was lost goes
-away by itself; until then the sweep finds the work. Where Redis does not answer, every bell is rung.
+away by itself; until then the sweep finds the work. Where Redis does not answer, no bell is rung: nobody could hear it,
+and nobody who posts a delivery is held up by trying.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from functools import lru_cache
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +27,8 @@ def is_first(tenant_id: int) -> bool:
     try:
         return bool(_redis().set(_mark(tenant_id), 1, nx=True, ex=MARK_SECONDS))
     except redis.RedisError as error:
-        log.warning("bells cannot be counted: %s", error)
-        return True
+        log.warning("no bell is rung, the sweep will find the work: %s", error)
+        return False
 
 
 def heard(tenant_id: int) -> None:
@@ -33,7 +36,7 @@ def heard(tenant_id: int) -> None:
     try:
         _redis().delete(_mark(tenant_id))
     except redis.RedisError as error:
-        log.warning("bells cannot be counted: %s", error)
+        log.warning("the bell's mark stays until it goes by itself: %s", error)
 
 
 def _mark(tenant_id: int) -> str:
@@ -42,5 +45,6 @@ def _mark(tenant_id: int) -> str:
 
 @lru_cache(maxsize=1)
 def _redis() -> redis.Redis:
-    # Short limits: a frozen Redis must not hold the sender of a delivery.
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5)
+    # Short limits and no second try: a frozen Redis must not hold the sender of a delivery.
+    never = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=never)

@@ -1,0 +1,87 @@
+"""Redis is a doorbell: one bell for many deliveries, none where nobody could hear it, and no work lost either way."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import TestCase
+
+from comp.outbox import bells, services, tasks
+from comp.tenancy.scope import Actor, tenant_scope
+from tests.factories import company
+
+
+@pytest.fixture
+def redis(redis_url: str, settings: Any) -> Iterator[None]:
+    settings.REDIS_URL = redis_url
+    bells._redis.cache_clear()
+    bells._redis().flushdb()
+    yield
+    bells._redis.cache_clear()
+
+
+@pytest.fixture
+def rung(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The tenants whose bell was put in the queue."""
+    found: list[int] = []
+    monkeypatch.setattr(tasks.work, "apply_async", lambda args, **more: found.append(args[0]))
+    return found
+
+
+@pytest.mark.django_db
+def test_a_burst_rings_once_until_a_worker_has_heard(redis: None, rung: list[int]) -> None:
+    tenant = company("acme").tenant.pk
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        for _ in range(5):
+            services.ring(tenant_id=tenant)
+    assert rung == [tenant]
+    tasks.work(tenant)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        services.ring(tenant_id=tenant)
+    assert rung == [tenant, tenant]
+
+
+@pytest.mark.django_db
+def test_where_redis_is_frozen_nobody_waits_and_the_work_stays(settings: Any, rung: list[int]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # takes connections, never answers
+        settings.REDIS_URL = f"redis://127.0.0.1:{frozen.getsockname()[1]}/0"
+        bells._redis.cache_clear()
+        acme = company("acme")
+        heard: list[dict[str, Any]] = []
+        services.subscribe("test.news", heard.append)
+        started = time.monotonic()
+        with TestCase.captureOnCommitCallbacks(execute=True), tenant_scope(acme.tenant.pk, actor=Actor.task("test")):
+            services.publish(topic="test.news", payload={"n": 1})
+        assert time.monotonic() - started < 5  # a bound on hanging, not a measurement
+        assert rung == []
+        bells._redis.cache_clear()
+    services.messages_drain(acme.tenant.pk)
+    assert heard == [{"n": 1}]
+
+
+@pytest.mark.django_db
+def test_a_message_that_fails_waits_alone_and_is_parked_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    acme = company("acme")
+    heard: list[int] = []
+
+    def take(payload: dict[str, Any]) -> None:
+        if payload["n"] == 2:
+            raise ValueError("nobody can take this one")
+        heard.append(payload["n"])
+
+    services.subscribe("test.poison", take)
+    with acme.scope():
+        for n in (1, 2, 3):
+            services.publish(topic="test.poison", payload={"n": n})
+    for _ in range(services.ATTEMPTS + 1):
+        services.messages_drain(acme.tenant.pk)
+        with acme.scope():
+            services.Message.objects.filter(done_at=None).update(due_at=services.timezone.now())
+    assert heard == [1, 3]
+    with acme.scope():
+        poison = services.Message.objects.get(done_at=None)
+        assert (poison.parked, poison.attempts, poison.error) == (True, 5, "ValueError: nobody can take this one")
