@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from comp.core.errors import ProblemsError
 from comp.core.money import MoneyError, parse_money, plain_money
@@ -74,6 +74,7 @@ def assignment_list(request: HttpRequest, tenant: str) -> HttpResponse:
 
 
 @needs(Can.PLAN_EDIT)
+@require_http_methods(["GET", "POST"])
 def assignment_add(request: HttpRequest, tenant: str) -> HttpResponse:
     """Puts somebody on a plan."""
     initial = {"starts_on": today(), "participant": request.GET.get("participant"), "plan": request.GET.get("plan")}
@@ -90,6 +91,7 @@ def assignment_add(request: HttpRequest, tenant: str) -> HttpResponse:
 
 
 @needs(Can.PLAN_EDIT)
+@require_http_methods(["GET", "POST"])
 def assignment_end(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """Another end for an assignment."""
     found = get_object_or_404(PlanAssignment.objects.select_related("participant", "plan"), pk=pk)
@@ -132,6 +134,7 @@ def quota_list(request: HttpRequest, tenant: str) -> HttpResponse:
 
 
 @needs(Can.PLAN_EDIT)
+@require_http_methods(["GET", "POST"])
 def quota_edit(request: HttpRequest, tenant: str, pk: int | None = None) -> HttpResponse:
     """A new quota, or another amount for one. The amount is in the participant's currency."""
     found = get_object_or_404(Quota.objects.select_related("participant"), pk=pk) if pk else None

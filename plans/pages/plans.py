@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from comp.audit.models import AuditEntry
 from comp.core.errors import ProblemsError
@@ -65,6 +65,7 @@ def plan_list(request: HttpRequest, tenant: str) -> HttpResponse:
 
 
 @needs(Can.PLAN_EDIT)
+@require_http_methods(["GET", "POST"])
 def plan_add(request: HttpRequest, tenant: str) -> HttpResponse:
     """A new plan with a first draft, copied from one of the library."""
     library = {path.stem: path.read_text() for path in sorted(LIBRARY.glob("*.yaml"))}

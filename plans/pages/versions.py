@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.core.errors import ProblemsError
 from comp.people.selectors import today
@@ -56,6 +56,7 @@ def version(request: HttpRequest, tenant: str, key: str, number: int) -> HttpRes
 
 
 @needs(Can.PLAN_EDIT)
+@require_http_methods(["GET", "POST"])
 def version_edit(request: HttpRequest, tenant: str, key: str, number: int) -> HttpResponse:
     """Tiers, rates, bands, bonuses and caps by form. A draft is changed; from any other version a new draft is made."""
     found = _version(key, number)
@@ -84,6 +85,7 @@ def version_preview(request: HttpRequest, tenant: str, key: str, number: int) ->
 
 
 @needs(Can.PLAN_EDIT)
+@require_http_methods(["GET", "POST"])
 def version_import(request: HttpRequest, tenant: str, key: str) -> HttpResponse:
     """A new draft from YAML, pasted or uploaded."""
     plan = get_object_or_404(Plan, key=key)
@@ -132,6 +134,7 @@ def version_diff(request: HttpRequest, tenant: str, key: str, number: int, other
 
 
 @needs(Can.PLAN_PUBLISH)
+@require_http_methods(["GET", "POST"])
 def version_publish(request: HttpRequest, tenant: str, key: str, number: int) -> HttpResponse:
     """Shows what would change for how many people; publishes on POST."""
     found = _version(key, number)
