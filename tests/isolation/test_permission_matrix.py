@@ -1,0 +1,425 @@
+"""Every address × every role × right and wrong company × every method × own and foreign ids.
+
+The table says who may open what; an address that it does not name fails the test. Two companies are built by the same
+signed events; what only one of them, or only one colleague, may know is planted in unmistakable amounts and names, and
+no answer to anybody else holds it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from comp.tenancy.capabilities import CAPABILITIES, Can, Role
+from comp.tenancy.models import User
+from crediting.models import DataIssue, Deal
+from crediting.services.catalogue import account_create
+from payouts.models import Batch, Earning, Statement
+from plans import services as plans
+from plans.models import PlanAssignment, PlanVersion, Quota
+from tests.database import TestDatabase
+from tests.factories import library, member, person
+from tests.pages.rep.world import NOVEMBER, World, selling
+
+# ------------------------------------------------------------------ who
+
+#: Each visitor's roles in acme. Bob is Ann's colleague, Mia leads both, Cleo sells and does Finance, nothing paid yet.
+VISITORS: dict[str, list[Role]] = {
+    "Ann": [Role.REPRESENTATIVE],
+    "Bob": [Role.REPRESENTATIVE],
+    "Mia": [Role.MANAGER],
+    "Olga": [Role.SALES_OPS],
+    "Fay": [Role.FINANCE],
+    "Lena": [Role.REVENUE_LEADER],
+    "Ada": [Role.ADMINISTRATOR],
+    "Max": [Role.INTEGRATION],
+    "Cleo": [Role.REPRESENTATIVE, Role.FINANCE],
+    "stranger": [],  # does Finance in the other company
+    "anonymous": [],
+}
+SELL, OPS, FINANCE = {"Ann", "Bob", "Mia", "Cleo"}, {"Olga"}, {"Fay", "Cleo"}
+READERS = OPS | FINANCE | {"Lena", "Ada"}
+MEMBERS = SELL | READERS
+#: What is Ann's: hers, her manager's, and of those who see everybody's pay.
+ANNS = {"Ann", "Mia", "Olga", "Fay", "Lena", "Cleo"}
+
+# ------------------------------------------------------------------ what
+
+
+@dataclass(frozen=True)
+class Page:
+    """Who opens it and by which methods, what it answers them, and what the view itself asks for.
+
+    Others read 403, or 404 where they may not know that it is there (`hides`: from these, or from everyone else).
+    """
+
+    opens: set[str]
+    methods: str = "GET"
+    needs: tuple[Can, ...] = ()
+    answers: tuple[int, ...] = (200,)
+    hides: frozenset[str] = frozenset()
+
+
+def own(opens: set[str], *more: Any, **said: Any) -> Page:
+    """A page that its view shows to anyone for whom the walls show the row."""
+    return Page(opens, *more, hides=frozenset(MEMBERS - opens), **said)
+
+
+FORM, STEP = "GET POST", "POST"
+POSTED = (200, 302, 400, 422)
+READ = (Can.BATCH_READ,)
+
+PAGES: dict[str, Page] = {
+    "": Page(MEMBERS, answers=(302,)),
+    "home/": Page(SELL, needs=(Can.PAY_OWN,)),
+    "home/figures/": Page(SELL, needs=(Can.PAY_OWN,)),
+    "deals/": Page(SELL, needs=(Can.PAY_OWN,)),
+    "statements/": Page(SELL, needs=(Can.PAY_OWN,)),
+    "statements/<day:period>/": Page(SELL - {"Cleo"}, needs=(Can.PAY_OWN,), hides=frozenset({"Cleo"})),
+    "statements/<day:period>/<int:participant>/": own(ANNS),
+    "why/<int:pk>/": own(ANNS),
+    "deals/<int:deal>/": own(ANNS),
+    "deliveries/<int:delivery>/": own(ANNS),
+    "team/": Page({"Mia"}, needs=(Can.PAY_TEAM,)),
+    "payouts/": Page(FINANCE | {"Lena"}, needs=READ),
+    "payouts/open/<slug:group>/": Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT)),
+    "payouts/<int:pk>/": Page(FINANCE | {"Lena"}, needs=READ),
+    "payouts/<int:pk>/approve/": Page(FINANCE, FORM, (*READ, Can.BATCH_APPROVE), (302,)),  # asks who is there, again
+    "payouts/<int:pk>/reject/": Page(FINANCE, STEP, (*READ, Can.BATCH_APPROVE)),
+    "payouts/<int:pk>/export/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
+    "payouts/<int:pk>/paid/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
+    "ledger/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "issues/": Page(OPS, needs=(Can.DATA_FIX,)),
+    "issues/<int:issue>/": Page(OPS, needs=(Can.DATA_FIX,)),
+    "issues/<int:issue>/resolve/": Page(OPS, STEP, (Can.DATA_FIX,)),
+    "deliveries/": Page(OPS, needs=(Can.DATA_FIX,)),
+    "plans/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "new-plan/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "plans/<slug:key>/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "plans/<slug:key>/import/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "plans/<slug:key>/versions/<int:number>/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "plans/<slug:key>/versions/<int:number>/edit/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "plans/<slug:key>/versions/<int:number>/preview/": Page(OPS, STEP, (Can.PLAN_EDIT,)),
+    "plans/<slug:key>/versions/<int:number>/export/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "plans/<slug:key>/versions/<int:number>/publish/": Page(OPS, FORM, (Can.PLAN_PUBLISH,)),
+    "plans/<slug:key>/versions/<int:number>/against/<int:other>/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "people/": Page(READERS, needs=(Can.PEOPLE_READ,)),
+    "people/assign/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "people/assignments/<int:pk>/end/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "quotas/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "quotas/new/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "quotas/<int:pk>/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "audit/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.AUDIT_READ,)),
+}
+
+#: The administration: the models in it, who reads them there, and its pages for each.
+ADMINISTRATORS = {"Olga", "Ada"}
+ADMIN_MODELS = {
+    "tenancy/membership": {"Ada"},
+    **dict.fromkeys(
+        (f"people/{name}" for name in ("paycalendar", "paygroup", "creditrole", "team", "territory", "participant",
+                                       "position", "reportingline")), ADMINISTRATORS),
+    **dict.fromkeys((f"plans/{name}" for name in ("plan", "planversion", "planassignment", "quota")), ADMINISTRATORS),
+}  # fmt: skip
+ADMIN_PAGES = {"", "add/", "^([^/]+)/history/([^/]+)/$"} | {
+    f"<path:object_id>/{page}" for page in ("", "history/", "delete/", "change/")
+}
+ADMIN_SITE = {
+    "", "search/", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
+    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>tenancy|people|plans)/$", "(?P<url>.*)$",
+}  # fmt: skip
+
+#: django-allauth's own pages: of one's own log-in, no company's data.
+ACCOUNTS = {
+    "login/", "logout/", "inactive/", "signup/", "reauthenticate/", "email/", "confirm-email/", "password/change/",
+    "password/set/", "password/reset/", "login/code/confirm/", "^confirm-email/(?P<key>[-:\\w]+)/$",
+    "password/reset/key/done/", "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$", "password/reset/done/",
+    "2fa/", "2fa/authenticate/", "2fa/reauthenticate/", "2fa/totp/activate/", "2fa/totp/deactivate/",
+    "2fa/recovery-codes/", "2fa/recovery-codes/generate/", "2fa/recovery-codes/download/",
+}  # fmt: skip
+
+BELOW = "t/<slug:tenant>/"
+METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+def routes(patterns: Any = None, before: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, before + str(pattern.pattern))
+        else:
+            yield before + str(pattern.pattern), pattern
+
+
+def test_every_address_is_listed() -> None:
+    listed = {f"{BELOW}{path}" for path in PAGES} | {"", "choose/", "health/", "hooks/<str:token>/"}
+    listed |= {f"accounts/{path}" for path in ACCOUNTS} | {f"admin/{path}" for path in ADMIN_SITE}
+    listed |= {f"admin/{model}/{page}" for model in ADMIN_MODELS for page in ADMIN_PAGES}
+    found = {path for path, _ in routes()}
+    # Only what keeps its states has a page for one of them.
+    kept = {path for path in listed if path.startswith("admin/tenancy") and "^" in path}
+    assert found - listed == set() and listed - found == kept
+
+
+def test_every_view_states_what_it_needs() -> None:
+    for path, pattern in routes():
+        if path.startswith(BELOW):
+            page = PAGES[path.removeprefix(BELOW)]
+            assert pattern.callback.needs == frozenset(page.needs), path
+            can = {name: frozenset().union(*(CAPABILITIES[role] for role in roles)) for name, roles in VISITORS.items()}
+            # The table's people and the capabilities of their roles agree, whoever changes either.
+            able = {name for name in MEMBERS if can[name] >= frozenset(page.needs)}
+            assert page.opens <= able and (not page.needs or able == page.opens | page.hides), path
+
+
+# ------------------------------------------------------------------ two companies, and what is secret in them
+
+
+@dataclass
+class Side:
+    """One company: its ids for the addresses, its people, and whose secrets are what."""
+
+    world: World
+    ids: dict[str, Any] = field(default_factory=dict)
+    pay: dict[str, set[str]] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Sides:
+    acme: Side
+    rival: Side
+    clients: dict[str, Client] = field(default_factory=dict)
+
+    def forbidden(self, visitor: str) -> set[str]:
+        """What no answer to this visitor may hold."""
+        if visitor == "stranger":
+            return self.acme.secrets | set().union(*self.acme.pay.values())
+        theirs = self.rival.secrets | set().union(*self.rival.pay.values())
+        if visitor in ANNS - {"Ann"}:
+            return theirs
+        colleagues = set().union(*(words for name, words in self.acme.pay.items() if name != visitor))
+        return theirs | (colleagues - self.acme.pay.get(visitor, set()))
+
+
+def words(minor: int) -> set[str]:
+    """An amount as pages, files and data write it."""
+    major, rest = divmod(minor, 100)
+    return {f"{major:,}.{rest:02}", f"{major}.{rest:02}", str(minor)}
+
+
+def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
+    """A company that sells, with one deal each of Ann's and Bob's of amounts that nobody else has."""
+    world = selling(slug)
+    company = world.company
+    for name in VISITORS.keys() - world.users.keys():
+        for role in VISITORS[name]:
+            world.users[name] = member(company, role, name)
+    with company.scope(world.users["Olga"]):
+        person(company, "Cleo", user=world.users["Cleo"])
+        account_create(key="secret", name=customer)
+        plans.plan_create(key=f"only-{slug}", name=f"Plan for {customer}")
+        text = library("account-executive")
+        draft = plans.version_draft(
+            plan=PlanVersion.objects.get(plan__key="account-executive").plan, text=text, starts_on=date(2027, 6, 1),
+            note="Next", prepared_by=world.users["Olga"],
+        )  # fmt: skip
+    for name, amount in amounts.items():
+        world.won(f"{slug}-{name}", "2026-11-16", amount, owner=name.lower(), account=customer)
+        world.milestone(f"{slug}-{name}", "signature", "2026-11-16")
+    world.won(f"{slug}-odd", "2026-11-17", "1.00", owner="nobody-known")
+    world.work()
+    batch = world.submit(NOVEMBER)
+    built = Side(world, secrets={customer})
+    with company.scope():
+        for name in ("Ann", "Bob", "Mia"):
+            who = world.people[name]
+            told = set()
+            for earning in Earning.objects.filter(participant=who, deal__external_id__startswith=slug):
+                told |= words(earning.earned_minor) if earning.earned_minor >= 1_000_00 else set()
+            told |= words(Statement.objects.get(participant=who, period_starts_on=NOVEMBER).payout_minor)
+            built.pay[name] = told
+            assert len(told) >= 3, f"{name} has no pay to hide"
+        deal = Deal.objects.get(external_id=f"{slug}-Ann")
+        line = Earning.objects.filter(participant=world.people["Ann"], deal=deal).latest("earned_minor")
+        built.ids = {
+            "period": NOVEMBER.isoformat(), "participant": world.people["Ann"].pk, "deal": deal.pk,
+            "delivery": deal.revision.delivery_id, "issue": DataIssue.objects.get(kind="owner").pk, "group": "sales",
+            "key": "account-executive", "number": 1, "other": draft.number, "why": line.pk,
+            "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk,
+            "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}",
+        }  # fmt: skip
+    return built
+
+
+@pytest.fixture(scope="module")
+def sides(shared_database: TestDatabase) -> Iterator[Sides]:
+    clock = SimpleNamespace(now=lambda: datetime(2026, 11, 20, 12, tzinfo=UTC))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("comp.people.selectors.timezone", clock)  # the companies' day, as in tests/pages/rep
+        patch.setattr("comp.outbox.services.bells.is_first", lambda tenant_id: False)  # no worker listens
+        acme = side("acme", {"Ann": "24681.00", "Bob": "13579.00"}, "Quiet Water Holding")
+        rival = side("rival", {"Ann": "28653.00", "Bob": "17931.00"}, "Still River Holding")
+        built = Sides(acme, rival)
+        assert not set().union(*acme.pay.values()) & set().union(*rival.pay.values()), "nobody's pay tells whose it is"
+        users: dict[str, User] = {**acme.world.users, "stranger": rival.world.users["Fay"]}
+        for visitor in VISITORS:
+            built.clients[visitor] = client = Client(raise_request_exception=False)
+            if visitor != "anonymous":
+                client.force_login(users[visitor], "django.contrib.auth.backends.ModelBackend")
+                client.get("/t/rival/" if visitor == "stranger" else "/t/acme/")
+        yield built
+
+
+# ------------------------------------------------------------------ the walk
+
+
+@dataclass(frozen=True)
+class Ask:
+    path: str
+    method: str = "GET"
+    company: str = "acme"  # whose address
+    foreign: bool = False  # with ids of the other company's
+
+    @property
+    def named(self) -> list[str]:
+        return re.findall(r"<\w+:(\w+)>", self.path)
+
+
+BELOW_ASKS = [
+    Ask(path, method, company, foreign)
+    for path in PAGES
+    for method in METHODS
+    for company in ("acme", "rival")
+    for foreign in ((False, True) if "<" in path else (False,))
+]
+
+
+def address(sides: Sides, ask: Ask) -> str:
+    here, other = (sides.acme, sides.rival) if ask.company == "acme" else (sides.rival, sides.acme)
+    ids = dict((other if ask.foreign else here).ids)
+    room = ask.path.split("/")[0]
+    ids["pk"] = ids.get(room)
+    if ask.foreign:
+        ids["key"] = ids["group"] = ids["only"]
+    filled = re.sub(r"<\w+:(\w+)>", lambda match: str(ids[match[1]]), ask.path)
+    return f"/t/{ask.company}/{filled}"
+
+
+def expected(visitor: str, ask: Ask) -> set[int]:
+    page = PAGES[ask.path]
+    if visitor == "anonymous":
+        return {302}
+    home = "rival" if visitor == "stranger" else "acme"
+    role = "Fay" if visitor == "stranger" else visitor
+    if ask.company != home or visitor == "Max":
+        return {404}
+    if page.needs and role not in page.opens | page.hides:
+        return {403}
+    if ask.method not in page.methods.split():
+        return {405}
+    # A period is a day, the same in both companies: foreign only with a participant beside it.
+    if role not in page.opens or (ask.foreign and ask.named != ["period"]):
+        return {404}
+    return set(page.answers) if ask.method == "GET" else set(POSTED)
+
+
+def answer(client: Client, method: str, url: str) -> Any:
+    """What a request is answered; what it wrote is taken back."""
+    if method == "GET":
+        return client.get(url)
+    with transaction.atomic():
+        said = client.generic(method, url, content_type="application/x-www-form-urlencoded")
+        transaction.set_rollback(True)
+    return said
+
+
+def leaks(said: Any, forbidden: set[str]) -> set[str]:
+    text = said.content.decode(errors="replace") + str(said.headers)
+    return {secret for secret in forbidden if secret in text}
+
+
+def test_the_walk_is_long_enough() -> None:
+    assert len(BELOW_ASKS) * len(VISITORS) >= 5_000
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_each_visitor_opens_what_is_theirs_and_nothing_else(sides: Sides, visitor: str) -> None:
+    client, forbidden = sides.clients[visitor], sides.forbidden(visitor)
+    wrong = []
+    for ask in BELOW_ASKS:
+        url = address(sides, ask)
+        said = answer(client, ask.method, url)
+        if said.status_code not in expected(visitor, ask):
+            wrong.append(f"{ask.method} {url}: {said.status_code}, not {expected(visitor, ask)}")
+        if leaked := leaks(said, forbidden):
+            wrong.append(f"{ask.method} {url}: tells {leaked}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_the_administration_is_for_editors_of_their_company(sides: Sides, visitor: str) -> None:
+    client, forbidden = sides.clients[visitor], sides.forbidden(visitor)
+    wrong = []
+    for model, readers in ADMIN_MODELS.items():
+        for page in sorted(ADMIN_PAGES):
+            for foreign in (False, True) if "object_id" in page else (False,):
+                found = (sides.rival if foreign else sides.acme).ids
+                row = {"participant": found["participant"], "quota": found["quotas"]}.get(
+                    model.split("/")[1], found["people"]
+                )
+                url = f"/admin/{model}/" + page.replace("<path:object_id>", str(row)).replace("^([^/]+)", "1").replace(
+                    "([^/]+)/$", "1/"
+                )
+                for method in ("GET", "POST") if visitor in ADMINISTRATORS else ("GET",):
+                    said = answer(client, method, url)
+                    if visitor not in ADMINISTRATORS:
+                        able = {302}
+                    elif method == "GET" and not page:
+                        able = {200} if visitor in readers else {403}
+                    else:
+                        able = {200, 302, 403, 404} if visitor in readers else {302, 403, 404}
+                    if said.status_code not in able:
+                        wrong.append(f"{method} {url}: {said.status_code}, not {able}")
+                    if leaked := leaks(said, forbidden):
+                        wrong.append(f"{method} {url}: tells {leaked}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_pages_of_nobodys_tell_nothing(sides: Sides, visitor: str) -> None:
+    """The front door, health, the hook's door, one's own account, the administration's frame."""
+    client, forbidden = sides.clients[visitor], sides.forbidden(visitor)
+    token = sides.rival.world.crm.endpoint.token
+    signed_in = visitor != "anonymous"
+    fixed = {
+        "/": {302},
+        "/choose/": {200} if signed_in else {302},
+        "/health/": {200},
+        f"/hooks/{token}/": {405},
+        "/hooks/unknown/": {405},
+    }
+    accounts = [re.sub(r"\^|\$|\(\?P<\w+>[^)]*\)", "", path) for path in ACCOUNTS - {"logout/"}]
+    admin = [re.sub(r"\^|\$|<[^>]+>", "", path) for path in ADMIN_SITE if "(?P" not in path]
+    asked = {**fixed, **{f"/accounts/{path}": {200, 302, 403, 404, 405} for path in accounts}}
+    asked |= {f"/admin/{path}": {200, 302, 403, 404, 405} for path in [*admin, "people/", "tenancy/", "nowhere/"]}
+    wrong = []
+    for url, statuses in asked.items():
+        said = client.get(url)
+        if said.status_code not in statuses:
+            wrong.append(f"GET {url}: {said.status_code}, not {statuses}")
+        if leaked := leaks(said, forbidden):
+            wrong.append(f"GET {url}: tells {leaked}")
+    for url in (f"/hooks/{token}/", "/hooks/unknown/"):
+        said = answer(client, "POST", url)
+        if said.status_code not in {400, 401, 404} or leaks(said, forbidden):
+            wrong.append(f"POST {url}: {said.status_code}")
+    assert not wrong, "\n".join(wrong)
