@@ -90,6 +90,12 @@ _TRIGGERS = """
 SELECT c.relname, t.tgname, t.tgenabled FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace
 """
+_GRANTS = """
+SELECT c.relname, r.rolname, w.word, has_table_privilege(r.oid, c.oid, w.word),
+    w.word = 'UPDATE' AND has_any_column_privilege(r.oid, c.oid, w.word)
+FROM pg_class c, pg_roles r, unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) w (word)
+WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY(%s) AND r.rolname = ANY(%s)
+"""
 
 
 def walls() -> Check:
@@ -119,6 +125,7 @@ def walls() -> Check:
             wrong.append(f"{table}: unique {index} starts with {column}: it would tell of another tenant's rows")
     wrong.extend(_roles_wrong())
     wrong.extend(_triggers_wrong())
+    wrong.extend(_grants_wrong())
     return Check("Walls", f"{len(tables)} tables of tenants, {len(pay_tables)} of them show pay", sorted(wrong))
 
 
@@ -160,6 +167,16 @@ def _triggers_wrong() -> Iterator[str]:
                 if enabled != "A":
                     is_ = "missing" if enabled is None else "not always on"
                     yield f"{model._meta.db_table}: trigger {name} is {is_}"
+
+
+def _grants_wrong() -> Iterator[str]:
+    """Tables that are only ever added to: the runtime roles may change the columns that move, and nothing else."""
+    changing = {
+        m._meta.db_table: c.changing for m in _models() for c in m._meta.constraints if isinstance(c, AppendOnly)
+    }
+    for table, role, right, whole, some in _rows(_GRANTS, [list(changing), [APP, PAY]]):
+        if whole or (some and not changing[table]):
+            yield f"{table}: {role} has {right}, and its rows are only ever added"
 
 
 # ------------------------------------------------------------------ chains
