@@ -19,7 +19,11 @@ OUTSIDE = {
     "tenancy.endpointroute": "read before the tenant is known; holds an address and a tenant, nothing else",
 }
 OURS = ("tenancy", "audit", "outbox", "people", "web", "api", "plans", "crediting", "payouts", "signals")
-PAY_WORDS = ("earned", "payout", "payable", "payout_minor")
+#: Models that hold a participant and amounts, and yet no pay, each with the reason.
+NOT_PAY = {
+    "plans.quota": "a target that the team plans with, not what anybody earns",
+    "plans.historicalquota": "the same as it was",
+}
 
 
 @register()
@@ -45,15 +49,22 @@ def walls(app_configs: Any, **kwargs: Any) -> list[Error]:
             continue
         if TenantWall not in has:
             errors.append(_error("E002", model, "is tenant-owned and has no TenantWall constraint"))
+        names = {f.name for f in meta.concrete_fields}
+        amounts = any(name.endswith("_minor") for name in names)
+        shown = getattr(model, "shows_pay", False) or meta.label_lower in NOT_PAY
+        if "participant" in names and amounts and not shown:
+            errors.append(_error("E005", model, "holds a participant and amounts: set shows_pay = True"))
         if historical:
             continue
         if issubclass(model, KeptModel) and HistoryTrigger not in has:
             errors.append(_error("E003", model, "keeps history and has no HistoryTrigger"))
         if getattr(model, "shows_pay", False) and PayWall not in has:
             errors.append(_error("E004", model, "shows pay and has no PayWall"))
-        names = {f.name for f in meta.concrete_fields}
-        if "participant" in names and names & set(PAY_WORDS) and not getattr(model, "shows_pay", False):
-            errors.append(_error("E005", model, "holds a participant and amounts of pay: set shows_pay = True"))
+        for relation in meta.local_many_to_many:
+            if relation.remote_field.through._meta.auto_created:
+                errors.append(
+                    _error("E009", model, f"{relation.name} has a join table without a tenant: give it a through model")
+                )
         keyed = {c.column for c in meta.constraints if isinstance(c, TenantReference)}
         for field in meta.concrete_fields:
             if isinstance(field, models.ForeignKey) and field.name != "tenant":
