@@ -138,6 +138,17 @@ def scopes_pending(pay_group: PayGroup) -> int:
     return ChangedScope.objects.filter(participant__pay_group=pay_group).count()
 
 
+def scopes_failed(pay_group: PayGroup | None = None) -> list[str]:
+    """Why recomputations cannot be done, each reason once with the first participant it holds back."""
+    rows = ChangedScope.objects.exclude(error="").order_by("id")
+    if pay_group is not None:
+        rows = rows.filter(participant__pay_group=pay_group)
+    reasons: dict[str, str] = {}
+    for name, error in rows.values_list("participant__name", "error"):
+        reasons.setdefault(error, name)
+    return [f"{name}: {error}" for error, name in reasons.items()]
+
+
 def issues_open() -> int:
     """Questions of the data-quality inbox that nobody has answered."""
     return DataIssue.objects.filter(state=DataIssue.State.OPEN).count()

@@ -33,7 +33,7 @@ from payouts.models import (
     Tranche,
 )
 from payouts.selectors import TAKEN, open_periods
-from payouts.selectors_batches import line_facts, lines_digest, person_digests, totals
+from payouts.selectors_batches import line_facts, lines_digest, person_digests, scopes_failed, totals
 from payouts.services import ledger
 from payouts.services.replay import differences_found
 
@@ -352,9 +352,8 @@ def incremental() -> Check:
     """What stands, change by change, is what a recomputation of everything gives."""
     lines = Earning.objects.count()
     if waiting := ChangedScope.objects.count():
-        return Check(
-            "Incremental = full", "nothing yet", [f"{waiting} recomputations wait: look again when they are done"]
-        )
+        wait = f"{waiting} recomputations wait: look again when they are done"
+        return Check("Incremental = full", "nothing yet", [wait, *scopes_failed()])
     return Check("Incremental = full", f"{lines} lines recomputed", differences_found())
 
 

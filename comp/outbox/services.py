@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from comp.outbox import bells
+from comp.outbox.failures import PASSING
 from comp.outbox.models import Message
 from comp.tenancy.scope import current_tenant_id
 
@@ -76,6 +77,8 @@ def messages_drain(tenant_id: int, limit: int = 200) -> int:
                     for handler in _handlers.get(message.topic, []):
                         handler(message.payload)
                 message.done_at = timezone.now()
+            except PASSING:
+                raise  # the server, not a message
             except Exception as error:
                 log.exception("outbox message %s (%s) failed", message.pk, message.topic)
                 message.attempts += 1

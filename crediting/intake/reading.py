@@ -18,7 +18,8 @@ INTEGER_LIMIT = 2**63 - 1
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,18})?")
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})")
-YEARS = range(1970, 2200)
+#: Of moments, and of the days on which facts lie: pay calendars reach over those.
+YEARS, DAY_YEARS = range(1970, 2200), range(1990, 2100)
 
 
 class Number(str):
@@ -125,7 +126,7 @@ class Reader:
 
     def day(self, key: str, *, empty: bool = False) -> date | None:
         """A date as YYYY-MM-DD; null where `empty` allows it. The key itself is required."""
-        allowed = f"a date YYYY-MM-DD of the years {YEARS[0]} to {YEARS[-1]}{' or null' if empty else ''}"
+        allowed = f"a date YYYY-MM-DD of the years {DAY_YEARS[0]} to {DAY_YEARS[-1]}{' or null' if empty else ''}"
         value = self.values.get(key)
         if value is None and empty and key in self.values:
             return None
@@ -133,7 +134,7 @@ class Reader:
             found = parse_day(value) if isinstance(value, str) else None
         except DayError:
             found = None
-        if found is None or found.year not in YEARS:
+        if found is None or found.year not in DAY_YEARS:
             self.wrong(key, shown(value) if key in self.values else "nothing", allowed)
             return None
         return found

@@ -7,11 +7,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from comp.core.errors import Problem
+from comp.outbox.failures import PASSING
 from comp.outbox.services import publish
 from comp.tenancy.models import Tenant
 from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
@@ -71,7 +72,7 @@ def _take_all(pending: Sequence[RawDelivery]) -> list[Change]:
     try:
         with transaction.atomic():
             return Take(pending).done()
-    except (OperationalError, InterfaceError):
+    except PASSING:
         raise  # the server, not a delivery
     except Exception:
         log.exception("a drain of %s deliveries failed; taking them one by one", len(pending))
@@ -80,7 +81,7 @@ def _take_all(pending: Sequence[RawDelivery]) -> list[Change]:
         try:
             with transaction.atomic():
                 changes += Take([delivery]).done()
-        except (OperationalError, InterfaceError):
+        except PASSING:
             raise
         except Exception as error:
             log.exception("delivery %s failed", delivery.pk)

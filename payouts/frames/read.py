@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -43,8 +43,10 @@ from payouts.kernel.batch import (
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan, Condition, Group
 
-#: The fiscal years that calendars reach over; facts with dates outside are refused at intake.
-FIRST_YEAR, LAST_YEAR = 1990, 2100
+#: The years of facts' dates: intake refuses others, and a custom field with another is no credit date.
+YEARS = range(1990, 2100)
+#: The fiscal years that calendars reach over. They hold all days of YEARS, wherever a fiscal year begins.
+FIRST_YEAR, LAST_YEAR = YEARS[0] - 1, YEARS[-1] + 2
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
 TEXT_COLUMNS = {
     "stage": "d.stage",
@@ -163,6 +165,31 @@ def calendars() -> dict[int, CalendarShape]:
         return {group: shapes[calendar] for group, calendar in cursor.fetchall()}
 
 
+Days = tuple[date, date]
+
+
+def credit_days(as_of: datetime | None = None) -> Days | None:
+    """The first day that a deal gives to a plan's credit date (or, now, to a credit that stands) and a day behind the
+    last; None where there is none."""
+    deals = latest("crediting_dealrevision", "endpoint_id, external_id", as_of, "true") if as_of else "crediting_deal"
+    found: list[date] = []
+    with connection.cursor() as cursor:
+        for field in credit_date_fields(read_versions(as_of)):
+            value, where = f"d.{field}", "true"
+            if field.startswith("custom."):
+                # Its month is enough, and reads where the day does not: 31 April is found to be none later.
+                value = f"(left(d.custom ->> '{_safe(field[7:])}', 7) || '-01')"
+                where = f"{value} ~ '^(199[0-9]|20[0-9][0-9])-(0[1-9]|1[0-2])-01$'"
+                value += ' COLLATE "C"'
+            ends = f"min({value})::date, max({value})::date"
+            cursor.execute(f"SELECT {ends} FROM {deals} d WHERE {where}", {"as_of": as_of})
+            found += [day for day in cursor.fetchone() if day]
+        if as_of is None:
+            cursor.execute("SELECT min(credit_date), max(credit_date) FROM crediting_credit")
+            found += [day for day in cursor.fetchone() if day]
+    return (min(found), max(found) + timedelta(days=31)) if found else None
+
+
 def read_batch(
     *,
     calendar: CalendarShape,
@@ -278,6 +305,13 @@ def _custom(words: Words, kind: str, currency: str) -> Any:
     return values[words.codes]
 
 
+def _within_years(days: Ints) -> Ints:
+    """A custom date that no calendar reaches is a missing credit date: its credit waits."""
+    first, last = day_number(date(YEARS[0], 1, 1)), day_number(date(YEARS[-1], 12, 31))
+    kept: Ints = np.where((days < first) | (days > last), NONE, days)
+    return kept
+
+
 def _safe(name: str) -> str:
     """A custom field's name as it may stand in SQL (plan documents admit slugs only; this is the second lock)."""
     if not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
@@ -343,6 +377,8 @@ def _deals(
             of[kind][field] = _text(column)
         else:
             of[kind][field] = _custom(column, kind, currency) if textual[place] else column
+        if kind == "date" and textual[place] and field in fields.credit_dates:
+            of[kind][field] = _within_years(of[kind][field])
     deals = Deals(
         id=found["deal"],
         rank=found["rank"],

@@ -50,13 +50,16 @@ class Cause(TenantModel):
 class ChangedScope(TenantModel):
     """Work: this participant's figures with credit dates from `from_day` (to `to_day`, exclusive) may have changed.
     Claimed and deleted in the transaction that redoes them; rows are only added, so intake never waits for a
-    recompute."""
+    recompute. One that cannot be redone stays, says why, and is tried again when it is due."""
 
     participant = TenantForeignKey(Participant)
     from_day = models.DateField()
     to_day = models.DateField()
     cause = TenantForeignKey(Cause)
     created_at = models.DateTimeField(default=timezone.now)
+    attempts = models.IntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    error = models.TextField(blank=True)
 
 
 class Attainment(BulkPayModel):

@@ -139,6 +139,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
         "last_day": opened.ends_on - timedelta(days=1),
         "still_runs": timezone.localdate() < opened.ends_on,
         "pending": reads.scopes_pending(pay_group),
+        "failed": reads.scopes_failed(pay_group),
         "facts": before_signing(request, opened),
         **lines_page(request, opened, view, people),
     }

@@ -22,7 +22,15 @@ from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_scope, current_tenant_id, tenant_scope
 from comp.web.csv import csv_text
 from payouts.models import Batch, BatchLine, Cause, LedgerTransaction, Payable, Statement
-from payouts.selectors_batches import line_facts, lines_digest, open_of, person_digests, scopes_pending, totals
+from payouts.selectors_batches import (
+    line_facts,
+    lines_digest,
+    open_of,
+    person_digests,
+    scopes_failed,
+    scopes_pending,
+    totals,
+)
 from payouts.services import ledger
 from payouts.services.payables import payables_refresh
 from payouts.services.scopes import LOCK, lock
@@ -81,6 +89,8 @@ def batch_submit(*, pay_group: PayGroup, starts_on: date, submitted_by: User) ->
                 f"its open period is {period.name}, from {period.starts_on}."
             )
         if waiting := scopes_pending(pay_group):
+            if failed := scopes_failed(pay_group):
+                raise BatchError(f"{pay_group}, {period.name}: figures cannot be recomputed. {failed[0]}")
             count = "1 recomputation has" if waiting == 1 else f"{waiting} recomputations have"
             raise BatchError(
                 f"{pay_group}, {period.name}: {count} not finished, so its figures are not today's. Try again shortly."

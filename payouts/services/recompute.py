@@ -17,7 +17,7 @@ from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
 from comp.people.models import Participant
 from payouts.frames.figures import EARNINGS, TABLES, TRANCHES, Figures, figures, standing
-from payouts.frames.read import Versions, calendars, enclosing, read_batch, read_versions
+from payouts.frames.read import YEARS, Versions, calendars, enclosing, read_batch, read_versions
 from payouts.frames.sql import Columns, Table, Words, delete, differences, load
 from payouts.kernel import calculate
 from payouts.kernel.batch import Ints
@@ -66,10 +66,13 @@ def recompute(*, work: Mapping[tuple[date, date], Iterable[int]], causes: Sequen
 
 
 def spans(calendar: PayCalendar, every: str, start: date, end: date) -> list[Span]:
-    """The measure periods that [start, end) touches."""
-    found = [enclosing(calendar, every, day_number(start))]
-    while found[-1][1] < day_number(end):
-        found.append(enclosing(calendar, every, found[-1][1]))
+    """The measure periods that [start, end) touches, of the years in which facts can lie."""
+    first = day_number(max(start, date(YEARS[0], 1, 1)))
+    last = day_number(min(end, date(YEARS[-1] + 1, 1, 1)))
+    found: list[Span] = []
+    while first < last:
+        found.append(enclosing(calendar, every, first))
+        first = found[-1][1]
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db.models import Max, Min, Q
+from django.db.models import Q
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_date, day_number
@@ -18,7 +18,7 @@ from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from crediting.models import Deal
 from payouts.frames.figures import TABLES, standing
-from payouts.frames.read import calendars, read_versions
+from payouts.frames.read import calendars, credit_days, read_versions
 from payouts.frames.sql import NONE, Columns, Words
 from payouts.frames.sql import differences as compare
 from payouts.kernel.batch import Ints
@@ -102,9 +102,8 @@ def replay_open(pay_group: PayGroup, as_of: datetime | None = None) -> Replay:
 def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Iterator[tuple[Any, ...]]:
     """Every calendar's people and measure periods that hold any fact."""
     versions = read_versions(as_of)
-    first = Deal.objects.aggregate(a=Min("close_date"), b=Min("engage_date"), c=Max("close_date"), d=Max("engage_date"))
-    days = [day for day in first.values() if day]
-    if not days or not versions.id:
+    days = credit_days(as_of)
+    if days is None:
         return
     group_calendars = calendars()
     groups = dict(Participant.objects.values_list("id", "pay_group_id"))
@@ -113,7 +112,7 @@ def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Itera
         if only is None or group == only.pk:
             by_calendar.setdefault(group_calendars[group], []).append(person)
     for calendar, people in by_calendar.items():
-        for span in spans(calendar, versions.every(), min(days), day_date(day_number(max(days)) + 1)):
+        for span in spans(calendar, versions.every(), *days):
             yield calendar, span, sorted(people), versions, groups
 
 

@@ -6,28 +6,34 @@ News (outbox) → causes and changed scopes → `scopes_recompute` claims them a
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Max, Min
+from django.utils import timezone
 
 from comp.core.days import DayError, day_number, parse_day
+from comp.outbox.failures import PASSING
 from comp.people.models import Participant, ReportingLine
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import Deal, DealRevision
-from payouts.frames.read import credit_date_fields, read_versions
+from payouts.frames.read import YEARS, Days, credit_date_fields, credit_days, read_versions
 from payouts.models import Cause, ChangedScope
 from payouts.services.recompute import recompute
 from plans.models import PlanAssignment, PlanVersion
+
+log = logging.getLogger(__name__)
 
 #: First key of the advisory lock that lets one writer of a tenant's figures in; batches take it too.
 LOCK = 7003
 #: How many changed scopes one transaction redoes.
 CLAIM = 2000
 FOREVER = date(2100, 1, 1)
+#: What cannot be redone is tried again at the latest after this.
+RETRY = timedelta(hours=1)
 
 
 def lock(key: int, tenant_id: int, *, wait_ms: int = 3000) -> bool:
@@ -46,30 +52,69 @@ def scopes_recompute(tenant_id: int) -> int:
     """Redoes what changed: claims scopes, writes the differences and takes the scopes away, in one transaction: a
     worker killed at any line leaves everything as it was. Returns how many scopes it redid; 0 when none wait."""
     with tenant_scope(tenant_id, actor=Actor.task("recompute"), pay=Pay.everyone()):
-        if not ChangedScope.objects.exists():
+        due = ChangedScope.objects.filter(due_at__lte=timezone.now())
+        if not due.exists():
             return 0
         if not lock(LOCK, tenant_id):
             return 1  # another worker is at it: look again
-        claimed = list(ChangedScope.objects.select_related("cause").order_by("id")[:CLAIM])
+        claimed = list(due.select_related("cause").order_by("id")[:CLAIM])
         if not claimed:
             return 0
-        ends = _last_day() if any(scope.to_day == FOREVER for scope in claimed) else FOREVER
-        causes: dict[int, Cause] = {}
-        work: dict[tuple[date, date], set[int]] = defaultdict(set)
-        for scope in claimed:
-            causes[scope.cause_id] = scope.cause
-            span = (scope.from_day, min(scope.to_day, max(ends, scope.from_day + timedelta(days=1))))
-            work[span].add(scope.participant_id)
-        recompute(work=work, causes=list(causes.values()))
-        ChangedScope.objects.filter(id__in=[scope.pk for scope in claimed]).delete()
+        days = credit_days() if any(scope.to_day == FOREVER for scope in claimed) else None
+        failed = _redo_all(claimed, days)
+        ChangedScope.objects.filter(id__in=[s.pk for s in claimed if s.participant_id not in failed]).delete()
+        _set_aside(claimed, failed)
         return len(claimed)
 
 
-def _last_day() -> date:
-    """The day after the last date on any deal: an open-ended change reaches no further."""
-    last = Deal.objects.aggregate(close=Max("close_date"), engage=Max("engage_date"))
-    found = max((day for day in last.values() if day), default=date(1990, 1, 1))
-    return found + timedelta(days=1)
+def _redo_all(claimed: Sequence[ChangedScope], days: Days | None) -> dict[int, str]:
+    """All at once; if something in it cannot be calculated, person by person, so that only those whose plan or facts
+    it is stay behind. Returns the error of each of them."""
+    try:
+        with transaction.atomic():
+            _redo(claimed, days)
+        return {}
+    except PASSING:
+        raise  # the server, not a figure
+    except Exception:
+        log.exception("a recompute of %s scopes failed; redoing them person by person", len(claimed))
+    failed: dict[int, str] = {}
+    own: dict[int, list[ChangedScope]] = defaultdict(list)
+    for scope in claimed:
+        own[scope.participant_id].append(scope)
+    for person, scopes in own.items():
+        try:
+            with transaction.atomic():
+                _redo(scopes, days)
+        except PASSING:
+            raise
+        except Exception as error:
+            log.exception("the figures of participant %s cannot be redone", person)
+            failed[person] = f"{type(error).__name__}: {error}"[:2000]
+    return failed
+
+
+def _redo(claimed: Sequence[ChangedScope], days: Days | None) -> None:
+    causes: dict[int, Cause] = {}
+    work: dict[tuple[date, date], set[int]] = defaultdict(set)
+    for scope in claimed:
+        causes[scope.cause_id] = scope.cause
+        start, end = scope.from_day, scope.to_day
+        if end == FOREVER:  # an open-ended change reaches from the first credit date to the last
+            start = max(start, days[0]) if days else start
+            end = min(end, max(days[1] if days else start, start + timedelta(days=1)))
+        work[start, end].add(scope.participant_id)
+    recompute(work=work, causes=list(causes.values()))
+
+
+def _set_aside(claimed: Sequence[ChangedScope], failed: Mapping[int, str]) -> None:
+    """What failed stays, with its error, and is tried again: sooner at first, then every hour."""
+    aside = [scope for scope in claimed if scope.participant_id in failed]
+    for scope in aside:
+        scope.attempts += 1
+        scope.error = failed[scope.participant_id]
+        scope.due_at = timezone.now() + min(timedelta(seconds=2 ** min(scope.attempts, 12)), RETRY)
+    ChangedScope.objects.bulk_update(aside, ["attempts", "error", "due_at"], batch_size=500)
 
 
 # ------------------------------------------------------------------ from news to scopes
@@ -122,7 +167,9 @@ def _custom_dates(names: list[str], deals: list[int]) -> dict[int, set[date]]:
     for endpoint, external_id, custom in revisions.values_list("endpoint_id", "external_id", "custom"):
         for name in names:
             with contextlib.suppress(DayError):
-                found[known.get((endpoint, external_id), 0)].add(parse_day(str(custom.get(name, ""))))
+                day = parse_day(str(custom.get(name, "")))
+                if day.year in YEARS:
+                    found[known.get((endpoint, external_id), 0)].add(day)
     return found
 
 
@@ -162,14 +209,13 @@ def on_people_changed(payload: dict[str, Any]) -> None:
 
 def scopes_everything(*, label: str) -> int:
     """Marks every participant's whole time as changed (a full recomputation); returns how many people."""
-    first = Deal.objects.aggregate(close=Min("close_date"), engage=Min("engage_date"))
-    start = min((day for day in first.values() if day), default=None)
-    if start is None:
+    days = credit_days()
+    if days is None:
         return 0
     cause = Cause(kind=Cause.Kind.JOB, label=label)
     people = list(Participant.objects.values_list("id", flat=True))
     for person in people:
-        _scope(cause, person, start, FOREVER)
+        _scope(cause, person, days[0], FOREVER)
     _save([cause])
     return len(people)
 
@@ -199,6 +245,9 @@ def _save(causes: Iterable[Cause]) -> None:
             scope.cause = cause
             scopes.append(scope)
     ChangedScope.objects.bulk_create(scopes, batch_size=2000)
+    # What could not be redone may be put right by this very change.
+    people = {scope.participant_id for scope in scopes}
+    ChangedScope.objects.filter(participant_id__in=people, attempts__gt=0).update(due_at=timezone.now())
 
 
 class _Lines:
