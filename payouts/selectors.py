@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from typing import Any
 
 from comp.core.calendars import Period
 from comp.core.days import day_date, day_number
 from comp.people.calendars import pay_periods
 from comp.people.models import PayGroup
-from payouts.models import Batch
+from payouts.models import Batch, Statement
 
 #: A batch in one of these states has taken its lines and its period.
 TAKEN = (Batch.State.SUBMITTED, Batch.State.APPROVED, Batch.State.PAID)
@@ -28,10 +29,55 @@ def open_periods(pay_groups: Iterable[PayGroup]) -> dict[int, Period]:
         "pay_group_id", "starts_on"
     ):
         taken.setdefault(group_id, set()).add(starts_on)
-    found: dict[int, Period] = {}
-    for group in groups:
-        mine = taken.get(group.pk, set())
-        last = max(mine, default=group.opens_on)
-        periods = pay_periods(group.calendar, group.opens_on, day_date(day_number(last) + 400))
-        found[group.pk] = next(p for p in periods if day_date(p.start) not in mine)
+    return {group.pk: first_free(group, taken.get(group.pk, set())) for group in groups}
+
+
+def first_free(pay_group: PayGroup, taken: Collection[date]) -> Period:
+    """The first pay period of a group, by its first day, that is not among those taken."""
+    last = max([*taken, pay_group.opens_on])
+    periods = pay_periods(pay_group.calendar, pay_group.opens_on, day_date(day_number(last) + 400))
+    return next(period for period in periods if day_date(period.start) not in taken)
+
+
+def taken_elsewhere(groups: Mapping[int, int]) -> dict[int, dict[int, set[date]]]:
+    """Of people (id to pay group id) who were paid in another group before: participant to that group to the first
+    days of their periods that batches have taken there."""
+    found: dict[int, dict[int, set[date]]] = {}
+    for group in set(groups.values()):
+        people = [person for person, own in groups.items() if own == group]
+        rows = Statement.objects.filter(participant_id__in=people).exclude(pay_group_id=group)
+        for person, other, starts_on in rows.exclude(state=Statement.State.OPEN).values_list(
+            "participant_id", "pay_group_id", "period_starts_on"
+        ):
+            found.setdefault(person, {}).setdefault(other, set()).add(starts_on)
     return found
+
+
+def due_before(
+    groups: Mapping[int, int], ends: Mapping[int, date], taken: Iterable[Batch], elsewhere: Mapping[int, Any]
+) -> dict[int, date]:
+    """Participant id to the day before which what is released is due: the end of their group's period (`ends`), and
+    never before the end of what `taken` batches took of them. A period that was sent back while a later one stands,
+    or a move to a group that is behind, takes nothing back."""
+    of_group = dict(ends)
+    end_of: dict[tuple[int, date], date] = {}
+    for batch in taken:
+        end_of[batch.pay_group_id, batch.starts_on] = batch.ends_on
+        if batch.pay_group_id in of_group:
+            of_group[batch.pay_group_id] = max(of_group[batch.pay_group_id], batch.ends_on)
+    found = {person: of_group[group] for person, group in groups.items()}
+    for person, others in elsewhere.items():
+        own = [end_of[group, day] for group, days in others.items() for day in days if (group, day) in end_of]
+        found[person] = max([found[person], *own])
+    return found
+
+
+def due_days(groups: Mapping[int, int]) -> dict[int, date]:
+    """`due_before` of today, for people by their pay group."""
+    ends = {
+        group: day_date(period.end)
+        for group, period in open_periods(
+            PayGroup.objects.select_related("calendar").filter(id__in=set(groups.values()))
+        ).items()
+    }
+    return due_before(groups, ends, Batch.objects.filter(state__in=TAKEN), taken_elsewhere(groups))

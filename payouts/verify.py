@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -17,9 +18,8 @@ from comp.audit.models import AuditEntry
 from comp.audit.services import payload as audit_payload
 from comp.core.canonical import digest
 from comp.core.chain import GENESIS, link
-from comp.core.days import day_date
 from comp.core.money import format_money
-from comp.people.models import Participant, PayGroup
+from comp.people.models import Participant
 from comp.tenancy.walls import APP, PAY, AppendOnly, HistoryTrigger, Trigger
 from payouts.models import (
     Batch,
@@ -32,7 +32,7 @@ from payouts.models import (
     Statement,
     Tranche,
 )
-from payouts.selectors import TAKEN, open_periods
+from payouts.selectors import TAKEN, due_days
 from payouts.selectors_batches import line_facts, lines_digest, person_digests, scopes_failed, totals
 from payouts.services import ledger
 from payouts.services.replay import differences_found
@@ -324,10 +324,12 @@ def _statements_wrong(batch: Batch, lines: Any, digests: dict[str, str]) -> Iter
 def identity() -> Check:
     """earned = waiting + payable + in batch + approved + paid, for every participant and currency."""
     off: dict[tuple[int, str], int] = {}
-    ends = {group: day_date(period.end) for group, period in open_periods(_pay_groups()).items()}
+    people: dict[date, list[int]] = {}
+    for person, end in due_days(dict(Participant.objects.values_list("id", "pay_group_id"))).items():
+        people.setdefault(end, []).append(person)
     waiting = Q(release_day=None)
-    for group, end in ends.items():
-        waiting |= Q(participant__pay_group_id=group, release_day__gte=end)
+    for end, whose in people.items():
+        waiting |= Q(participant_id__in=whose, release_day__gte=end)
     parts = (
         (1, Earning.objects.all(), "earned_minor"),
         (-1, Tranche.objects.filter(waiting), "amount_minor"),
@@ -365,10 +367,6 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     identity,
     incremental,
 )
-
-
-def _pay_groups() -> Iterable[PayGroup]:
-    return PayGroup.objects.select_related("calendar")
 
 
 def _models() -> list[type[Model]]:

@@ -157,6 +157,13 @@ def enclosing(calendar: CalendarShape, every: str, day_no: int) -> tuple[int, in
     return int(edges[place]), int(edges[place + 1])
 
 
+def pay_groups(as_of: datetime | None = None) -> dict[int, int]:
+    """Participant id to pay group id."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id, pay_group_id FROM {table('people_participant', as_of)} p", {"as_of": as_of})
+        return dict(cursor.fetchall())
+
+
 def calendars() -> dict[int, CalendarShape]:
     """Pay group id to its calendar."""
     shapes = {c.pk: calendar_of(c) for c in PayCalendar.objects.all()}

@@ -15,8 +15,8 @@ from django.db import connection
 
 from comp.core.days import day_date
 from comp.people.models import Participant, PayGroup
-from payouts.models import Cause
-from payouts.selectors import TAKEN, open_periods
+from payouts.models import Batch, Cause
+from payouts.selectors import TAKEN, due_before, first_free, open_periods, taken_elsewhere
 
 KEY = 'participant_id, deal_id, plan_id, rule, role, split, component, "index"'
 _SAME = " AND ".join(f"p.{column} = due.{column}" for column in KEY.split(", "))
@@ -25,14 +25,14 @@ _OF_LINE = ", ".join(f"l.{column}" for column in KEY.split(", "))
 #: Each person's open period, then what is right and what was taken, by tranche.
 _DUE = f"""
 WITH open AS (
-    SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(ends)s::date[])
-        AS o(participant_id, pay_group_id, starts_on, ends_on)
+    SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(dues)s::date[])
+        AS o(participant_id, pay_group_id, starts_on, due_before)
 ), causes AS (
     SELECT * FROM unnest(%(cause_deals)s::bigint[], %(cause_ids)s::bigint[]) AS c(deal_id, cause_id)
 ), released AS (
     SELECT t.*, o.starts_on AS open_starts, o.pay_group_id AS pays FROM payouts_tranche t JOIN open o USING
     (participant_id)
-    WHERE t.release_day < o.ends_on AND (%(every_deal)s OR t.deal_id = ANY(%(deals)s))
+    WHERE t.release_day < o.due_before AND (%(every_deal)s OR t.deal_id = ANY(%(deals)s))
 ), taken AS (
     SELECT {_OF_LINE}, sum(l.amount_minor) AS amount_minor,
         max(l.origin_starts_on) AS origin_starts_on, max(l.plan_version_id) AS plan_version_id, max(l.credit_date) AS
@@ -81,6 +81,12 @@ payouts_payable.kind,
     EXCLUDED.plan_version_id, EXCLUDED.posted_minor, EXCLUDED.pay_group_id, EXCLUDED.credit_date)
 """
 )
+
+#: An open statement of a period that is no longer the person's open one says nothing any more.
+_STALE = """
+DELETE FROM payouts_statement s USING unnest(%(people)s::bigint[], %(starts)s::date[]) AS o(participant_id, starts_on)
+WHERE s.participant_id = o.participant_id AND s.state = 'open' AND s.period_starts_on <> o.starts_on
+"""
 
 #: One line of a statement's digest: keys that outlive the database's own numbers, then the amount.
 LINE_TEXT = (
@@ -145,29 +151,34 @@ def payables_write(
             "SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%s)", [[*why.values(), otherwise]]
         )
         params["data_at"] = cursor.fetchone()[0]
+        cursor.execute(_STALE, params)
         cursor.execute(_STATEMENTS, params)
 
 
 def payables_refresh(participants: Sequence[int] | None, cause: Cause) -> None:
     """After a batch took a period or gave it back: payables move to the period that is open now. None: everybody."""
     people = list(participants) if participants is not None else list(Participant.objects.values_list("id", flat=True))
-    with connection.cursor() as cursor:
-        # An open statement of a period that is no longer the open one says nothing any more.
-        cursor.execute(
-            "DELETE FROM payouts_statement s "
-            "USING unnest(%(people)s::bigint[], %(starts)s::date[]) AS o(participant_id, starts_on) "
-            "WHERE s.participant_id = o.participant_id AND s.state = 'open' AND s.period_starts_on <> o.starts_on",
-            _open(people),
-        )
     payables_write(participants=people, deals=None, why={}, otherwise=cause.pk)
 
 
 def _open(participants: Sequence[int]) -> dict[str, Any]:
-    rows = list(Participant.objects.filter(id__in=participants).values_list("id", "pay_group_id"))
-    periods = open_periods(PayGroup.objects.select_related("calendar").filter(id__in={group for _, group in rows}))
+    """Each person's pay group, the period that their payables go to, and the day before which they are due."""
+    groups = dict(Participant.objects.filter(id__in=participants).values_list("id", "pay_group_id"))
+    rows = PayGroup.objects.select_related("calendar").in_bulk(set(groups.values()))
+    taken = list(Batch.objects.filter(state__in=TAKEN))
+    elsewhere = taken_elsewhere(groups)
+    by_group = open_periods(rows.values())
+    dues = due_before(groups, {group: day_date(p.end) for group, p in by_group.items()}, taken, elsewhere)
+    periods = {person: by_group[group] for person, group in groups.items()}
+    for person, others in elsewhere.items():
+        # One statement a person and period: what another group took of them is not opened again.
+        group = groups[person]
+        own = {batch.starts_on for batch in taken if batch.pay_group_id == group}
+        periods[person] = first_free(rows[group], own.union(*others.values()))
     return {
-        "people": [person for person, _ in rows],
-        "groups": [group for _, group in rows],
-        "starts": [day_date(periods[group].start) for _, group in rows],
-        "ends": [day_date(periods[group].end) for _, group in rows],
+        "people": list(groups),
+        "groups": list(groups.values()),
+        "starts": [day_date(periods[person].start) for person in groups],
+        "ends": [day_date(periods[person].end) for person in groups],
+        "dues": [dues[person] for person in groups],
     }

@@ -15,9 +15,8 @@ import numpy as np
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
-from comp.people.models import Participant
 from payouts.frames.figures import EARNINGS, TABLES, TRANCHES, Figures, figures, standing
-from payouts.frames.read import YEARS, Versions, calendars, enclosing, read_batch, read_versions
+from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
 from payouts.frames.sql import Columns, Table, Words, delete, differences, load
 from payouts.kernel import calculate
 from payouts.kernel.batch import Ints
@@ -46,7 +45,7 @@ def recompute(*, work: Mapping[tuple[date, date], Iterable[int]], causes: Sequen
     """
     versions = read_versions()
     groups = calendars()
-    pay_group = dict(Participant.objects.values_list("id", "pay_group_id"))
+    pay_group = pay_groups()
     tasks: dict[tuple[PayCalendar, Span], set[int]] = defaultdict(set)
     every = versions.every()
     for (start, end), people in work.items():
@@ -61,7 +60,10 @@ def recompute(*, work: Mapping[tuple[date, date], Iterable[int]], causes: Sequen
         whom = sorted(people) if len(people) < len(pay_group) else None
         _redo(calendar, span, whom, versions, pay_group, why, changed)
     touched = {person for _, people in tasks.items() for person in people}
-    payables_write(participants=sorted(touched), deals=sorted(changed.deals), why=why.by_deal, otherwise=why.latest)
+    # Who moves between pay groups, or whose group opens elsewhere, is owed the same tranches in another period.
+    moved = any(cause.kind == Cause.Kind.PEOPLE for cause in causes)
+    deals = None if moved else sorted(changed.deals)
+    payables_write(participants=sorted(touched), deals=deals, why=why.by_deal, otherwise=why.latest)
     return changed
 
 

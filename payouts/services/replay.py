@@ -18,12 +18,12 @@ from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from crediting.models import Deal
 from payouts.frames.figures import TABLES, standing
-from payouts.frames.read import calendars, credit_days, read_versions
+from payouts.frames.read import calendars, credit_days, pay_groups, read_versions
 from payouts.frames.sql import NONE, Columns, Words
 from payouts.frames.sql import differences as compare
 from payouts.kernel.batch import Ints
 from payouts.models import Batch, BatchLine, Payable
-from payouts.selectors import TAKEN, open_period
+from payouts.selectors import TAKEN, due_before, open_period, taken_elsewhere
 from payouts.services.recompute import right_figures, spans
 
 KEY = ["participant_id", "deal_id", "plan_id", "rule", "role", "split", "component", "index"]
@@ -75,10 +75,10 @@ def replay_period(pay_group: PayGroup, starts_on: date, as_of: datetime | None =
     if batch is None:
         return replay_open(pay_group, as_of)
     moment = as_of or batch.submitted_at
-    before = Batch.objects.filter(pay_group=pay_group, submitted_at__lt=batch.submitted_at).filter(
+    before = Batch.objects.filter(submitted_at__lt=batch.submitted_at).filter(
         Q(state__in=TAKEN) | Q(decided_at__gt=batch.submitted_at)
     )
-    due = _due(pay_group, batch.ends_on, moment, list(before.values_list("id", flat=True)))
+    due = _due(pay_group, batch.ends_on, moment, list(before))
     stood = _frame(BatchLine.objects.filter(batch=batch).values(*KEY, "amount_minor", "currency"))
     return _compared(
         pay_group,
@@ -93,7 +93,7 @@ def replay_period(pay_group: PayGroup, starts_on: date, as_of: datetime | None =
 def replay_open(pay_group: PayGroup, as_of: datetime | None = None) -> Replay:
     """The open period, recomputed, against the payables that stand."""
     period = open_period(pay_group)
-    taken = list(Batch.objects.filter(pay_group=pay_group, state__in=TAKEN).values_list("id", flat=True))
+    taken = list(Batch.objects.filter(state__in=TAKEN))
     due = _due(pay_group, day_date(period.end), as_of, taken)
     stood = _frame(Payable.objects.filter(pay_group=pay_group).values(*KEY, "amount_minor", "currency"))
     return _compared(pay_group, period.name, "the payables that stand", as_of, due, stood)
@@ -106,7 +106,7 @@ def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Itera
     if days is None:
         return
     group_calendars = calendars()
-    groups = dict(Participant.objects.values_list("id", "pay_group_id"))
+    groups = pay_groups(as_of)
     by_calendar: dict[PayCalendar, list[int]] = {}
     for person, group in groups.items():
         if only is None or group == only.pk:
@@ -116,16 +116,19 @@ def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Itera
             yield calendar, span, sorted(people), versions, groups
 
 
-def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list[int]) -> pd.DataFrame:
+def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list[Batch]) -> pd.DataFrame:
     """What a period owes: tranches released before its end, less what the given batches took, by tranche."""
     parts = [_frame([])]
+    mine = {person: group for person, group in pay_groups(as_of).items() if group == pay_group.pk}
+    dues = due_before(mine, {pay_group.pk: ends_on}, taken, taken_elsewhere(mine))
+    due_day = np.zeros(max(mine, default=0) + 1, dtype=np.int64)
+    for person, day in dues.items():
+        due_day[person] = day_number(day)
     for calendar, span, people, versions, groups in _tasks(as_of, pay_group):
         columns = right_figures(calendar, span, people, versions, groups, as_of).tranches
-        released = (columns["release_day"] != NONE) & (columns["release_day"] < day_number(ends_on))
+        released = (columns["release_day"] != NONE) & (columns["release_day"] < due_day[columns["participant_id"]])
         parts.append(_decoded(columns, np.flatnonzero(released)))
-    lines = BatchLine.objects.filter(batch_id__in=taken, participant__pay_group=pay_group).values(
-        *KEY, "amount_minor", "currency"
-    )
+    lines = BatchLine.objects.filter(batch__in=taken, participant_id__in=mine).values(*KEY, "amount_minor", "currency")
     minus = _frame(lines)
     minus["amount_minor"] = -minus["amount_minor"]
     joined = pd.concat([*parts, minus])
