@@ -331,12 +331,12 @@ def _news(
 
 
 def _milestone_label(deal: Deal, row: MilestoneRevision) -> tuple[str, str]:
-    what = f"reached on {row.day}" if row.reached else "taken back"
+    what = f"reached on {row.day:%-d %b %Y}" if row.reached else "taken back"
     return "milestone", f"Deal {deal.external_id}: {row.kind} {what}"
 
 
 def _usage_label(deal: Deal, row: UsageReading) -> tuple[str, str]:
-    return "usage", f"Deal {deal.external_id}: {row.used:,} of {row.contracted:,} used by {row.day}"
+    return "usage", f"Deal {deal.external_id}: {row.used:,} of {row.contracted:,} used by {row.day:%-d %b %Y}"
 
 
 def _amount(deal: Deal) -> str:

@@ -61,6 +61,7 @@ class LineFacts:
     earned: int
     waiting: bool
     tranches: tuple[TrancheFacts, ...]
+    role_name: str = ""  # for people; the key where none is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +205,18 @@ class _Sayer:
     def credit(self) -> Step:
         line, rule = self.line, self.plan.credit_rules[self.line.rule]
         rolled = line.split >= ROLLED_SPLIT
+        name = line.role_name or line.role
         detail = {"rule": rule.key, "role": line.role, "rolled": rolled, "pot": line.pot, "credit": line.amount}
         if rolled:
             entry = rule.roll_up[line.split - ROLLED_SPLIT]
             detail["limit"] = entry.limit
-            sentence = f"Credits of {self.money(line.pot)} by your team roll up to you as {line.role}"
+            sentence = f"Credits of {self.money(line.pot)} by your team roll up to you as {name}"
             if line.amount != line.pot:
                 sentence += f", limited to {percent_text(entry.limit)} of the deal: {self.money(line.amount)}"
         else:
             share = next(entry.share for entry in rule.credit if entry.role == line.role)
             detail["share"] = share
-            sentence = f"Role {line.role} is credited with {percent_text(share)} of it: {self.money(line.pot)}"
+            sentence = f"The role {name} is credited with {percent_text(share)} of it: {self.money(line.pot)}"
             if line.amount != line.pot:
                 sentence += f", of which your part is {self.money(line.amount)}"
         return Step("credit", f"{sentence}.", line.amount, "money", detail)

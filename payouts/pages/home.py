@@ -18,7 +18,7 @@ from comp.web.access import needs
 from comp.web.live import live_response
 from comp.web.parts import Bar, Change, WayStep
 from payouts.pages.links import link
-from payouts.reads.attainment import meter, progress
+from payouts.reads.attainment import deals_earning, meter, progress
 from payouts.reads.changes import moved
 from payouts.reads.payout import by_state, figures_version, next_payout, paid_statements
 from payouts.reads.periods import open_span, pay_group_of, span_holding
@@ -74,6 +74,8 @@ def _figures(request: HttpRequest, person: Participant) -> dict[str, Any]:
         for step in by_state(person, quarter, open_period, payout.pay_on)
     ]
     since, first = _since(request)
+    measures = progress([person], group, day)
+    deals_of = deals_earning(person, measures)
     changes = [
         Change(
             one.what,
@@ -89,7 +91,9 @@ def _figures(request: HttpRequest, person: Participant) -> dict[str, Any]:
         "quarter": quarter,
         "way": steps,
         "way_label": f"Money earned in {quarter.name}, by state",
-        "measures": [(row, meter(row)) for row in progress([person], group, day)],
+        "measures": [
+            (row, meter(row), deals_of.get((row.version.plan_id, row.component.key), 0)) for row in measures
+        ],
         "changes": changes,
         "changes_title": "In the last 7 days" if first else "Since your last visit",
         "bars": [Bar(span_holding(group, s.period_starts_on).name, s.payout_minor) for s in paid],

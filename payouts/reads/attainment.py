@@ -9,14 +9,14 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from comp.people.selectors import in_force
 from comp.web.parts import Meter, Tier, percent
 from payouts.kernel.explain import percent_text
-from payouts.models import Attainment
+from payouts.models import Attainment, Earning
 from payouts.reads.periods import Span, span_holding
 from payouts.reads.plans import Version, bonus_words, version_of
 from plans.models import PlanAssignment, PlanVersion, Quota
@@ -105,6 +105,16 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
     return found
 
 
+def deals_earning(person: Participant, rows: Sequence[Progress]) -> dict[tuple[int, str], int]:
+    """By plan and component, how many deals earn something in the measure's period. One query."""
+    spans = Q(pk__in=[])
+    for row in rows:
+        spans |= Q(plan_id=row.version.plan_id, component=row.component.key, period_starts_on=row.period.starts_on)
+    found = Earning.objects.filter(spans, participant=person).exclude(earned_minor=0)
+    counted = found.values_list("plan_id", "component").annotate(Count("deal", distinct=True))
+    return {(plan, component): count for plan, component, count in counted.order_by()}
+
+
 def by_person(rows: Iterable[Progress]) -> dict[int, list[Progress]]:
     found: dict[int, list[Progress]] = defaultdict(list)
     for row in rows:
@@ -150,7 +160,8 @@ def pace_words(row: Progress) -> str:
     if row.lead is None:
         return ""
     points = Decimal(abs(row.lead).numerator * 1000 // abs(row.lead).denominator) / 10
-    return f"{points} points {'behind' if row.lead < 0 else 'ahead'}" if points else "on pace"
+    unit = "point" if points == 1 else "points"
+    return f"{points} {unit} {'behind' if row.lead < 0 else 'ahead'}" if points else "on pace"
 
 
 def attained_words(row: Progress) -> str:

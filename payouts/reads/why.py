@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -9,7 +10,7 @@ from typing import Any
 
 from comp.core.days import day_number
 from comp.core.money import format_money, parse_money
-from comp.people.models import Participant
+from comp.people.models import CreditRole, Participant
 from comp.people.selectors import downline_ids
 from crediting.models import Credit, DealRevision, DealTeam, MilestoneRevision, UsageReading
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
@@ -69,12 +70,17 @@ class Why:
     steps: list[Step]
     tiers: list[TierRow]
     releases: list[ReleaseRow]
+    role_names: Mapping[str, str]
 
     @property
     def clause_words(self) -> list[tuple[str, tuple[str, ...]]]:
         """The rule and the component, read aloud."""
         wanted = (f"credit:{self.rule.key}", self.component.key)
         return [(section.title, section.sentences) for section in in_words(self.version.says) if section.key in wanted]
+
+    @property
+    def role_name(self) -> str:
+        return self.role_names.get(self.earning.role, self.earning.role)
 
     @property
     def rolled(self) -> bool:
@@ -97,7 +103,9 @@ def why_of(earning: Earning) -> Why:
         component=earning.component,
         starts_on=earning.period_starts_on,
     ).first()
-    steps = explain_line(version.says, component, _facts(earning, version, rule, credit, revision, tranches, group))
+    names = dict(CreditRole.objects.values_list("key", "name"))
+    facts = _facts(earning, version, rule, credit, revision, tranches, group, names.get(earning.role, ""))
+    steps = explain_line(version.says, component, facts)
     return Why(
         earning,
         version,
@@ -108,6 +116,7 @@ def why_of(earning: Earning) -> Why:
         [step for step in steps if step.label_code != "release"],
         _tier_rows(steps, version.says.currency),
         _release_rows(component.release, tranches, key),
+        names,
     )
 
 
@@ -126,6 +135,7 @@ def _facts(
     revision: DealRevision,
     tranches: list[Tranche],
     group: Attainment | None,
+    role_name: str,
 ) -> LineFacts:
     def number(day: date | None) -> int:
         return MISSING_DAY if day is None else day_number(day)
@@ -147,6 +157,7 @@ def _facts(
         earned=earning.earned_minor,
         waiting=bool(earning.waiting),
         tranches=tuple(TrancheFacts(t.amount_minor, number(t.trigger_day), number(t.release_day)) for t in tranches),
+        role_name=role_name,
     )
 
 
@@ -225,7 +236,7 @@ def sent(earning: Earning) -> Sent:
 
 @dataclass(frozen=True)
 class TeamPart:
-    """Whose part of the deal rolls up: the person, their role and their share of the role's weights."""
+    """Whose part of the deal rolls up: the person, their role's name and their share of the role's weights."""
 
     person: Participant
     role: str
@@ -247,4 +258,4 @@ def team_parts(why: Why) -> list[TeamPart]:
     weights: dict[str, int] = {}
     for row in rows:
         weights[row.role] = weights.get(row.role, 0) + row.weight
-    return [TeamPart(r.participant, r.role, r.weight, weights[r.role]) for r in rows if r.participant_id in below]
+    return [TeamPart(r.participant, why.role_names.get(r.role, r.role), r.weight, weights[r.role]) for r in rows if r.participant_id in below]

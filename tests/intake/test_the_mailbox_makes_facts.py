@@ -138,8 +138,8 @@ def test_milestones_and_readings_wait_for_their_deal(crm: Sender) -> None:
         assert (issue.state, issue.waiting) == ("resolved", 0)
         assert [change["label"] for change in news()] == [
             "Deal D1 won, 4,514.00 USD",
-            "Deal D1: go-live reached on 2026-04-01",
-            "Deal D1: 5 of 20 used by 2026-04-30",
+            "Deal D1: go-live reached on 1 Apr 2026",
+            "Deal D1: 5 of 20 used by 30 Apr 2026",
         ]
 
 
@@ -152,7 +152,7 @@ def test_a_milestone_said_twice_is_told_once_and_taken_back_is_told(crm: Sender)
     with crm.company.scope():
         assert MilestoneRevision.objects.count() == 3
         told = [change["label"] for change in news() if change["kind"] == "milestone"]
-        assert told == ["Deal D1: go-live reached on 2026-04-01", "Deal D1: go-live taken back"]
+        assert told == ["Deal D1: go-live reached on 1 Apr 2026", "Deal D1: go-live taken back"]
 
 
 def test_an_accounts_sector_is_told_to_the_deals_that_read_it(crm: Sender) -> None:

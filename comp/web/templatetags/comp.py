@@ -80,10 +80,15 @@ def day(date: dt.date | None, long: bool = False) -> SafeString | str:
 # States
 
 
+#: A badge of at most so many characters stands on one line, however narrow its column is made.
+ONE_LINE = 28
+
+
 @register.simple_tag
 def badge(text: str, tone: str = "", icon: str = "") -> SafeString:
     """A word with an icon. Tones: good, done, wait, stop, info, plain or none."""
-    return format_html('<span class="badge {}">{}{}</span>', tone, icons.icon(icon, 16) if icon else "", text)
+    short = " nowrap" if len(text) <= ONE_LINE else ""
+    return format_html('<span class="badge {}{}">{}{}</span>', tone, short, icons.icon(icon, 16) if icon else "", text)
 
 
 @register.simple_tag

@@ -56,8 +56,8 @@ def test_a_bonus_and_its_amount(world: World, as_: As) -> None:
 
 def test_a_rolled_up_credit_names_whose_deal_it_is(world: World, as_: As) -> None:
     page = text(as_("Mia").get(line(world, "Mia", "B1", "team-commission")))
-    assert "Whose deals these are Bob AE · alone in this role" in page
-    assert "Credits of $5,000.00 by your team roll up to you as manager" in page
+    assert "Whose deals these are Bob Account executive · alone in this role" in page
+    assert "Credits of $5,000.00 by your team roll up to you as Manager" in page
 
 
 def test_a_line_of_somebody_else_is_not_found(world: World, as_: As) -> None:

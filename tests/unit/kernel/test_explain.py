@@ -131,7 +131,7 @@ def test_the_steps_of_one_line_in_words():
     ]  # fmt: skip
     assert [step.sentence for step in steps] == [
         "The deal is worth $120,000.00.",
-        "Role ae is credited with 100% of it: $120,000.00, of which your part is $60,000.00.",
+        "The role ae is credited with 100% of it: $120,000.00, of which your part is $60,000.00.",
         "As credit 2 of the quarter it takes the total from $60,000.00 to $120,000.00, "
         "from 60% to 120% of the quota of $100,000.00.",
         "10% of $40,000.00 and 15% of $20,000.00 is $7,000.00.",
