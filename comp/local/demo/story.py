@@ -123,7 +123,7 @@ class _Story:
             self._post(name, [(one, one.chunk(number)) for one in acting])
             for one in acting:
                 if not one.built and number < len(one.months):
-                    self.progress.update(self.bar, description=f"{name}: Finance")
+                    self._begin(f"{name}: Finance")
                     self._month_end(one, one.months[number - 1], decided=number < len(one.months) - 1)
         for one in self.cast:
             if not one.built:
@@ -132,7 +132,7 @@ class _Story:
 
     def _post(self, what: str, parts: Sequence[tuple[_Cast, Sequence[Delivery]]]) -> None:
         """Posts, waits, and answers what the inbox asks, until nothing more can be answered."""
-        self.progress.update(self.bar, description=what)
+        self._begin(what)
         # Both companies' days pass side by side.
         posts = [(one.to, delivery) for one, found in parts for delivery in found]
         posts.sort(key=lambda post: (post[1].at, post[1].id))
@@ -141,6 +141,13 @@ class _Story:
         self.transport.drained(tenants, self._told)
         while sum(self._answer(one) for one, _ in parts):
             self.transport.drained(tenants, self._told)
+
+    def _begin(self, what: str) -> None:
+        """Names the step on the bar; where no terminal draws one, on a line of its own."""
+        self.progress.update(self.bar, description=what)
+        if not self.progress.console.is_terminal:
+            task = self.progress.tasks[self.bar]
+            print(f"      {what}, {task.completed:,.0f} of {task.total or 0:,.0f}", flush=True)
 
     def _told(self, count: int) -> None:
         self.progress.advance(self.bar, count)
