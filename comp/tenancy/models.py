@@ -12,7 +12,7 @@ from simple_history.models import HistoricalRecords
 
 from comp.tenancy.capabilities import Role
 from comp.tenancy.scope import current_tenant_id
-from comp.tenancy.walls import HistoryTrigger, OwnRows, PayWall, SqlConstraint, TenantReference, TenantWall
+from comp.tenancy.walls import AppendOnly, HistoryTrigger, OwnRows, PayWall, SqlConstraint, TenantReference, TenantWall
 
 
 class EmailUserManager(UserManager["User"]):
@@ -122,12 +122,12 @@ class TenantModel(models.Model):
 
 
 class KeptHistory(HistoricalRecords):
-    """simple-history's tables and `as_of`, walled, and filled by trigger."""
+    """simple-history's tables and `as_of`, walled, filled by trigger and only ever added to."""
 
     def get_meta_options(self, model: type[models.Model]) -> dict[str, Any]:
         options = super().get_meta_options(model)
         table = f"{model._meta.app_label}_historical{model._meta.model_name}"
-        options["constraints"] = [TenantWall(name=f"{table}_wall")]
+        options["constraints"] = [TenantWall(name=f"{table}_wall"), AppendOnly(name=f"{table}_append")]
         options["indexes"] = [
             models.Index(
                 fields=["tenant", "id", "history_date"], name=f"h_{model._meta.app_label}_{model._meta.model_name}"[:30]
