@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
 from comp.audit.services import record
+from comp.core.calendars import Every
 from comp.core.canonical import canonical_json, digest
+from comp.core.days import day_date, day_number
 from comp.core.errors import ProblemsError, refused
 from comp.core.money import CURRENCIES, LARGEST, plain_money
 from comp.outbox.services import publish
+from comp.people.calendars import period_holding
 from comp.people.models import Participant
 from comp.people.timeline import check_dates, span
 from comp.tenancy.capabilities import Can
 from comp.tenancy.models import User
+from comp.tenancy.selectors import own_currency
 from comp.tenancy.services import capabilities_of
 from plans.models import Plan, PlanAssignment, PlanVersion, Quota
 from plans.rules.checks import check, errors
@@ -181,6 +185,9 @@ def _read(plan: Plan, text: str) -> Document:
     if found["key"] != plan.key:
         message = f"This document is for the plan {found['key']}; it was given for {plan.key}."
         raise refused("key", found["key"], plan.key, message)
+    if found["currency"] != own_currency():
+        message = f"This company's deals are in {own_currency()}; {found['currency']} needs a rate of exchange."
+        raise refused("currency", found["currency"], own_currency(), message)
     return found
 
 
@@ -269,6 +276,10 @@ def quota_set(
     check_dates(starts_on, ends_on)
     if currency not in CURRENCIES:
         raise refused("currency", currency, "a code of ISO 4217", f"Unknown currency {currency!r} of a quota.")
+    if currency != own_currency():
+        message = f"This company's deals are in {own_currency()}; a quota in {currency} needs a rate of exchange."
+        raise refused("currency", currency, own_currency(), message)
+    _check_measure_period(participant, starts_on, ends_on)
     if not 0 <= amount_minor <= LARGEST:
         allowed = f"0 to {plain_money(LARGEST, currency)} {currency}"
         message = f"A quota of {plain_money(amount_minor, currency)} {currency} cannot be; allowed are {allowed}."
@@ -310,6 +321,16 @@ def quota_remove(*, quota: Quota) -> None:
 
 
 # ------------------------------------------------------------------ shared
+
+
+def _check_measure_period(participant: Participant, starts_on: date, ends_on: date) -> None:
+    """A quota is found by the exact days of a measure period; for any others it would never count."""
+    calendar = participant.pay_group.calendar
+    held = [period_holding(calendar, starts_on, every) for every in get_args(Every)]
+    if (day_number(starts_on), day_number(ends_on)) not in [(period.start, period.end) for period in held]:
+        allowed = "; ".join(f"{p.name}: {day_date(p.start)} until {day_date(p.end)}" for p in held)
+        message = f"A quota {span(starts_on, ends_on)} is for no month, quarter or year of {calendar.name}: {allowed}."
+        raise refused("ends_on", span(starts_on, ends_on), allowed, message)
 
 
 def _amount(quota: Quota) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from comp.people.selectors import DEPTH
 from comp.people.timeline import check_dates, make_room
 from comp.tenancy.models import KeptModel, User
 from comp.tenancy.scope import current_tenant_id
+from comp.tenancy.selectors import own_currency
 
 #: First key of the advisory lock under which a tenant's reporting lines change: cycles are a property of all of them.
 LINES_LOCK = 7011
@@ -223,6 +224,9 @@ def _check_participant(person: Participant) -> None:
     if person.currency not in CURRENCIES:
         message = f"{person.name}: unknown currency {person.currency!r}; use a code of ISO 4217 such as USD or EUR."
         raise refused("currency", person.currency, "a code of ISO 4217", message)
+    if person.currency != own_currency():
+        message = f"{person.name}: this company pays in {own_currency()}; {person.currency} needs a rate of exchange."
+        raise refused("currency", person.currency, own_currency(), message)
     check_dates(person.starts_on, person.ends_on)
     if person.user is not None:
         other = Participant.objects.filter(user=person.user).exclude(pk=person.pk).first()

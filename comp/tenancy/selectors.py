@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from comp.tenancy.capabilities import Role
 from comp.tenancy.models import Membership, Tenant
+from comp.tenancy.scope import current_tenant_id
 
 #: Where the session keeps the slug of the tenant last visited.
 SESSION_TENANT = "tenant"
+
+
+def own_currency() -> str:
+    """The current tenant's currency. Everything that is paid or measured is in it: amounts of two currencies cannot be
+    held against each other without a rate of exchange."""
+    return Tenant.objects.values_list("currency", flat=True).get(pk=current_tenant_id())
 
 
 def memberships(user_id: int) -> dict[str, tuple[Tenant, list[str], list[str]]]:

@@ -14,8 +14,8 @@ from django.utils import timezone
 from comp.core.errors import Problem
 from comp.outbox.failures import PASSING
 from comp.outbox.services import publish
-from comp.tenancy.models import Tenant
-from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
+from comp.tenancy.scope import Actor, Pay, tenant_scope
+from comp.tenancy.selectors import own_currency
 from crediting.intake.facts import AccountFact, DealFact, Event, Fact, MilestoneFact, UsageFact
 from crediting.intake.standard import adapt
 from crediting.models import RawDelivery, SourceMapping
@@ -116,7 +116,7 @@ class Take:
         self.questions: dict[int, list[Question]] = {}
         self.parked: dict[int, str] = {}
         self.understood: list[tuple[RawDelivery, Event]] = []
-        self.currency = Tenant.objects.values_list("currency", flat=True).get(pk=current_tenant_id())
+        self.currency = own_currency()
         for delivery in deliveries:
             self._understand(delivery)
 

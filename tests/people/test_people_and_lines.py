@@ -120,6 +120,7 @@ def test_a_line_that_ends_is_told_from_its_end_on(acme: Company) -> None:
     ("values", "message"),
     [
         ({"currency": "DOL"}, "unknown currency 'DOL'"),
+        ({"currency": "EUR"}, "this company pays in USD; EUR needs a rate of exchange"),
         ({"ends_on": date(2025, 1, 1)}, "has to end later"),
         ({"name": " "}, "needs an employee number and a name"),
     ],

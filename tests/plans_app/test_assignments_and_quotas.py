@@ -90,7 +90,12 @@ def test_a_quota_said_again_replaces_its_amount_and_is_told_once(acme: Company) 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"starts_on": date(2026, 3, 1), "ends_on": JULY}, "would overlap it"),
+        ({"ends_on": date(2026, 2, 1)}, "would overlap it"),
+        (
+            {"starts_on": date(2026, 5, 1), "ends_on": JULY},
+            "no month, quarter or year of Monthly: May 2026: 2026-05",
+        ),
+        ({"starts_on": APRIL, "ends_on": JULY, "currency": "EUR"}, "deals are in USD; a quota in EUR needs a rate"),
         ({"amount_minor": -1}, "A quota of -0.01 USD cannot be"),
         ({"key": "New business"}, "is no key for a quota"),
         ({"currency": "DOL"}, "Unknown currency 'DOL'"),

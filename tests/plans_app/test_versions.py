@@ -144,6 +144,14 @@ def test_a_document_is_refused_with_everything_that_is_wrong_with_it(acme: Compa
         assert not PlanVersion.objects.exists()
 
 
+def test_a_plan_is_in_the_companys_currency(acme: Company, olga: User) -> None:
+    """Amounts of its deals would count as euros, one for one."""
+    with acme.scope(olga):
+        plan = services.plan_create(key="account-executive", name="Account executive")
+        with pytest.raises(ProblemsError, match="deals are in USD; EUR needs a rate of exchange"):
+            draft(plan, olga, TEXT.replace("currency: USD", "currency: EUR"))
+
+
 def test_warnings_do_not_refuse_and_can_be_read(acme: Company, olga: User) -> None:
     with acme.scope(olga):
         plan = services.plan_create(key="manager", name="Manager")
