@@ -19,6 +19,7 @@ from comp.audit.services import payload as audit_payload
 from comp.core.canonical import digest
 from comp.core.chain import GENESIS, link
 from comp.core.money import format_money
+from comp.outbox.selectors import messages_parked, messages_waiting
 from comp.people.models import Participant
 from comp.tenancy.walls import APP, PAY, AppendOnly, HistoryTrigger, Trigger
 from payouts.models import (
@@ -353,7 +354,9 @@ def identity() -> Check:
 def incremental() -> Check:
     """What stands, change by change, is what a recomputation of everything gives."""
     lines = Earning.objects.count()
-    if waiting := ChangedScope.objects.count():
+    if stuck := messages_parked():
+        return Check("Incremental = full", "nothing yet", [f"news that failed: {one}" for one in stuck])
+    if waiting := ChangedScope.objects.count() + messages_waiting():
         wait = f"{waiting} recomputations wait: look again when they are done"
         return Check("Incremental = full", "nothing yet", [wait, *scopes_failed()])
     return Check("Incremental = full", f"{lines} lines recomputed", differences_found())

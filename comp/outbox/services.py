@@ -55,6 +55,15 @@ def ring(*, tenant_id: int) -> None:
     transaction.on_commit(bell, robust=True)
 
 
+def messages_retry() -> int:
+    """Takes up parked news again, once what stopped it is put right. Returns how much there was."""
+    parked = Message.objects.filter(done_at=None, parked=True)
+    count = parked.update(parked=False, attempts=0, due_at=timezone.now())
+    if count:
+        ring(tenant_id=current_tenant_id())
+    return count
+
+
 def work_once(tenant_id: int) -> int:
     """All drains in order (mailbox, messages, recompute); returns how much was done. Repeat until 0."""
     return sum(drain(tenant_id) for drain in _drains.values())

@@ -5,6 +5,7 @@ docs/algorithms/batches.md tells what each step binds.
 
 from __future__ import annotations
 
+import time
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,11 +17,13 @@ from django.utils import timezone
 from comp.audit.services import record
 from comp.core.errors import CompError
 from comp.core.money import plain_money
+from comp.outbox.selectors import messages_parked, messages_waiting
 from comp.people.models import Participant, PayGroup
 from comp.people.selectors import today
 from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_scope, current_tenant_id, tenant_scope
 from comp.web.csv import csv_text
+from crediting.services.locks import INTAKE
 from payouts.models import Batch, BatchLine, Cause, LedgerTransaction, Payable, Statement
 from payouts.selectors_batches import (
     line_facts,
@@ -36,6 +39,8 @@ from payouts.services.payables import payables_refresh
 from payouts.services.scopes import LOCK, lock
 
 State = Batch.State
+#: How long a submission waits for work that is on its way.
+SETTLE_SECONDS = 3.0
 
 
 class BatchError(CompError):
@@ -77,10 +82,12 @@ WHERE p.pay_group_id = %(pay_group)s AND p.period_starts_on = %(starts_on)s
 def batch_submit(*, pay_group: PayGroup, starts_on: date, submitted_by: User) -> Batch:
     """Freezes what the pay group's open period owes as a batch that waits for another person; the open period moves on.
 
-    Refused for any other period, and while recomputations wait for people of the group. An empty batch is allowed: it
-    closes a period in which nothing is owed.
+    Refused for any other period, and while news or recomputations of the group's people wait: the batch is what was
+    known at its submission. An empty batch is allowed: it closes a period in which nothing is owed.
     """
     with _everyone():
+        _no_facts_meanwhile()
+        _settled(pay_group)
         _one_writer()
         period = open_of(pay_group)
         if starts_on != period.starts_on:
@@ -88,13 +95,8 @@ def batch_submit(*, pay_group: PayGroup, starts_on: date, submitted_by: User) ->
                 f"{pay_group}: the period from {starts_on} cannot be submitted; "
                 f"its open period is {period.name}, from {period.starts_on}."
             )
-        if waiting := scopes_pending(pay_group):
-            if failed := scopes_failed(pay_group):
-                raise BatchError(f"{pay_group}, {period.name}: figures cannot be recomputed. {failed[0]}")
-            count = "1 recomputation has" if waiting == 1 else f"{waiting} recomputations have"
-            raise BatchError(
-                f"{pay_group}, {period.name}: {count} not finished, so its figures are not today's. Try again shortly."
-            )
+        if stale := _not_settled(pay_group):
+            raise BatchError(f"{pay_group}, {period.name}: {stale}")
         facts = line_facts(period.lines)
         last_day = period.ends_on - timedelta(days=1)
         batch = Batch.objects.create(
@@ -114,6 +116,33 @@ def batch_submit(*, pay_group: PayGroup, starts_on: date, submitted_by: User) ->
         _audit("batch.submit", batch, after=_facts(batch))
         _period_moves(batch, f"{batch.name}: submitted")
     return batch
+
+
+def _no_facts_meanwhile() -> None:
+    """No drain records facts until the batch stands: whatever is recorded before its moment is in its figures."""
+    if not lock(INTAKE, current_tenant_id(), wait_ms=20_000):
+        raise BatchError("Deliveries are being taken in and figures may move. Try again in a minute.")
+
+
+def _settled(pay_group: PayGroup) -> None:
+    """Gives the workers a moment to finish what was recorded before: where facts come all day, something is always on
+    its way. Whoever still waits then is refused."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while _not_settled(pay_group) and time.monotonic() < until and not scopes_failed(pay_group):
+        time.sleep(0.1)
+
+
+def _not_settled(pay_group: PayGroup) -> str:
+    """Why the group's figures are not those of today, or nothing."""
+    if failed := scopes_failed(pay_group):
+        return f"figures cannot be recomputed. {failed[0]}"
+    if stuck := messages_parked():
+        return f"news has not reached the figures. {stuck[0]}"
+    waiting = scopes_pending(pay_group) or messages_waiting()
+    if not waiting:
+        return ""
+    count = "1 recomputation has" if waiting == 1 else f"{waiting} recomputations have"
+    return f"{count} not finished, so its figures are not today's. Try again shortly."
 
 
 def _take(batch: Batch, expected: int) -> None:

@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from comp.core.days import DayError, day_number, parse_day
 from comp.outbox.failures import PASSING
+from comp.outbox.services import ring
 from comp.people.models import Participant, ReportingLine
-from comp.tenancy.scope import Actor, Pay, tenant_scope
+from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
 from crediting.models import Deal, DealRevision
 from payouts.frames.read import YEARS, Days, credit_date_fields, credit_days, read_versions
 from payouts.models import Cause, ChangedScope
@@ -115,6 +116,14 @@ def _set_aside(claimed: Sequence[ChangedScope], failed: Mapping[int, str]) -> No
         scope.error = failed[scope.participant_id]
         scope.due_at = timezone.now() + min(timedelta(seconds=2 ** min(scope.attempts, 12)), RETRY)
     ChangedScope.objects.bulk_update(aside, ["attempts", "error", "due_at"], batch_size=500)
+
+
+def scopes_retry() -> int:
+    """Makes what failed due at once. Returns how many scopes."""
+    count = ChangedScope.objects.filter(attempts__gt=0).update(due_at=timezone.now())
+    if count:
+        ring(tenant_id=current_tenant_id())
+    return count
 
 
 # ------------------------------------------------------------------ from news to scopes

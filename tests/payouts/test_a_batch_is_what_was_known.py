@@ -1,0 +1,94 @@
+"""A batch holds what was known when it was submitted: no fact comes meanwhile, and no news is on its way."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from comp.outbox.models import Message
+from crediting.services import catalogue
+from payouts.models import Payable
+from payouts.services import batches, replay
+from payouts.services.batches import BatchError, batch_submit
+from tests.payouts.house import House, house
+
+JANUARY = date(2026, 1, 1)
+
+
+def locks_held() -> set[int]:
+    """The first keys of the advisory locks of this session."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT classid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        return {row[0] for row in cursor.fetchall()}
+
+
+def submit(of: House) -> Any:
+    with of.acme.scope(of.preparer):
+        return batch_submit(pay_group=of.acme.pay_group, starts_on=JANUARY, submitted_by=of.preparer)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_intake_stands_still_while_a_batch_is_taken() -> None:
+    acme = house()
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.work()
+    assert not locks_held()
+    with acme.acme.scope(acme.preparer):
+        batch = batch_submit(pay_group=acme.acme.pay_group, starts_on=JANUARY, submitted_by=acme.preparer)
+        assert {7002, 7003} <= locks_held()
+    acme.won("B", "10000.00", "2026-01-11")
+    acme.work()
+    with acme.acme.scope():
+        assert replay.replay_period(acme.acme.pay_group, batch.starts_on).found == []
+
+
+@pytest.mark.django_db
+def test_news_on_its_way_refuses_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SETTLE_SECONDS", 0.0)
+    acme = house()
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.crm.drain()  # the fact is recorded, its figures are not
+    with pytest.raises(BatchError, match="1 recomputation has not finished"):
+        submit(acme)
+    acme.work()
+    assert submit(acme).totals == {"USD": 600000}
+
+
+@pytest.mark.django_db
+def test_news_that_failed_refuses_a_batch_until_it_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "SETTLE_SECONDS", 0.0)
+    acme = house()
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.crm.drain()
+    with acme.acme.scope():
+        Message.objects.filter(done_at=None).update(parked=True, attempts=5, error="KeyError: 'dates'")
+    acme.work()
+    with pytest.raises(BatchError, match="KeyError: 'dates'"):
+        submit(acme)
+    call_command("retry", "--tenant", "acme")
+    acme.work()
+    assert submit(acme).totals == {"USD": 600000}
+    with acme.acme.scope():
+        assert not Payable.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("create", ["account_create", "product_create"])
+def test_the_intake_lock_comes_before_the_audit_trails(create: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever answers a question takes them in that order; the other way round two people would stop each other."""
+    acme = house()
+    seen: list[bool] = []
+    recorded = catalogue.record
+
+    def record(**values: Any) -> Any:
+        seen.append(7002 in locks_held())
+        return recorded(**values)
+
+    monkeypatch.setattr(catalogue, "record", record)
+    with acme.acme.scope(acme.ops):
+        getattr(catalogue, create)(key="new", name="New")
+    assert seen == [True]
