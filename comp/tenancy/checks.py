@@ -61,7 +61,8 @@ def walls(app_configs: Any, **kwargs: Any) -> list[Error]:
         if getattr(model, "shows_pay", False) and PayWall not in has:
             errors.append(_error("E004", model, "shows pay and has no PayWall"))
         for relation in meta.local_many_to_many:
-            if relation.remote_field.through._meta.auto_created:
+            through = relation.remote_field.through
+            if through is not None and through._meta.auto_created:
                 errors.append(
                     _error("E009", model, f"{relation.name} has a join table without a tenant: give it a through model")
                 )
