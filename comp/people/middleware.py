@@ -57,7 +57,7 @@ class TenantMiddleware:
                 # Every time and date of the page is the company's own.
                 with timezone.override(tenant.time_zone):
                     response = self.get_response(request)
-                if response.status_code >= 500:
+                if response.status_code >= 400:  # refused or failed: nothing of it stays
                     transaction.set_rollback(True)
         response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 
 from comp.audit.models import AuditEntry
 from comp.core.errors import ProblemsError
+from comp.people.middleware import TenantMiddleware
+from comp.people.models import Participant
 from comp.tenancy import services
 from comp.tenancy.capabilities import Can, Role
 from comp.tenancy.models import Membership
-from tests.factories import company, member
+from tests.factories import company, member, person
 
 pytestmark = pytest.mark.django_db
 
@@ -55,3 +59,20 @@ def test_memberships_are_recorded_and_the_last_administrator_stays() -> None:
         codes = AuditEntry.objects.order_by("number").values_list("code", flat=True)
         assert list(codes)[-3:] == ["membership.add", "membership.add", "membership.remove"]
         assert codes[0] == "tenant.create"
+
+
+@pytest.mark.parametrize("status", [403, 404, 409, 500])
+def test_a_request_that_is_refused_leaves_nothing(status: int) -> None:
+    acme = company("acme")
+    with acme.scope():
+        ann = person(acme, "Ann")
+
+    def write_and_refuse(request: HttpRequest) -> HttpResponse:
+        Participant.objects.filter(pk=ann.pk).update(name="Somebody else")
+        return HttpResponse(status=status)
+
+    request = RequestFactory().get("/t/acme/plans/")
+    request.user, request.session = member(acme, Role.SALES_OPS), {}
+    assert TenantMiddleware(write_and_refuse)(request).status_code == status
+    with acme.scope():
+        assert Participant.objects.get(pk=ann.pk).name == "Ann"
