@@ -258,4 +258,8 @@ def team_parts(why: Why) -> list[TeamPart]:
     weights: dict[str, int] = {}
     for row in rows:
         weights[row.role] = weights.get(row.role, 0) + row.weight
-    return [TeamPart(r.participant, why.role_names.get(r.role, r.role), r.weight, weights[r.role]) for r in rows if r.participant_id in below]
+    return [
+        TeamPart(row.participant, why.role_names.get(row.role, row.role), row.weight, weights[row.role])
+        for row in rows
+        if row.participant_id in below
+    ]
