@@ -91,9 +91,7 @@ def _figures(request: HttpRequest, person: Participant) -> dict[str, Any]:
         "quarter": quarter,
         "way": steps,
         "way_label": f"Money earned in {quarter.name}, by state",
-        "measures": [
-            (row, meter(row), deals_of.get((row.version.plan_id, row.component.key), 0)) for row in measures
-        ],
+        "measures": [(row, meter(row), deals_of.get((row.version.plan_id, row.component.key), 0)) for row in measures],
         "changes": changes,
         "changes_title": "In the last 7 days" if first else "Since your last visit",
         "bars": [Bar(span_holding(group, s.period_starts_on).name, s.payout_minor) for s in paid],

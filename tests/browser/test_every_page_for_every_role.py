@@ -1,0 +1,173 @@
+"""Each role walks all pages that it can reach: accessible, within the policy, complete, at desk and phone width."""
+
+from __future__ import annotations
+
+from collections import Counter
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.urls import resolve
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Stack
+from tests.browser.looking import Eyes, watched
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+Kind = tuple[str, ...]
+#: Pages of one kind that a role opens: the second is often in another state.
+OF_A_KIND = 2
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+
+#: Some pages that each role must have come to, so that a walk that found no links fails.
+REACHES = {
+    "rep": {"home", "my_deals", "statement_list", "statement", "why", "deal", "delivery"},
+    "newcomer": {"home", "my_deals", "statement_list"},
+    "manager": {"home", "team", "statement", "why"},
+    "ops": {"plan_list", "version", "version_edit", "version_diff", "issue", "delivery", "assignment_add", "audit"},
+    "finance": {"batch_list", "batch", "batch_submit", "ledger", "audit"},
+    "leader": {"batch_list", "batch", "plan_list", "assignment_list"},
+    "administrator": {"plan_list", "assignment_list", "audit"},
+}
+#: Kinds of pages that were looked at with axe in the dark already, whoever opened them.
+seen_dark: set[Kind] = set()
+
+
+@pytest.mark.parametrize("who", REACHES)
+def test_portal_pages(stack: Stack, who: str) -> None:
+    cast, eyes = stack.cast, watched(stack.site.visit(stack.cast.email[who]))
+    waiting, met = [cast.url("")], Counter[Kind]()
+    asked = set(waiting)
+    while waiting:
+        eyes.open(waiting.pop(0))
+        look(eyes)
+        for url in links(eyes.page, stack.site.address):
+            kind = kind_of(url)
+            if url not in asked and kind and met[kind] < OF_A_KIND:
+                met[kind] += 1
+                asked.add(url)
+                waiting.append(url)
+    assert REACHES[who] <= {kind[0] for kind in met}
+    assert eyes.faults == []
+    print(f"{who}: {len(asked)} pages")
+    eyes.page.context.close()
+
+
+def look(eyes: Eyes) -> None:
+    """A page in its two widths and lights."""
+    eyes.text()
+    eyes.axe()
+    eyes.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    eyes.width()
+    kind = kind_of(eyes.page.url)
+    if kind not in seen_dark:
+        seen_dark.add(kind)
+        eyes.page.emulate_media(color_scheme="dark")
+        eyes.axe()
+        eyes.page.emulate_media(color_scheme="light")
+    eyes.policy()
+    eyes.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+
+
+def links(page: Page, address: str) -> list[str]:
+    """Where the page leads to inside the company, downloads left out."""
+    found: list[str] = page.eval_on_selector_all("a[href]", "all => all.filter((a) => !a.download).map((a) => a.href)")
+    start = f"{address}/t/"
+    return [url.partition("#")[0] for url in dict.fromkeys(found) if url.startswith(start)]
+
+
+def kind_of(url: str) -> Kind:
+    """Pages of one kind differ in what they show, not in what they are. Empty for a file."""
+    parts = urlsplit(url)
+    asks = sorted(parse_qs(parts.query))
+    if {"csv", "format"} & set(asks) or parts.path.endswith("/export/"):
+        return ()
+    found = resolve(parts.path)
+    return (str(found.url_name), *sorted(found.kwargs), "?", *asks)
+
+
+@pytest.mark.parametrize("who", ["ops", "administrator"])
+def test_administration_keeps_to_its_policy(stack: Stack, who: str) -> None:
+    """Every list, one row of it, its history and the form for a new one. axe judges the portal only."""
+    site = stack.site
+    eyes = watched(site.visit(stack.cast.email[who]))
+    eyes.open(stack.cast.url(""))
+    eyes.open("/admin/")
+    lists = [url for url in admin_links(eyes.page) if url.rstrip("/").count("/") == 3]
+    assert len(lists) > 2
+    opened: set[str] = set()
+    for url in lists:
+        eyes.open(url)
+        eyes.policy()
+        ours = [one for one in admin_links(eyes.page) if one.startswith(url) and one != url]
+        for more in (*[one for one in ours if "/change/" in one][:1], *[one for one in ours if "/add/" in one][:1]):
+            if more not in opened:
+                opened.add(more)
+                eyes.open(more)
+                eyes.policy()
+                for history in [one for one in admin_links(eyes.page) if "/history/" in one][:1]:
+                    eyes.open(history)
+                    eyes.policy()
+    assert eyes.faults == []
+    eyes.page.context.close()
+
+
+def admin_links(page: Page) -> list[str]:
+    found: list[str] = page.eval_on_selector_all("a[href]", "all => all.map((a) => a.href)")
+    paths = [urlsplit(url).path for url in found]
+    return [path for path in dict.fromkeys(paths) if path.startswith("/admin/")]
+
+
+def test_pages_of_the_account(stack: Stack) -> None:
+    outside = watched(stack.site.visit())
+    for path in ("/accounts/login/", "/accounts/password/reset/", "/accounts/signup/"):
+        outside.open(path)
+        look_at_entrance(outside)
+    inside = watched(stack.site.visit(stack.cast.email["of both"]))
+    for path in (
+        *("/choose/", "/accounts/password/change/", "/accounts/reauthenticate/", "/accounts/logout/"),
+        *("/accounts/email/", "/accounts/2fa/", "/accounts/2fa/totp/activate/"),
+    ):
+        inside.open(path)
+        look_at_entrance(inside)
+    assert outside.faults + inside.faults == []
+
+
+def look_at_entrance(eyes: Eyes) -> None:
+    eyes.text()
+    eyes.axe()
+    eyes.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    eyes.width()
+    eyes.page.emulate_media(color_scheme="dark")
+    eyes.axe()
+    eyes.policy()
+    eyes.page.emulate_media(color_scheme="light")
+    eyes.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("who", "path", "status"),
+    [
+        ("rep", "payouts/", 403),
+        ("rep", "nowhere/", 404),
+        ("rep", "why/1000000/", 404),
+        ("administrator", "payouts/", 403),
+        ("stranger", "home/", 404),
+        ("stranger", "payouts/", 404),
+    ],
+)
+def test_refusals_are_pages_too(stack: Stack, who: str, path: str, status: int) -> None:
+    eyes = watched(stack.site.visit(stack.cast.email[who]))
+    eyes.open(stack.cast.url(path), status)
+    look_at_entrance(eyes)
+    assert eyes.page.get_by_role("link").count(), "a page without a way out"
+    assert eyes.faults == []
+
+
+def test_who_belongs_to_two_companies_chooses(stack: Stack) -> None:
+    page = stack.site.open(stack.cast.email["of both"], "/choose/")
+    page.get_by_role("link", name="Rival").click()
+    page.wait_for_url("**/t/rival/**")
+    page.get_by_role("button", name="switch company").click()
+    page.get_by_role("link", name="Acme").click()
+    page.wait_for_url("**/t/acme/**")
