@@ -279,7 +279,8 @@ class _Sayer:
             {"from": each.start, "times": each.times, "applied": place == self.line.band}
             for place, each in enumerate(accelerator.bands)
         ]
-        sentence = f"For a deal of this size it counts {float(band.times):g} times: {self.money(self.exact)}."
+        times = "once" if band.times == 1 else f"{float(band.times):g} times"
+        sentence = f"For a deal of this size it counts {times}: {self.money(self.exact)}."
         return Step("accelerator", sentence, band.times, "factor", {"bands": rows, "earns": self.exact})
 
     def rounding(self) -> Step:

@@ -120,9 +120,7 @@ def _steps(request: HttpRequest, why: Why, own: bool) -> list[Step]:
 def _value(step: explain.Step, currency: str) -> str:
     if step.label_code == "position":
         shares = step.detail["attainment"]
-        if not shares:
-            return ""
-        return " → ".join(explain.percent_text(share) for share in shares)
+        return explain.percent_text(shares[1]) if shares else ""
     if step.unit == "money" and step.value is not None:
         return exact_words(step.value, currency)
     if step.unit == "factor" and step.value is not None:

@@ -58,7 +58,8 @@ def moved(participant: Participant, since: datetime, count: int = 6) -> list[Mov
         name = deal_label(deal) if deal is not None else f"{group['lines']:,} lines"
         found.append(
             Moved(
-                what=f"{name}: {before} → {after}",
+                # What is new has no figure before; what it brought stands beside it.
+                what=f"{name}: {before} → {after}" if group["before"] else name,
                 minor=int(group["after"] - group["before"]),
                 currency=group["currency"],
                 cause=causes[group["cause_id"]],
