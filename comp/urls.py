@@ -16,7 +16,7 @@ urlpatterns = [
     path("", pages_start.start, name="start"),
     path("choose/", pages_start.choose, name="choose"),
     path("health/", pages_start.health, name="health"),
-    path("hooks/<str:token>/", hook, name="hook"),
+    path("hooks/<slug:token>/", hook, name="hook"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     # A company's front door: no room takes the empty path below it.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.exception import convert_exception_to_response
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -37,6 +38,8 @@ class TenantMiddleware:
             return self.get_response(request)
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
+        if any("\0" in text for form in (request.GET, request.POST) for row in form.lists() for text in row[1]):
+            raise SuspiciousOperation("a field holds the character NUL, which no text has")
         with as_user(request.user.pk):
             tenants = memberships(request.user.pk)
         found = tenants.get(slug)

@@ -75,7 +75,7 @@ class Reader:
     def only(self, *allowed: str) -> None:
         """Refuses keys that mean nothing: a misspelt `amount` would otherwise be a missing one."""
         for key in sorted(self.values.keys() - set(allowed)):
-            self.wrong(key[:60], f"the unknown key {key[:60]!r}", f"one of {', '.join(sorted(allowed))}")
+            self.wrong(shown(key[:60])[1:-1], f"the unknown key {key[:60]!r}", f"one of {', '.join(sorted(allowed))}")
 
     def wrong(self, key: str, found: str, allowed: str) -> None:
         path = f"{self.path}.{key}" if self.path else key

@@ -18,6 +18,7 @@ from comp.web.access import needs
 from comp.web.csv import csv_response
 from comp.web.paging import paginate
 from comp.web.parts import Link, money_state
+from payouts.frames.read import YEARS
 from payouts.pages.links import link
 from payouts.reads.lines import STATES, customer, in_state, lines, sums, told, with_money
 from payouts.reads.periods import Span, open_span, pay_group_of, span_holding
@@ -73,9 +74,10 @@ def my_deals(request: HttpRequest, tenant: str) -> HttpResponse:
 
 def _quarter(request: HttpRequest, group: Any) -> Span | None:
     try:
-        return span_holding(group, parse_day(request.GET.get("from", "")), "quarter")
+        day = parse_day(request.GET.get("from", ""))
     except DayError:
         return None
+    return span_holding(group, day, "quarter") if day.year in YEARS else None
 
 
 def _narrowed(rows: QuerySet[Any], quarter: Span | None, words: str) -> QuerySet[Any]:

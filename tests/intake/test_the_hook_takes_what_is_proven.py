@@ -139,3 +139,10 @@ def test_the_same_delivery_again_is_seen_and_another_body_is_set_aside(crm: Send
         assert states == {first["delivery"]: "done", aside["delivery"]: "quarantined"}
         issue = DataIssue.objects.get()
         assert (issue.kind, issue.value, issue.first_delivery_id) == ("conflict", "msg_1", aside["delivery"])
+
+
+def test_an_address_that_no_token_can_have_is_absent(crm: Sender) -> None:
+    headers = crm.sign(BODY, "msg_n")
+    for token in ("%00", "a%00b", "%F0%9F", "a" * 5000, "a b"):
+        answer = crm.client.post(f"/hooks/{token}/", BODY, content_type="application/json", headers=headers)
+        assert answer.status_code == 404

@@ -213,3 +213,9 @@ def test_the_documented_schema_and_the_adapter_accept_the_same(body: dict[str, A
 def test_the_documented_schema_and_the_adapter_refuse_the_same(body: dict[str, Any]) -> None:
     assert not SCHEMA.is_valid(body)
     wrong(body)
+
+
+@pytest.mark.parametrize("key", ["a\0b", "a\ud800b"])
+def test_an_unknown_key_is_told_in_text_that_a_database_keeps(key: str) -> None:
+    path = wrong(event("milestone.reached", deal="D1", milestone="go-live", on="2026-03-01", **{key: 1}))[0]
+    assert path.isprintable()

@@ -186,6 +186,9 @@ def test_raw_data_keeps_its_numbers_digit_by_digit(draw: Draw) -> None:
     assert "25000.00" in html and "12345678901234567890.10" in html and "null" in html
     assert "not json {" in draw("{% json_block raw %}", raw="not json {")
     assert "\\xff" in draw("{% json_block raw %}", raw=b"\xff")
+    assert "\\ud800" in draw("{% json_block raw %}", raw=rb'{"a": "\ud800", "\ud800": 1}')
+    for deep in (b"[" * 100_000, b"[" * 600 + b"]" * 600, b'{"a":' * 3000 + b"1" + b"}" * 3000):
+        assert "Raw data" in draw("{% json_block raw %}", raw=deep)
 
 
 # Regions and forms

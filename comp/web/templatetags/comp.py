@@ -347,10 +347,13 @@ def json_block(value: object, label: str = "Raw data") -> dict[str, Any]:
     if isinstance(value, str):
         try:
             # Numbers stay the text that was sent: 25000.00 must not become 25000.0.
-            value = json.loads(value, parse_float=_Number, parse_int=_Number)
-        except ValueError:
-            return {"text": value, "label": label}
-    return {"text": _laid_out(value), "label": label}
+            text = _laid_out(json.loads(value, parse_float=_Number, parse_int=_Number))
+        except (ValueError, RecursionError):
+            text = value
+    else:
+        text = _laid_out(value)
+    # Half of a surrogate pair stays as it was written: no page could be sent with it.
+    return {"text": text.encode("utf-8", "backslashreplace").decode(), "label": label}
 
 
 class _Number(str):

@@ -49,3 +49,11 @@ def test_the_team_with_the_furthest_behind_first(world: World, as_: As) -> None:
     assert "30.4 points behind" in page and "74 points ahead" in page
     assert "Total of 2 $523.95" in page
     assert as_("Ann").get(f"{world.base}/team/").status_code == 403
+
+
+def test_a_quarter_beyond_the_calendars_is_none_and_no_search_holds_nul(world: World, as_: As) -> None:
+    ann = as_("Ann")
+    for day in ("0001-01-01", "9999-12-31", "2026-02-31"):
+        assert "Total of 6" in text(ann.get(f"{world.base}/deals/?from={day}"))
+    assert ann.get(f"{world.base}/deals/?q=%00").status_code == 400
+    assert ann.post(f"{world.base}/deals/", {"q": "a\0b"}).status_code == 400
