@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from comp.audit.services import record
 from comp.core.errors import refused
-from comp.outbox.services import ring
-from comp.tenancy.scope import current_tenant_id
 from crediting.models import Account, HookEndpoint, Product, SourceMapping
 from crediting.services.issues import questions_answer
-from crediting.services.locks import PERSON_WAIT, intake_lock
+from crediting.services.locks import intake_hold
 
 
 def account_create(*, key: str, name: str, sector: str = "", country: str = "") -> Account:
     """A customer. Its sector is known from now on; deals that waited for the account are taken again."""
-    intake_lock(wait=PERSON_WAIT)  # before the audit trail's, as everybody takes them
+    intake_hold()  # before the audit trail's, as everybody takes them
     _check_new(Account, key, name)
     account = Account.objects.create(key=key, name=name, sector=sector, country=country)
     record(code="account.create", subject=account, after={"key": key, "name": name, "sector": sector})
@@ -24,7 +22,7 @@ def account_create(*, key: str, name: str, sector: str = "", country: str = "") 
 def product_create(*, key: str, name: str, series: str = "", list_price_minor: int | None = None) -> Product:
     """What is sold; the list price in minor units of the company's currency. Deals that waited for it are taken
     again."""
-    intake_lock(wait=PERSON_WAIT)  # as above
+    intake_hold()  # as above
     _check_new(Product, key, name)
     product = Product.objects.create(key=key, name=name, series=series, list_price_minor=list_price_minor)
     after = {"key": key, "name": name, "series": series, "list_price_minor": list_price_minor}
@@ -43,12 +41,7 @@ def _check_new(model: type[Account] | type[Product], key: str, name: str) -> Non
 
 def _came(words: dict[str, list[str]]) -> None:
     """Answers what was asked about these words, whichever endpoint they came from. Callers hold the intake lock."""
-    freed = 0
     for endpoint in HookEndpoint.objects.values_list("id", flat=True):
         for kind, values in words.items():
             given = [value for value in values if value]
-            freed += questions_answer(
-                endpoint_id=endpoint, kinds=[kind], values=given, answer="entered in the catalogue"
-            )
-    if freed:
-        ring(tenant_id=current_tenant_id())
+            questions_answer(endpoint_id=endpoint, kinds=[kind], values=given, answer="entered in the catalogue")

@@ -13,12 +13,10 @@ from django.utils import timezone
 
 from comp.audit.services import record
 from comp.core.errors import refused
-from comp.outbox.services import ring
 from comp.people.models import CreditRole, Participant
 from comp.tenancy.models import User
-from comp.tenancy.scope import current_tenant_id
 from crediting.models import Account, DataIssue, HookEndpoint, Product, RawDelivery, SourceMapping
-from crediting.services.locks import PERSON_WAIT, intake_lock
+from crediting.services.locks import intake_hold
 
 State, Kind = RawDelivery.State, SourceMapping.Kind
 #: Kinds whose value is a deal: the deal's next event answers them.
@@ -44,7 +42,7 @@ def mapping_set(*, endpoint: HookEndpoint, kind: str, value: str, target: str, u
     stands already.
     """
     target = _target(kind, target)
-    intake_lock(wait=PERSON_WAIT)
+    intake_hold()
     mapping, created = SourceMapping.objects.get_or_create(
         endpoint=endpoint, kind=kind, value=value, defaults={"target": target, "created_by": user}
     )
@@ -55,26 +53,24 @@ def mapping_set(*, endpoint: HookEndpoint, kind: str, value: str, target: str, u
         subject = ("crediting.sourcemapping", str(mapping.pk), f"{endpoint.key}: {kind} {value!r}")
         record(code="mapping.set", subject=subject, after={"kind": kind, "value": value, "target": target})
     questions_answer(endpoint_id=endpoint.pk, kinds=[kind], values=[value], answer=f"means {target}", user=user)
-    ring(tenant_id=current_tenant_id())
     return mapping
 
 
 def issue_replay(*, issue: DataIssue, user: User | None) -> int:
     """Takes everything that waits for an issue again; what still cannot be answered asks again. Returns how many
     deliveries."""
-    intake_lock(wait=PERSON_WAIT)
+    intake_hold()
     count = questions_answer(
         endpoint_id=issue.endpoint_id, kinds=[issue.kind], values=[issue.value], answer="replayed", user=user
     )
     subject = ("crediting.dataissue", str(issue.pk), f"{issue.kind} {issue.value!r}")
     record(code="issue.replay", subject=subject, after={"deliveries": count})
-    ring(tenant_id=current_tenant_id())
     return count
 
 
 def issue_close(*, issue: DataIssue, user: User | None) -> None:
     """Puts away a question that no delivery waits for (two bodies under one id, once somebody has looked)."""
-    intake_lock(wait=PERSON_WAIT)
+    intake_hold()
     issue.refresh_from_db()
     if issue.waiting:
         message = f"{issue.waiting} deliveries wait for an answer; it cannot be closed without one."

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from django.db import connection
 
+from comp.outbox.services import ring
 from comp.tenancy.scope import current_tenant_id
 
 #: First key of the advisory lock; the second is the tenant. (7001 is the audit chain's.)
 INTAKE = 7002
-#: A drain that cannot get the lock in this time gives way and comes again; a person's answer waits a little longer.
-DRAIN_WAIT, PERSON_WAIT = "3s", "15s"
+#: A drain that cannot get the lock in this time gives way: whoever holds it looks again, or rings. A person's act
+#: waits longer.
+DRAIN_WAIT, PERSON_WAIT = "200ms", "15s"
+
+
+def intake_hold() -> None:
+    """The intake lock for a person's act. Drains that gave way to it are called again when it is done."""
+    intake_lock(wait=PERSON_WAIT)
+    ring(tenant_id=current_tenant_id())
 
 
 def intake_lock(*, wait: str) -> None:

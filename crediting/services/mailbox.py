@@ -45,7 +45,8 @@ LIMIT, TOLD = 500, 500
 def mailbox_drain(tenant_id: int) -> int:
     """Takes up to LIMIT pending deliveries, in the order of their arrival. Returns how many; 0 when none is left.
 
-    While another drain of the tenant holds the lock for long it returns 1: there is work, come again.
+    Also 0 while somebody else holds the intake lock: they look again when they are done, or ring, and this worker is
+    free for other tenants meanwhile.
     """
     try:
         with tenant_scope(tenant_id, actor=Actor.task("mailbox"), pay=Pay.nobody()):
@@ -61,7 +62,7 @@ def mailbox_drain(tenant_id: int) -> int:
             return len(pending)
     except OperationalError as error:
         if getattr(error.__cause__, "pgcode", None) == "55P03":  # lock_not_available
-            return 1
+            return 0
         raise
 
 

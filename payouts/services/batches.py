@@ -18,6 +18,7 @@ from comp.audit.services import record
 from comp.core.errors import CompError
 from comp.core.money import plain_money
 from comp.outbox.selectors import messages_parked, messages_waiting
+from comp.outbox.services import ring
 from comp.people.models import Participant, PayGroup
 from comp.people.selectors import today
 from comp.tenancy.models import User
@@ -376,3 +377,4 @@ def _period_moves(batch: Batch, label: str) -> None:
     # Whoever left the group since still has lines in the batch.
     people = {*members, *_lines(batch).values_list("participant_id", flat=True)}
     payables_refresh(participants=sorted(people), cause=cause)
+    ring(tenant_id=current_tenant_id())  # drains and recomputes gave way meanwhile

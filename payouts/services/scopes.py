@@ -37,7 +37,7 @@ FOREVER = date(2100, 1, 1)
 RETRY = timedelta(hours=1)
 
 
-def lock(key: int, tenant_id: int, *, wait_ms: int = 3000) -> bool:
+def lock(key: int, tenant_id: int, *, wait_ms: int) -> bool:
     """Takes the advisory lock until the transaction ends; False when another writer keeps it longer than `wait_ms`."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -56,8 +56,8 @@ def scopes_recompute(tenant_id: int) -> int:
         due = ChangedScope.objects.filter(due_at__lte=timezone.now())
         if not due.exists():
             return 0
-        if not lock(LOCK, tenant_id):
-            return 1  # another worker is at it: look again
+        if not lock(LOCK, tenant_id, wait_ms=200):
+            return 0  # whoever is at it looks again when done, or rings; this worker is free for other tenants
         claimed = list(due.select_related("cause").order_by("id")[:CLAIM])
         if not claimed:
             return 0

@@ -274,7 +274,7 @@ def test_a_drain_gives_way_to_another_that_takes_long(
     with owner_connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [INTAKE, tenant])
         assert cursor.fetchone() == (True,)
-        assert mailbox.mailbox_drain(tenant) == 1
+        assert mailbox.mailbox_drain(tenant) == 0  # this worker is free for others
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [INTAKE, tenant])
     with crm.company.scope():
         assert RawDelivery.objects.get().state == "pending"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.db import connection
 from comp.outbox.models import Message
 from crediting.services import catalogue
 from payouts.models import Payable
-from payouts.services import batches, replay
+from payouts.services import batches, replay, scopes
 from payouts.services.batches import BatchError, batch_submit
 from tests.payouts.house import House, house
 
@@ -92,3 +93,33 @@ def test_the_intake_lock_comes_before_the_audit_trails(create: str, monkeypatch:
     with acme.acme.scope(acme.ops):
         getattr(catalogue, create)(key="new", name="New")
     assert seen == [True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_does_not_stand_in_line_for_a_tenants_figures(owner_connection: Any) -> None:
+    """Two long recomputes would otherwise hold two workers, and another tenant's work stands."""
+    acme = house()
+    acme.won("A", "60000.00", "2026-01-10")
+    with owner_connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [scopes.LOCK, acme.acme.tenant.pk])
+        started = time.monotonic()
+        acme.work()
+        assert time.monotonic() - started < 2 and not acme.earned()
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [scopes.LOCK, acme.acme.tenant.pk])
+    acme.work()
+    assert acme.earned() == {"A": 600000}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_makes_drains_give_way_rings_when_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    acme = house()
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.work()
+    rung: list[int] = []
+    monkeypatch.setattr("comp.outbox.bells.is_first", lambda tenant_id: bool(rung.append(tenant_id)))
+    submit(acme)
+    assert rung
+    rung.clear()
+    with acme.acme.scope(acme.ops):
+        catalogue.account_create(key="new", name="New")
+    assert rung
