@@ -63,6 +63,7 @@ def calendar_create(
 
 def pay_group_create(*, key: str, name: str, calendar: PayCalendar, opens_on: date) -> PayGroup:
     """People who are paid together, from `opens_on`: the first day for which Comp pays."""
+    check_dates(opens_on, None)
     return _create(PayGroup(key=key, name=name, calendar=calendar, opens_on=opens_on))
 
 
@@ -86,6 +87,8 @@ def named_change(*, row: Keyed, **values: Any) -> Keyed:
         )
     if isinstance(row, PayCalendar):
         calendar_of(PayCalendar(**{**_plain_values(row), **values}))
+    if "opens_on" in values:
+        check_dates(values["opens_on"], None)
     before = _state(row)
     for name, value in values.items():
         setattr(row, name, value)

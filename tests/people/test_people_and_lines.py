@@ -122,6 +122,8 @@ def test_a_line_that_ends_is_told_from_its_end_on(acme: Company) -> None:
         ({"currency": "DOL"}, "unknown currency 'DOL'"),
         ({"currency": "EUR"}, "this company pays in USD; EUR needs a rate of exchange"),
         ({"ends_on": date(2025, 1, 1)}, "has to end later"),
+        ({"starts_on": date(1, 1, 1)}, "0001-01-01 lies outside the years 1900 to 2199"),
+        ({"ends_on": date.max}, "9999-12-31 lies outside"),
         ({"name": " "}, "needs an employee number and a name"),
     ],
 )
@@ -141,3 +143,14 @@ def test_a_key_is_used_once_and_every_act_is_in_the_audit_trail(acme: Company) -
         assert entry is not None
         assert (entry.code, entry.before["name"], entry.after["name"]) == ("participant.change", "Ann", "Anna Ohlsen")
         assert news("people.changed")[-1]["label"] == "Anna Ohlsen: name changed"
+
+
+def test_a_group_or_a_line_in_a_year_that_nobody_means_is_refused(acme: Company) -> None:
+    with acme.scope():
+        ann, ben = person(acme, "Ann"), person(acme, "Ben")
+        with pytest.raises(ProblemsError, match="lies outside the years"):
+            services.pay_group_create(key="far", name="Far", calendar=acme.calendar, opens_on=date.max)
+        with pytest.raises(ProblemsError, match="lies outside the years"):
+            services.named_change(row=acme.pay_group, opens_on=date.max)
+        with pytest.raises(ProblemsError, match="lies outside the years"):
+            services.reporting_line_set(participant=ann, manager=ben, starts_on=date.max)

@@ -91,6 +91,7 @@ def test_a_quota_said_again_replaces_its_amount_and_is_told_once(acme: Company) 
     ("values", "message"),
     [
         ({"ends_on": date(2026, 2, 1)}, "would overlap it"),
+        ({"starts_on": date(9999, 10, 1), "ends_on": date.max}, "lies outside the years 1900 to 2199"),
         (
             {"starts_on": date(2026, 5, 1), "ends_on": JULY},
             "no month, quarter or year of Monthly: May 2026: 2026-05",
