@@ -138,7 +138,8 @@ def participant_change(*, participant: Participant, **values: Any) -> Participan
     participant.save()
     record(code="participant.change", subject=participant, before=before, after=_state(participant))
     label = f"{participant.name}: {', '.join(sorted(name.replace('_', ' ') for name in values))} changed"
-    _tell([participant.pk], participant.starts_on, None, label)
+    # From the beginning: the pay group stands on all figures, those before a first day that moved too.
+    _tell([participant.pk], EPOCH, None, label)
     return participant
 
 

@@ -103,3 +103,16 @@ def test_who_moves_to_a_group_that_is_ahead_leaves_no_open_statement_behind() ->
     assert open_statements(acme) == [(date(2026, 3, 1), 600000)]
     assert submit(acme, date(2026, 3, 1), ahead).totals == {"USD": 600000}
     all_agrees(acme)
+
+
+@pytest.mark.django_db
+def test_figures_before_a_first_day_that_moved_follow_their_person() -> None:
+    acme = house()
+    acme.won("A", "60000.00", "2026-01-05")
+    acme.work()
+    with acme.acme.scope(acme.ops):
+        other = another_group(acme, "other", date(2026, 1, 1))
+        people.participant_change(participant=acme.ann, pay_group=other, starts_on=date(2026, 5, 1))
+    acme.work()
+    assert submit(acme, date(2026, 1, 1), other).totals == {"USD": 600000}
+    all_agrees(acme)
