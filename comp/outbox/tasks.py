@@ -7,6 +7,9 @@ from celery import shared_task
 from comp.outbox import bells, services
 from comp.tenancy.models import Tenant
 
+#: How often beat asks for the sweep (comp.settings).
+SWEEP_SECONDS = 15
+
 
 @shared_task(name="comp.outbox.work")
 def work(tenant_id: int) -> None:
@@ -20,6 +23,7 @@ def work(tenant_id: int) -> None:
 
 @shared_task(name="comp.outbox.sweep")
 def sweep() -> None:
-    """Every 15 s: whatever a lost bell left behind is brought back from PostgreSQL."""
+    """Every 15 s: whatever a lost bell left behind is brought back from PostgreSQL. Behind busy workers its bells go
+    away by themselves when the next sweep comes."""
     for tenant_id in Tenant.objects.values_list("id", flat=True):
-        work.apply_async(args=[tenant_id], retry=False, ignore_result=True)
+        work.apply_async(args=[tenant_id], retry=False, ignore_result=True, expires=SWEEP_SECONDS)

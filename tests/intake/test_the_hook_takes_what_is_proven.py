@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from crediting.api import hooks
 from crediting.models import DataIssue, EndpointSecret, RawDelivery
 from crediting.services.endpoints import endpoint_rotate, endpoint_secrets_end
 from tests.factories import company
@@ -146,3 +147,15 @@ def test_an_address_that_no_token_can_have_is_absent(crm: Sender) -> None:
     for token in ("%00", "a%00b", "%F0%9F", "a" * 5000, "a b"):
         answer = crm.client.post(f"/hooks/{token}/", BODY, content_type="application/json", headers=headers)
         assert answer.status_code == 404
+
+
+def test_while_the_database_is_away_the_sender_is_asked_to_come_again(
+    crm: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: object) -> None:
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(hooks, "delivery_receive", away)
+    answer = crm.post(b"{}", crm.sign(b"{}", "msg_away"))
+    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+    assert "send it again" in answer.json()["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from datetime import date
 from typing import Any
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--if-missing", action="store_true", help="do nothing where it stands already")
         parser.add_argument("--who", action="store_true", help="print who can log in, and nothing else")
         parser.add_argument("--today", type=_day, help="the day that the data ends on, when it is built (YYYY-MM-DD)")
-        parser.add_argument("--limit", type=int, help="so many opportunities only, spread evenly")
+        parser.add_argument("--limit", type=_count, help="so many opportunities only, spread evenly")
         parser.add_argument("--tenant", choices=["both", *COMPANIES, "main"], default="both")
         parser.add_argument("--rebuild", action="store_true", help="empty the database first, as its owner")
 
@@ -73,4 +74,10 @@ def _day(text: str) -> date:
     try:
         return parse_day(text)
     except DayError as error:
-        raise CommandError(str(error)) from error
+        raise ArgumentTypeError(str(error)) from error
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError(f"found {text!r}, allowed is a whole number from 1 on")
+    return int(text)
