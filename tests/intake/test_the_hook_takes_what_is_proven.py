@@ -8,7 +8,9 @@ import random
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 
 from crediting.api import hooks
