@@ -71,8 +71,8 @@ MAIN = Company(
         _who(
             "meridian", "Theo Castellanos", Role.SALES_OPS, "/t/meridian/data-quality/ (publishes, answers the inbox)"
         ),
-        _who("meridian", "Fiona Brandt", Role.FINANCE, "/t/meridian/batches/ (submits)"),
-        _who("meridian", "Arthur Okonjo", Role.FINANCE, "/t/meridian/batches/ (approves: last month waits)"),
+        _who("meridian", "Fiona Brandt", Role.FINANCE, "/t/meridian/payouts/ (submits)"),
+        _who("meridian", "Arthur Okonjo", Role.FINANCE, "/t/meridian/payouts/ (approves: last month waits)"),
         _who("meridian", CHIEF, Role.REVENUE_LEADER, "/t/meridian/ (sees all pay, changes nothing)", earns=True),
         _who("meridian", "Ada Whitfield", Role.ADMINISTRATOR, "/t/meridian/audit/"),
         BOTH,
@@ -93,7 +93,7 @@ RIVAL = Company(
         _who("rival", "Darcel Schlecht", Role.REPRESENTATIVE, "/t/rival/ (a stranger of the same name)", earns=True),
         _who("rival", "Jonas Pell", Role.SALES_OPS, "/t/rival/plans/"),
         _who("rival", "Esther Vandermeer", Role.SALES_OPS, "/t/rival/data-quality/"),
-        _who("rival", "Ruben Achebe", Role.FINANCE, "/t/rival/batches/"),
+        _who("rival", "Ruben Achebe", Role.FINANCE, "/t/rival/payouts/"),
         BOTH,
     ),
     makers=(_at("rival", "Jonas Pell"), _at("rival", "Esther Vandermeer")),

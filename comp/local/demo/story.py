@@ -144,9 +144,11 @@ class _Story:
 
     def _begin(self, what: str) -> None:
         """Names the step on the bar; where no terminal draws one, on a line of its own."""
+        task = self.progress.tasks[self.bar]
+        if task.description == what:
+            return  # the other company's turn at the same step
         self.progress.update(self.bar, description=what)
         if not self.progress.console.is_terminal:
-            task = self.progress.tasks[self.bar]
             print(f"      {what}, {task.completed:,.0f} of {task.total or 0:,.0f}", flush=True)
 
     def _told(self, count: int) -> None:
