@@ -18,6 +18,8 @@ from comp.people.models import Participant, PayGroup
 from payouts.models import Batch, Cause
 from payouts.selectors import TAKEN, due_before, first_free, open_periods, taken_elsewhere
 
+#: More deals than this are not named one by one: a join over all of the people's is the quicker then.
+NAMED = 20_000
 KEY = 'participant_id, deal_id, plan_id, rule, role, split, component, "index"'
 _SAME = " AND ".join(f"p.{column} = due.{column}" for column in KEY.split(", "))
 _OF_LINE = ", ".join(f"l.{column}" for column in KEY.split(", "))
@@ -135,6 +137,8 @@ def payables_write(
     """
     if not participants:
         return
+    if deals is not None and len(deals) > NAMED:
+        deals = None
     params = _open(participants)
     params.update(
         every_deal=deals is None,
