@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,51 +94,75 @@ class Table:
 
 
 def load(table: Table, columns: Columns, rows: Ints) -> None:
-    """Inserts the given rows, or changes those that stand under the same key (a table without a key only grows).
-
-    COPY into a walled table is refused by PostgreSQL, so the rows pass through a temporary table of plain bigints;
-    texts travel as codes and days as numbers.
-    """
+    """Inserts the given rows. One that stands under the same key already (with a date of another span) is changed; a
+    table without a key only grows."""
     if not rows.size:
         return
     if table.key:
         # In the order of the unique key, so that its index grows at one end of each person's part.
         rows = rows[np.lexsort([columns[name][rows] for name in reversed(table.key[:2])])]
-    temp = f"load_{table.name}"
-    fields = ", ".join(f'"{c}" bigint' for c in table.columns)
-    target = ", ".join(f'"{c}"' for c in table.columns)
-    changed = ", ".join(f'"{c}" = EXCLUDED."{c}"' for c in table.values)
-    with connection.cursor() as cursor:
-        cursor.execute(f'CREATE TEMPORARY TABLE IF NOT EXISTS "{temp}" ({fields}) ON COMMIT DELETE ROWS')
-        for start in range(0, rows.size, CHUNK):
-            part = rows[start : start + CHUNK]
-            cursor.cursor.copy_expert(f'COPY "{temp}" FROM STDIN (FORMAT binary)', _binary(table, columns, part))
-        picked, params = [], []
-        for name in table.columns:
-            column, value = columns[name], f"t.{quoted(name)}"
-            if name in table.nullable:
-                value = f"nullif({value}, {NULL})"
-            if name in table.words:
-                picked.append(f"(%s::text[])[{value} + 1]")
-                params.append(list(column.words))
-            else:
-                picked.append(f"{EPOCH} + {value}::int" if name in table.days else value)
-        if table.stamped:
-            target += f", {quoted(table.stamped)}"
-            picked.append("now()")
-        key = ", ".join(map(quoted, table.key))
+    names = table.columns
+    values, params = _values(table, columns, names)
+    target = ", ".join(map(quoted, names))
+    if table.stamped:
+        target += f", {quoted(table.stamped)}"
+        values.append("now()")
+    key = ", ".join(map(quoted, table.key))
+    changed = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in table.values)
+    with connection.cursor() as cursor, _staged(cursor, f"load_{table.name}", columns, names, rows) as temp:
         cursor.execute(
             f"INSERT INTO {table.name} (tenant_id, {target}) "
-            f"SELECT current_setting('app.tenant')::bigint, {', '.join(picked)} FROM {quoted(temp)} t "
+            f"SELECT current_setting('app.tenant')::bigint, {', '.join(values)} FROM {temp} t "
             + (f"ON CONFLICT (tenant_id, {key}) DO UPDATE SET {changed}" if key else ""),
             params,
         )
-        cursor.execute(f'DELETE FROM "{temp}"' if rows.size < CHUNK else f'TRUNCATE "{temp}"')
 
 
-def _binary(table: Table, columns: Columns, rows: Ints) -> io.BytesIO:
+def change(table: Table, columns: Columns, rows: Ints, ids: Ints) -> None:
+    """Gives the standing rows `ids` the values of the given rows, one for one."""
+    if not rows.size:
+        return
+    names = ("id", *table.values)
+    every = {**columns, "id": np.zeros(rows.max() + 1, dtype=np.int64)}
+    every["id"][rows] = ids
+    values, params = _values(table, columns, table.values)
+    changed = ", ".join(f"{quoted(name)} = {value}" for name, value in zip(table.values, values, strict=True))
+    with connection.cursor() as cursor, _staged(cursor, f"change_{table.name}", every, names, rows) as temp:
+        cursor.execute(f"UPDATE {table.name} s SET {changed} FROM {temp} t WHERE s.id = t.id", params)
+
+
+@contextmanager
+def _staged(cursor: Any, temp: str, columns: Columns, names: Sequence[str], rows: Ints) -> Iterator[str]:
+    """The rows in a temporary table of plain bigints: COPY into a walled table is refused by PostgreSQL. Texts travel
+    as codes and days as numbers."""
+    fields = ", ".join(f"{quoted(name)} bigint" for name in names)
+    temp = quoted(temp)
+    cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {temp} ({fields}) ON COMMIT DELETE ROWS")
+    for start in range(0, rows.size, CHUNK):
+        part = rows[start : start + CHUNK]
+        cursor.cursor.copy_expert(f"COPY {temp} FROM STDIN (FORMAT binary)", _binary(columns, names, part))
+    yield temp
+    cursor.execute(f"DELETE FROM {temp}" if rows.size < CHUNK else f"TRUNCATE {temp}")
+
+
+def _values(table: Table, columns: Columns, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """SQL of each column as the table wants it, out of the temporary table `t`; and the words that it picks from."""
+    values, params = [], []
+    for name in names:
+        column, value = columns[name], f"t.{quoted(name)}"
+        if name in table.nullable:
+            value = f"nullif({value}, {NULL})"
+        if name in table.words:
+            params.append(list(column.words))
+            value = f"(%s::text[])[{value} + 1]"
+        elif name in table.days:
+            value = f"{EPOCH} + {value}::int"
+        values.append(value)
+    return values, params
+
+
+def _binary(columns: Columns, names: Sequence[str], rows: Ints) -> io.BytesIO:
     """The rows in PostgreSQL's binary COPY form: every field a bigint."""
-    names = table.columns
     layout = np.dtype(
         [("fields", ">i2"), *(pair for i in range(len(names)) for pair in ((f"l{i}", ">i4"), (f"v{i}", ">i8")))]
     )

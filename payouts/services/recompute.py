@@ -17,7 +17,7 @@ from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
 from payouts.frames.figures import EARNINGS, TABLES, TRANCHES, Figures, figures, standing
 from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
-from payouts.frames.sql import Columns, Table, Words, delete, differences, load
+from payouts.frames.sql import Columns, Table, Words, change, delete, differences, load
 from payouts.kernel import calculate
 from payouts.kernel.batch import Ints
 from payouts.models import Cause
@@ -117,7 +117,8 @@ def _redo(
             for ids in (columns["deal_id"][new], columns["deal_id"][differs], stands["deal_id"][gone]):
                 changed.deals.update(np.unique(ids).tolist())
         delete(table, stands["id"][gone])
-        load(table, columns, np.concatenate([new, differs]))
+        change(table, columns, differs, stands["id"][was])
+        load(table, columns, new)
 
 
 # ------------------------------------------------------------------ why figures moved

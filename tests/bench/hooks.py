@@ -23,7 +23,7 @@ from tests.bench.report import Figure, Report, load, typical
 
 GOAL_MS = 1000
 DAYS = 90  # a quarter
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.03
 #: How long figures may take after the last event before the run is given up.
 PATIENCE = 60
 
