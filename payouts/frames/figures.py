@@ -10,7 +10,7 @@ import numpy as np
 
 from comp.core.errors import CompError
 from payouts.frames.read import Read
-from payouts.frames.sql import NONE, Columns, Table, Words, day, number, quoted, read
+from payouts.frames.sql import NONE, Columns, Table, Words, day, number, quoted, read, read_numbers
 from payouts.kernel.batch import MISSING_MONEY, Ints, Result, Text
 from plans.rules.compiled import CompiledPlan, Component, Tranche
 
@@ -197,23 +197,37 @@ def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figu
     return Figures(credit_columns, earning_columns, tranche_columns, attainment_columns)
 
 
-def standing(table: Table, *, start: int, end: int, participants: Sequence[int] | None) -> Columns:
-    """The rows that stand with credit dates (for attainments: period starts) in [start, end), with their ids."""
+def standing(table: Table, *, right: Columns, start: int, end: int, participants: Sequence[int] | None) -> Columns:
+    """The rows that stand with credit dates (for attainments: period starts) in [start, end), with their ids. Texts are
+    told in the words of `right`, what is compared with them; another word is code -1."""
     date = "starts_on" if table is ATTAINMENTS else "credit_date"
-    picked = ["id"]
+    params: dict[str, Any] = {"start": start, "end": end}
+    picked = {"id": "id"}
     for name in table.columns:
         if name in table.words:
-            picked.append(f'"{name}"')
-        elif name in table.days:
-            picked.append(f'{day(name)} AS "{name}"')
+            params[name] = list(right[name].words)
+            picked[name] = f"(coalesce(array_position(%({name})s::text[], {quoted(name)}::text), 0) - 1)::bigint"
         else:
-            picked.append(f'{number(quoted(name))} AS "{name}"')
-    narrow = " AND participant_id = ANY(%(people)s)" if participants is not None else ""
-    return read(
-        f"SELECT {', '.join(picked)} FROM {table.name} WHERE {date} >= '1970-01-01'::date + %(start)s::int "
+            picked[name] = day(name) if name in table.days else number(quoted(name))
+    narrow = ""
+    if participants is not None:
+        narrow, params["people"] = " AND participant_id = ANY(%(people)s)", list(participants)
+    found = read_numbers(
+        f"SELECT {', '.join(picked.values())} FROM {table.name} WHERE {date} >= '1970-01-01'::date + %(start)s::int "
         f"AND {date} < '1970-01-01'::date + %(end)s::int{narrow}",
-        {"start": start, "end": end, "people": list(participants) if participants is not None else None},
-        words=[name for name in table.columns if name in table.words],
+        params,
+        list(picked),
+    )
+    return {name: Words(found[name], right[name].words) if name in table.words else found[name] for name in picked}
+
+
+def lines_standing(ids: Ints) -> Columns:
+    """Lines that stand, by id, with their texts: what stood may name a component that no plan has any more."""
+    return read(
+        "SELECT participant_id, pay_group_id, deal_id, plan_id, component, "
+        f"{day('credit_date')} AS credit_date, earned_minor, currency FROM payouts_earning WHERE id = ANY(%(ids)s)",
+        {"ids": ids.tolist()},
+        words=["component", "currency"],
     )
 
 

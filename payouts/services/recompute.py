@@ -15,7 +15,7 @@ import numpy as np
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
-from payouts.frames.figures import EARNINGS, TABLES, TRANCHES, Figures, figures, standing
+from payouts.frames.figures import EARNINGS, TABLES, TRANCHES, Figures, figures, lines_standing, standing
 from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
 from payouts.frames.sql import Columns, Table, Words, change, delete, differences, load
 from payouts.kernel import calculate
@@ -106,13 +106,19 @@ def _redo(
     right = right_figures(calendar, span, people, versions, pay_group)
     for table in TABLES:
         columns = right.of(table)
-        stands = standing(table, start=span[0], end=span[1], participants=people)
+        stands = standing(table, right=columns, start=span[0], end=span[1], participants=people)
         new, differs, was, gone = differences(table, columns, stands)
         if not (new.size or differs.size or gone.size):
             continue
         changed.rows[table.name] += new.size + differs.size + gone.size
         if table is EARNINGS:
-            _record_changes(columns, stands, new, differs, was, gone, why)
+            nothing = np.zeros(new.size, dtype=np.int64)
+            fresh = ~np.isin(why.of(columns["deal_id"][new]), sorted(why.quiet))
+            _record_changes(columns, new[fresh], nothing[fresh], columns["earned_minor"][new[fresh]], why)
+            _record_changes(columns, differs, stands["earned_minor"][was], columns["earned_minor"][differs], why)
+            lost = lines_standing(stands["id"][gone])
+            every = np.arange(lost["earned_minor"].size)
+            _record_changes(lost, every, lost["earned_minor"], np.zeros(every.size, dtype=np.int64), why)
         if table is TRANCHES:
             for ids in (columns["deal_id"][new], columns["deal_id"][differs], stands["deal_id"][gone]):
                 changed.deals.update(np.unique(ids).tolist())
@@ -167,27 +173,17 @@ _CHANGES = Table(
 )
 
 
-def _record_changes(
-    right: Columns, stands: Columns, new: Ints, differs: Ints, was: Ints, gone: Ints, why: _Why
-) -> None:
-    """A row for each line whose earning moved: new lines from 0, vanished ones to 0."""
-    parts = [(right, new, None, new), (right, differs, was, differs), (stands, gone, gone, None)]
-    for source, rows, before, after in parts:
-        if not rows.size:
-            continue
-        old = stands["earned_minor"][before] if before is not None else np.zeros(rows.size, dtype=np.int64)
-        now = right["earned_minor"][after] if after is not None else np.zeros(rows.size, dtype=np.int64)
-        cause = why.of(source["deal_id"][rows])
-        moved = old != now
-        if before is None:
-            moved &= ~np.isin(cause, sorted(why.quiet))
-        if not moved.any():
-            continue
-        columns: Columns = {
-            name: Words(source[name].codes[rows], source[name].words)
-            if isinstance(source[name], Words)
-            else source[name][rows]
-            for name in ("participant_id", "pay_group_id", "deal_id", "plan_id", "component", "credit_date", "currency")
-        }
-        columns.update(before_minor=old, after_minor=now, cause_id=cause)
-        load(_CHANGES, columns, np.flatnonzero(moved))
+def _record_changes(source: Columns, rows: Ints, before: Ints, after: Ints, why: _Why) -> None:
+    """A row for each of these lines whose earning moved."""
+    moved = np.flatnonzero(before != after)
+    if not moved.size:
+        return
+    rows = rows[moved]
+    columns: Columns = {
+        name: Words(source[name].codes[rows], source[name].words)
+        if isinstance(source[name], Words)
+        else source[name][rows]
+        for name in ("participant_id", "pay_group_id", "deal_id", "plan_id", "component", "credit_date", "currency")
+    }
+    columns.update(before_minor=before[moved], after_minor=after[moved], cause_id=why.of(columns["deal_id"]))
+    load(_CHANGES, columns, np.arange(rows.size))

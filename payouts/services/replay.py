@@ -56,8 +56,9 @@ def differences_found() -> list[str]:
     for calendar, span, people, versions, groups in _tasks():
         right = right_figures(calendar, span, people, versions, groups)
         for table in TABLES:
-            stands = standing(table, start=span[0], end=span[1], participants=people)
-            new, differs, _, gone = compare(table, right.of(table), stands)
+            columns = right.of(table)
+            stands = standing(table, right=columns, start=span[0], end=span[1], participants=people)
+            new, differs, _, gone = compare(table, columns, stands)
             for what, count in (("missing", new.size), ("different", differs.size), ("left over", gone.size)):
                 if count:
                     found.append(
