@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of everything: shows that it runs, no more")
     parser.add_argument("--only", choices=["hooks", "recompute"], help="one part alone")
-    parser.add_argument("--rounds", type=int, default=3, help="of the full recomputation")
+    parser.add_argument("--rounds", type=int, default=2, help="of the full recomputation")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     given = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
