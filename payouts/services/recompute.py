@@ -116,9 +116,10 @@ def _redo(
             fresh = ~np.isin(why.of(columns["deal_id"][new]), sorted(why.quiet))
             _record_changes(columns, new[fresh], nothing[fresh], columns["earned_minor"][new[fresh]], why)
             _record_changes(columns, differs, stands["earned_minor"][was], columns["earned_minor"][differs], why)
-            lost = lines_standing(stands["id"][gone])
-            every = np.arange(lost["earned_minor"].size)
-            _record_changes(lost, every, lost["earned_minor"], np.zeros(every.size, dtype=np.int64), why)
+            if gone.size:
+                lost = lines_standing(stands["id"][gone])
+                every = np.arange(lost["earned_minor"].size)
+                _record_changes(lost, every, lost["earned_minor"], np.zeros(every.size, dtype=np.int64), why)
         if table is TRANCHES:
             for ids in (columns["deal_id"][new], columns["deal_id"][differs], stands["deal_id"][gone]):
                 changed.deals.update(np.unique(ids).tolist())

@@ -256,3 +256,17 @@ def test_a_custom_date_may_be_the_credit_date_and_nonsense_in_it_is_missing() ->
     acme.work()
     assert acme.earned() == {}
     full_agrees(acme)
+
+
+@pytest.mark.django_db
+def test_a_component_that_a_new_version_names_otherwise_ends_and_begins() -> None:
+    acme = house()
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.work()
+    acme.publish(plan_text().replace("- key: commission", "- key: renamed"))
+    with acme.acme.scope():
+        assert list(Earning.objects.values_list("component", "earned_minor")) == [("renamed", 600000)]
+        told = FigureChange.objects.order_by("id").values_list("component", "before_minor", "after_minor")
+        assert sorted(told) == [("commission", 0, 600000), ("commission", 600000, 0), ("renamed", 0, 600000)]
+        assert set(Tranche.objects.values_list("component", flat=True)) == {"renamed"}
+    full_agrees(acme)
