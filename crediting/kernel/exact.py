@@ -40,12 +40,13 @@ def money(values: Whole, what: str) -> Ints:
     return values.astype(np.int64, copy=False)
 
 
-def divided(values: Whole, divisor: int, mode: Mode) -> Whole:
-    """`values / divisor` (positive) as the nearest whole numbers; half goes to the even neighbour or away from zero."""
-    if divisor == 1:
+def divided(values: Whole, divisor: int | Whole, mode: Mode) -> Whole:
+    """`values / divisor` (positive: one for all rows, or one a row) as the nearest whole numbers; half goes to the even
+    neighbour or away from zero."""
+    if isinstance(divisor, int) and divisor == 1:
         return values
-    values = wide(values, largest(values) + 2 * divisor)
-    whole = values // divisor
+    values = wide(values, largest(values) + 2 * (divisor if isinstance(divisor, int) else largest(divisor)))
+    whole: Whole = values // divisor
     twice = (values - whole * divisor) * 2
     half = twice == divisor
     # `whole` is the floor, so away from zero means one up for a positive value and none for a negative one.
