@@ -329,7 +329,9 @@ def _check_measure_period(participant: Participant, starts_on: date, ends_on: da
     held = [period_holding(calendar, starts_on, every) for every in get_args(Every)]
     if (day_number(starts_on), day_number(ends_on)) not in [(period.start, period.end) for period in held]:
         allowed = "; ".join(f"{p.name}: {day_date(p.start)} until {day_date(p.end)}" for p in held)
-        message = f"A quota {span(starts_on, ends_on)} is for no month, quarter or year of {calendar.name}: {allowed}."
+        message = (
+            f"A quota {span(starts_on, ends_on)} is for no month, quarter, half or year of {calendar.name}: {allowed}."
+        )
         raise refused("ends_on", span(starts_on, ends_on), allowed, message)
 
 

@@ -19,34 +19,30 @@ def calendar_of(pay_calendar: PayCalendar) -> calendars.PayCalendar:
         start_month=pay_calendar.fiscal_year_start,
         year_end=cast(YearEnd, pay_calendar.year_end_rule) if pay_calendar.year_end_rule else None,
         weekday=pay_calendar.year_end_weekday,
+        anchor=day_number(pay_calendar.anchor) if pay_calendar.anchor else None,
     )
 
 
 def pay_periods(pay_calendar: PayCalendar, first_day: date, last_day: date) -> list[Period]:
     """The pay periods that hold any of the days `first_day` to `last_day` (both included), in order."""
-    calendar = calendar_of(pay_calendar)
-    return _holding(calendar, _pay_every(calendar), first_day, last_day)
+    return _holding(calendar_of(pay_calendar), None, first_day, last_day)
 
 
 def measure_periods(pay_calendar: PayCalendar, every: Every, first_day: date, last_day: date) -> list[Period]:
-    """The months, quarters or fiscal years that hold any of the days `first_day` to `last_day` (both included)."""
+    """The measure periods that hold any of the days `first_day` to `last_day` (both included), in order."""
     return _holding(calendar_of(pay_calendar), every, first_day, last_day)
 
 
 def period_holding(pay_calendar: PayCalendar, day: date, every: Every | None = None) -> Period:
-    """The pay period (or the month, quarter or year) in which a day lies."""
-    calendar = calendar_of(pay_calendar)
-    (found,) = _holding(calendar, every or _pay_every(calendar), day, day)
+    """The pay period (or the month, quarter, half or year) in which a day lies."""
+    (found,) = _holding(calendar_of(pay_calendar), every, day, day)
     return found
 
 
-def _pay_every(calendar: calendars.PayCalendar) -> Every:
-    return "quarter" if calendar.kind == "quarterly" else "month"
-
-
-def _holding(calendar: calendars.PayCalendar, every: Every, first_day: date, last_day: date) -> list[Period]:
+def _holding(calendar: calendars.PayCalendar, every: Every | None, first_day: date, last_day: date) -> list[Period]:
     # A fiscal year is named for the year of its last month, and one that ends nearest a weekday may reach some days
-    # into the next: a day lies in the fiscal year before, of, or after its calendar year.
+    # into the next; a week belongs to the fiscal year in which it ends. So a day's period is found in the fiscal year
+    # before, of, or after its calendar year.
     years = range(first_day.year - 1, last_day.year + 2)
     first, last = day_number(first_day), day_number(last_day)
     return [
@@ -58,5 +54,8 @@ def _holding(calendar: calendars.PayCalendar, every: Every, first_day: date, las
 
 
 @lru_cache(maxsize=512)
-def _year(calendar: calendars.PayCalendar, every: Every, year: int) -> tuple[Period, ...]:
+def _year(calendar: calendars.PayCalendar, every: Every | None, year: int) -> tuple[Period, ...]:
+    """The measure periods of a fiscal year, or its pay periods (`every` None)."""
+    if every is None:
+        return tuple(calendars.periods(calendar, year, year))
     return tuple(calendars.measure_periods(calendar, every, year, year))

@@ -10,11 +10,14 @@ from comp.tenancy.walls import NoOverlap
 
 
 class PayCalendar(KeptModel):
-    """How the tenant's time is cut: `kind` gives the pay periods, the fiscal year start the quarters and years of
-    measures."""
+    """How the tenant's time is cut: `kind` gives the pay periods, the fiscal year start the quarters, halves and years
+    of measures."""
 
     class Kind(models.TextChoices):
         MONTHLY = "monthly", "Monthly"
+        SEMIMONTHLY = "semimonthly", "Twice a month"
+        BIWEEKLY = "biweekly", "Every two weeks"
+        WEEKLY = "weekly", "Weekly"
         QUARTERLY = "quarterly", "Quarterly"
         P445 = "4-4-5", "4-4-5 weeks"
         P454 = "4-5-4", "4-5-4 weeks"
@@ -22,10 +25,11 @@ class PayCalendar(KeptModel):
 
     key = models.SlugField()
     name = models.CharField(max_length=120)
-    kind = models.CharField(max_length=10, choices=Kind.choices)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
     fiscal_year_start = models.PositiveSmallIntegerField(default=1)  # month, 1 to 12
     year_end_weekday = models.PositiveSmallIntegerField(null=True, blank=True)  # 0 Monday; week-based calendars only
     year_end_rule = models.CharField(max_length=7, blank=True)  # last | nearest
+    anchor = models.DateField(null=True, blank=True)  # the first day of any one period; weekly and biweekly only
 
     class Meta:
         constraints = [

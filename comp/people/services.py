@@ -46,9 +46,11 @@ def calendar_create(
     fiscal_year_start: int = 1,
     year_end_rule: str = "",
     year_end_weekday: int | None = None,
+    anchor: date | None = None,
 ) -> PayCalendar:
     """How time is cut. Week calendars (4-4-5 and its sisters) need their year end: `last` or `nearest`, and a weekday
-    from 0 (Monday); CalendarError says what is missing."""
+    from 0 (Monday); weekly and biweekly ones need their anchor, the first day of any one period. CalendarError says
+    what is missing."""
     calendar = PayCalendar(
         key=key,
         name=name,
@@ -56,6 +58,7 @@ def calendar_create(
         fiscal_year_start=fiscal_year_start,
         year_end_rule=year_end_rule,
         year_end_weekday=year_end_weekday,
+        anchor=anchor,
     )
     calendar_of(calendar)
     return _create(calendar)

@@ -116,3 +116,24 @@ def test_figures_before_a_first_day_that_moved_follow_their_person() -> None:
     acme.work()
     assert submit(acme, date(2026, 1, 1), other).totals == {"USD": 600000}
     all_agrees(acme)
+
+
+@pytest.mark.django_db
+def test_who_is_paid_every_week_is_paid_by_the_week_of_release() -> None:
+    acme = house()
+    with acme.acme.scope(acme.ops):
+        weekly = people.calendar_create(key="weekly", name="Weekly", kind="weekly", anchor=date(2026, 1, 5))
+        field = people.pay_group_create(key="field", name="Field", calendar=weekly, opens_on=date(2026, 1, 1))
+        people.participant_change(participant=acme.ann, pay_group=field)
+    acme.won("A", "60000.00", "2026-01-01")
+    acme.won("B", "30000.00", "2026-01-05")
+    acme.work()
+    first = submit(acme, date(2025, 12, 29), field)
+    assert (first.name, first.totals) == ("29 Dec 2025 – 4 Jan 2026, Field", {"USD": 600000})
+    assert open_statements(acme) == [(date(2026, 1, 5), 300000)]
+    # The quarter's total goes on over the weeks: what passes the quota earns the higher rate.
+    acme.won("C", "20000.00", "2026-01-14")
+    acme.work()
+    assert submit(acme, date(2026, 1, 5), field).totals == {"USD": 300000}
+    assert open_statements(acme) == [(date(2026, 1, 12), 250000)]
+    all_agrees(acme)

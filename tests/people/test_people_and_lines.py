@@ -9,10 +9,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from comp.audit.models import AuditEntry
+from comp.core.calendars import CalendarError
 from comp.core.errors import ProblemsError
 from comp.outbox.models import Message
 from comp.people import services
-from comp.people.models import Participant, Position, ReportingLine
+from comp.people.models import Participant, PayCalendar, Position, ReportingLine
 from tests.factories import Company, company, person
 
 pytestmark = pytest.mark.django_db
@@ -154,3 +155,17 @@ def test_a_group_or_a_line_in_a_year_that_nobody_means_is_refused(acme: Company)
             services.named_change(row=acme.pay_group, opens_on=date.max)
         with pytest.raises(ProblemsError, match="lies outside the years"):
             services.reporting_line_set(participant=ann, manager=ben, starts_on=date.max)
+
+
+def test_a_weekly_calendar_keeps_the_day_it_is_counted_from(acme: Company) -> None:
+    with acme.scope():
+        weekly = services.calendar_create(key="weekly", name="Weekly", kind="weekly", anchor=date(2026, 1, 5))
+        assert PayCalendar.objects.get(pk=weekly.pk).anchor == date(2026, 1, 5)
+        assert [row.anchor for row in PayCalendar.history.filter(id=weekly.pk)] == [date(2026, 1, 5)]
+        entry = AuditEntry.objects.order_by("-number").first()
+        assert entry is not None and entry.after["anchor"] == "2026-01-05"
+        services.calendar_create(key="twice", name="Twice a month", kind="semimonthly")
+        with pytest.raises(CalendarError, match="A biweekly calendar needs its anchor"):
+            services.calendar_create(key="biweekly", name="Biweekly", kind="biweekly")
+        with pytest.raises(CalendarError, match="takes no anchor, not 2026-01-05"):
+            services.calendar_create(key="monthly-2", name="Monthly", kind="monthly", anchor=date(2026, 1, 5))
