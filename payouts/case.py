@@ -23,7 +23,7 @@ from payouts.kernel.batch import (
     MISSING_MONEY,
     Assignments,
     Batch,
-    Deals,
+    Facts,
     Ints,
     Milestones,
     Quotas,
@@ -134,7 +134,7 @@ class _Reader:
             plans=tuple(version.plan for version in versions),
             periods={each: _bounds(found) for each, found in every.items()},
             pay_periods=_bounds(pay),
-            deals=deals,
+            facts=deals,
             teams=teams,
             reporting=reporting,
             assignments=assignments,
@@ -246,7 +246,7 @@ class _Reader:
 
     # ------------------------------------------------------------------ facts
 
-    def _deals(self, rows: list[tuple[str, Any]], versions: Sequence[_Version]) -> tuple[Deals, Teams]:
+    def _deals(self, rows: list[tuple[str, Any]], versions: Sequence[_Version]) -> tuple[Facts, Teams]:
         types: dict[str, FieldType] = {}
         for version in versions:
             for name, kind in version.types.items():
@@ -272,7 +272,7 @@ class _Reader:
         def chosen(kind: str) -> list[tuple[str, list[Any]]]:
             return [(field, values[field]) for field, its in types.items() if its == kind]
 
-        deals = Deals(
+        deals = Facts(
             id=np.arange(len(rows)),
             rank=rank,
             event_time=_ints(events),

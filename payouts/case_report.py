@@ -238,12 +238,12 @@ class Report:
 
     def _credits(self) -> Iterator[Credit]:
         columns, plans = self.result.credits, self.case.batch.plans
-        for row in range(columns.deal.size):
+        for row in range(columns.fact.size):
             rule = plans[columns.plan[row]].credit_rules[columns.rule[row]]
             role = columns.role.vocabulary[columns.role.codes[row]]
             yield Credit(
                 int(columns.participant[row]),
-                int(columns.deal[row]),
+                int(columns.fact[row]),
                 rule.key,
                 role,
                 rule.credit_class,
@@ -262,10 +262,10 @@ class Report:
             plan = batch.plans[credits.plan[credit]]
             component = plan.components[lines.component[row]]
             rule = plan.credit_rules[credits.rule[credit]]
-            deal, quota = int(credits.deal[credit]), int(groups.quota[group])
+            deal, quota = int(credits.fact[credit]), int(groups.quota[group])
             mine = parts.get(row, [])
             facts = LineFacts(
-                whole=int(batch.deals.money[rule.amount][deal]),
+                whole=int(batch.facts.money[rule.amount][deal]),
                 rule=int(credits.rule[credit]),
                 role=self.credits[credit].role,
                 split=int(credits.split[credit]),

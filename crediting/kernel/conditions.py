@@ -1,4 +1,4 @@
-"""Conditions of credit rules, answered for all deals at once."""
+"""Conditions of credit rules, answered for all facts at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crediting.kernel.columns import MISSING_DAY, MISSING_MONEY, Deals
+from crediting.kernel.columns import MISSING_DAY, MISSING_MONEY, Facts
 from crediting.kernel.errors import ColumnAbsent
 from plans.rules.compiled import Condition, Leaf
 
@@ -36,10 +36,10 @@ _TEXT_TESTS: dict[str, Callable[[str, Any], bool]] = {
 
 
 class Conditions:
-    """Answers conditions over one set of deals, each leaf once: rules and plan versions mostly share theirs."""
+    """Answers conditions over one set of facts, each leaf once: rules and plan versions mostly share theirs."""
 
-    def __init__(self, deals: Deals) -> None:
-        self.deals = deals
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
         self._answers: dict[Leaf, Mask] = {}
 
     def mask(self, condition: Condition) -> Mask:
@@ -48,7 +48,7 @@ class Conditions:
             if condition not in self._answers:
                 self._answers[condition] = self._leaf(condition)
             return self._answers[condition]
-        answer = np.full(self.deals.id.size, condition.join != "any")
+        answer = np.full(self.facts.id.size, condition.join != "any")
         for part in condition.parts:
             if condition.join == "all":
                 answer &= self.mask(part)
@@ -61,7 +61,7 @@ class Conditions:
     def _leaf(self, leaf: Leaf) -> Mask:
         if leaf.type == "text":
             return self._text_leaf(leaf)
-        values = column(self.deals, leaf.type, leaf.field)
+        values = column(self.facts, leaf.type, leaf.field)
         missing = values == _MISSING[leaf.type]
         if leaf.op == "is_missing":
             return np.asarray(missing, dtype=bool)
@@ -73,7 +73,7 @@ class Conditions:
         return answer
 
     def _text_leaf(self, leaf: Leaf) -> Mask:
-        text = column(self.deals, "text", leaf.field)
+        text = column(self.facts, "text", leaf.field)
         # One answer for each word, and a last one for a missing text, which code -1 picks.
         answers = np.zeros(len(text.vocabulary) + 1, dtype=bool)
         if leaf.op in ("is_missing", "is_present"):
@@ -89,15 +89,15 @@ class Conditions:
 _MISSING: dict[str, object] = {"money": MISSING_MONEY, "date": MISSING_DAY, "number": None, "boolean": -1}
 
 
-def column(deals: Deals, kind: str, field: str) -> Any:
-    """The deals' column of a field, refused where the batch carries none: as a missing one it would pay nothing."""
+def column(facts: Facts, kind: str, field: str) -> Any:
+    """The facts' column of a field, refused where the batch carries none: as a missing one it would pay nothing."""
     columns: Any = {
-        "text": deals.text,
-        "money": deals.money,
-        "date": deals.dates,
-        "number": deals.numbers,
-        "boolean": deals.booleans,
+        "text": facts.text,
+        "money": facts.money,
+        "date": facts.dates,
+        "number": facts.numbers,
+        "boolean": facts.booleans,
     }[kind]
     if field not in columns:
-        raise ColumnAbsent(f"A plan reads the {kind} field {field!r}; the deals carry {', '.join(columns) or 'none'}.")
+        raise ColumnAbsent(f"A plan reads the {kind} field {field!r}; the facts carry {', '.join(columns) or 'none'}.")
     return columns[field]

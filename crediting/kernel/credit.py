@@ -13,7 +13,7 @@ from crediting.kernel.columns import (
     ROLLED_SPLIT,
     Assignments,
     Credits,
-    Deals,
+    Facts,
     Ints,
     Reporting,
     Teams,
@@ -68,7 +68,7 @@ class _Found:
 
 def credit(
     plans: Sequence[CompiledPlan],
-    deals: Deals,
+    facts: Facts,
     teams: Teams,
     reporting: Reporting,
     assignments: Assignments,
@@ -76,7 +76,7 @@ def credit(
 ) -> Credited:
     """Every credit that the plans give for the deals (for `only` these participants), in canonical order."""
     people = People(assignments, reporting, len(plans), only)
-    finder = _Finder(deals, teams, people)
+    finder = _Finder(facts, teams, people)
     found = [
         credits
         for place, plan in enumerate(plans)
@@ -85,15 +85,15 @@ def credit(
         for credits in finder.credits(plan, place, rule)
         if credits.deal.size
     ]
-    return _in_order(plans, deals, people, found)
+    return _in_order(plans, facts, people, found)
 
 
 class _Finder:
-    def __init__(self, deals: Deals, teams: Teams, people: People) -> None:
-        self.deals = deals
+    def __init__(self, facts: Facts, teams: Teams, people: People) -> None:
+        self.facts = facts
         self.teams = teams
         self.people = people
-        self.conditions = Conditions(deals)
+        self.conditions = Conditions(facts)
         self.person = people.places(teams.participant)
         self._rows: dict[str, Ints] = {}
 
@@ -101,16 +101,16 @@ class _Finder:
         """The credits that one rule gives to people assigned to its plan version."""
         rule = plan.credit_rules[number]
         matched = self.match(rule)
-        amounts, days = column(self.deals, "money", rule.amount), column(self.deals, "date", rule.credit_date)
+        amounts, days = column(self.facts, "money", rule.amount), column(self.facts, "date", rule.credit_date)
         found: list[_Found] = []
         parts: dict[str, tuple[Ints, Ints, Ints]] = {}
         for entry in rule.credit:
             rows = self._with_role(entry.role)
-            rows = rows[matched[self.teams.deal[rows]]]
-            deal = self.teams.deal[rows]
+            rows = rows[matched[self.teams.fact[rows]]]
+            deal = self.teams.fact[rows]
             whole = money(amounts[deal], f"The {rule.amount} of a deal")
             pot = money(scaled(whole, entry.share, plan.round_mode), "A pot")
-            part = divide(pot, deal, self.teams.weight[rows], self.teams.place[rows], self.deals.id.size)
+            part = divide(pot, deal, self.teams.weight[rows], self.teams.place[rows], self.facts.id.size)
             person = self.person[rows]
             parts[entry.role] = (deal, person, part)
             own = self.people.credited(place, person, days[deal])
@@ -131,8 +131,8 @@ class _Finder:
 
     def match(self, rule: CreditRule) -> Ints:
         """For each deal whether the rule gives credit: its condition is true, its credit date and amount are there."""
-        dated = column(self.deals, "date", rule.credit_date) != MISSING_DAY
-        priced = column(self.deals, "money", rule.amount) != MISSING_MONEY
+        dated = column(self.facts, "date", rule.credit_date) != MISSING_DAY
+        priced = column(self.facts, "money", rule.amount) != MISSING_MONEY
         matched: Ints = self.conditions.mask(rule.when) & dated & priced
         return matched
 
@@ -147,7 +147,7 @@ class _Finder:
 _NONE = np.zeros(0, dtype=np.int64)
 
 
-def _in_order(plans: Sequence[CompiledPlan], deals: Deals, people: People, found: list[_Found]) -> Credited:
+def _in_order(plans: Sequence[CompiledPlan], facts: Facts, people: People, found: list[_Found]) -> Credited:
     """The credits sorted by participant, plan, rule, role and then by the total order of credits."""
     sources = tuple(part.source for part in found)
     roles = sorted({source.role for source in sources})
@@ -161,16 +161,16 @@ def _in_order(plans: Sequence[CompiledPlan], deals: Deals, people: People, found
     role_of = np.array([roles.index(source.role) for source in sources], dtype=np.int64)
     plan_of = np.array([source.plan for source in sources], dtype=np.int64)
     source = np.repeat(np.arange(len(found)), [part.deal.size for part in found])
-    day = np.concatenate((_NONE, *(_days(plans, deals, part) for part in found)))
+    day = np.concatenate((_NONE, *(_days(plans, facts, part) for part in found)))
 
-    replicate = deals.replicate
+    replicate = facts.replicate
     replicates = 1 if replicate is None or not replicate.size else int(replicate.max()) + 1
     first_day = int(day.min()) if day.size else 0
     when, moments = packed(
         (
             (np.zeros_like(deal) if replicate is None else replicate[deal], replicates),
             (day - first_day, int(day.max()) - first_day + 1 if day.size else 1),
-            (_sequence(deals)[deal], max(deals.id.size, 1)),
+            (_sequence(facts)[deal], max(facts.id.size, 1)),
             (split, int(split.max()) + 1 if split.size else 1),
             (rule_of[source], int(rule_of.max(initial=0)) + 1),
             (role_of[source], max(len(roles), 1)),
@@ -186,7 +186,7 @@ def _in_order(plans: Sequence[CompiledPlan], deals: Deals, people: People, found
     class_of = np.array([classes.index(each.credit_class) for each in sources], dtype=np.int32)
     kind_of = np.array([each.rolled for each in sources], dtype=np.int8)
     credits = Credits(
-        deal=deal,
+        fact=deal,
         participant=people.ids[person],
         plan=plan_of[source],
         rule=rule_of[source],
@@ -204,7 +204,7 @@ def _in_order(plans: Sequence[CompiledPlan], deals: Deals, people: People, found
         source=source,
         people=people.ids,
         person=person,
-        whole=np.concatenate((_NONE, *(_wholes(plans, deals, part) for part in found)))[order],
+        whole=np.concatenate((_NONE, *(_wholes(plans, facts, part) for part in found)))[order],
         replicate=np.zeros_like(deal) if replicate is None else replicate[deal],
         when=when[order],
         moments=moments,
@@ -215,22 +215,22 @@ def _rule(plans: Sequence[CompiledPlan], source: Source) -> CreditRule:
     return plans[source.plan].credit_rules[source.rule]
 
 
-def _days(plans: Sequence[CompiledPlan], deals: Deals, part: _Found) -> Ints:
-    days: Ints = column(deals, "date", _rule(plans, part.source).credit_date)[part.deal]
+def _days(plans: Sequence[CompiledPlan], facts: Facts, part: _Found) -> Ints:
+    days: Ints = column(facts, "date", _rule(plans, part.source).credit_date)[part.deal]
     return days
 
 
-def _wholes(plans: Sequence[CompiledPlan], deals: Deals, part: _Found) -> Ints:
-    wholes: Ints = column(deals, "money", _rule(plans, part.source).amount)[part.deal]
+def _wholes(plans: Sequence[CompiledPlan], facts: Facts, part: _Found) -> Ints:
+    wholes: Ints = column(facts, "money", _rule(plans, part.source).amount)[part.deal]
     return wholes
 
 
-def _sequence(deals: Deals) -> Ints:
+def _sequence(facts: Facts) -> Ints:
     """Each deal's place by event time, then by source and external id."""
-    order = np.argsort(deals.event_time)
-    times = deals.event_time[order]
+    order = np.argsort(facts.event_time)
+    times = facts.event_time[order]
     if (times[1:] == times[:-1]).any():
-        order = np.lexsort((deals.rank, deals.event_time))
+        order = np.lexsort((facts.rank, facts.event_time))
     places = np.empty_like(order)
     places[order] = np.arange(order.size)
     return places

@@ -127,7 +127,7 @@ def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figu
     currency = _words([plan.currency for plan in plans])
     by_credit: Columns = {
         "participant_id": credits.participant,
-        "deal_id": _taken(batch.deals.id, credits.deal),
+        "deal_id": _taken(batch.facts.id, credits.fact),
         "plan_id": _taken(plan_ids, credits.plan),
         "rule": rule(credits.plan, credits.rule),
         "role": _as_words(credits.role),
@@ -139,7 +139,7 @@ def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figu
     }
     credit_columns: Columns = {
         **by_credit,
-        "revision": _taken(source.revision, credits.deal),
+        "revision": _taken(source.revision, credits.fact),
         "credit_class": _as_words(credits.credit_class),
         "kind": credits.kind.astype(np.int64),
         "pot_minor": credits.pot,

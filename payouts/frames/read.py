@@ -31,7 +31,7 @@ from payouts.kernel.batch import (
     FAR_DAY,
     Assignments,
     Batch,
-    Deals,
+    Facts,
     Ints,
     Milestones,
     Quotas,
@@ -220,7 +220,7 @@ def read_batch(
         plans=versions.compiled,
         periods={every: bounds(calendar, every) for every in ("month", "quarter", "year")},
         pay_periods=bounds(calendar, "pay"),
-        deals=deals,
+        facts=deals,
         teams=teams,
         reporting=reporting,
         assignments=assignments,
@@ -364,7 +364,7 @@ def _as_date(param: str) -> str:
 
 def _deals(
     selection: str, fields: Fields, params: dict[str, Any], as_of: datetime | None, currency: str
-) -> tuple[Deals, Teams, Ints]:
+) -> tuple[Facts, Teams, Ints]:
     wanted = [(field, kind) for kind in KINDS for field in getattr(fields, kind)]
     textual = [kind == "text" or field.startswith("custom.") for field, kind in wanted]
     columns = "".join(f", {_column(field, kind)} AS f{place}" for place, (field, kind) in enumerate(wanted))
@@ -386,7 +386,7 @@ def _deals(
             of[kind][field] = _custom(column, kind, currency) if textual[place] else column
         if kind == "date" and textual[place] and field in fields.credit_dates:
             of[kind][field] = _within_years(of[kind][field])
-    deals = Deals(
+    deals = Facts(
         id=found["deal"],
         rank=found["rank"],
         event_time=found["event_time"],
@@ -422,7 +422,7 @@ def _teams(selection: str, deal_ids: Ints, params: dict[str, Any], as_of: dateti
         )
     found = _of_deals(read(sql, params, words=["role"]), deal_ids)
     return Teams(
-        deal=found["deal"],
+        fact=found["deal"],
         role=Text(found["role"].codes.astype(np.int32), found["role"].words),
         participant=found["participant"],
         weight=found["weight"],

@@ -16,29 +16,41 @@ import numpy.typing as npt
 from crediting.kernel.columns import (
     FAR_DAY,
     LARGEST,
+    MILLIONTHS,
     MISSING_DAY,
     MISSING_MONEY,
     ROLLED_SPLIT,
     Assignments,
+    Attributes,
     Credits,
-    Deals,
+    Employment,
+    Exchange,
+    Facts,
     Ints,
     Reporting,
     Teams,
     Text,
+    Transfers,
+    Waits,
 )
 from plans.rules.compiled import CompiledPlan
 
 __all__ = [
     "FAR_DAY",
     "LARGEST",
+    "MILLIONTHS",
     "MISSING_DAY",
     "MISSING_MONEY",
     "ROLLED_SPLIT",
+    "Adjustments",
     "Assignments",
+    "Attributes",
+    "Balances",
     "Batch",
     "Credits",
-    "Deals",
+    "Employment",
+    "Exchange",
+    "Facts",
     "Groups",
     "Ints",
     "Lines",
@@ -46,11 +58,21 @@ __all__ = [
     "Quotas",
     "Reporting",
     "Result",
+    "Schedules",
+    "Settlements",
     "Teams",
     "Text",
     "Tranches",
+    "Transfers",
     "Usage",
+    "Waits",
 ]
+
+#: What a line is: a credit's, a measure period's, a reversal's, or carried excess.
+OF_CREDIT, OF_PERIOD, OF_REVERSAL, OF_CARRY = range(4)
+#: Where a tranche stands: it has its release day (which may lie ahead), waits for its trigger, is held with its credit,
+#: is withheld by a gate, is lost to whoever left, or waits for a rate of exchange.
+DATED, WAITING, HELD, WITHHELD, LOST, NO_RATE = range(6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +86,7 @@ class Quotas:
 
 @dataclass(frozen=True, slots=True)
 class Milestones:
-    deal: Ints  # row in Deals
+    deal: Ints  # row in Facts
     kind: Text
     day: Ints  # only milestones that stand reached
 
@@ -78,16 +100,38 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Adjustments:
+    """Amounts given with the batch, for the settlement of the pay period that holds `day`; `origin` is a day of the pay
+    period that they belong to, MISSING_DAY where to none."""
+
+    participant: Ints
+    day: Ints
+    amount: Ints
+    origin: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """What the first pay period starts from: `kind` is draw (owed by the person, not negative) or carried (signed)."""
+
+    participant: Ints
+    kind: Text
+    amount: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """`periods` maps month, quarter and year to the sorted first days of consecutive periods, closed by the first day
-    after the last. `pay_periods` is the same for the pay calendar. A credit date or release date outside them raises
-    DateOutsideCalendar.
+    """`periods` maps month, quarter, half and year to the sorted first days of consecutive periods, closed by the first
+    day after the last. `pay_periods` is the same for the pay calendar. A credit date or release date outside them
+    raises DateOutsideCalendar. `quotas` hold every amount kept by key: quotas, target incentives, points (minor units,
+    or millionths where counted in units). `holidays`: sorted days that are no working days. `pay_currency`: what
+    each participant is paid in, None: everybody in the plan's.
     `only` limits what is returned (not what is read) to these participants; None returns all."""
 
     plans: tuple[CompiledPlan, ...]
     periods: Mapping[str, Ints]
     pay_periods: Ints
-    deals: Deals
+    facts: Facts
     teams: Teams
     reporting: Reporting
     assignments: Assignments
@@ -95,6 +139,14 @@ class Batch:
     milestones: Milestones
     usage: Usage
     only: Ints | None = None
+    transfers: Transfers | None = None
+    attributes: Attributes | None = None
+    employment: Employment | None = None
+    exchange: Exchange | None = None
+    holidays: Ints | None = None
+    pay_currency: Mapping[int, str] | None = None
+    adjustments: Adjustments | None = None
+    balances: Balances | None = None
 
 
 # ------------------------------------------------------------------ results
@@ -102,47 +154,100 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """One row a participant, plan key, component key, measure period and replicate. `total` is the measure's value,
-    `quota` MISSING_MONEY where none. The attainment is total / quota, never stored rounded."""
+    """One row a participant, plan key, component key, measure period (fiscal year for year-to-date by credit; stretch
+    of one version where a new version restarts) and replicate. `total` is the measure's value in minor units or
+    millionths (of a ratio: rounded, for show), `value_top` / `value_bottom` the exact value where it is a ratio (both 0
+    elsewhere), `quota` MISSING_MONEY where none (of a fixed share: millionths). The attainment is the value over the
+    quota, never stored rounded. `result_top` / `result_bottom`: of a result component, bottom 0 where it is missing."""
 
     participant: Ints
     plan: Ints  # index of the version of the group's last line
     component: Ints  # index into that plan's components
-    period: Ints  # index into Batch.periods[every]
+    period: Ints  # in Batch.periods[every], of the last line; of the year for year-to-date by credit
     replicate: Ints
-    quota: Ints
+    quota: Ints  # of the last line
     total: Ints
     lines: Ints  # how many
+    incentive: Ints | None = None  # None: no component of the batch has one; MISSING_MONEY where the group has none
+    value_top: Ints | None = None
+    value_bottom: Ints | None = None
+    result_top: Ints | None = None
+    result_bottom: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """One row a credit and component. Rows of a group stand together, in order."""
+    """One row a credit and component, a period line, a reversal or a carried excess. Rows of a group stand together, in
+    order. The columns that may be None are where no line of the batch has a use for them."""
 
-    credit: Ints  # row in Credits
+    credit: Ints  # row in Credits; -1 for a line of a period and for carried excess; of a reversal the origin's
     group: Ints  # row in Groups
-    component: Ints  # index into the components of the credit's plan
+    component: Ints  # index into the components of the line's plan version
     position: Ints  # from 1
     before: Ints
     after: Ints
-    tier_before: Ints  # index of the tier that holds `before` / `after` by the boundary side; -1 for a bonus
+    tier_before: Ints  # index of the tier that holds `before` / `after` by the boundary side; -1 where there is none
     tier_after: Ints
     band: Ints  # accelerator band, -1 where none
-    rounded: Ints  # the earning before the cap
-    earned: Ints  # after the cap
-    waiting: npt.NDArray[np.int8]  # 0 no, 1 waits for its quota
+    rounded: Ints  # the earning before caps
+    earned: Ints  # after caps and gates
+    waiting: npt.NDArray[np.int8]  # 0 no, 1 its quota, 2 its incentive, 3 what it measures or reads
+    kind: npt.NDArray[np.int8] | None = None  # OF_CREDIT …; None: all are
+    plan: Ints | None = None  # index into Batch.plans; None: that of the credit
+    day: Ints | None = None  # None: that of the credit
+    fact: Ints | None = None  # row in Facts, -1 for none; of a reversal the reversing fact. None: that of the credit
+    origin: Ints | None = None  # row in Lines that a reversal takes back, -1
+    measured: Ints | None = None  # the measure amount; None: the credit's amount
+    review: Ints | None = None  # excess kept for a windfall review
 
 
 @dataclass(frozen=True, slots=True)
 class Tranches:
-    """One row a line and release entry."""
+    """One row a line and release entry (several where cash releases it in parts)."""
 
     line: Ints  # row in Lines
-    index: Ints  # place in component.release
+    index: Ints  # place in component.release; 0 for reversals and carried excess
     amount: Ints
     trigger_day: Ints  # MISSING_DAY while not met
-    release_day: Ints  # MISSING_DAY while waiting
-    pay_period: Ints  # index into Batch.pay_periods, -1 while waiting
+    release_day: Ints  # MISSING_DAY unless DATED
+    pay_period: Ints  # index into Batch.pay_periods, -1 unless DATED
+    part: Ints | None = None  # from 0, within line and index; None: all 0
+    state: npt.NDArray[np.int8] | None = None  # None: DATED or WAITING, by release_day
+    paid_amount: Ints | None = None  # in the currency that the participant is paid in; None: the amount
+    exchange: Ints | None = None  # row in Exchange, -1 for none
+
+
+@dataclass(frozen=True, slots=True)
+class Settlements:
+    """One row a participant, plan key and pay period: the waterfall. Amounts are signed as they act on the net, except
+    balances. docs/algorithms/waterfall.md"""
+
+    participant: Ints
+    plan: Ints  # index of a version of the plan
+    pay_period: Ints
+    replicate: Ints
+    released: Ints  # holdbacks that come back included
+    adjusted: Ints
+    clawed_back: Ints
+    brought_forward: Ints
+    recovered: Ints
+    capped: Ints
+    held_back: Ints
+    topped_up: Ints
+    carried_forward: Ints
+    payout: Ints
+    draw_balance: Ints  # at the end
+    review: Ints
+    written_off: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Schedules:
+    """Amortisation: one row a line and month."""
+
+    line: Ints
+    month: Ints  # first day of the calendar month
+    amount: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +256,6 @@ class Result:
     groups: Groups
     lines: Lines
     tranches: Tranches
+    waits: Waits | None = None
+    settlements: Settlements | None = None
+    schedules: Schedules | None = None

@@ -294,6 +294,7 @@ class _Sayer:
     def cap(self) -> Step:
         cap, line = self.component.cap, self.line
         assert cap is not None
+        assert cap.amount is not None
         per = "deal" if cap.per == "deal" else self.component.every
         lost = line.rounded - line.earned
         effect = f"leaves {self.money(line.earned)}" if lost else "takes nothing away"

@@ -22,7 +22,7 @@ def calculate(batch: Batch) -> Result:
     Pure: the same facts give the same result, in the same order, whatever the order of the rows that came in. Raises a
     KernelError (amount out of range, date outside the calendar, bad quota, absent column) before anything is returned.
     """
-    credited = credit(batch.plans, batch.deals, batch.teams, batch.reporting, batch.assignments, batch.only)
+    credited = credit(batch.plans, batch.facts, batch.teams, batch.reporting, batch.assignments, batch.only)
     quotas, triggers = QuotaBook(batch.quotas), Triggers(batch)
     results: list[tuple[Groups, Lines, Tranches]] = []
     groups = lines = 0
@@ -88,7 +88,7 @@ def _rated(
         band[mine], waiting[mine] = found.band, found.waiting
         rated.append(found)
     rounded = _rounded(series, stretches, rated)
-    deal = credited.credits.deal[series.row]
+    deal = credited.credits.fact[series.row]
     earned = _capped(series, stretches, rounded, deal, credited.when[series.row])
 
     plan_of = np.array([version.plan_place for version in series.versions])
@@ -178,7 +178,7 @@ def _capped(series: Series, stretches: list[Ints | slice], rounded: Ints, deal: 
     earned = rounded.copy()
     for version, mine in zip(series.versions, stretches, strict=True):
         cap = version.component.cap
-        if cap is not None:
+        if cap is not None and cap.amount is not None:
             after = sums[cap.per][mine]
             earned[mine] = np.minimum(after, cap.amount) - np.minimum(after - rounded[mine], cap.amount)
     return earned
@@ -190,6 +190,8 @@ def _joined(kind: Any, tables: list[Any]) -> Any:
         return tables[0]
     columns: dict[str, Any] = {}
     for each in fields(kind):
+        if each.default is None and all(getattr(table, each.name) is None for table in tables):
+            continue
         kinds = np.int8 if each.name == "waiting" else np.int64
         columns[each.name] = np.concatenate(
             (np.zeros(0, dtype=kinds), *(getattr(table, each.name) for table in tables))

@@ -42,7 +42,7 @@ class Triggers:
         return self._earliest(usage.deal[rows], usage.day[rows])
 
     def _earliest(self, deal: Ints, day: Ints) -> Ints:
-        days = np.full(self._batch.deals.id.size, FAR_DAY, dtype=np.int64)
+        days = np.full(self._batch.facts.id.size, FAR_DAY, dtype=np.int64)
         np.minimum.at(days, deal, day)
         days[days == FAR_DAY] = MISSING_DAY
         return days

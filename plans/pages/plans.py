@@ -153,7 +153,7 @@ def part(component: Component, compiled: CompiledPlan, before: Component | None 
     tiers, accelerator = component.tiers, component.accelerator
     curve: Curve | None = draw(component, before)
     rest = []
-    if component.cap is not None:
+    if component.cap is not None and component.cap.amount is not None:
         per = component.every if component.cap.per == "measure_period" else "deal"
         rest.append(f"At most {money(component.cap.amount, currency)} a {per}.")
     return {

@@ -144,7 +144,7 @@ def _component(component: Component, plan: CompiledPlan) -> tuple[str, ...]:
         )
     if component.bonus is not None:
         sentences.append(_bonus(component.bonus, component, plan))
-    if component.cap is not None:
+    if component.cap is not None and component.cap.amount is not None:
         span = f"{component.every}" if component.cap.per == "measure_period" else "deal"
         sentences.append(
             f"At most {money(component.cap.amount, plan.currency)} is earned per {span}; what is above is lost."

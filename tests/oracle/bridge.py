@@ -20,7 +20,6 @@ from payouts.kernel.batch import (
     MISSING_MONEY,
     Assignments,
     Batch,
-    Deals,
     Ints,
     Milestones,
     Quotas,
@@ -30,6 +29,7 @@ from payouts.kernel.batch import (
     Text,
     Usage,
 )
+from payouts.kernel.batch import Facts as Columns
 from plans.rules.compile import compile_plan
 from tests.oracle.case import Case, CreditFact, Facts, GroupFact, GroupKey, LineFact, TrancheFact
 from tests.oracle.meaning import FIELD_TYPES
@@ -95,7 +95,7 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
         plans=plans,
         periods={every: ints(map(day_number, starts)) for every, starts in case.periods.items()},
         pay_periods=ints(map(day_number, case.pay_periods)),
-        deals=Deals(
+        facts=Columns(
             id=ints(deal.id for deal in deals),
             rank=ints(7 + 3 * names.index((deal.source, deal.external_id)) for deal in deals),
             event_time=ints(microseconds(deal.event_time) for deal in deals),
@@ -108,7 +108,7 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
             ),
         ),
         teams=Teams(
-            deal=ints(row for row, _, _ in members),
+            fact=ints(row for row, _, _ in members),
             role=text([member.role for _, _, member in members]),
             participant=ints(member.person for _, _, member in members),
             weight=ints(member.weight for _, _, member in members),
@@ -158,7 +158,7 @@ def facts_of(case: Case, shuffled: Shuffled, result: Result) -> Facts:
         CreditFact(
             person=int(credits.participant[row]),
             version=versions[credits.plan[row]],
-            deal=int(batch.deals.id[credits.deal[row]]),
+            deal=int(batch.facts.id[credits.fact[row]]),
             rule=batch.plans[credits.plan[row]].credit_rules[credits.rule[row]].key,
             split=int(credits.split[row]),
             role=word(credits.role, row),
@@ -168,7 +168,7 @@ def facts_of(case: Case, shuffled: Shuffled, result: Result) -> Facts:
             pot=int(credits.pot[row]),
             amount=int(credits.amount[row]),
         )
-        for row in range(len(credits.deal))
+        for row in range(len(credits.fact))
     ]
 
     keys, group_facts = [], []

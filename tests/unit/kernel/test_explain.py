@@ -43,7 +43,7 @@ def stories(batch):
             made,
             component,
             LineFacts(
-                whole=int(batch.deals.money[source.amount][credits.deal[row]]),
+                whole=int(batch.facts.money[source.amount][credits.fact[row]]),
                 rule=int(credits.rule[row]),
                 role=credits.role.vocabulary[credits.role.codes[row]],
                 split=int(credits.split[row]),

@@ -15,7 +15,7 @@ from payouts.kernel.batch import (
     MISSING_MONEY,
     Assignments,
     Batch,
-    Deals,
+    Facts,
     Milestones,
     Quotas,
     Reporting,
@@ -212,7 +212,7 @@ def world(
         plans=tuple(each for each, _, _ in plans),
         periods=PERIODS,
         pay_periods=PERIODS["month"],
-        deals=Deals(
+        facts=Facts(
             id=ints(range(len(deals))),
             rank=ints(names.index(str(deal.name)) for deal in deals),
             event_time=ints(deal.event for deal in deals),
@@ -227,7 +227,7 @@ def world(
             replicate=ints(deal.replicate for deal in deals) if any(deal.replicate for deal in deals) else None,
         ),
         teams=Teams(
-            deal=ints(member[0] for member in team),
+            fact=ints(member[0] for member in team),
             role=text([member[2] for member in team]),
             participant=ints(member[3] for member in team),
             weight=ints(member[4] if len(member) > 4 else 1 for member in team),
