@@ -67,7 +67,7 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
         in_force(day), plan_id__in={a.plan_id for a in assigned}, state=PlanVersion.State.PUBLISHED
     )
     by_plan = {row.plan_id: version_of(row) for row in published.select_related("plan")}
-    periods = {every: span_holding(group, day, every) for every in ("month", "quarter", "year")}
+    periods = {every: span_holding(group, day, every) for every in ("month", "quarter", "half", "year")}
     spans = Q()
     for span in periods.values():
         spans |= Q(starts_on=span.starts_on, ends_on=span.ends_on)
