@@ -74,7 +74,7 @@ class Versions:
     def every(self) -> str:
         """The longest measure period that any of them uses."""
         found = {component.every for plan in self.compiled for component in plan.components}
-        return next((every for every in ("year", "quarter", "month") if every in found), "month")
+        return next((every for every in ("year", "half", "quarter", "month") if every in found), "month")
 
     def levels(self) -> tuple[int, ...]:
         """How many levels each version's credit rolls up; 0 where it does not."""
@@ -218,7 +218,7 @@ def read_batch(
     deals, teams, revision = _deals(selection, fields, params, as_of, currency)
     batch = Batch(
         plans=versions.compiled,
-        periods={every: bounds(calendar, every) for every in ("month", "quarter", "year")},
+        periods={every: bounds(calendar, every) for every in ("month", "quarter", "half", "year")},
         pay_periods=bounds(calendar, "pay"),
         facts=deals,
         teams=teams,
