@@ -23,3 +23,7 @@ class ColumnAbsent(KernelError):
 
 class BadQuota(KernelError):
     """A quota is negative, or one person has two for the same key and measure period."""
+
+
+class ReadingCircle(KernelError):
+    """Components read each other in a circle."""

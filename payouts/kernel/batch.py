@@ -47,6 +47,7 @@ __all__ = [
     "Attributes",
     "Balances",
     "Batch",
+    "Codes",
     "Credits",
     "Employment",
     "Exchange",
@@ -68,6 +69,8 @@ __all__ = [
     "Waits",
 ]
 
+#: A column of small numbers.
+Codes = npt.NDArray[np.int16]
 #: What a line is: a credit's, a measure period's, a reversal's, or carried excess.
 OF_CREDIT, OF_PERIOD, OF_REVERSAL, OF_CARRY = range(4)
 #: Where a tranche stands: it has its release day (which may lie ahead), waits for its trigger, is held with its credit,
@@ -186,9 +189,9 @@ class Lines:
     position: Ints  # from 1
     before: Ints
     after: Ints
-    tier_before: Ints  # index of the tier that holds `before` / `after` by the boundary side; -1 where there is none
-    tier_after: Ints
-    band: Ints  # accelerator band, -1 where none
+    tier_before: Codes  # index of the tier that holds `before` / `after` by the boundary side; -1 where there is none
+    tier_after: Codes
+    band: Codes  # accelerator band, -1 where none
     rounded: Ints  # the earning before caps
     earned: Ints  # after caps and gates
     waiting: npt.NDArray[np.int8]  # 0 no, 1 its quota, 2 its incentive, 3 what it measures or reads

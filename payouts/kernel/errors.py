@@ -1,5 +1,12 @@
 """The errors that `calculate` raises."""
 
-from crediting.kernel.errors import AmountOutOfRange, BadQuota, ColumnAbsent, DateOutsideCalendar, KernelError
+from crediting.kernel.errors import (
+    AmountOutOfRange,
+    BadQuota,
+    ColumnAbsent,
+    DateOutsideCalendar,
+    KernelError,
+    ReadingCircle,
+)
 
-__all__ = ["AmountOutOfRange", "BadQuota", "ColumnAbsent", "DateOutsideCalendar", "KernelError"]
+__all__ = ["AmountOutOfRange", "BadQuota", "ColumnAbsent", "DateOutsideCalendar", "KernelError", "ReadingCircle"]

@@ -3,126 +3,92 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from math import lcm
 from typing import Any
 
 import numpy as np
 
 from crediting.kernel.credit import Credited, credit
-from crediting.kernel.exact import Whole, divided, largest, money, run_numbers, run_starts, running, wide
+from crediting.kernel.exact import run_numbers, run_starts
 from payouts.kernel.batch import MISSING_MONEY, Batch, Groups, Ints, Lines, Result, Tranches
-from payouts.kernel.measure import QuotaBook, Series, measure, series_of
-from payouts.kernel.rate import Rated, Stretch, rate
+from payouts.kernel.book import Book
+from payouts.kernel.measure import Series, measure
+from payouts.kernel.order import Version, reading_order
+from payouts.kernel.quotas import QuotaBook
+from payouts.kernel.rate import Stretch, rate
 from payouts.kernel.release import Triggers, tranches
+from payouts.kernel.shape import capped_lines, rounded_lines
 
 
 def calculate(batch: Batch) -> Result:
     """Everything that the plans say about the facts of a batch, exact and traced; the meaning is docs/plan-language.md.
 
     Pure: the same facts give the same result, in the same order, whatever the order of the rows that came in. Raises a
-    KernelError (amount out of range, date outside the calendar, bad quota, absent column) before anything is returned.
+    KernelError (amount out of range, date outside the calendar, bad quota, absent column, circle of reads) before
+    anything is returned.
     """
-    credited = credit(batch.plans, batch.facts, batch.teams, batch.reporting, batch.assignments, batch.only)
-    quotas, triggers = QuotaBook(batch.quotas), Triggers(batch)
-    results: list[tuple[Groups, Lines, Tranches]] = []
-    groups = lines = 0
-    for versions in series_of(batch.plans):
-        series = measure(batch, credited, versions)
-        if series is not None:
-            results.append(_rated(batch, credited, series, quotas, triggers, groups, lines))
-            groups += series.starts.size
-            lines += series.row.size
-    return Result(
-        credited.credits,
-        _joined(Groups, [result[0] for result in results]),
-        _joined(Lines, [result[1] for result in results]),
-        _joined(Tranches, [result[2] for result in results]),
-    )
+    order = reading_order(batch.plans)
+    work = _Work(batch)
+    books: dict[int, Book] = {}
+    for place, versions in order:
+        book = work.component(versions)
+        if book is not None:
+            books[place] = book
+    return _result(work.credited, [books[place] for place in sorted(books)])
 
 
-def _rated(
-    batch: Batch,
-    credited: Credited,
-    series: Series,
-    quotas: QuotaBook,
-    triggers: Triggers,
-    first_group: int,
-    first_line: int,
-) -> tuple[Groups, Lines, Tranches]:
-    """The groups, lines and tranches of one component, numbered from `first_group` and `first_line`."""
-    rows = series.row.size
-    person = credited.person[series.row]
-    last = np.append(series.starts[1:], rows) - 1
-    total = series.after[last]
-    position = np.arange(1, rows + 1) - series.starts[series.group]
-    counts = np.bincount(series.version, minlength=len(series.versions))
-    stretches: list[Ints | slice] = [
-        slice(None) if count == rows else np.flatnonzero(series.version == version)
-        for version, count in enumerate(counts)
-    ]
-    quota = np.full(rows, MISSING_MONEY, dtype=np.int64)
-    tier_before, tier_after, band, waiting = (np.full(rows, -1, dtype=np.int64) for _ in range(4))
-    rated: list[Rated] = []
-    for version, mine in zip(series.versions, stretches, strict=True):
-        group = series.group[mine]
-        heads = run_starts(group)
-        quota[mine] = quotas.find(
-            version,
-            batch.periods[version.component.every],
-            credited.people,
-            person[mine][heads],
-            series.period[mine][heads],
-        )[run_numbers(heads, group.size)]
-        stretch = Stretch(
-            amount=series.amount[mine],
-            whole=series.whole[mine],
-            before=series.before[mine],
-            after=series.after[mine],
-            total=total[group],
-            quota=quota[mine],
-            position=position[mine],
-            fresh=heads if isinstance(mine, slice) else _fresh(mine, heads),
-        )
-        found = rate(version.component, stretch)
-        tier_before[mine], tier_after[mine] = found.tier_before, found.tier_after
-        band[mine], waiting[mine] = found.band, found.waiting
-        rated.append(found)
-    rounded = _rounded(series, stretches, rated)
-    deal = credited.credits.fact[series.row]
-    earned = _capped(series, stretches, rounded, deal, credited.when[series.row])
+class _Work:
+    """The steps of one calculation, component by component; what is read has been worked out before."""
 
-    plan_of = np.array([version.plan_place for version in series.versions])
-    component_of = np.array([version.component_place for version in series.versions])
-    parts = tranches(batch, series, deal, earned, triggers, stretches)
-    return (
-        Groups(
-            participant=credited.people[person[last]],
-            plan=plan_of[series.version[last]],
-            component=component_of[series.version[last]],
-            period=series.period[last],
-            replicate=credited.replicate[series.row[last]],
-            quota=quota[last],
-            total=total,
-            lines=last - series.starts + 1,
-        ),
-        Lines(
-            credit=series.row,
-            group=series.group + first_group,
-            component=component_of[series.version],
-            position=position,
-            before=series.before,
-            after=series.after,
-            tier_before=tier_before,
-            tier_after=tier_after,
-            band=band,
-            rounded=rounded,
-            earned=earned,
-            waiting=waiting.astype(np.int8),
-        ),
-        Tranches(
-            parts.line + first_line, parts.index, parts.amount, parts.trigger_day, parts.release_day, parts.pay_period
-        ),
-    )
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.credited = credit(batch.plans, batch.facts, batch.teams, batch.reporting, batch.assignments, batch.only)
+        self.quotas = QuotaBook(batch.quotas)
+        self.triggers = Triggers(batch)
+
+    def component(self, versions: tuple[Version, ...]) -> Book | None:
+        """Measure, rate, shape, release: the lines of one component, None where it has none."""
+        series = measure(self.batch, self.credited, versions)
+        if series is None:
+            return None
+        book = Book.opened(series)
+        self._rate(book)
+        book.rounded = rounded_lines(series, book.mine, book.rated)
+        book.rated.clear()
+        deal = self.credited.credits.fact[series.row]
+        book.earned = capped_lines(series, book.mine, book.rounded, deal, self.credited.when[series.row])
+        book.tranches = tranches(self.batch, series, deal, book.earned, self.triggers, book.mine)
+        return book
+
+    def _rate(self, book: Book) -> None:
+        """Each version's lines by its own curve."""
+        series = book.series
+        total = series.after[series.last]
+        for version, mine in zip(series.versions, book.mine, strict=True):
+            group = series.group[mine]
+            heads = run_starts(group)
+            book.quota[mine] = self.quotas.find(
+                version,
+                self.batch.periods[version.component.every],
+                self.credited.people,
+                series.person[group[heads]],
+                series.period[mine][heads],
+            )[run_numbers(heads, group.size)]
+            found = rate(
+                version.component,
+                Stretch(
+                    amount=series.amount[mine],
+                    whole=series.whole[mine],
+                    before=series.before[mine],
+                    after=series.after[mine],
+                    total=total[group],
+                    quota=book.quota[mine],
+                    position=book.position[mine],
+                    fresh=heads if isinstance(mine, slice) else _fresh(mine, heads),
+                ),
+            )
+            book.tier_before[mine], book.tier_after[mine] = found.tier_before, found.tier_after
+            book.band[mine], book.waiting[mine] = found.band, found.waiting
+            book.rated.append(found)
 
 
 def _fresh(lines: Ints, heads: Ints) -> Ints:
@@ -131,69 +97,87 @@ def _fresh(lines: Ints, heads: Ints) -> Ints:
     return np.union1d(heads, apart)
 
 
-def _rounded(series: Series, stretches: list[Ints | slice], rated: list[Rated]) -> Ints:
-    """Earnings rounded as each line's own plan version states."""
-    rounded = np.zeros(series.row.size, dtype=np.int64)
-    exact: Whole = rounded
-    unit = 1
-    if any(version.plan.round_at == "curve" for version in series.versions):
-        unit = lcm(*(found.divisor for found in rated))
-        scaled = [wide(each.earning, largest(each.earning) * (unit // each.divisor)) for each in rated]
-        if any(each.dtype == object for each in scaled):
-            exact = rounded.astype(object)
-        else:
-            exact = rounded.copy()
-        for found, earning, mine in zip(rated, scaled, stretches, strict=True):
-            # A version whose lines are all zero keeps int64, and the factor of another's long decimals may pass it.
-            factor = unit // found.divisor
-            exact[mine] = wide(earning, factor) * factor
-        sums = running(exact, series.starts, series.group)
-    for version, found, mine in zip(series.versions, rated, stretches, strict=True):
-        plan = version.plan
-        if plan.round_at == "line":
-            value = divided(found.earning, found.divisor * plan.round_step, plan.round_mode)
-        else:
-            divisor = unit * plan.round_step
-            value = divided(sums[mine], divisor, plan.round_mode) - divided(
-                sums[mine] - exact[mine], divisor, plan.round_mode
-            )
-        rounded[mine] = money(value * plan.round_step, "An earning")
-    return rounded
+def _result(credited: Credited, books: list[Book]) -> Result:
+    """The tables of all components, one below the other, by document order."""
+    groups: list[Groups] = []
+    lines: list[Lines] = []
+    parts: list[Tranches] = []
+    first_group = first_line = 0
+    for book in books:
+        groups.append(_groups(credited, book))
+        lines.append(_lines(book, first_group))
+        assert book.tranches is not None
+        book.tranches.line[...] += first_line
+        parts.append(book.tranches)
+        first_group += book.series.starts.size
+        first_line += book.series.row.size
+    return Result(credited.credits, _joined(Groups, groups), _joined(Lines, lines), _joined(Tranches, parts))
 
 
-def _capped(series: Series, stretches: list[Ints | slice], rounded: Ints, deal: Ints, when: Ints) -> Ints:
-    """What remains of each rounded line below its version's cap on the running sum of lines."""
-    capped = {version.component.cap.per for version in series.versions if version.component.cap is not None}
-    if not capped:
-        return rounded
-    sums: dict[str, Whole] = {}
-    if "measure_period" in capped:
-        sums["measure_period"] = running(rounded, series.starts, series.group)
-    if "deal" in capped:
-        order = np.lexsort((when, deal, series.group))
-        starts = run_starts(series.group[order], deal[order])
-        by_deal = running(rounded[order], starts, run_numbers(starts, order.size))
-        sums["deal"] = np.empty_like(by_deal)
-        sums["deal"][order] = by_deal
-    earned = rounded.copy()
-    for version, mine in zip(series.versions, stretches, strict=True):
-        cap = version.component.cap
-        if cap is not None and cap.amount is not None:
-            after = sums[cap.per][mine]
-            earned[mine] = np.minimum(after, cap.amount) - np.minimum(after - rounded[mine], cap.amount)
-    return earned
+def _groups(credited: Credited, book: Book) -> Groups:
+    series = book.series
+    last = series.last
+    version = series.version[last]
+    return Groups(
+        participant=credited.people[series.person],
+        plan=_places(series, "plan_place")[version],
+        component=_places(series, "component_place")[version],
+        period=series.period[last],
+        replicate=series.replicate,
+        quota=book.quota[last],
+        total=series.after[last],
+        lines=last - series.starts + 1,
+        incentive=None if book.incentive is None else book.incentive[last],
+    )
+
+
+def _lines(book: Book, first_group: int) -> Lines:
+    series = book.series
+    assert book.rounded is not None and book.earned is not None
+    return Lines(
+        credit=series.row,
+        group=series.group + first_group,
+        component=_places(series, "component_place")[series.version],
+        position=book.position,
+        before=series.before,
+        after=series.after,
+        tier_before=book.tier_before,
+        tier_after=book.tier_after,
+        band=book.band,
+        rounded=book.rounded,
+        earned=book.earned,
+        waiting=book.waiting,
+        review=book.review,
+    )
+
+
+def _places(series: Series, name: str) -> Ints:
+    return np.array([getattr(version, name) for version in series.versions], dtype=np.int64)
 
 
 def _joined(kind: Any, tables: list[Any]) -> Any:
-    """Tables of the same kind one below the other."""
+    """Tables of the same kind one below the other. A column that only some have is filled where it is absent."""
     if len(tables) == 1:
         return tables[0]
     columns: dict[str, Any] = {}
     for each in fields(kind):
-        if each.default is None and all(getattr(table, each.name) is None for table in tables):
-            continue
-        kinds = np.int8 if each.name == "waiting" else np.int64
-        columns[each.name] = np.concatenate(
-            (np.zeros(0, dtype=kinds), *(getattr(table, each.name) for table in tables))
-        )
+        found = [getattr(table, each.name) for table in tables]
+        if any(column is not None for column in found):
+            columns[each.name] = np.concatenate(
+                [
+                    _filled(table, each.name) if column is None else column
+                    for table, column in zip(tables, found, strict=True)
+                ]
+            )
+        elif each.default is not None:
+            columns[each.name] = np.zeros(0, dtype=np.int64)
     return kind(**columns)
+
+
+def _filled(table: Any, name: str) -> Ints:
+    """What stands for an optional column that a table has no use for."""
+    return np.full(getattr(table, fields(table)[0].name).size, _ABSENT.get(name, 0), dtype=np.int64)
+
+
+#: What stands in optional columns for rows that have no use for them; 0 in all others.
+_ABSENT = {"incentive": MISSING_MONEY, "origin": -1, "exchange": -1}
