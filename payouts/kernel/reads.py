@@ -1,0 +1,369 @@
+"""What components read of each other: the figures of what is finished, and gates, columns and factors by them.
+
+A figure is a ratio in the unit of what is read: minor units of money, whole units of everything else (never
+millionths). Beside it stands a mask of where there is none. See docs/algorithms/measures.md.
+
+`person` is always a place in the ids that the ledger was made with, `day` the reading line's own day, and `when` its
+place in the order of credits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crediting.kernel.conditions import Mask
+from crediting.kernel.exact import Whole, largest, run_starts, wide
+from crediting.kernel.ratios import Ratios, choose
+from payouts.kernel.batch import FAR_DAY, MILLIONTHS, MISSING_DAY, MISSING_MONEY, Groups, Ints, Lines, Tranches
+from payouts.kernel.order import Version
+from plans.rules.compiled import Columns, CompiledPlan, Component, Every, Gate, Modifier, PayCurve, Read
+
+#: What evaluates the points of a modifier: `payouts.kernel.curves.evaluate`.
+Evaluate = Callable[[PayCurve, Ratios, Mask], Ratios]
+#: Measures that divide, so that one without a denominator has no value.
+DIVIDED = ("share", "average", "days")
+_EVERY: tuple[Every, ...] = ("month", "quarter", "half", "year")  # the shortest first
+
+
+def cadence(component: Component) -> Every:
+    """By which periods the component's groups are numbered: year-to-date by credit has a group a fiscal year."""
+    yearly = component.measure.window == "year_to_date" and component.measure.by == "credit"
+    return "year" if yearly else component.every
+
+
+def unit_size(component: Component) -> int:
+    """How many of what is counted in int64 (minor units, millionths) are one of the measure's unit."""
+    return 1 if component.measure.unit == "money" else MILLIONTHS
+
+
+def taken(values: Ratios, rows: Ints | slice) -> Ratios:
+    """The values at these rows, each with a numerator and a denominator of its own."""
+    top, bottom = np.broadcast_arrays(values.top, values.bottom)
+    return Ratios(top[rows], bottom[rows])
+
+
+def tally(values: Whole, place: Ints, places: int) -> Whole:
+    """The sum of the values at each place."""
+    values = wide(values, largest(values) * values.size)
+    found = np.zeros(places, dtype=values.dtype)
+    np.add.at(found, place, values)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What people earned of a component, or what was released to them: one row a line or tranche."""
+
+    person: Ints
+    replicate: Ints
+    day: Ints
+    amount: Ints
+
+
+class Ledger:
+    """The components that are finished. `people` are all ids, ascending."""
+
+    def __init__(self, plans: Sequence[CompiledPlan], periods: Mapping[str, Ints], people: Ints) -> None:
+        self._plans = plans
+        self._periods = periods
+        self._people = people
+        self._books: dict[tuple[str, str], _Book] = {}
+
+    def add(
+        self,
+        versions: tuple[Version, ...],
+        groups: Groups,
+        lines: Lines,
+        tranches: Tranches,
+        *,
+        day: Ints,
+        when: Ints | None,
+        quota: Ints | None = None,
+        first_group: int = 0,
+        first_line: int = 0,
+    ) -> None:
+        """Takes in a component: all its groups, lines and tranches, which count groups and lines from `first_group` and
+        `first_line`. `day` and `quota` are those of each line (quota None: its group's), `when` its place in the order
+        of credits (None: it has no lines of credits)."""
+        person = np.searchsorted(self._people, groups.participant)
+        key = (versions[0].plan.key, versions[0].component.key)
+        self._books[key] = _Book(
+            self._periods,
+            versions,
+            person,
+            groups,
+            lines,
+            tranches,
+            line_group=lines.group - first_group,
+            tranche_line=tranches.line - first_line,
+            day=day,
+            when=when,
+            quota=quota,
+        )
+
+    def final(self, read: Read, person: Ints, replicate: Ints, day: Ints) -> tuple[Ratios, Mask]:
+        """The figure in X's period that holds the day, as it stands in the end, and where there is none."""
+        book = self._books.get((read.plan, read.component))
+        if book is None:
+            return _nothing(day.size)
+        return _at(*book.figure(read.value), book.places(person, replicate, day))
+
+    def running(self, read: Read, person: Ints, replicate: Ints, day: Ints, when: Ints) -> tuple[Ratios, Mask]:
+        """The measure or attainment after X's last line in that period that does not come after `when`: 0 where all
+        come after, and none where X has no group."""
+        book = self._books.get((read.plan, read.component))
+        if book is None:
+            return _nothing(day.size)
+        place = book.places(person, replicate, day)
+        row = book.line_before(place, when)
+        value, unsaid = _at(*book.along(read.value), row)
+        nowhere = _at(*book.figure(read.value), place)[1]
+        return value, np.where(row >= 0, unsaid, nowhere)
+
+    def met(self, gate: Gate, person: Ints, replicate: Ints, day: Ints, when: Ints | None = None) -> Mask:
+        """Whether the gate is met: the figure is there and at least what is asked. `when` is needed by a running
+        one."""
+        if gate.read_at == "final":
+            value, missing = self.final(gate.read, person, replicate, day)
+        else:
+            assert when is not None
+            value, missing = self.running(gate.read, person, replicate, day, when)
+        met: Mask = ~missing & (value.compare(Ratios.constant(gate.at_least)) >= 0)
+        return met
+
+    def met_day(self, gate: Gate, person: Ints, replicate: Ints, day: Ints) -> Ints:
+        """The credit date of the line with which X first reached what the gate asks in its period, MISSING_DAY where it
+        never did; the line's own day where nothing is asked (0 or below)."""
+        if gate.at_least <= 0:
+            return day
+        book = self._books.get((gate.read.plan, gate.read.component))
+        if book is None:
+            return np.full(day.size, MISSING_DAY, dtype=np.int64)
+        place = book.places(person, replicate, day)
+        days = np.append(book.first_reached(gate), MISSING_DAY)
+        found: Ints = days[place]
+        return found
+
+    def known_day(self, read: Read, day: Ints) -> Ints:
+        """The last day of X's period that holds the day: before it no final figure is known."""
+        cadences = {
+            cadence(component)
+            for plan in self._plans
+            for component in plan.components
+            if (plan.key, component.key) == (read.plan, read.component)
+        }
+        for every in _EVERY:
+            if every in cadences:
+                bounds = self._periods[every]
+                found: Ints = bounds[np.searchsorted(bounds, day, side="right")] - 1
+                return found
+        return day
+
+    def column(self, columns: Columns, person: Ints, replicate: Ints, day: Ints) -> Ints:
+        """The column of a matrix that holds the final figure, the first where there is none."""
+        value, missing = self.final(columns.read, person, replicate, day)
+        found = np.zeros(day.size, dtype=np.int64)
+        for start in columns.starts[1:]:
+            side = value.compare(Ratios.constant(start))
+            found += (side >= 0) if columns.boundary == "above" else (side > 0)
+        found[missing] = 0
+        return found
+
+    def factor(self, modifier: Modifier, person: Ints, replicate: Ints, day: Ints, evaluate: Evaluate) -> Ratios:
+        """The factor that a read modifier gives each line, 1 where nothing is read."""
+        assert modifier.read is not None and modifier.curve is not None
+        value, missing = self.final(modifier.read, person, replicate, day)
+        return choose(missing, Ratios.constant(1), evaluate(modifier.curve, value, missing))
+
+    def has_results(self, plan: str, component: str) -> tuple[Ints, Ints, Ints, Ints]:
+        """Whose results there are: person, replicate, and the first day of the period and the first after it."""
+        book = self._books.get((plan, component))
+        if book is None:
+            none = np.zeros(0, dtype=np.int64)
+            return none, none, none, none
+        _, missing = book.figure("result")
+        there = ~missing
+        return book.person[there], book.replicate[there], book.start_day[there], book.end_day[there]
+
+    def earned(self, what: str, plan: str, component: str) -> Earned | None:
+        """The rows of `reads`: each line with what it earned and its day, or each tranche that has a release day, with
+        that day."""
+        book = self._books.get((plan, component))
+        return None if book is None else book.earned(what)
+
+
+class _Book:
+    """One finished component. Its places are its groups by person, replicate and period: where a new version restarts
+    it in mid-period the stretches are one place, of which the last says the measure and all of them the earnings."""
+
+    def __init__(
+        self,
+        periods: Mapping[str, Ints],
+        versions: tuple[Version, ...],
+        person: Ints,
+        groups: Groups,
+        lines: Lines,
+        tranches: Tranches,
+        *,
+        line_group: Ints,
+        tranche_line: Ints,
+        day: Ints,
+        when: Ints | None,
+        quota: Ints | None,
+    ) -> None:
+        self._lines, self._tranches = lines, tranches
+        self._tranche_line, self._day = tranche_line, day
+        by_plan = {version.plan_place: version for version in versions}
+        components = [by_plan[plan].component for plan in np.unique(groups.plan).tolist()]
+        self._of = np.searchsorted(np.unique(groups.plan), groups.plan)
+        self._unit = np.array([unit_size(each) for each in components], dtype=np.int64)
+        self._divided = np.array([each.measure.value in DIVIDED for each in components], dtype=bool)
+        start, end, length = (np.empty_like(groups.period) for _ in range(3))
+        for place, component in enumerate(components):
+            mine = self._of == place
+            bounds = periods[cadence(component)]
+            start[mine], end[mine] = bounds[groups.period[mine]], bounds[groups.period[mine] + 1]
+            length[mine] = _EVERY.index(cadence(component))
+        order = np.lexsort((np.arange(person.size), length, start, groups.replicate, person))
+        heads = run_starts(person[order], groups.replicate[order], start[order], length[order])
+        self._last = order[np.append(heads[1:], order.size) - 1] if order.size else order
+        self._place_of = np.empty(order.size, dtype=np.int64)
+        self._place_of[order] = np.repeat(np.arange(heads.size), np.diff(heads, append=order.size))
+        self.person, self.replicate = person[self._last], groups.replicate[self._last]
+        self.start_day, self.end_day = start[self._last], end[self._last]
+        self._cadences = [
+            (periods[every], np.flatnonzero(length[self._last] == place))
+            for place, every in enumerate(_EVERY)
+            if every in periods
+        ]
+        self._groups = groups
+        self._line_place = self._place_of[line_group]
+        self._line_quota = quota if quota is not None else groups.quota[line_group]
+        self._line_unit = self._unit[self._of[line_group]]
+        self._when = when
+        self._figures: dict[str, tuple[Ratios, Mask]] = {}
+        self._sequence: tuple[Ints, Ints, Ints] | None = None
+
+    def places(self, person: Ints, replicate: Ints, day: Ints) -> Ints:
+        """The place of each person's group whose period holds the day, -1 where there is none; the shorter period
+        where versions measure by different ones."""
+        found = np.full(day.size, -1, dtype=np.int64)
+        for bounds, mine in self._cadences:
+            if not mine.size:
+                continue
+            people = int(max(person.max(initial=0), self.person.max())) + 1
+            wanted = _key(bounds, people, person, replicate, day)
+            keys = _key(bounds, people, self.person[mine], self.replicate[mine], self.start_day[mine])
+            order = np.argsort(keys)
+            at = order[np.minimum(np.searchsorted(keys[order], wanted), mine.size - 1)]
+            held = (keys[at] == wanted) & (found < 0)
+            found[held] = mine[at[held]]
+        return found
+
+    def figure(self, value: str) -> tuple[Ratios, Mask]:
+        """The figure of each place, and where there is none."""
+        if value not in self._figures:
+            self._figures[value] = self._figure(value)
+        return self._figures[value]
+
+    def _figure(self, value: str) -> tuple[Ratios, Mask]:
+        last, groups = self._last, self._groups
+        none = np.zeros(last.size, dtype=bool)
+        if value == "result":
+            if groups.result_top is None or groups.result_bottom is None:
+                return _nothing(last.size)
+            missing: Mask = groups.result_bottom[last] == 0
+            top = np.where(missing, 0, groups.result_top[last])
+            return Ratios(top, _one(missing, groups.result_bottom[last])), missing
+        if value in ("earning", "earning_before_cap"):
+            amount = self._lines.earned if value == "earning" else self._lines.rounded
+            return Ratios.of(tally(amount, self._line_place, last.size)), none
+        if value == "released":
+            dated = self._tranches.release_day != MISSING_DAY
+            owner = self._line_place[self._tranche_line[dated]]
+            return Ratios.of(tally(self._tranches.amount[dated], owner, last.size)), none
+        measure, missing = self._measure()
+        if value == "measure":
+            return measure, missing
+        quota = groups.quota[last]
+        missing = missing | (quota == MISSING_MONEY) | (quota == 0)
+        share = Ratios(_one(missing, quota), self._unit[self._of[last]])
+        return choose(missing, Ratios.constant(0), measure.divide(share)), missing
+
+    def _measure(self) -> tuple[Ratios, Mask]:
+        last, groups = self._last, self._groups
+        of = self._of[last]
+        whole = Ratios(groups.total[last], self._unit[of])
+        if groups.value_top is None or groups.value_bottom is None:
+            return whole, np.zeros(last.size, dtype=bool)
+        top, bottom = groups.value_top[last], groups.value_bottom[last]
+        exact: Mask = bottom != 0
+        return choose(exact, Ratios(top, _one(~exact, bottom)), whole), self._divided[of] & ~exact
+
+    def along(self, value: str) -> tuple[Ratios, Mask]:
+        """The running figure after each line."""
+        after, unit = self._lines.after, self._line_unit
+        none = np.zeros(after.size, dtype=bool)
+        if value == "measure":
+            return Ratios(after, unit), none
+        missing: Mask = (self._line_quota == MISSING_MONEY) | (self._line_quota == 0)
+        return Ratios(np.where(missing, 0, after), _one(missing, self._line_quota)), missing
+
+    def line_before(self, place: Ints, when: Ints) -> Ints:
+        """The last line at each place that does not come after `when`, -1 where there is none."""
+        assert self._when is not None
+        if self._sequence is None:
+            moments = np.unique(self._when)
+            key = self._line_place * (moments.size + 1) + np.searchsorted(moments, self._when, side="right")
+            order = np.argsort(key, kind="stable")
+            self._sequence = moments, key[order], order
+        moments, keys, order = self._sequence
+        wanted = place * (moments.size + 1) + np.searchsorted(moments, when, side="right")
+        at = np.searchsorted(keys, wanted, side="right") - 1
+        row = order[np.maximum(at, 0)]
+        return np.where((at >= 0) & (place >= 0) & (self._line_place[row] == place), row, -1)
+
+    def first_reached(self, gate: Gate) -> Ints:
+        """For each place the day of the first line with which the running figure was at least what the gate asks."""
+        value, missing = self.along(gate.read.value)
+        reached = ~missing & (value.compare(Ratios.constant(gate.at_least)) >= 0)
+        days = np.full(self._last.size, FAR_DAY, dtype=np.int64)
+        np.minimum.at(days, self._line_place[reached], self._day[reached])
+        days[days == FAR_DAY] = MISSING_DAY
+        return days
+
+    def earned(self, what: str) -> Earned:
+        if what == "earning":
+            line, day, amount = np.arange(self._day.size), self._day, self._lines.earned
+        else:
+            dated = np.flatnonzero(self._tranches.release_day != MISSING_DAY)
+            line, amount = self._tranche_line[dated], self._tranches.amount[dated]
+            day = self._tranches.release_day[dated]
+        place = self._line_place[line]
+        return Earned(self.person[place], self.replicate[place], day, amount)
+
+
+def _key(bounds: Ints, people: int, person: Ints, replicate: Ints, day: Ints) -> Ints:
+    key: Ints = (replicate * people + person) * (bounds.size + 1) + np.searchsorted(bounds, day, side="right")
+    return key
+
+
+def _one(missing: Mask, values: Whole) -> Whole:
+    """Denominators, with 1 where there is nothing to divide."""
+    return np.where(missing, 1, values)
+
+
+def _at(values: Ratios, missing: Mask, place: Ints) -> tuple[Ratios, Mask]:
+    """The values at these places, none for place -1."""
+    if not missing.size:
+        return _nothing(place.size)
+    absent: Mask = (place < 0) | missing[place]
+    found = taken(Ratios(*np.broadcast_arrays(values.top, values.bottom, missing)[:2]), np.maximum(place, 0))
+    return Ratios(np.where(absent, 0, found.top), np.where(absent, 1, found.bottom)), absent
+
+
+def _nothing(rows: int) -> tuple[Ratios, Mask]:
+    return Ratios(np.zeros(rows, dtype=np.int64), np.ones(rows, dtype=np.int64)), np.ones(rows, dtype=bool)
