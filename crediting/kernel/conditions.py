@@ -1,16 +1,16 @@
-"""Conditions of credit rules, answered for all facts at once."""
+"""Leaves of conditions, answered for columns at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from crediting.kernel.columns import MISSING_DAY, MISSING_MONEY, Facts
-from crediting.kernel.errors import ColumnAbsent
-from plans.rules.compiled import Condition, Leaf
+from crediting.kernel.columns import MILLIONTHS, MISSING_DAY, MISSING_MONEY, Text
+from plans.rules.compiled import Leaf
 
 Mask = npt.NDArray[np.bool_]
 
@@ -33,71 +33,43 @@ _TEXT_TESTS: dict[str, Callable[[str, Any], bool]] = {
     "contains": lambda found, value: value in found,
     "starts_with": lambda found, value: found.startswith(value),
 }
+_MISSING: dict[str, object] = {"money": MISSING_MONEY, "date": MISSING_DAY, "number": MISSING_MONEY, "boolean": -1}
 
 
-class Conditions:
-    """Answers conditions over one set of facts, each leaf once: rules and plan versions mostly share theirs."""
-
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-        self._answers: dict[Leaf, Mask] = {}
-
-    def mask(self, condition: Condition) -> Mask:
-        """For each deal whether the condition is true. Not to be written to."""
-        if isinstance(condition, Leaf):
-            if condition not in self._answers:
-                self._answers[condition] = self._leaf(condition)
-            return self._answers[condition]
-        answer = np.full(self.facts.id.size, condition.join != "any")
-        for part in condition.parts:
-            if condition.join == "all":
-                answer &= self.mask(part)
-            elif condition.join == "any":
-                answer |= self.mask(part)
-            else:
-                answer &= ~self.mask(part)
-        return answer
-
-    def _leaf(self, leaf: Leaf) -> Mask:
-        if leaf.type == "text":
-            return self._text_leaf(leaf)
-        values = column(self.facts, leaf.type, leaf.field)
-        missing = values == _MISSING[leaf.type]
-        if leaf.op == "is_missing":
-            return np.asarray(missing, dtype=bool)
-        present = np.asarray(~missing, dtype=bool)
-        if leaf.op == "is_present":
-            return present
-        answer = np.zeros(values.size, dtype=bool)
-        answer[present] = _TESTS[leaf.op](values[present], leaf.value)
-        return answer
-
-    def _text_leaf(self, leaf: Leaf) -> Mask:
-        text = column(self.facts, "text", leaf.field)
-        # One answer for each word, and a last one for a missing text, which code -1 picks.
-        answers = np.zeros(len(text.vocabulary) + 1, dtype=bool)
-        if leaf.op in ("is_missing", "is_present"):
-            answers[:-1] = leaf.op == "is_present"
-            answers[-1] = leaf.op == "is_missing"
-        else:
-            test = _TEXT_TESTS[leaf.op]
-            answers[:-1] = [test(word, leaf.value) for word in text.vocabulary]
-        answer: Mask = answers[text.codes]
-        return answer
+def answer(leaf: Leaf, values: Any) -> Mask:
+    """For each row whether the leaf is true. `values` is a column of the leaf's type: `Text`, or whole numbers (numbers
+    in millionths, or Fractions with None where missing)."""
+    if isinstance(values, Text):
+        return _text_answer(leaf, values)
+    exact = values.dtype == object
+    missing = values == (None if exact else _MISSING[leaf.type])
+    if leaf.op == "is_missing":
+        return np.asarray(missing, dtype=bool)
+    present = np.asarray(~missing, dtype=bool)
+    if leaf.op == "is_present":
+        return present
+    value = leaf.value if exact or leaf.type != "number" else _millionths(leaf.value)
+    answers = np.zeros(values.size, dtype=bool)
+    answers[present] = _TESTS[leaf.op](values[present], value)
+    return answers
 
 
-_MISSING: dict[str, object] = {"money": MISSING_MONEY, "date": MISSING_DAY, "number": None, "boolean": -1}
+def _text_answer(leaf: Leaf, text: Text) -> Mask:
+    # One answer for each word, and a last one for a missing text, which code -1 picks.
+    answers = np.zeros(len(text.vocabulary) + 1, dtype=bool)
+    if leaf.op in ("is_missing", "is_present"):
+        answers[:-1] = leaf.op == "is_present"
+        answers[-1] = leaf.op == "is_missing"
+    else:
+        test = _TEXT_TESTS[leaf.op]
+        answers[:-1] = [test(word, leaf.value) for word in text.vocabulary]
+    found: Mask = answers[text.codes]
+    return found
 
 
-def column(facts: Facts, kind: str, field: str) -> Any:
-    """The facts' column of a field, refused where the batch carries none: as a missing one it would pay nothing."""
-    columns: Any = {
-        "text": facts.text,
-        "money": facts.money,
-        "date": facts.dates,
-        "number": facts.numbers,
-        "boolean": facts.booleans,
-    }[kind]
-    if field not in columns:
-        raise ColumnAbsent(f"A plan reads the {kind} field {field!r}; the facts carry {', '.join(columns) or 'none'}.")
-    return columns[field]
+def _millionths(value: Any) -> Any:
+    """A number, or a pair of them, in millionths: a whole number, for a plan's numbers have at most 6 decimals."""
+    if isinstance(value, tuple):
+        return tuple(_millionths(each) for each in value)
+    scaled = Fraction(value) * MILLIONTHS
+    return scaled.numerator if scaled.denominator == 1 else scaled

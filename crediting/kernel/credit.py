@@ -19,8 +19,8 @@ from crediting.kernel.columns import (
     Teams,
     Text,
 )
-from crediting.kernel.conditions import Conditions, column
 from crediting.kernel.exact import ascending, money, packed, scaled
+from crediting.kernel.fields import FactRows, World
 from crediting.kernel.people import People
 from crediting.kernel.split import divide, limited, roll_up
 from plans.rules.compiled import CompiledPlan, CreditRule
@@ -46,6 +46,7 @@ class Credited:
     credits: Credits
     sources: tuple[Source, ...]
     source: Ints
+    world: World
     people: Ints
     person: Ints
     whole: Ints
@@ -68,7 +69,7 @@ class _Found:
 
 def credit(
     plans: Sequence[CompiledPlan],
-    facts: Facts,
+    world: World,
     teams: Teams,
     reporting: Reporting,
     assignments: Assignments,
@@ -76,7 +77,7 @@ def credit(
 ) -> Credited:
     """Every credit that the plans give for the deals (for `only` these participants), in canonical order."""
     people = People(assignments, reporting, len(plans), only)
-    finder = _Finder(facts, teams, people)
+    finder = _Finder(world, teams, people)
     found = [
         credits
         for place, plan in enumerate(plans)
@@ -85,23 +86,23 @@ def credit(
         for credits in finder.credits(plan, place, rule)
         if credits.deal.size
     ]
-    return _in_order(plans, facts, people, found)
+    return _in_order(plans, world, people, found)
 
 
 class _Finder:
-    def __init__(self, facts: Facts, teams: Teams, people: People) -> None:
-        self.facts = facts
+    def __init__(self, world: World, teams: Teams, people: People) -> None:
+        self.world = world
+        self.facts = world.facts
         self.teams = teams
         self.people = people
-        self.conditions = Conditions(facts)
         self.person = people.places(teams.participant)
         self._rows: dict[str, Ints] = {}
 
     def credits(self, plan: CompiledPlan, place: int, number: int) -> list[_Found]:
         """The credits that one rule gives to people assigned to its plan version."""
         rule = plan.credit_rules[number]
-        matched = self.match(rule)
-        amounts, days = column(self.facts, "money", rule.amount), column(self.facts, "date", rule.credit_date)
+        matched = self.match(plan, rule)
+        amounts, days = self.world.column(rule.amount, "money"), self.world.column(rule.credit_date, "date")
         found: list[_Found] = []
         parts: dict[str, tuple[Ints, Ints, Ints]] = {}
         for entry in rule.credit:
@@ -129,11 +130,12 @@ class _Finder:
             found.append(_Found(source, deal, manager, split, rolled, amount))
         return found
 
-    def match(self, rule: CreditRule) -> Ints:
+    def match(self, plan: CompiledPlan, rule: CreditRule) -> Ints:
         """For each deal whether the rule gives credit: its condition is true, its credit date and amount are there."""
-        dated = column(self.facts, "date", rule.credit_date) != MISSING_DAY
-        priced = column(self.facts, "money", rule.amount) != MISSING_MONEY
-        matched: Ints = self.conditions.mask(rule.when) & dated & priced
+        days = self.world.column(rule.credit_date, "date")
+        rows = FactRows(self.world, plan, None, None, days)
+        priced = rows.column(rule.amount, "money") != MISSING_MONEY
+        matched: Ints = rows.mask(rule.when) & (days != MISSING_DAY) & priced
         return matched
 
     def _with_role(self, role: str) -> Ints:
@@ -147,9 +149,10 @@ class _Finder:
 _NONE = np.zeros(0, dtype=np.int64)
 
 
-def _in_order(plans: Sequence[CompiledPlan], facts: Facts, people: People, found: list[_Found]) -> Credited:
+def _in_order(plans: Sequence[CompiledPlan], world: World, people: People, found: list[_Found]) -> Credited:
     """The credits sorted by participant, plan, rule, role and then by the total order of credits."""
     sources = tuple(part.source for part in found)
+    facts = world.facts
     roles = sorted({source.role for source in sources})
     classes = sorted({source.credit_class for source in sources})
 
@@ -161,7 +164,7 @@ def _in_order(plans: Sequence[CompiledPlan], facts: Facts, people: People, found
     role_of = np.array([roles.index(source.role) for source in sources], dtype=np.int64)
     plan_of = np.array([source.plan for source in sources], dtype=np.int64)
     source = np.repeat(np.arange(len(found)), [part.deal.size for part in found])
-    day = np.concatenate((_NONE, *(_days(plans, facts, part) for part in found)))
+    day = np.concatenate((_NONE, *(_days(plans, world, part) for part in found)))
 
     replicate = facts.replicate
     replicates = 1 if replicate is None or not replicate.size else int(replicate.max()) + 1
@@ -202,9 +205,10 @@ def _in_order(plans: Sequence[CompiledPlan], facts: Facts, people: People, found
         credits=credits,
         sources=sources,
         source=source,
+        world=world,
         people=people.ids,
         person=person,
-        whole=np.concatenate((_NONE, *(_wholes(plans, facts, part) for part in found)))[order],
+        whole=np.concatenate((_NONE, *(_wholes(plans, world, part) for part in found)))[order],
         replicate=np.zeros_like(deal) if replicate is None else replicate[deal],
         when=when[order],
         moments=moments,
@@ -215,13 +219,13 @@ def _rule(plans: Sequence[CompiledPlan], source: Source) -> CreditRule:
     return plans[source.plan].credit_rules[source.rule]
 
 
-def _days(plans: Sequence[CompiledPlan], facts: Facts, part: _Found) -> Ints:
-    days: Ints = column(facts, "date", _rule(plans, part.source).credit_date)[part.deal]
+def _days(plans: Sequence[CompiledPlan], world: World, part: _Found) -> Ints:
+    days: Ints = world.column(_rule(plans, part.source).credit_date, "date")[part.deal]
     return days
 
 
-def _wholes(plans: Sequence[CompiledPlan], facts: Facts, part: _Found) -> Ints:
-    wholes: Ints = column(facts, "money", _rule(plans, part.source).amount)[part.deal]
+def _wholes(plans: Sequence[CompiledPlan], world: World, part: _Found) -> Ints:
+    wholes: Ints = world.column(_rule(plans, part.source).amount, "money")[part.deal]
     return wholes
 
 

@@ -27,3 +27,11 @@ class BadQuota(KernelError):
 
 class ReadingCircle(KernelError):
     """Components read each other in a circle."""
+
+
+class BadRate(KernelError):
+    """A rate of exchange is not positive, or two of one kind hold the same day."""
+
+
+class BadReporting(KernelError):
+    """A person has two managers on one day."""

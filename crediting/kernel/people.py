@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from crediting.kernel.columns import Assignments, Ints, Reporting
+from crediting.kernel.columns import (
+    FAR_DAY,
+    MISSING_DAY,
+    Assignments,
+    Attributes,
+    Employment,
+    Ints,
+    Reporting,
+    Text,
+)
 from crediting.kernel.conditions import Mask
 
 #: Ids spread over at most this many times their number are looked up in a table, else by binary search.
@@ -106,3 +115,61 @@ class People:
     def _in_plan(self, plan: int, person: Ints, day: Ints) -> Mask:
         owner = np.where(person >= 0, plan * self.ids.size + person, -1)
         return self._assigned.at(owner, day) >= 0
+
+
+class Careers:
+    """What people are by dates: their attributes, and when they are employed and on leave. People by participant id."""
+
+    def __init__(self, attributes: Attributes | None, employment: Employment | None) -> None:
+        self._attributes = attributes
+        self._described = Places(_NOBODY if attributes is None else attributes.participant)
+        self._held: dict[str, Spans] = {}
+        start, end, leave = _NOBODY, _NOBODY, _NOBODY
+        employed = Places(_NOBODY)
+        owner = _NOBODY
+        if employment is not None:
+            employed = Places(employment.participant)
+            owner, leave = employed.of(employment.participant), employment.leave.astype(np.int64)
+            start, end = employment.start, employment.end
+        self._employed = employed
+        people = employed.ids.size
+        work, away = np.flatnonzero(leave == 0), np.flatnonzero(leave != 0)
+        self._work = Spans(owner[work], people, start[work], end[work], np.ones_like(work))
+        self._away = Spans(owner[away], people, start[away], end[away], np.ones_like(away))
+        # The last place is everybody without a span of employment.
+        self._hired = np.full(people + 1, FAR_DAY, dtype=np.int64)
+        np.minimum.at(self._hired, owner[work], start[work])
+        self._hired[self._hired == FAR_DAY] = MISSING_DAY
+
+    def attribute(self, name: str, participant: Ints, day: Ints) -> Text:
+        """The attribute's value on the day, missing where there is none."""
+        given = self._attributes
+        if given is None:
+            return Text(np.full(participant.size, -1, dtype=np.int32), ())
+        if name not in self._held:
+            code = given.name.vocabulary.index(name) if name in given.name.vocabulary else None
+            rows = np.flatnonzero(given.name.codes == code) if code is not None else _NOBODY
+            self._held[name] = Spans(
+                self._described.of(given.participant[rows]),
+                self._described.ids.size,
+                given.start[rows],
+                given.end[rows],
+                given.value.codes[rows].astype(np.int64),
+            )
+        codes = self._held[name].at(self._described.of(participant), day)
+        return Text(codes.astype(np.int32), given.value.vocabulary)
+
+    def hired(self, participant: Ints) -> Ints:
+        """The first day employed, MISSING_DAY for people without a span of employment."""
+        return self._hired[self._employed.of(participant)]
+
+    def employed(self, participant: Ints, day: Ints) -> Mask:
+        """Whether each is employed on the day; who has no span of employment is."""
+        place = self._employed.of(participant)
+        return np.asarray((self._hired[place] == MISSING_DAY) | (self._work.at(place, day) >= 0), dtype=bool)
+
+    def on_leave(self, participant: Ints, day: Ints) -> Mask:
+        return np.asarray(self._away.at(self._employed.of(participant), day) >= 0, dtype=bool)
+
+
+_NOBODY = np.zeros(0, dtype=np.int64)

@@ -9,6 +9,7 @@ import numpy as np
 
 from crediting.kernel.credit import Credited, credit
 from crediting.kernel.exact import run_numbers, run_starts
+from crediting.kernel.fields import World
 from payouts.kernel.batch import MISSING_MONEY, Batch, Groups, Ints, Lines, Result, Tranches
 from payouts.kernel.book import Book
 from payouts.kernel.measure import Series, measure
@@ -41,7 +42,8 @@ class _Work:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.credited = credit(batch.plans, batch.facts, batch.teams, batch.reporting, batch.assignments, batch.only)
+        world = World(batch.facts, batch.attributes, batch.employment, batch.exchange)
+        self.credited = credit(batch.plans, world, batch.teams, batch.reporting, batch.assignments, batch.only)
         self.quotas = QuotaBook(batch.quotas)
         self.triggers = Triggers(batch)
 

@@ -14,7 +14,10 @@ from payouts.kernel.batch import (
     MISSING_DAY,
     MISSING_MONEY,
     Assignments,
+    Attributes,
     Batch,
+    Employment,
+    Exchange,
     Facts,
     Milestones,
     Quotas,
@@ -172,6 +175,42 @@ def text(values: Sequence[str | None]) -> Text:
 
 def days(values: Iterable[str | None]) -> Any:
     return ints(MISSING_DAY if value is None else day(value) for value in values)
+
+
+def attributes(*rows: tuple[int, str, str, str, str]) -> Attributes:
+    """From (participant, name, value, start, end)."""
+    return Attributes(
+        ints(row[0] for row in rows),
+        text([row[1] for row in rows]),
+        text([row[2] for row in rows]),
+        days(row[3] for row in rows),
+        days(row[4] for row in rows),
+    )
+
+
+def employment(*spans: tuple[int, str, str], leave: Sequence[tuple[int, str, str]] = ()) -> Employment:
+    """Spans of employment, and of leave, as (participant, start, end)."""
+    every = [*spans, *leave]
+    return Employment(
+        ints(span[0] for span in every),
+        np.array([0] * len(spans) + [1] * len(leave), dtype=np.int8),
+        days(span[1] for span in every),
+        days(span[2] for span in every),
+    )
+
+
+def exchange(*rates: tuple[str, str, str, str, str], kind: str = "spot") -> Exchange:
+    """From (source, target, rate in decimals, start, end)."""
+    worth = [Fraction(rate[2]) for rate in rates]
+    return Exchange(
+        text([rate[0] for rate in rates]),
+        text([rate[1] for rate in rates]),
+        text([kind for _ in rates]),
+        days(rate[3] for rate in rates),
+        days(rate[4] for rate in rates),
+        ints(each.numerator for each in worth),
+        ints(each.denominator for each in worth),
+    )
 
 
 def world(
