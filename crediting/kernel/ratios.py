@@ -44,7 +44,7 @@ class Ratios:
         return cls(_column(value.numerator), _column(value.denominator))
 
     @classmethod
-    def read(cls, values: Sequence[Fraction]) -> Ratios:
+    def read(cls, values: Sequence[Fraction | int]) -> Ratios:
         """A column of Fractions. Goes through them one by one: for the edges, not for the way inside."""
         tops = np.array([value.numerator for value in values], dtype=object)
         bottoms = np.array([value.denominator for value in values], dtype=object)
