@@ -1,104 +1,314 @@
-"""From running totals to exact earnings: tiers, accelerator, bonus. See docs/algorithms/tiers.md.
+"""From running totals and values to exact earnings: tiers, curves, tables, bonus, factors, kickers.
+Meaning: docs/plan-language.md, 7 to 11, 13, 17, 18, 20 and 25 a to f. How: docs/algorithms/tiers.md.
 
-A line's exact earning is a whole number over a denominator that its plan version fixes: rates, bounds and factors
-become whole numbers over their least common denominators, so nothing is rounded and most plans stay in int64.
+A line's exact earning is a whole number over a denominator. Where plan texts alone fix the denominator, all lines of a
+plan version share it; an incentive over a quota gives each line its own. Nothing is rounded here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
 from typing import Literal
 
 import numpy as np
 
-from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import Whole, largest, wide
+from crediting.kernel.ratios import Mask, Ratios, choose
 from payouts.kernel.batch import MISSING_MONEY, Ints
-from plans.rules.compiled import Accelerator, Bonus, Boundary, Component, Tiers
+from payouts.kernel.curves import Curve, column_of_numbers, of_points, of_tiers, per_unit_of, whole_numbers
+from payouts.kernel.tables import RowFields, cells
+from plans.rules.compiled import Accelerator, Bonus, Boundary, Component, Modifier, Table
 
 #: How a line with a missing or zero quota is rated: by the quota, not yet, not at all, or by one tier throughout.
 BY_QUOTA, WAITS, NO_PAY, LOWEST, HIGHEST = range(5)
 _OUTCOMES = {"wait": WAITS, "no_pay": NO_PAY, "lowest_tier": LOWEST, "highest_tier": HIGHEST}
+#: What a line waits for: nothing, its quota, its incentive, or what it measures or reads.
+FOR_NOTHING, FOR_QUOTA, FOR_INCENTIVE, FOR_MEASURE = range(4)
+ONE = Ratios.constant(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Lines of one plan version, in their order. `fresh` are the places of those that do not follow the line before
-    them here: the first of a group, and the first after another version."""
+    them here: the first of a group, and the first after another version.
+
+    Amounts, totals and quotas are minor units, or millionths of whatever else is measured. Where the rest is None it
+    does not occur: `measured` is then the amount, and what stood before a line had the quota, incentive and column of
+    the line itself. `value` makes the lines those of periods, each F(value): minor units of money, else whole units.
+    """
 
     amount: Ints
     whole: Ints
     before: Ints
     after: Ints
-    total: Ints  # of the line's group
+    total: Ints  # of the line's group; for proportional attribution
     quota: Ints  # MISSING_MONEY where there is none
     position: Ints
     fresh: Ints
-
-    def befores(self, afters: Whole, at_fresh: Whole) -> Whole:
-        """What a function of the running total gives at `before`, from what it gives at `after`."""
-        befores = np.empty_like(afters)
-        befores[1:] = afters[:-1]
-        befores[self.fresh] = at_fresh
-        return befores
+    measured: Ints | None = None  # the measure amount m
+    incentive: Ints | None = None  # MISSING_MONEY where there is none
+    quota_before: Ints | None = None  # those of the line before, for totals that run over several periods
+    incentive_before: Ints | None = None
+    column: Ints | None = None  # of a matrix
+    column_before: Ints | None = None
+    plain: Mask | None = None  # where a gate leaves out accelerators
+    value: Ratios | None = None
+    waits: Mask | None = None  # where the measure, or what it reads, has no value yet
+    given: Ratios | None = None  # the base earning where the kind fixes it: scorecard, pool, rank
+    fields: RowFields | None = None
+    factors: tuple[Ratios, ...] = ()  # one a read modifier, in document order
+    gate_factor: Ratios | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """Exact earnings `earning / divisor` in minor units, and the trace."""
+    """Exact earnings `earning / divisor` in minor units, and the trace. `cell`: of a rate table, -1 elsewhere."""
 
     earning: Whole
-    divisor: int
+    divisor: int | Whole
     tier_before: Ints
     tier_after: Ints
     band: Ints
     waiting: Ints
+    cell: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What decides F on one side of a line."""
+
+    quota: Ints
+    incentive: Ints | None
+    column: Ints | None
+    outcome: Ints | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The base earning, and its trace."""
+
+    earning: Ratios
+    tier_before: Ints
+    tier_after: Ints
+    cell: Ints
 
 
 def rate(component: Component, lines: Stretch) -> Rated:
     """The exact earning of each line before rounding."""
+    rows = lines.amount.size
     outcome = _outcomes(component, lines.quota)
-    none = np.full(lines.amount.size, -1, dtype=np.int64)
-    band = none
-    tier_before = tier_after = none
-    earning: Whole
-    if component.bonus is not None:
-        earning, divisor = _bonus(component.bonus, lines, outcome), 1
-    else:
-        assert component.tiers is not None
-        curve = _Curve(component.tiers, component.below_zero == "no_pay")
-        earning, divisor, tier_before, tier_after = curve.rate(lines, outcome)
-        if component.accelerator is not None:
-            band = _bands(component.accelerator, np.abs(lines.whole))
-            factors, bottom = whole_numbers([each.times for each in component.accelerator.bands])
-            factor = np.array(factors, dtype=object if largest_of(factors) > 2**62 else np.int64)
-            earning = wide(earning, largest(earning) * largest_of(factors)) * factor[band]
-            divisor *= bottom
+    base = _base(component, lines, outcome)
+    none = np.full(rows, -1, dtype=np.int64)
+    earning, band = base.earning, none
+    if component.accelerator is not None:
+        band = _bands(component.accelerator, np.abs(lines.whole))
+        numbers, bottom = whole_numbers([each.times for each in component.accelerator.bands])
+        factor = Ratios.of(column_of_numbers(numbers)[band], bottom)
+        earning = earning.multiply(_plain(factor, lines.plain))
+    if component.modifiers is not None:
+        earning = earning.multiply(_modified(component, lines))
+    for kicker in component.kickers:
+        paid = _fields(lines).mask(kicker.when)
+        if lines.plain is not None:
+            paid = paid & ~lines.plain
+        if kicker.rate is not None:
+            extra = _measured(component, lines).multiply(Ratios.constant(kicker.rate))
+        else:
+            assert kicker.amount is not None
+            extra = Ratios.of(np.sign(lines.amount) * kicker.amount)
+        earning = earning.add(Ratios(np.where(paid, extra.top, 0), extra.bottom))
+    if lines.gate_factor is not None:
+        earning = earning.multiply(lines.gate_factor)
+    if component.limit_rate is not None:
+        earning = _limited(earning, _measured(component, lines), component.limit_rate)
+    return _settled(component, lines, outcome, base, earning, band)
+
+
+def _settled(
+    component: Component, lines: Stretch, outcome: Ints | None, base: _Base, earning: Ratios, band: Ints
+) -> Rated:
+    """Lines that wait or are not paid earn nothing and lie in no tier."""
+    waiting = np.zeros(lines.amount.size, dtype=np.int64)
+    idle: Mask | None = None
+    if lines.waits is not None:
+        waiting[lines.waits] = FOR_MEASURE
+        idle = lines.waits
+    if lines.incentive is not None and component.missing_incentive is not None:
+        missing = lines.incentive == MISSING_MONEY
+        if component.missing_incentive == "wait":
+            waiting[missing] = FOR_INCENTIVE
+        idle = missing if idle is None else idle | missing
     if outcome is not None:
-        idle = (outcome == WAITS) | (outcome == NO_PAY)
-        earning = np.where(idle, 0, earning)
-        tier_before, tier_after = np.where(idle, -1, tier_before), np.where(idle, -1, tier_after)
-        waiting = (outcome == WAITS).astype(np.int64)
+        unpaid = (outcome == WAITS) | (outcome == NO_PAY)
+        waiting[unpaid] = np.where(outcome[unpaid] == WAITS, FOR_QUOTA, FOR_NOTHING)
+        idle = unpaid if idle is None else idle | unpaid
+    top = earning.top
+    before, after, cell = base.tier_before, base.tier_after, base.cell
+    if idle is not None:
+        top = np.where(idle, 0, top)
+        before, after, cell = (np.where(idle, -1, each) for each in (before, after, cell))
+    divisor = int(earning.bottom[0]) if earning.bottom.size == 1 else earning.bottom
+    return Rated(np.broadcast_to(top, waiting.size), divisor, before, after, band, waiting, cell)
+
+
+def _base(component: Component, lines: Stretch, outcome: Ints | None) -> _Base:
+    none = np.full(lines.amount.size, -1, dtype=np.int64)
+    if lines.given is not None:
+        return _Base(lines.given, none, none, none)
+    if component.bonus is not None:
+        return _Base(Ratios.of(_bonus(component, component.bonus, lines, outcome)), none, none, none)
+    if component.table is not None:
+        cell = cells(component.table, _fields(lines))
+        return _Base(_by_cell(component, component.table, cell, lines), none, none, cell)
+    found = _along(component, lines, outcome, False)
+    if lines.plain is None or component.tiers is None or not lines.plain.any():
+        return found
+    plain, mask = _along(component, lines, outcome, True), lines.plain
+    return _Base(
+        choose(mask, plain.earning, found.earning),
+        np.where(mask, plain.tier_before, found.tier_before),
+        np.where(mask, plain.tier_after, found.tier_after),
+        none,
+    )
+
+
+def _along(component: Component, lines: Stretch, outcome: Ints | None, plain: bool) -> _Base:
+    """The earning of tiers or of a curve through points."""
+    curve = _curve(component, plain)
+    none = np.full(lines.amount.size, -1, dtype=np.int64)
+    side = _Side(lines.quota, lines.incentive, lines.column, outcome)
+    if lines.value is not None:
+        per = per_unit_of(component.measure.unit)
+        x = Ratios(np.broadcast_to(lines.value.top, none.size), lines.value.bottom).multiply(Ratios.constant(per))
+        place, earned = _at(component, curve, x, side)
+        return _Base(earned, none, curve.named(place), none)
+    measured = lines.amount if lines.measured is None else lines.measured
+    if component.tiers is not None and component.tiers.mode == "each":
+        place, earned = _at(component, curve, Ratios.of(measured), side)
+        return _Base(earned, np.zeros_like(none), curve.named(place), none)
+    place, earned = _at(component, curve, Ratios.of(lines.after), side)
+    tier_after = curve.named(place)
+    if component.tiers is not None and _is_followed(component, lines):
+        # Line by line, what F was before a line is what it was after the line above.
+        fresh = lines.fresh
+        first = _Side(lines.quota[fresh], None, None, None if outcome is None else outcome[fresh])
+        place, began = _at(component, curve, Ratios.of(lines.before[fresh]), first)
+        tier_before = _shifted(tier_after, fresh, curve.named(place))
+        before = Ratios(_shifted(earned.top, fresh, began.top), earned.bottom)
     else:
-        waiting = np.zeros_like(none)
-    return Rated(earning, divisor, tier_before, tier_after, band, waiting)
+        quota = lines.quota if lines.quota_before is None else lines.quota_before
+        earlier = _Side(
+            quota,
+            lines.incentive if lines.incentive_before is None else lines.incentive_before,
+            lines.column if lines.column_before is None else lines.column_before,
+            outcome if lines.quota_before is None else _outcomes(component, quota),
+        )
+        place, before = _at(component, curve, Ratios.of(lines.before), earlier)
+        before = Ratios(np.where(lines.position == 1, 0, before.top), before.bottom)
+        tier_before = curve.named(place)
+    if component.tiers is not None and component.tiers.attribution == "proportional":
+        return _Base(_proportional(component, curve, measured, lines, side), tier_before, tier_after, none)
+    return _Base(earned.subtract(before), tier_before, tier_after, none)
 
 
-def whole_numbers(ratios: list[Fraction]) -> tuple[list[int], int]:
-    """The ratios as whole numbers over their least common denominator."""
-    bottom = lcm(*(ratio.denominator for ratio in ratios))
-    return [ratio.numerator * (bottom // ratio.denominator) for ratio in ratios], bottom
+def _is_followed(component: Component, lines: Stretch) -> bool:
+    """Whether each line begins on the curve on which the line above ends."""
+    assert component.tiers is not None
+    changing = (lines.quota_before, lines.incentive_before, lines.column, lines.column_before, lines.plain)
+    return component.tiers.pays != "times" and all(each is None for each in changing)
 
 
-def largest_of(numbers: list[int]) -> int:
-    return max((abs(number) for number in numbers), default=0)
+def _at(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Ints, Ratios]:
+    """The segment that holds each x, and F(x)."""
+    x, scale = _input(component, curve, x, side)
+    place = _place(curve, x, scale, side.outcome)
+    paid = curve.pay(place, x, scale, side.column)
+    if component.below_zero == "no_pay" and component.tiers is not None:
+        paid = Ratios(np.where((x.top < 0) & _by_quota(side.outcome, x.top.size), 0, paid.top), paid.bottom)
+    weight = _weight(component, side)
+    return place, paid if weight is None else paid.multiply(weight)
+
+
+def _input(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Ratios, Whole]:
+    """x as F takes it, limited and in full points, and the scale of the bounds: 0 where no quota counts."""
+    x = _below_limit(component, x, side)
+    if not curve.by_quota:
+        scale: Whole = np.ones(1, dtype=np.int64)
+        return curve.cut(x, scale), scale
+    scale = np.maximum(side.quota, 0)
+    if side.outcome is None:
+        return curve.cut(x, scale), scale
+    flat = side.outcome != BY_QUOTA
+    return x if curve.full_points is None else choose(flat, x, curve.cut(x, scale)), np.where(flat, 0, scale)
+
+
+def _below_limit(component: Component, x: Ratios, side: _Side) -> Ratios:
+    """The part of x up to the limit of attainment, where the quota counts."""
+    limit = component.limit_attainment
+    if limit is None:
+        return x
+    quota = np.maximum(side.quota, 0)
+    below = largest(x.bottom)
+    most = max(largest(x.top), below) * limit.denominator + largest(quota) * limit.numerator * below
+    mine, room = wide(x.top, most) * limit.denominator, wide(quota, most) * limit.numerator * x.bottom
+    kept = np.where((mine > room) & _by_quota(side.outcome, quota.size), room, mine)
+    return Ratios(kept, wide(x.bottom, most) * limit.denominator)
+
+
+def _place(curve: Curve, x: Ratios, scale: Whole, outcome: Ints | None) -> Ints:
+    place = curve.place(x, scale)
+    if outcome is not None:
+        flat = outcome != BY_QUOTA
+        place[flat] = curve.flat(outcome[flat] == HIGHEST)
+    return place
+
+
+def _proportional(component: Component, curve: Curve, measured: Ints, lines: Stretch, side: _Side) -> Ratios:
+    """Each line's own amount at the rate of the tier that holds the final total."""
+    own = Ratios.of(measured)
+    if component.limit_attainment is not None:
+        ends = [_below_limit(component, Ratios.of(each), side) for each in (lines.after, lines.before)]
+        own = ends[0].subtract(ends[1])
+    total, scale = _input(component, curve, Ratios.of(lines.total), side)
+    earning = own.multiply(curve.slope(_place(curve, total, scale, side.outcome), side.column))
+    if component.below_zero == "no_pay":
+        unpaid = (lines.total < 0) & _by_quota(side.outcome, lines.total.size)
+        earning = Ratios(np.where(unpaid, 0, earning.top), earning.bottom)
+    weight = _weight(component, side)
+    return earning if weight is None else earning.multiply(weight)
+
+
+def _curve(component: Component, plain: bool) -> Curve:
+    if component.tiers is not None:
+        return of_tiers(component.tiers, plain, component.measure.unit)
+    assert component.curve is not None
+    return of_points(component.curve, component.measure.unit)
+
+
+def _weight(component: Component, side: _Side) -> Ratios | None:
+    """What turns F into money: the incentive where it is paid as a share or multiple of that, over the quota where F is
+    in attainment. 0 where one of them is not there."""
+    if component.tiers is not None:
+        shares = divides = component.tiers.pays == "times"
+    else:
+        assert component.curve is not None
+        shares, divides = component.curve.pays == "share", component.curve.axis == "attainment"
+    if not shares and not divides:
+        return None
+    top = bottom = np.ones(1, dtype=np.int64)
+    if shares:
+        assert side.incentive is not None
+        top = np.where(side.incentive == MISSING_MONEY, 0, side.incentive)
+    if divides:
+        counts = side.quota > 0
+        top, bottom = np.where(counts, top, 0), np.where(counts, side.quota, 1)
+    return Ratios(top, bottom)
 
 
 def _outcomes(component: Component, quota: Ints) -> Ints | None:
     """For each line how it is rated, None where all are rated by their quota."""
-    if component.quota is None:
+    if component.missing_quota is None and component.zero_quota is None:
         return None
     missing, zero = quota == MISSING_MONEY, quota == 0
     if not missing.any() and not zero.any():
@@ -110,6 +320,19 @@ def _outcomes(component: Component, quota: Ints) -> Ints | None:
     return outcome
 
 
+def _by_quota(outcome: Ints | None, rows: int) -> Mask:
+    """Where the tiers of the quota apply: a tier that applies to everything applies below zero too."""
+    return np.ones(rows, dtype=bool) if outcome is None else outcome == BY_QUOTA
+
+
+def _shifted(afters: Whole, fresh: Ints, at_fresh: Whole) -> Whole:
+    """What a function of the running total gives at `before`, from what it gives at `after`."""
+    befores = np.empty_like(afters, dtype=object if at_fresh.dtype == object else None)
+    befores[1:] = afters[:-1]
+    befores[fresh] = at_fresh
+    return befores
+
+
 def _bands(accelerator: Accelerator, size: Ints) -> Ints:
     starts = np.array([band.start for band in accelerator.bands], dtype=np.int64)
     side: Literal["left", "right"] = "right" if accelerator.boundary == "above" else "left"
@@ -118,7 +341,7 @@ def _bands(accelerator: Accelerator, size: Ints) -> Ints:
     return np.maximum(found, 0)
 
 
-def _bonus(bonus: Bonus, lines: Stretch, outcome: Ints | None) -> Whole:
+def _bonus(component: Component, bonus: Bonus, lines: Stretch, outcome: Ints | None) -> Whole:
     if bonus.per == "credit":
         signs = np.sign(lines.amount)
         if bonus.min_deal is not None:
@@ -126,85 +349,76 @@ def _bonus(bonus: Bonus, lines: Stretch, outcome: Ints | None) -> Whole:
         earning: Whole = signs * bonus.amount
         return earning
     assert bonus.at is not None and bonus.boundary is not None
-    reached_after = _reached(bonus.at, bonus.boundary, lines.after, lines.quota)
-    reached_before = _reached(bonus.at, bonus.boundary, lines.before, lines.quota)
-    if outcome is not None:
-        flat = outcome != BY_QUOTA
-        reached_after[flat] = outcome[flat] == HIGHEST
-        reached_before[flat] = reached_after[flat] & (lines.position[flat] > 1)
-    return (reached_after.astype(np.int64) - reached_before) * bonus.amount
+    if lines.value is not None:
+        value = lines.value.multiply(Ratios.constant(per_unit_of(component.measure.unit)))
+        reached = _reached(bonus.at, bonus.boundary, value, lines.quota, outcome)
+        return reached.astype(np.int64) * bonus.amount
+    quota_before = lines.quota if lines.quota_before is None else lines.quota_before
+    outcome_before = outcome if lines.quota_before is None else _outcomes(component, quota_before)
+    after = _reached(bonus.at, bonus.boundary, Ratios.of(lines.after), lines.quota, outcome)
+    before = _reached(bonus.at, bonus.boundary, Ratios.of(lines.before), quota_before, outcome_before)
+    before &= lines.position > 1
+    return (after.astype(np.int64) - before) * bonus.amount
 
 
-def _reached(at: Fraction, boundary: Boundary, total: Ints, quota: Ints) -> Mask:
-    top, bottom = at.numerator, at.denominator
-    quota = np.maximum(quota, 0)
-    left = wide(total, largest(total) * bottom) * bottom
-    right = wide(quota, largest(quota) * top) * top
-    reached: Mask = (left >= right) if boundary == "above" else (left > right)
-    return reached
+def _reached(at: Fraction, boundary: Boundary, total: Ratios, quota: Ints, outcome: Ints | None) -> Mask:
+    sides = total.compare(Ratios.of(np.maximum(quota, 0)).multiply(Ratios.constant(at)))
+    reached: Mask = (sides >= 0) if boundary == "above" else (sides > 0)
+    return reached if outcome is None else np.where(outcome == BY_QUOTA, reached, outcome == HIGHEST)
 
 
-class _Curve:
-    """The tiers of a commission as whole numbers."""
-
-    def __init__(self, tiers: Tiers, no_pay_below_zero: bool) -> None:
-        self.tiers = tiers
-        self.no_pay_below_zero = no_pay_below_zero
-        self.bounds, self.bound_unit = whole_numbers([tier.start for tier in tiers.rates])
-        self.rates, self.rate_unit = whole_numbers([tier.rate for tier in tiers.rates])
-        # A marginal curve adds up slices whose ends are multiples of 1 / bound_unit, a retroactive one none.
-        self.divisor = self.rate_unit * (self.bound_unit if tiers.mode == "marginal" else 1)
-
-    def rate(self, lines: Stretch, outcome: Ints | None) -> tuple[Whole, int, Ints, Ints]:
-        """Exact earnings, their divisor, and the tiers that hold `before` and `after`."""
-        totals, quota = (lines.after, lines.before, lines.total), np.maximum(lines.quota, 0)
-        # Everything below is at most a total or bound, times the steps between rates; twice, for a difference.
-        most = max(*(largest(total) for total in totals), 1) * self.bound_unit + largest(quota) * self.bounds[-1]
-        steps = sum(abs(b - a) for a, b in zip([0, *self.rates], self.rates, strict=False))
-        bound = 2 * most * max(steps, largest_of(self.rates), 1)
-        after, before, total = (wide(each, bound) for each in totals)
-        quota = wide(quota, bound)
-        fresh = lines.fresh
-        fresh_outcome = None if outcome is None else outcome[fresh]
-        tier_after, earned_after = self.at(after, quota, outcome)
-        tier_fresh, earned_fresh = self.at(before[fresh], quota[fresh], fresh_outcome)
-        tier_before = lines.befores(tier_after, tier_fresh)
-        if self.tiers.attribution == "proportional":
-            share = self._rate_of(self.at(total, quota, outcome)[0], total.dtype)
-            if self.no_pay_below_zero:
-                share = np.where((total < 0) & _by_quota(outcome, total.size), 0, share)
-            earning = wide(lines.amount, bound) * share
-        else:
-            earning = earned_after - lines.befores(earned_after, earned_fresh)
-        return earning, self.divisor, tier_before, tier_after
-
-    def at(self, total: Whole, quota: Whole, outcome: Ints | None) -> tuple[Ints, Whole]:
-        """The tier that holds each running total, and what the curve pays there (times the divisor)."""
-        above = self.tiers.boundary == "above"
-        marginal = self.tiers.mode == "marginal"
-        tier = np.zeros(total.size, dtype=np.int64)
-        point = total * self.bound_unit
-        paid = point * self.rates[0]
-        for place in range(1, len(self.rates)):
-            beyond = point - quota * self.bounds[place]
-            tier += (beyond >= 0) if above else (beyond > 0)
-            if marginal:
-                paid += np.maximum(beyond, 0) * (self.rates[place] - self.rates[place - 1])
-        if outcome is not None:
-            flat = outcome != BY_QUOTA
-            tier[flat] = np.where(outcome[flat] == HIGHEST, len(self.rates) - 1, 0)
-        if not marginal:
-            paid = total * self._rate_of(tier, total.dtype)
-        elif outcome is not None:
-            paid[flat] = point[flat] * self._rate_of(tier[flat], total.dtype)
-        if self.no_pay_below_zero:
-            paid = np.where((total < 0) & _by_quota(outcome, total.size), 0, paid)
-        return tier, paid
-
-    def _rate_of(self, tier: Ints, kind: np.dtype[np.generic]) -> Whole:
-        return np.array(self.rates, dtype=kind)[tier]
+def _measured(component: Component, lines: Stretch) -> Ratios:
+    """The measure amount m in whole units, or minor units of money; of a period its value."""
+    if lines.value is not None:
+        return lines.value
+    return Ratios.of(lines.amount if lines.measured is None else lines.measured, per_unit_of(component.measure.unit))
 
 
-def _by_quota(outcome: Ints | None, rows: int) -> Mask:
-    """Where the tiers of the quota apply: a tier that applies to everything applies below zero too."""
-    return np.ones(rows, dtype=bool) if outcome is None else outcome == BY_QUOTA
+def _by_cell(component: Component, table: Table, cell: Ints, lines: Stretch) -> Ratios:
+    """What a rate table pays."""
+    numbers, bottom = whole_numbers([*table.cells, Fraction(0)])
+    # NO_CELL picks the last, which pays nothing.
+    paid = Ratios.of(column_of_numbers(numbers)[cell], bottom)
+    measured = _measured(component, lines)
+    return paid.multiply(measured if table.pays == "rate" else Ratios.of(np.sign(measured.top)))
+
+
+def _modified(component: Component, lines: Stretch) -> Ratios:
+    """The factors of all modifiers together."""
+    assert component.modifiers is not None
+    read = iter(lines.factors)
+    add = component.modifiers.combine == "add"
+    result = ONE
+    for modifier in component.modifiers.each:
+        factor = next(read) if modifier.read is not None else _factor(modifier, _fields(lines))
+        factor = _plain(factor, lines.plain)
+        result = result.add(factor.subtract(ONE)) if add else result.multiply(factor)
+    return result
+
+
+def _factor(modifier: Modifier, fields: RowFields) -> Ratios:
+    if modifier.table is not None:
+        numbers, bottom = whole_numbers([*modifier.table.cells, Fraction(1)])
+        return Ratios.of(column_of_numbers(numbers)[cells(modifier.table, fields)], bottom)
+    assert modifier.when is not None and modifier.times is not None
+    numbers, bottom = whole_numbers([modifier.times, Fraction(1)])
+    times, one = column_of_numbers(numbers)
+    return Ratios.of(np.where(fields.mask(modifier.when), times, one), bottom)
+
+
+def _plain(factor: Ratios, plain: Mask | None) -> Ratios:
+    """The factor, at most 1 where accelerators are left out."""
+    return factor if plain is None else choose(plain & (factor.top > factor.bottom), ONE, factor)
+
+
+def _limited(earning: Ratios, measured: Ratios, limit: Fraction) -> Ratios:
+    """At most the limit x m for m > 0, at least that for m < 0."""
+    room = measured.multiply(Ratios.constant(limit))
+    sides = earning.compare(room)
+    beyond = ((measured.top > 0) & (sides > 0)) | ((measured.top < 0) & (sides < 0))
+    return choose(beyond, room, earning)
+
+
+def _fields(lines: Stretch) -> RowFields:
+    assert lines.fields is not None, "a component with conditions on the fact is rated credit by credit"
+    return lines.fields
