@@ -73,6 +73,14 @@ class Rated:
     waiting: Ints
     cell: Ints
 
+    def over_one(self) -> tuple[Whole, int]:
+        """The earnings over one denominator for all lines."""
+        if isinstance(self.divisor, int):
+            return self.earning, self.divisor
+        divisor = self.divisor.astype(object)
+        unit = int(np.lcm.reduce(divisor))
+        return self.earning * (unit // divisor), unit
+
 
 @dataclass(frozen=True, slots=True)
 class _Side:

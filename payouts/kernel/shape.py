@@ -18,15 +18,16 @@ def rounded_lines(series: Series, stretches: list[Ints | slice], rated: list[Rat
     exact: Whole = rounded
     unit = 1
     if any(version.plan.round_at == "curve" for version in series.versions):
-        unit = lcm(*(found.divisor for found in rated))
-        scaled = [wide(each.earning, largest(each.earning) * (unit // each.divisor)) for each in rated]
+        shared = [found.over_one() for found in rated]
+        unit = lcm(*(divisor for _, divisor in shared))
+        scaled = [wide(earning, largest(earning) * (unit // divisor)) for earning, divisor in shared]
         if any(each.dtype == object for each in scaled):
             exact = rounded.astype(object)
         else:
             exact = rounded.copy()
-        for found, earning, mine in zip(rated, scaled, stretches, strict=True):
+        for (_, divisor), earning, mine in zip(shared, scaled, stretches, strict=True):
             # A version whose lines are all zero keeps int64, and the factor of another's long decimals may pass it.
-            factor = unit // found.divisor
+            factor = unit // divisor
             exact[mine] = wide(earning, factor) * factor
         sums = running(exact, series.starts, series.group)
     for version, found, mine in zip(series.versions, rated, stretches, strict=True):
