@@ -16,7 +16,7 @@ from payouts.kernel.measure import Series, measure
 from payouts.kernel.order import Version, reading_order
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.rate import Stretch, rate
-from payouts.kernel.release import Triggers, tranches
+from payouts.kernel.release import Due, Triggers, tranches
 from payouts.kernel.shape import capped_lines, rounded_lines
 
 
@@ -58,8 +58,32 @@ class _Work:
         book.rated.clear()
         deal = self.credited.credits.fact[series.row]
         book.earned = capped_lines(series, book.mine, book.rounded, deal, self.credited.when[series.row])
-        book.tranches = tranches(self.batch, series, deal, book.earned, self.triggers, book.mine)
+        book.tranches = tranches(self.batch, self._due(book), self.triggers)
         return book
+
+    def _due(self, book: Book) -> Due:
+        """What of a component is to be released."""
+        series, credited, facts = book.series, self.credited, self.batch.facts
+        assert book.earned is not None
+        fact = credited.credits.fact[series.row]
+        period_end = None
+        if any(entry.on == "period_end" for version in series.versions for entry in version.component.release):
+            period_end = np.empty_like(series.period)
+            for version, mine in zip(series.versions, book.mine, strict=True):
+                period_end[mine] = self.batch.periods[version.component.every][series.period[mine] + 1]
+        held = credited.credits.held
+        return Due(
+            versions=series.versions,
+            stretches=book.mine,
+            earned=book.earned,
+            day=series.day,
+            deal=fact if facts.deal is None else facts.deal[fact],
+            participant=credited.credits.participant[series.row],
+            period_end=period_end,
+            held=None if held is None else held[series.row] == 1,
+            withheld=book.withheld,
+            not_before=book.not_before,
+        )
 
     def _rate(self, book: Book) -> None:
         """Each version's lines by its own curve."""
