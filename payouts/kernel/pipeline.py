@@ -196,7 +196,7 @@ def _joined(kind: Any, tables: list[Any]) -> Any:
                 ]
             )
         elif each.default is not None:
-            columns[each.name] = np.zeros(0, dtype=np.int64)
+            columns[each.name] = np.zeros(0, dtype=np.int8 if each.name == "waiting" else np.int64)
     return kind(**columns)
 
 
