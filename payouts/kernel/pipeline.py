@@ -44,7 +44,7 @@ class _Work:
         self.batch = batch
         world = World(batch.facts, batch.attributes, batch.employment, batch.exchange)
         self.credited = credit(batch.plans, world, batch.teams, batch.reporting, batch.assignments, batch.only)
-        self.quotas = QuotaBook(batch.quotas)
+        self.quotas = QuotaBook(batch, self.credited.people)
         self.triggers = Triggers(batch)
 
     def component(self, versions: tuple[Version, ...]) -> Book | None:
@@ -92,13 +92,8 @@ class _Work:
         for version, mine in zip(series.versions, book.mine, strict=True):
             group = series.group[mine]
             heads = run_starts(group)
-            book.quota[mine] = self.quotas.find(
-                version,
-                self.batch.periods[version.component.every],
-                self.credited.people,
-                series.person[group[heads]],
-                series.period[mine][heads],
-            )[run_numbers(heads, group.size)]
+            quota = self.quotas.quota(version, series.person[group[heads]], series.period[mine][heads])
+            book.quota[mine] = quota[run_numbers(heads, group.size)]
             found = rate(
                 version.component,
                 Stretch(

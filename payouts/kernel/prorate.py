@@ -1,20 +1,25 @@
-"""Which part of a period somebody is on a plan: number 26 of docs/plan-language.md. See docs/algorithms/proration.md."""
+"""Which part of a period somebody is on a plan: number 26 of docs/plan-language.md."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from comp.core.spans import calendar_days, full_months, whole_months, working_days
-from crediting.kernel.exact import Whole, run_starts
+from crediting.kernel.conditions import Mask
+from crediting.kernel.exact import run_starts
 from crediting.kernel.people import Places
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import FAR_DAY, Batch, Ints
+from payouts.kernel.reads import taken
 from plans.rules.compiled import Proration, Ramp
 
 _NONE = np.zeros(0, dtype=np.int64)
+#: What holds a person on a day.
+_ASSIGNED, _EMPLOYED, _AWAY = range(3)
 #: How many days of [start, end) count.
 Count = Callable[[Ints, Ints], Ints]
 
@@ -67,46 +72,43 @@ class Presence:
     def window(self, plan: str, version: int, person: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
         """The days of each period [start, end) on which a version of the plan is the person's: those assigned to it,
         from the period's first day where no other version was before it, to its last where none is after it."""
-        first, behind = end.copy(), start.copy()
-        own_start, own_end, others = np.full_like(start, FAR_DAY), np.full_like(end, -FAR_DAY), []
-        for place in range(len(self._batch.plans)):
-            if self._batch.plans[place].key != plan:
+        first, behind = end, start
+        others: list[tuple[Ints, Mask]] = []
+        for place, each in enumerate(self._batch.plans):
+            if each.key != plan:
                 continue
-            spans = self._spans(self._batch.assignments.plan == place)
+            spans = self._sweep(np.flatnonzero(self._batch.assignments.plan == place), False, False)
             for turn in range(spans.most):
-                a, b = spans.at(person, turn)
-                within = (a < end) & (b > start) & (b > a)
+                begins, ends = spans.at(person, turn)
+                within = (begins < end) & (ends > start)
                 if place == version:
-                    own_start[within] = np.minimum(own_start, a)[within]
-                    own_end[within] = np.maximum(own_end, b)[within]
+                    first = np.where(within, np.minimum(first, np.maximum(begins, start)), first)
+                    behind = np.where(within, np.maximum(behind, np.minimum(ends, end)), behind)
                 else:
-                    others.append((a, within))
-        first, behind = np.maximum(own_start, start), np.minimum(own_end, end)
-        earlier, later = np.zeros(start.size, dtype=bool), np.zeros(start.size, dtype=bool)
-        for a, within in others:
-            earlier |= within & (a < own_start)
-            later |= within & (a >= own_start)
-        first, behind = np.where(earlier, first, start), np.where(later, behind, end)
+                    others.append((begins, within))
+        before, after = np.zeros(start.size, dtype=bool), np.zeros(start.size, dtype=bool)
+        for begins, within in others:
+            before |= within & (begins < first)
+            after |= within & (begins >= first)
+        first, behind = np.where(before, first, start), np.where(after, behind, end)
         return first, np.maximum(first, behind)
 
-    def assigned(self, plan: str, person: Ints, start: Ints, end: Ints) -> Ints:
+    def assigned(self, plan: str, person: Ints, start: Ints, end: Ints) -> Mask:
         """Whether each person is assigned to the plan on some day of [start, end)."""
         spans = self._of(plan, employed=False, leave=False)
         found = np.zeros(person.size, dtype=bool)
         for turn in range(spans.most):
             a, b = spans.at(person, turn)
-            found |= (a < end) & (b > start) & (b > a)
+            found |= (a < end) & (b > start)
         return found
 
-    def ramp(self, ramp: Ramp, plan: str, shares: tuple, person: Ints, start: Ints) -> Ratios:  # type: ignore[type-arg]
+    def ramp(self, ramp: Ramp, shares: tuple[Fraction, ...], plan: str, person: Ints, start: Ints) -> Ratios:
         """The percentage of each person in a period that begins on `start`; whole where nobody says when it began."""
         begun = self._begun(ramp, plan)[person]
         known = begun < FAR_DAY
         place = whole_months(np.where(known, np.minimum(begun, start), start), start)
         place = np.where(known, np.minimum(place, len(shares)), len(shares))
-        bottoms = [share.denominator for share in (*shares, 1)]
-        tops = [share.numerator for share in (*shares, 1)]
-        return Ratios(np.array(tops, dtype=np.int64)[place], np.array(bottoms, dtype=np.int64)[place])
+        return taken(Ratios.read([*shares, Fraction(1)]), place)
 
     def _begun(self, ramp: Ramp, plan: str) -> Ints:
         """The first day employed, or assigned to the plan, by person; FAR_DAY where there is none."""
@@ -165,52 +167,40 @@ class Presence:
             self._stretches[key] = self._sweep(self._on(plan), employed, leave)
         return self._stretches[key]
 
-    def _spans(self, mine: Ints) -> Stretches:
-        return self._sweep(np.flatnonzero(mine), False, False)
-
     def _sweep(self, assigned: Ints, employed: bool, leave: bool) -> Stretches:
-        """Goes through the days on which anything begins or ends, person by person."""
+        """The stretches of days on which a person is assigned, and employed and not on leave where that is asked: by
+        going through the days on which any span of these begins or ends, person by person."""
         assignments, employment = self._batch.assignments, self._batch.employment
-        layers = [
-            (
-                self._places.of(assignments.participant[assigned]),
-                assignments.start[assigned],
-                assignments.end[assigned],
-            )
-        ]
-        needed = 1
-        if employment is not None and (employed or leave):
-            person = self._places.of(employment.participant)
-            work, away = employment.leave == 0, employment.leave == 1
-            if employed:
-                free = np.setdiff1d(np.arange(self._people), person[work])
-                layers.append((person[work], employment.start[work], employment.end[work]))
-                layers.append((free, np.full(free.size, -FAR_DAY), np.full(free.size, FAR_DAY)))
-                needed = 2
-        level: Whole = _NONE
-        owner = np.concatenate([each[0] for each in layers] * 2)
-        day = np.concatenate([each[1] for each in layers] + [each[2] for each in layers])
-        # Spans of one kind may touch or overlap: each kind is counted in digits of its own.
-        sizes = [each[0].size for each in layers]
-        digit = np.repeat([1, 1 << 20, 1 << 20][: len(layers)], sizes)
-        level = np.concatenate((digit, -digit))
-        if employment is not None and leave and employed:
-            mine = np.flatnonzero(away)
-            owner = np.concatenate((owner, person[mine], person[mine]))
-            day = np.concatenate((day, employment.start[mine], employment.end[mine]))
-            level = np.concatenate((level, np.full(mine.size, 1 << 40), np.full(mine.size, -(1 << 40))))
-        known = owner >= 0
-        owner, day, level = owner[known], day[known], level[known]
+        owner = self._places.of(assignments.participant[assigned])
+        spans = [(_ASSIGNED, owner, assignments.start[assigned], assignments.end[assigned])]
+        employed = employed and employment is not None
+        if employed:
+            assert employment is not None
+            person, work, away = self._places.of(employment.participant), employment.leave == 0, employment.leave == 1
+            spans.append((_EMPLOYED, person[work], employment.start[work], employment.end[work]))
+            # Everybody without employment rows is employed.
+            others = np.setdiff1d(np.arange(self._people), person[work])
+            spans.append((_EMPLOYED, others, np.full(others.size, -FAR_DAY), np.full(others.size, FAR_DAY)))
+            if leave:
+                spans.append((_AWAY, person[away], employment.start[away], employment.end[away]))
+        owner = np.concatenate([each[1] for each in spans] * 2)
+        day = np.concatenate([each[2] for each in spans] + [each[3] for each in spans])
+        rows = owner.size // 2
+        change = np.zeros((2 * rows, 3), dtype=np.int64)
+        kind = np.repeat([each[0] for each in spans], [each[1].size for each in spans])
+        change[np.arange(rows), kind] = 1
+        change[np.arange(rows, 2 * rows), kind] = -1
         order = np.lexsort((day, owner))
+        order = order[owner[order] >= 0]
         owner, day = owner[order], day[order]
-        heads = run_starts(owner, day)
-        settled = np.cumsum(level[order])[np.append(heads[1:], owner.size) - 1] if owner.size else _NONE
-        owner, day = owner[heads], day[heads]
-        active = (settled % (1 << 20) > 0) & (settled < 1 << 40)
-        if needed == 2:
-            active &= (settled >> 20) % (1 << 20) > 0
-        # Everything has ended by a person's last day here, so no stretch runs on into the next person.
-        before = np.append(False, active[:-1]) if active.size else active
+        last = np.append(run_starts(owner, day)[1:], owner.size) - 1 if owner.size else order
+        owner, day, holding = owner[last], day[last], np.cumsum(change[order], axis=0)[last]
+        active = (holding[:, _ASSIGNED] > 0) & (holding[:, _AWAY] == 0)
+        if employed:
+            active &= holding[:, _EMPLOYED] > 0
+        # All spans of a person have ended by the last of these days, so no stretch runs on into the next person.
+        before = np.zeros_like(active)
+        before[1:] = active[:-1]
         begins, ends = active & ~before, ~active & before
         count = np.bincount(owner[begins], minlength=self._people)
         return Stretches(np.cumsum(count) - count, count, day[begins], day[ends])

@@ -1,26 +1,140 @@
-"""Amounts kept by key, by participant and measure period: quotas and target incentives."""
+"""Amounts kept by key, by participant and measure period: quotas and target incentives, ramped and prorated."""
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
-from crediting.kernel.exact import largest
-from payouts.kernel.batch import LARGEST, MISSING_MONEY, Ints, Quotas
+from crediting.kernel.conditions import Mask
+from crediting.kernel.exact import largest, money
+from crediting.kernel.ratios import Ratios
+from payouts.kernel.batch import LARGEST, MILLIONTHS, MISSING_MONEY, Batch, Ints
 from payouts.kernel.errors import AmountOutOfRange, BadQuota
 from payouts.kernel.measure import iso
 from payouts.kernel.order import Version
+from payouts.kernel.prorate import Presence
+from plans.rules.compiled import Every, Unit
+
+#: The periods of some rows: which of a cadence, as places in its bounds.
+_Periods = tuple[Every, Ints]
 
 
 class QuotaBook:
-    """Quotas by key, found by participant and measure period."""
+    """Quotas and incentives of people (places in `people`, ids ascending) for measure periods (places in the batch's
+    periods of the version's `every`). `partial` marks rows whose group is a stretch of one version (number 27): None
+    where none is."""
 
-    def __init__(self, quotas: Quotas) -> None:
-        self._quotas = quotas
+    def __init__(self, batch: Batch, people: Ints) -> None:
+        self._batch = batch
+        self._quotas = batch.quotas
+        self._people = people
+        self.presence = Presence(batch, people)
 
-    def find(self, version: Version, bounds: Ints, people: Ints, person: Ints, period: Ints) -> Ints:
-        """The quota of each person (a place in `people`) for a period, MISSING_MONEY where there is none."""
+    def quota(self, version: Version, person: Ints, period: Ints, partial: Mask | None = None) -> Ints:
+        """The quota of each row, MISSING_MONEY where there is none. Of a year to date that of the periods so far, or of
+        the year."""
+        component = version.component
+        if component.quota is None and component.quota_fixed is None:
+            return np.full(person.size, MISSING_MONEY, dtype=np.int64)
+        return self._to_date(version, "quota", person, period, partial)
+
+    def incentive(self, version: Version, person: Ints, period: Ints, partial: Mask | None = None) -> Ints:
+        """The target incentive of each row, MISSING_MONEY where there is none."""
+        return self._to_date(version, "incentive", person, period, partial)
+
+    def cap(self, version: Version, amount: int, periods: _Periods, person: Ints, partial: Mask | None = None) -> Ints:
+        """An amount that caps a whole period, for each row."""
+        amounts = np.full(person.size, amount, dtype=np.int64)
+        return self._prorated(version, "caps", amounts, periods, person, partial)
+
+    def _to_date(self, version: Version, what: str, person: Ints, period: Ints, partial: Mask | None) -> Ints:
+        measure, every = version.component.measure, version.component.every
+        if measure.window != "year_to_date":
+            return self._amounts(version, what, (every, period), person, partial)
+        bounds, years = self._batch.periods[every], self._batch.periods["year"]
+        year = np.searchsorted(years, bounds[period], side="right") - 1
+        if measure.quota_basis == "year":
+            return self._amounts(version, what, ("year", year), person, partial)
+        first = np.searchsorted(bounds, years[year])
+        total = np.zeros(person.size, dtype=np.int64)
+        for step in range(int((period - first).max(initial=-1)) + 1):
+            rows = np.flatnonzero(first + step <= period)
+            each = first[rows] + step
+            found = self._amounts(
+                version, what, (every, each), person[rows], None if partial is None else partial[rows]
+            )
+            # A period without a day on the plan asks nothing of anybody.
+            absent = (found == MISSING_MONEY) & ~self.presence.assigned(
+                version.plan.key, person[rows], bounds[each], bounds[each + 1]
+            )
+            found[absent] = 0
+            gone = (found == MISSING_MONEY) | (total[rows] == MISSING_MONEY)
+            total[rows] = np.where(gone, MISSING_MONEY, total[rows] + found)
+        known = total != MISSING_MONEY
+        money(total[known], f"A {what} of the year to date")
+        return total
+
+    def _amounts(self, version: Version, what: str, periods: _Periods, person: Ints, partial: Mask | None) -> Ints:
+        """The amounts for these very periods."""
+        component = version.component
+        if what == "incentive":
+            found = self.find(component.incentive, what, periods, person)
+            shares = component.ramp.incentive if component.ramp is not None else ()
+        else:
+            shares = component.ramp.quota if component.ramp is not None else ()
+            if component.quota_fixed is None:
+                found = self.find(component.quota, what, periods, person)
+            else:
+                found = np.full(person.size, _fixed(component.quota_fixed, component.measure.unit), dtype=np.int64)
+                if component.measure.unit not in ("money", "units"):
+                    return found
+        return self._prorated(version, what, found, periods, person, partial, shares)
+
+    def _prorated(
+        self,
+        version: Version,
+        what: str,
+        amounts: Ints,
+        periods: _Periods,
+        person: Ints,
+        partial: Mask | None,
+        ramp: tuple[Fraction, ...] = (),
+    ) -> Ints:
+        """The amounts x the ramp's percentage x the active part of the period, rounded once."""
+        plan, rules, component = version.plan, version.plan.proration, version.component
+        of = rules is not None and what in rules.of
+        if partial is not None and not partial.any():
+            partial = None
+        if not of and not ramp and partial is None:
+            return amounts
+        bounds = self._batch.periods[periods[0]]
+        start, end = bounds[periods[1]], bounds[periods[1] + 1]
+        share = Ratios.constant(1)
+        if ramp:
+            assert component.ramp is not None
+            share = self.presence.ramp(component.ramp, ramp, plan.key, person, start)
+        if rules is not None and (of or partial is not None):
+            window = None
+            if partial is not None:
+                first, behind = self.presence.window(plan.key, version.plan_place, person, start, end)
+                window = np.where(partial, first, start), np.where(partial, behind, end)
+            if of:
+                share = share.multiply(self.presence.share(rules, plan.key, person, start, end, window))
+            elif window is not None:
+                share = share.multiply(self.presence.window_share(rules, start, end, window))
+        known = amounts != MISSING_MONEY
+        exact = Ratios.of(np.where(known, amounts, 0)).multiply(share)
+        whole = 10**plan.minor_digits if component.measure.unit == "money" or what != "quota" else MILLIONTHS
+        step = whole if rules is not None and rules.round == "whole" else 1
+        return np.where(known, money(exact.rounded(plan.round_mode, step), f"A {what}"), MISSING_MONEY)
+
+    def find(self, key: str | None, what: str, periods: _Periods, person: Ints) -> Ints:
+        """What is kept by the key for each person and period, MISSING_MONEY where nothing is. Raises BadQuota for a
+        negative amount, or two of one person."""
+        every, period = periods
+        bounds, people, quotas = self._batch.periods[every], self._people, self._quotas
         found = np.full(person.size, MISSING_MONEY, dtype=np.int64)
-        key, quotas = version.component.quota, self._quotas
         if key not in quotas.key.vocabulary or not people.size:
             return found
         rows = np.flatnonzero(quotas.key.codes == quotas.key.vocabulary.index(key))
@@ -40,15 +154,23 @@ class QuotaBook:
         twin = np.minimum(place + 1, keys.size - 1)
         doubled = met & (twin > place) & (keys[twin] == wanted)
         found[met] = quotas.amount[rows[place[met]]]
-        for wrong, what in ((doubled, "has two quotas"), (met & (found < 0), "has a negative quota")):
+        for wrong, fault in ((doubled, f"has two {what}s"), (met & (found < 0), f"has a negative {what}")):
             if wrong.any():
                 who, when = people[person[wrong][0]], iso(int(bounds[period[wrong][0]]))
                 raise BadQuota(
-                    f"Participant {who} {what} {key!r} for the {version.component.every} from {when}; "
-                    "at most one quota is allowed, of zero or more."
+                    f"Participant {who} {fault} {key!r} for the {every} from {when}; "
+                    f"at most one {what} is allowed, of zero or more."
                 )
         if met.any() and largest(found[met]) > LARGEST:
             raise AmountOutOfRange(
-                f"A quota {key!r} of {largest(found[met])} minor units is out of range; at most {LARGEST}."
+                f"A {what} {key!r} of {largest(found[met])} minor units is out of range; at most {LARGEST}."
             )
         return found
+
+
+def _fixed(value: Fraction, unit: Unit) -> int:
+    """A quota that is the same for all, in minor units or millionths."""
+    scaled = value if unit == "money" else value * MILLIONTHS
+    if scaled.denominator != 1:
+        raise BadQuota(f"A fixed quota of {value} is finer than a millionth; at most 6 decimals are allowed.")
+    return int(scaled)
