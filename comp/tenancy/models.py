@@ -114,6 +114,8 @@ class TenantModel(models.Model):
     """
 
     shows_pay = False
+    #: Rows that others refer to have the (tenant, id) key of a tenant-keyed reference.
+    referred_to = True
 
     tenant = TenantField()
 
@@ -151,10 +153,9 @@ def _add_walls(sender: type[models.Model], **kwargs: Any) -> None:
     if not issubclass(sender, TenantModel) or meta.abstract or meta.proxy:
         return
     table = meta.db_table
-    own: list[Any] = [
-        TenantWall(name=f"{table}_wall"),
-        models.UniqueConstraint(fields=["tenant", "id"], name=f"{table}_key"),
-    ]
+    own: list[Any] = [TenantWall(name=f"{table}_wall")]
+    if sender.referred_to:
+        own.append(models.UniqueConstraint(fields=["tenant", "id"], name=f"{table}_key"))
     for field in meta.local_fields:
         if isinstance(field, TenantForeignKey) and not isinstance(field, LooseForeignKey):
             target = field.remote_field.model

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from payouts.kernel.batch import MISSING_DAY, Ints
 
@@ -19,6 +19,8 @@ NONE = MISSING_DAY
 NULL = f"'{NONE}'::bigint"
 EPOCH = "'1970-01-01'::date"
 CHUNK = 200_000
+#: From so many rows on it pays to try without looking for each whether it stands.
+MANY = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +126,34 @@ def load(table: Table, columns: Columns, rows: Ints) -> None:
         # In the order of the unique key, so that its index grows at one end of each person's part.
         rows = rows[np.lexsort([columns[name][rows] for name in reversed(table.key[:2])])]
     names = table.columns
-    values, params = _values(table, columns, names)
+    alike = _alike(columns, names, rows)
+    values, params = _values(table, columns, names, alike)
     target = ", ".join(map(quoted, names))
     if table.stamped:
         target += f", {quoted(table.stamped)}"
         values.append("now()")
-    key = ", ".join(map(quoted, table.key))
-    changed = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in table.values)
-    with connection.cursor() as cursor, _staged(cursor, f"load_{table.name}", columns, names, rows) as temp:
-        cursor.execute(
+    with connection.cursor() as cursor, _staged(cursor, f"load_{table.name}", columns, names, rows, alike) as temp:
+        insert = (
             f"INSERT INTO {table.name} (tenant_id, {target}) "
             f"SELECT current_setting('app.tenant')::bigint, {', '.join(values)} FROM {temp} t "
-            + (f"ON CONFLICT (tenant_id, {key}) DO UPDATE SET {changed}" if key else ""),
-            params,
         )
+        if not table.key:
+            cursor.execute(insert, params)
+        elif rows.size < MANY or not _inserted(cursor, insert, params):
+            key = ", ".join(map(quoted, table.key))
+            changed = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in table.values)
+            cursor.execute(insert + f"ON CONFLICT (tenant_id, {key}) DO UPDATE SET {changed}", params)
+
+
+def _inserted(cursor: Any, insert: str, params: list[list[str]]) -> bool:
+    """Inserts rows of which none should stand, a third quicker than by looking for each; False, and nothing is
+    inserted, where one does."""
+    try:
+        with transaction.atomic():
+            cursor.execute(insert, params)
+    except IntegrityError:
+        return False
+    return True
 
 
 def change(table: Table, columns: Columns, rows: Ints, ids: Ints) -> None:
@@ -147,31 +163,57 @@ def change(table: Table, columns: Columns, rows: Ints, ids: Ints) -> None:
     names = ("id", *table.values)
     every = {**columns, "id": np.zeros(rows.max() + 1, dtype=np.int64)}
     every["id"][rows] = ids
-    values, params = _values(table, columns, table.values)
+    alike = _alike(every, table.values, rows)
+    values, params = _values(table, columns, table.values, alike)
     changed = ", ".join(f"{quoted(name)} = {value}" for name, value in zip(table.values, values, strict=True))
-    with connection.cursor() as cursor, _staged(cursor, f"change_{table.name}", every, names, rows) as temp:
+    with connection.cursor() as cursor, _staged(cursor, f"change_{table.name}", every, names, rows, alike) as temp:
         cursor.execute(f"UPDATE {table.name} s SET {changed} FROM {temp} t WHERE s.id = t.id", params)
 
 
 @contextmanager
-def _staged(cursor: Any, temp: str, columns: Columns, names: Sequence[str], rows: Ints) -> Iterator[str]:
+def _staged(
+    cursor: Any, temp: str, columns: Columns, names: Sequence[str], rows: Ints, alike: Mapping[str, int]
+) -> Iterator[str]:
     """The rows in a temporary table of plain bigints: COPY into a walled table is refused by PostgreSQL. Texts travel
-    as codes and days as numbers."""
+    as codes and days as numbers; columns that are alike in all rows do not travel."""
     fields = ", ".join(f"{quoted(name)} bigint" for name in names)
     temp = quoted(temp)
     cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {temp} ({fields}) ON COMMIT DELETE ROWS")
+    sent = [name for name in names if name not in alike] or names[:1]
+    copy = f"COPY {temp} ({', '.join(map(quoted, sent))}) FROM STDIN (FORMAT binary)"
     for start in range(0, rows.size, CHUNK):
-        part = rows[start : start + CHUNK]
-        cursor.cursor.copy_expert(f"COPY {temp} FROM STDIN (FORMAT binary)", _binary(columns, names, part))
+        cursor.cursor.copy_expert(copy, _binary(columns, sent, rows[start : start + CHUNK]))
     yield temp
     cursor.execute(f"DELETE FROM {temp}" if rows.size < CHUNK else f"TRUNCATE {temp}")
 
 
-def _values(table: Table, columns: Columns, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """SQL of each column as the table wants it, out of the temporary table `t`; and the words that it picks from."""
+def _numbers(column: Any) -> Ints:
+    """A column as it travels: texts by their codes."""
+    numbers: Ints = column.codes if isinstance(column, Words) else column
+    return numbers
+
+
+def _alike(columns: Columns, names: Sequence[str], rows: Ints) -> dict[str, int]:
+    """Columns that hold one number in all of these rows, and which."""
+    found = {}
+    for name in names:
+        numbers = _numbers(columns[name])
+        first = numbers[rows[0]]
+        if (numbers[rows] == first).all():
+            found[name] = int(first)
+    return found
+
+
+def _values(
+    table: Table, columns: Columns, names: Sequence[str], alike: Mapping[str, int]
+) -> tuple[list[str], list[list[str]]]:
+    """SQL of each column as the table wants it, out of the temporary table `t` or `alike`; and the words that it picks
+    from."""
     values, params = [], []
     for name in names:
         column, value = columns[name], f"t.{quoted(name)}"
+        if name in alike:
+            value = f"'{alike[name]}'::bigint"
         if name in table.nullable:
             value = f"nullif({value}, {NULL})"
         if name in table.words:
@@ -188,9 +230,8 @@ def _binary(columns: Columns, names: Sequence[str], rows: Ints) -> io.BytesIO:
     block = np.empty(rows.size, dtype=_layout(names))
     block["fields"] = len(names)
     for i, name in enumerate(names):
-        column = columns[name]
         block[f"l{i}"] = 8
-        block[f"v{i}"] = (column.codes if isinstance(column, Words) else column)[rows]
+        block[f"v{i}"] = _numbers(columns[name])[rows]
     return io.BytesIO(_HEAD + block.tobytes() + _END)
 
 

@@ -37,7 +37,7 @@ from payouts.selectors_batches import (
 )
 from payouts.services import ledger
 from payouts.services.payables import payables_refresh
-from payouts.services.scopes import LOCK, lock
+from payouts.services.scopes import figures_lock, lock
 
 State = Batch.State
 #: How long a submission waits for work that is on its way.
@@ -318,7 +318,7 @@ def _everyone() -> Any:
 
 def _one_writer() -> None:
     """No recompute runs while payables become lines, or lines come free."""
-    if not lock(LOCK, current_tenant_id(), wait_ms=20_000):
+    if not figures_lock(wait_ms=20_000):
         raise BatchError("The figures are being recalculated and may move. Try again in a minute.")
 
 

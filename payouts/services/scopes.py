@@ -9,17 +9,20 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from comp.core.days import DayError, day_number, parse_day
 from comp.outbox.failures import PASSING
 from comp.outbox.services import ring
 from comp.people.models import Participant, ReportingLine
-from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
+from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
 from crediting.models import Deal, DealRevision
 from payouts.frames.read import YEARS, Days, credit_date_fields, credit_days, read_versions
 from payouts.models import Cause, ChangedScope
@@ -28,8 +31,12 @@ from plans.models import PlanAssignment, PlanVersion
 
 log = logging.getLogger(__name__)
 
-#: First key of the advisory lock that lets one writer of a tenant's figures in; batches take it too.
-LOCK = 7003
+#: First keys of the advisory locks that let one writer in to the figures of the tenant's people with even ids, and of
+#: those with odd ids. Batches take both, in this order.
+LOCKS = (7003, 7004)
+EVERYBODY = (0, 1)
+#: From so many people on whose whole time is redone, a second connection writes the half of them at the same time.
+SHARED_FROM = 20
 #: How many changed scopes one transaction redoes.
 CLAIM = 2000
 FOREVER = date(2100, 1, 1)
@@ -49,23 +56,62 @@ def lock(key: int, tenant_id: int, *, wait_ms: int) -> bool:
         return False
 
 
+def figures_lock(*, wait_ms: int, halves: Sequence[int] = EVERYBODY) -> bool:
+    """Holds off other writers of the figures of everybody, or of one half of the people, until the transaction ends;
+    False when one of them keeps its lock longer than `wait_ms`."""
+    return all(lock(LOCKS[half], current_tenant_id(), wait_ms=wait_ms) for half in halves)
+
+
 def scopes_recompute(tenant_id: int) -> int:
     """Redoes what changed: claims scopes, writes the differences and takes the scopes away, in one transaction: a
-    worker killed at any line leaves everything as it was. Returns how many scopes it redid; 0 when none wait."""
-    with tenant_scope(tenant_id, actor=Actor.task("recompute"), pay=Pay.everyone()):
-        due = ChangedScope.objects.filter(due_at__lte=timezone.now())
-        if not due.exists():
-            return 0
-        if not lock(LOCK, tenant_id, wait_ms=200):
-            return 0  # whoever is at it looks again when done, or rings; this worker is free for other tenants
-        claimed = list(due.select_related("cause").order_by("id")[:CLAIM])
-        if not claimed:
-            return 0
-        days = credit_days() if any(scope.to_day == FOREVER for scope in claimed) else None
-        failed = _redo_all(claimed, days)
-        ChangedScope.objects.filter(id__in=[s.pk for s in claimed if s.participant_id not in failed]).delete()
-        _set_aside(claimed, failed)
-        return len(claimed)
+    worker killed at any line leaves everything as it was. Where the whole time of many people is redone, two
+    connections do so for half of the people each: PostgreSQL writes the rows of one with one core. Returns how many
+    scopes it redid; 0 when none wait."""
+    inside = connection.in_atomic_block  # another connection would not see what stands in an open transaction
+    with _scope(tenant_id):
+        due = _due(EVERYBODY)
+        long = due.filter(to_day=FOREVER).values("participant_id").distinct()[:SHARED_FROM]
+        if inside or len(long) < SHARED_FROM:
+            return _redo_due(EVERYBODY) if due.exists() else 0
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="recompute") as hand:
+        other = hand.submit(_redo_beside, tenant_id)
+        with _scope(tenant_id):
+            done = _redo_due((0,))
+        return done + other.result()
+
+
+def _redo_beside(tenant_id: int) -> int:
+    """The half of the people that this thread's own connection redoes."""
+    try:
+        with _scope(tenant_id):
+            return _redo_due((1,))
+    finally:
+        connection.close()
+
+
+def _scope(tenant_id: int) -> AbstractContextManager[Scope]:
+    return tenant_scope(tenant_id, actor=Actor.task("recompute"), pay=Pay.everyone())
+
+
+def _due(halves: Sequence[int]) -> QuerySet[ChangedScope]:
+    """The scopes that wait, of everybody or of one half of the people."""
+    due = ChangedScope.objects.filter(due_at__lte=timezone.now())
+    if halves == EVERYBODY:
+        return due
+    return due.annotate(half=F("participant_id") % len(LOCKS)).filter(half__in=halves)
+
+
+def _redo_due(halves: Sequence[int]) -> int:
+    if not figures_lock(wait_ms=200, halves=halves):
+        return 0  # whoever is at it looks again when done, or rings; this worker is free for other tenants
+    claimed = list(_due(halves).select_related("cause").order_by("id")[:CLAIM])
+    if not claimed:
+        return 0
+    days = credit_days() if any(scope.to_day == FOREVER for scope in claimed) else None
+    failed = _redo_all(claimed, days)
+    ChangedScope.objects.filter(id__in=[s.pk for s in claimed if s.participant_id not in failed]).delete()
+    _set_aside(claimed, failed)
+    return len(claimed)
 
 
 def _redo_all(claimed: Sequence[ChangedScope], days: Days | None) -> dict[int, str]:
@@ -162,7 +208,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
             )
         )
         for person, day in found:
-            _scope(causes[-1], person, day, day + timedelta(days=1))
+            _mark(causes[-1], person, day, day + timedelta(days=1))
     _save(causes)
 
 
@@ -195,7 +241,7 @@ def on_plan_published(payload: dict[str, Any]) -> None:
         actor=str(version.published_by or ""),
     )
     for person in people.values_list("participant_id", flat=True).distinct():
-        _scope(cause, person, start, end)
+        _mark(cause, person, start, end)
     _save([cause])
 
 
@@ -212,7 +258,7 @@ def on_people_changed(payload: dict[str, Any]) -> None:
     start, end = parse_day(payload["from"]), _day(payload["to"])
     cause = Cause(kind=Cause.Kind.PEOPLE, label=payload["label"][:300])
     for person in sorted(_Lines().ever(payload["participants"])):
-        _scope(cause, person, start, end)
+        _mark(cause, person, start, end)
     _save([cause])
 
 
@@ -224,14 +270,14 @@ def scopes_everything(*, label: str) -> int:
     cause = Cause(kind=Cause.Kind.JOB, label=label)
     people = list(Participant.objects.values_list("id", flat=True))
     for person in people:
-        _scope(cause, person, days[0], FOREVER)
+        _mark(cause, person, days[0], FOREVER)
     _save([cause])
     return len(people)
 
 
 def _one_person(kind: str, payload: dict[str, Any]) -> None:
     cause = Cause(kind=kind, label=payload["label"][:300])
-    _scope(cause, payload["participant"], parse_day(payload["from"]), _day(payload["to"]))
+    _mark(cause, payload["participant"], parse_day(payload["from"]), _day(payload["to"]))
     _save([cause])
 
 
@@ -239,7 +285,7 @@ def _day(text: str | None) -> date:
     return parse_day(text) if text else FOREVER
 
 
-def _scope(cause: Cause, participant_id: int, from_day: date, to_day: date) -> None:
+def _mark(cause: Cause, participant_id: int, from_day: date, to_day: date) -> None:
     pending: list[ChangedScope] = cause.__dict__.setdefault("pending", [])
     pending.append(ChangedScope(participant_id=participant_id, from_day=from_day, to_day=to_day))
 
