@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from comp.core.spans import whole_months
-from crediting.kernel.columns import LARGEST, MILLIONTHS, MISSING_DAY, MISSING_MONEY, Facts, Ints, Text
-from crediting.kernel.errors import AmountOutOfRange, ColumnAbsent
-from crediting.kernel.exact import Whole, largest
+from crediting.kernel.columns import LARGEST, MILLIONTHS, MISSING_DAY, MISSING_MONEY, Ints, Text
+from crediting.kernel.errors import AmountOutOfRange
+from crediting.kernel.exact import FITS, Whole, largest
 from crediting.kernel.ratios import Mask, Ratios, choose
 from plans.rules.expressions import Computed
 from plans.rules.fields import FieldType
@@ -37,32 +37,17 @@ from plans.rules.syntax import (
     Word,
 )
 
-#: A column as `Facts` holds it: money, dates and numbers int64, booleans int8.
+#: Money, dates and numbers int64, booleans int8.
 Column = Ints | npt.NDArray[np.int8] | Text
-_HELD: Mapping[FieldType, str] = {
-    "text": "text",
-    "money": "money",
-    "date": "dates",
-    "number": "numbers",
-    "boolean": "booleans",
-}
 
 
 class Columns(Protocol):
-    """What holds fields in columns by their type, as `Facts` does."""
+    """Fields beside some rows, as `crediting.kernel.fields.FactRows` gives them: money int64 minor units and numbers
+    int64 millionths (`MISSING_MONEY` where missing), dates int64 (`MISSING_DAY`), texts `Text`, booleans int8 (-1)."""
 
     @property
-    def id(self) -> Ints: ...
-    @property
-    def text(self) -> Mapping[str, Text]: ...
-    @property
-    def money(self) -> Mapping[str, Ints]: ...
-    @property
-    def dates(self) -> Mapping[str, Ints]: ...
-    @property
-    def numbers(self) -> Mapping[str, npt.NDArray[Any]]: ...
-    @property
-    def booleans(self) -> Mapping[str, npt.NDArray[np.int8]]: ...
+    def size(self) -> int: ...
+    def column(self, field: str, kind: FieldType) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,23 +60,11 @@ class _Value:
 _PRESENT: Mask = np.zeros(1, dtype=bool)
 
 
-def with_computed(facts: Facts, computed: Sequence[Computed], minor_digits: int) -> Facts:
-    """The facts with a column more for each of a plan's computed fields, which come in an order in which what is needed
-    stands first. Other plans may mean something else by the same names."""
-    for field in computed:
-        held = _HELD[field.type]
-        columns: dict[str, Any] = {**getattr(facts, held), field.name: evaluate(field, facts, minor_digits)}
-        changed: dict[str, Any] = {held: columns}
-        facts = replace(facts, **changed)
-    return facts
-
-
 def evaluate(computed: Computed, columns: Columns, minor_digits: int) -> Column:
-    """The column of a computed field: money in minor units and numbers in millionths, `MISSING_MONEY` where missing;
-    dates, texts and booleans as `Facts` holds them. Raises `AmountOutOfRange` where a result passes LARGEST, and
-    `ColumnAbsent` where a field that is read has no column."""
+    """The column of a computed field, in the form of those that it reads. Raises `AmountOutOfRange` where a result
+    passes LARGEST minor units or millionths."""
     value = _Evaluation(columns, dict(computed.reads), minor_digits).value(computed.expression)
-    whole = np.where(np.broadcast_to(value.missing, columns.id.size), 0, _rounded(computed, value.ratios))
+    whole = np.where(np.broadcast_to(value.missing, columns.size), 0, _rounded(computed, value.ratios))
     if computed.type == "text":
         return Text(np.where(value.missing, -1, whole).astype(np.int32), value.vocabulary)
     if computed.type == "boolean":
@@ -131,7 +104,8 @@ class _Evaluation:
         match node:
             case Field(name):
                 if name not in self._fields:
-                    self._fields[name] = _read(self._columns, name, self._types[name])
+                    kind = self._types[name]
+                    self._fields[name] = _read(self._columns.column(name, kind), name, kind)
                 return self._fields[name]
             case Number(value):
                 return _Value(Ratios.constant(value), _PRESENT)
@@ -159,22 +133,14 @@ class _Evaluation:
                 return _call(function, [self.value(part) for part in parts])
 
 
-def _read(columns: Columns, name: str, kind: FieldType) -> _Value:
-    held = getattr(columns, _HELD[kind])
-    if name not in held:
-        raise ColumnAbsent(
-            f"A computed field reads the {kind} field {name!r}; there are {', '.join(held) or 'none of the kind'}."
-        )
-    column = held[name]
+def _read(column: Any, name: str, kind: FieldType) -> _Value:
     if isinstance(column, Text):
         missing = column.codes < 0
         return _Value(Ratios.of(np.where(missing, 0, column.codes.astype(np.int64))), missing, column.vocabulary)
-    if column.dtype == object:
-        # Fractions come from case files and small batches; this is the one place that takes them one by one.
-        missing = np.array([value is None for value in column], dtype=bool)
-        return _Value(Ratios.read([value or 0 for value in column]), missing)
     missing = column < 0 if kind == "boolean" else column == (MISSING_DAY if kind == "date" else MISSING_MONEY)
     whole = np.where(missing, 0, column.astype(np.int64, copy=False))
+    if largest(whole) >= FITS:  # what stands for a number that is larger still: nothing is worked out from it
+        raise AmountOutOfRange(f"The {kind} field {name} is out of range; less than {FITS} millionths can be read.")
     # Most numbers have few decimals: in lowest terms their products stay within 64 bits.
     return _Value(Ratios.of(whole, MILLIONTHS).reduced() if kind == "number" else Ratios.of(whole), missing)
 

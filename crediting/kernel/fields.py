@@ -27,6 +27,7 @@ from crediting.kernel.columns import (
 from crediting.kernel.conditions import Mask, answer
 from crediting.kernel.errors import ColumnAbsent
 from crediting.kernel.exchange import NO_RATE, Rates
+from crediting.kernel.expressions import evaluate
 from crediting.kernel.people import Careers
 from plans.rules.compiled import CompiledPlan, Condition, Leaf
 from plans.rules.fields import FieldType
@@ -197,22 +198,7 @@ class FactRows:
         computed = self._computed.get(field)
         if computed is None or computed.type != kind:
             raise ColumnAbsent(f"A plan reads the {kind} field {field!r}, and computes no such field.")
-        read: dict[FieldType, dict[str, Any]] = {
-            "text": {},
-            "money": {},
-            "date": {},
-            "number": {},
-            "boolean": {},
-        }
-        for name, its in computed.reads:
-            read[its][name] = self.column(name, its)
-        places = np.arange(self.size)
-        facts = Facts(
-            places, places, places, read["text"], read["money"], read["date"], read["number"], read["boolean"]
-        )
-        from crediting.kernel.expressions import evaluate  # type: ignore[import-not-found,unused-ignore]
-
-        return evaluate(computed, facts, self._plan.minor_digits)
+        return evaluate(computed, self, self._plan.minor_digits)
 
     def _of_person(self, name: str) -> Any:
         if self._participant is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from comp.core.days import day_date, day_number
 from comp.core.rounding import round_fraction
 from crediting.kernel.columns import LARGEST, MISSING_DAY, MISSING_MONEY, Facts, Text
-from crediting.kernel.errors import AmountOutOfRange, ColumnAbsent
-from crediting.kernel.expressions import evaluate, with_computed
+from crediting.kernel.errors import AmountOutOfRange
+from crediting.kernel.expressions import evaluate
+from crediting.kernel.fields import FactRows, World
 from plans.rules.expressions import (
     Computed,
     ExpressionError,
@@ -42,6 +44,7 @@ from plans.rules.syntax import (
     Number,
     Word,
 )
+from tests.unit.kernel.world import plan
 
 FIELDS: dict[str, FieldType] = {
     "amount": "money",
@@ -199,35 +202,46 @@ def texts(draw: st.DrawFn, kind: FieldType, depth: int = 4) -> str:
 # ------------------------------------------------------------------ columns of rows
 
 
-def columns(rows: list[Row], *, fractions: bool = False) -> Facts:
-    def held(kind: FieldType, missing: int, dtype: Any, change: Any) -> dict[str, Any]:
-        return {
-            name: np.array([missing if row[name] is None else change(row[name]) for row in rows], dtype=dtype)
-            for name, other in FIELDS.items()
-            if other == kind
-        }
+class Rows:
+    """Columns by the names of their fields."""
 
-    numbers = held("number", MISSING_MONEY, np.int64, lambda value: int(value * 10**6))
-    if fractions:
-        numbers = {name: np.array([row[name] for row in rows], dtype=object) for name in numbers}
-    words: dict[str, Text] = {}
-    for name, vocabulary in (
-        ("stage", ("Won", "Lost", "GTX", "naïve")),
-        ("product.series", ("naïve", "GTX", "Won", "Lost")),
-    ):
-        codes = [-1 if row[name] is None else vocabulary.index(row[name]) for row in rows]
-        words[name] = Text(np.array(codes, dtype=np.int32), vocabulary)
-    ids = np.arange(len(rows), dtype=np.int64)
-    return Facts(
-        id=ids,
-        rank=ids,
-        event_time=ids,
-        text=words,
-        money=held("money", MISSING_MONEY, np.int64, int),
-        dates=held("date", MISSING_DAY, np.int64, day_number),
-        numbers=numbers,
-        booleans=held("boolean", -1, np.int8, int),
-    )
+    def __init__(self, size: int, columns: dict[str, Any]) -> None:
+        self.size = size
+        self.columns = columns
+
+    def column(self, field: str, kind: FieldType) -> Any:
+        return self.columns[field]
+
+    def repeated(self, times: int) -> Rows:
+        return Rows(self.size * times, {name: tiled(column, times) for name, column in self.columns.items()})
+
+
+def tiled(column: Any, times: int) -> Any:
+    if isinstance(column, Text):
+        return Text(np.tile(column.codes, times), column.vocabulary)
+    return np.tile(column, times)
+
+
+VOCABULARIES = {"stage": ("Won", "Lost", "GTX", "naïve"), "product.series": ("naïve", "GTX", "Won", "Lost")}
+FORMS: dict[FieldType, tuple[int, Any, Any]] = {
+    "money": (MISSING_MONEY, np.int64, int),
+    "number": (MISSING_MONEY, np.int64, lambda value: int(value * 10**6)),
+    "date": (MISSING_DAY, np.int64, day_number),
+    "boolean": (-1, np.int8, int),
+}
+
+
+def columns(rows: list[Row]) -> Rows:
+    made: dict[str, Any] = {}
+    for name, kind in FIELDS.items():
+        if kind == "text":
+            vocabulary = VOCABULARIES[name]
+            codes = [-1 if row[name] is None else vocabulary.index(row[name]) for row in rows]
+            made[name] = Text(np.array(codes, dtype=np.int32), vocabulary)
+        else:
+            missing, dtype, change = FORMS[kind]
+            made[name] = np.array([missing if row[name] is None else change(row[name]) for row in rows], dtype=dtype)
+    return Rows(len(rows), made)
 
 
 def computed(text: str, kind: FieldType, decimals: int = 6, mode: Any = "half-even") -> Computed:
@@ -269,7 +283,7 @@ def test_a_column_is_what_each_row_is_by_itself(kind, data):
     field = computed(text, kind, data.draw(st.integers(0, 6)), data.draw(st.sampled_from(["half-even", "half-up"])))
     digits = data.draw(st.sampled_from([0, 2, 3]))
     right = expected(field, rows, 10**digits)
-    batch = columns(rows, fractions=data.draw(st.booleans()))
+    batch = columns(rows)
     if kind in ("money", "number") and any(value is not None and abs(value) > LARGEST for value in right):
         with pytest.raises(AmountOutOfRange, match=r"^computed\.x of \d+ (minor units|millionths) is out of range"):
             evaluate(field, batch, digits)
@@ -342,9 +356,50 @@ def test_a_field_may_need_others_and_each_is_rounded_by_itself():
     }
     fields = compile_computed(document, FIELDS)
     assert [field.name for field in fields] == ["computed.third", "computed.share"]
-    facts = with_computed(columns([ROW]), fields, 2)
-    assert facts.money["computed.third"].tolist() == [333_33]
-    assert facts.numbers["computed.share"].tolist() == [330_000]
+    rows = columns([ROW])
+    for field in fields:
+        rows.columns[field.name] = evaluate(field, rows, 2)
+    assert rows.columns["computed.third"].tolist() == [333_33]
+    assert rows.columns["computed.share"].tolist() == [330_000]
+
+
+def test_a_plan_reads_its_computed_fields_of_facts_and_of_their_deals():
+    """An invoice of 40.00 on a deal of 100.00; the deal's quantity is 1.5, the invoice states none."""
+    document = {
+        "computed": {
+            "computed.part": {"type": "number", "decimals": 4, "mode": "half-even", "is": "amount / deal.amount"},
+            "computed.units": {
+                "type": "number",
+                "decimals": 2,
+                "mode": "half-up",
+                "is": "computed.part * deal.quantity",
+            },
+            "computed.own": {"type": "number", "decimals": 2, "mode": "half-up", "is": "quantity"},
+        }
+    }
+    types: dict[str, FieldType] = {
+        "amount": "money",
+        "quantity": "number",
+        "deal.amount": "money",
+        "deal.quantity": "number",
+    }
+    reader = replace(plan(), computed=compile_computed(document, types))
+    zero = np.zeros(2, dtype=np.int64)
+    quantity = np.array([Fraction(3, 2), None], dtype=object)
+    facts = Facts(zero, zero, zero, {}, {"amount": np.array([100_00, 40_00])}, {}, {"quantity": quantity}, deal=zero)
+    rows = FactRows(World(facts), reader, None, None, zero)
+    assert rows.column("computed.part", "number").tolist() == [1_000_000, 400_000]
+    assert rows.column("computed.units", "number").tolist() == [1_500_000, 600_000]
+    assert rows.column("computed.own", "number").tolist() == [1_500_000, MISSING_MONEY]
+
+
+def test_a_number_too_large_to_be_read_is_named():
+    quantity = np.array([Fraction(10**15)], dtype=object)
+    zero = np.zeros(1, dtype=np.int64)
+    facts = Facts(zero, zero, zero, {}, {}, {}, {"custom.term": quantity})
+    rows = FactRows(World(facts), plan(), None, None, zero)
+    with pytest.raises(AmountOutOfRange, match=r"^The number field custom\.term is out of range"):
+        evaluate(computed("custom.term / 1000000", "number"), rows, 2)
 
 
 def test_a_result_out_of_range_is_refused_by_name_and_a_missing_one_is_not():
@@ -359,13 +414,6 @@ def test_a_result_out_of_range_is_refused_by_name_and_a_missing_one_is_not():
     ]
 
 
-def test_a_field_without_a_column_is_named():
-    facts = columns([ROW])
-    field = Computed("computed.x", "money", None, None, parse_expression("tax"), (("tax", "money"),))
-    with pytest.raises(ColumnAbsent, match="the money field 'tax'; there are amount, cost"):
-        evaluate(field, facts, 2)
-
-
 @pytest.mark.parametrize("text", [
     "when(stage == 'Won', max(amount - cost, money(0)) * custom.share / 3, -amount)",
     "if_missing(amount / cost * (amount / cost), 0) * custom.share / days(close_date, paid_date)",
@@ -376,20 +424,10 @@ def test_no_python_runs_for_a_row(text):
     many = columns([ROW | {"cost": Fraction(70_000 + row), "custom.share": Fraction(row, 1000)} for row in range(100)])
     counts = []
     for times in (1, 1000):
-        facts = repeated(many, times)
+        rows = many.repeated(times)
         kind = expression_type(parse_expression(text), FIELDS)
-        counts.append(calls(lambda facts=facts, kind=kind: evaluate(computed(text, kind), facts, 2)))
+        counts.append(calls(lambda rows=rows, kind=kind: evaluate(computed(text, kind), rows, 2)))
     assert counts[0] == counts[1]
-
-
-def repeated(facts: Facts, times: int) -> Facts:
-    def tiled(held: Any) -> dict[str, Any]:
-        return {name: np.tile(column, times) for name, column in held.items()}
-
-    text = {name: Text(np.tile(column.codes, times), column.vocabulary) for name, column in facts.text.items()}
-    ids = np.arange(facts.id.size * times)
-    columns = {held: tiled(getattr(facts, held)) for held in ("money", "dates", "numbers", "booleans")}
-    return Facts(id=ids, rank=ids, event_time=ids, text=text, **columns)
 
 
 def calls(action: Any) -> int:
