@@ -1,0 +1,174 @@
+"""Taking back: what a cancellation, refund or unpaid invoice reverses of the lines that its deal earned. See
+docs/algorithms/clawback.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from comp.core.rounding import Mode
+from comp.core.spans import whole_months
+from crediting.kernel.columns import MILLIONTHS, MISSING_DAY, MISSING_MONEY, Facts, Ints
+from crediting.kernel.exact import money, run_numbers, run_starts
+from crediting.kernel.ratios import Ratios
+from payouts.kernel.cash import Cash
+from plans.rules.compiled import Clawback
+
+#: The millionths of a number field for rows of facts, MISSING_MONEY where missing.
+Numbers = Callable[[str, Ints], Ints]
+
+
+@dataclass(frozen=True, slots=True)
+class Reversals:
+    """One row a reversal and line that it takes back, in the order of the lines, then of the reversals. `share` is the
+    part of the deal that is reversed so far, `earlier` what was before."""
+
+    line: Ints  # row among the lines given
+    fact: Ints  # the reversing fact
+    day: Ints
+    turn: Ints  # from 0, within the line
+    share: Ratios
+    earlier: Ratios
+
+
+def reversals(facts: Facts, clawback: Clawback, cash: Cash, deal: Ints, day: Ints) -> Reversals:
+    """What reverses lines of the deals (fact rows, -1 for none) with these days: reversals of the named kinds with a
+    day not before the line's."""
+    found = _of_deals(facts, clawback, cash)
+    known = deal >= 0
+    at = np.where(known, deal, 0)
+    count = np.where(known, found.count[at], 0) if found.count.size else np.zeros_like(deal)
+    line = np.repeat(np.arange(deal.size), count)
+    turn = np.arange(line.size) - np.repeat(np.cumsum(count) - count, count)
+    row = found.first[at[line]] + turn if line.size else line
+    late = found.day[row] >= day[line]
+    line, row = line[late], row[late]
+    starts = run_starts(line) if line.size else line
+    turn = np.arange(line.size) - starts[run_numbers(starts, line.size)] if line.size else line
+    before = np.where(turn > 0, row - 1, -1)
+    share = Ratios(found.part[row], found.whole[row])
+    earlier = Ratios(np.where(before >= 0, found.part[before], 0), np.where(before >= 0, found.whole[before], 1))
+    return Reversals(line, found.fact[row], found.day[row], turn, share, earlier)
+
+
+def measure_taken(rows: Reversals, measured: Ints, mode: Mode) -> Ints:
+    """What each reversal takes of the measure amount of its line: the rounded part so far less the one before."""
+    amount = measured[rows.line]
+    so_far = rows.share.multiply(Ratios.of(amount)).rounded(mode)
+    before = rows.earlier.multiply(Ratios.of(amount)).rounded(mode)
+    return money(so_far - before, "A reversed measure")
+
+
+def reversed_whole(rows: Reversals, measured: Ints, mode: Mode) -> Ints:
+    """By line: what all of its reversals take of its measure amount, for the formula `recompute`."""
+    taken = np.zeros(measured.size, dtype=np.int64)
+    np.add.at(taken, rows.line, measure_taken(rows, measured, mode))
+    return taken
+
+
+def taken(
+    clawback: Clawback,
+    rows: Reversals,
+    earned: Ints,
+    day: Ints,
+    deal: Ints,
+    numbers: Numbers,
+    cash: Cash,
+    mode: Mode,
+    step: int,
+) -> tuple[Ints, Ints]:
+    """What each reversal takes back of the earning of its line, and all that was taken by then. `earned`, `day` and
+    `deal` are by line."""
+    part = portion(clawback, rows, day, deal, numbers, cash)
+    if clawback.formula != "uncollected":
+        part = part.multiply(rows.share)
+    amount = earned[rows.line]
+    due = np.abs(part.multiply(Ratios.of(amount)).rounded(mode, step)).astype(np.int64)
+    # Never less than was taken before: the largest so far, within each line.
+    heads = np.flatnonzero(rows.turn == 0)
+    run = run_numbers(heads, rows.line.size)
+    width = int(due.max(initial=0)) + 1
+    so_far = (
+        np.maximum.accumulate(due.astype(object) + run.astype(object) * width)
+        if _wide(width, heads.size)
+        else (np.maximum.accumulate(due + run * width))
+    )
+    so_far = (so_far - run * width).astype(np.int64)
+    before = np.roll(so_far, 1)
+    before[heads] = 0
+    sign = np.where(amount < 0, -1, 1)
+    return sign * (so_far - before), sign * so_far
+
+
+def _wide(width: int, runs: int) -> bool:
+    return width * (runs + 1) > np.iinfo(np.int64).max
+
+
+def portion(clawback: Clawback, rows: Reversals, day: Ints, deal: Ints, numbers: Numbers, cash: Cash) -> Ratios:
+    """The formula's share of what is reversed, from 0 to 1."""
+    since, until = day[rows.line], rows.day
+    ones = np.ones(rows.line.size, dtype=np.int64)
+    match clawback.formula:
+        case "original" | "recompute":
+            return Ratios(ones, ones)
+        case "window" if clawback.window_days is not None:
+            return Ratios((until - since < clawback.window_days).astype(np.int64), ones)
+        case "uncollected":
+            assert clawback.base is not None
+            paid, whole = cash.paid_on(clawback.base, clawback.tax, deal[rows.line], until)
+            return Ratios(whole - paid, whole)
+    elapsed = np.asarray(whole_months(since, until)) + (clawback.failing_month == "counts")
+    if clawback.formula == "window":
+        assert clawback.window_months is not None
+        return Ratios((elapsed < clawback.window_months).astype(np.int64), ones)
+    if clawback.formula == "table":
+        starts = np.array([month for month, _ in clawback.table], dtype=np.int64)
+        place = np.searchsorted(starts, elapsed, side="right") - 1
+        tops = np.array([0, *(share.numerator for _, share in clawback.table)], dtype=np.int64)
+        bottoms = np.array([1, *(share.denominator for _, share in clawback.table)], dtype=np.int64)
+        return Ratios(tops[place + 1], bottoms[place + 1])
+    if isinstance(clawback.term_months, str):
+        term = numbers(clawback.term_months, deal[rows.line])
+        term = np.where(term == MISSING_MONEY, 0, np.maximum(term, 0))
+    else:
+        assert clawback.term_months is not None
+        term = np.full(rows.line.size, clawback.term_months * MILLIONTHS)
+    left = np.maximum(term - elapsed * MILLIONTHS, 0)
+    return Ratios(left, np.where(term > 0, term, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class _OfDeals:
+    """The reversals of each deal, in order, with the part reversed so far."""
+
+    first: Ints  # by fact row
+    count: Ints
+    fact: Ints
+    day: Ints
+    part: Ints
+    whole: Ints
+
+
+def _of_deals(facts: Facts, clawback: Clawback, cash: Cash) -> _OfDeals:
+    rows = facts.id.size
+    none = np.zeros(0, dtype=np.int64)
+    if facts.kind is None or facts.deal is None:
+        return _OfDeals(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), none, none, none, none)
+    found = np.concatenate([cash.of_kind(kind) for kind in clawback.on])
+    amounts, days = facts.money["amount"], facts.dates["day"]
+    found = found[(facts.deal[found] >= 0) & (days[found] != MISSING_DAY)]
+    order = np.lexsort((facts.rank[found], facts.event_time[found], days[found], facts.deal[found]))
+    found = found[order]
+    deal = facts.deal[found]
+    count = np.bincount(deal, minlength=rows)
+    whole = np.abs(np.where(amounts[deal] == MISSING_MONEY, 0, amounts[deal]))
+    part = np.abs(np.where(amounts[found] == MISSING_MONEY, whole, amounts[found]))
+    # A deal without an amount is reversed whole.
+    part, whole = np.where(whole == 0, 1, np.minimum(part, whole)), np.maximum(whole, 1)
+    heads = run_starts(deal) if deal.size else deal
+    run = run_numbers(heads, deal.size)
+    sums = np.cumsum(part)
+    base = (sums[heads] - part[heads])[run] if deal.size else sums
+    return _OfDeals(np.cumsum(count) - count, count, found, days[found], np.minimum(sums - base, whole), whole)
