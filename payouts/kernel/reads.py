@@ -9,7 +9,7 @@ place in the order of credits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,10 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import Whole, largest, run_starts, wide
 from crediting.kernel.ratios import Ratios, choose
 from payouts.kernel.batch import FAR_DAY, MILLIONTHS, MISSING_DAY, MISSING_MONEY, Groups, Ints, Lines, Tranches
+from payouts.kernel.curves import column_of, evaluate
 from payouts.kernel.order import Version
-from plans.rules.compiled import Columns, CompiledPlan, Component, Every, Gate, Modifier, PayCurve, Read
+from plans.rules.compiled import Columns, CompiledPlan, Component, Every, Gate, Modifier, Read
 
-#: What evaluates the points of a modifier: `payouts.kernel.curves.evaluate`.
-Evaluate = Callable[[PayCurve, Ratios, Mask], Ratios]
 #: Measures that divide, so that one without a denominator has no value.
 DIVIDED = ("share", "average", "days")
 _EVERY: tuple[Every, ...] = ("month", "quarter", "half", "year")  # the shortest first
@@ -164,15 +163,9 @@ class Ledger:
 
     def column(self, columns: Columns, person: Ints, replicate: Ints, day: Ints) -> Ints:
         """The column of a matrix that holds the final figure, the first where there is none."""
-        value, missing = self.final(columns.read, person, replicate, day)
-        found = np.zeros(day.size, dtype=np.int64)
-        for start in columns.starts[1:]:
-            side = value.compare(Ratios.constant(start))
-            found += (side >= 0) if columns.boundary == "above" else (side > 0)
-        found[missing] = 0
-        return found
+        return column_of(columns, *self.final(columns.read, person, replicate, day))
 
-    def factor(self, modifier: Modifier, person: Ints, replicate: Ints, day: Ints, evaluate: Evaluate) -> Ratios:
+    def factor(self, modifier: Modifier, person: Ints, replicate: Ints, day: Ints) -> Ratios:
         """The factor that a read modifier gives each line, 1 where nothing is read."""
         assert modifier.read is not None and modifier.curve is not None
         value, missing = self.final(modifier.read, person, replicate, day)
