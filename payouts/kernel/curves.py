@@ -19,7 +19,7 @@ import numpy as np
 from crediting.kernel.exact import Whole, largest, wide
 from crediting.kernel.ratios import Mask, Ratios, choose
 from payouts.kernel.batch import MILLIONTHS, Ints
-from plans.rules.compiled import Columns, PayCurve, Point, Tiers, Unit
+from plans.rules.compiled import PayCurve, Point, Tiers, Unit
 
 #: The trace of a value below the first point of a curve.
 BELOW_FIRST = -1
@@ -142,21 +142,6 @@ def evaluate(curve: PayCurve, x: Ratios, missing: Mask) -> Ratios:
     if not missing.any():
         return paid
     return choose(missing, Ratios.constant(1 if curve.pays == "times" else 0), paid)
-
-
-def column_of(columns: Columns, value: Ratios, missing: Mask) -> Ints:
-    """The column of a matrix that holds each read value; the first where it is missing or below every bound."""
-    line = Curve(
-        list(columns.starts[1:]),
-        [[NOTHING] * len(columns.starts)],
-        list(range(len(columns.starts))),
-        above=columns.boundary == "above",
-        by_quota=False,
-        full_points=None,
-    )
-    rows = max(value.top.size, value.bottom.size, missing.size)
-    place = line.place(Ratios(np.broadcast_to(value.top, rows), value.bottom), _one(1))
-    return np.where(missing, 0, place)
 
 
 def whole_numbers(ratios: list[Fraction]) -> tuple[list[int], int]:

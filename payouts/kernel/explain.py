@@ -14,24 +14,10 @@ from typing import Any, Literal
 from comp.core.days import day_date
 from comp.core.money import format_money
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
-from plans.rules.compiled import Bonus, CompiledPlan, Component, Tiers, Tranche
+from payouts.kernel.slices import pays_nothing, slices
+from plans.rules.compiled import Bonus, CompiledPlan, Component, Tranche
 
 Unit = Literal["money", "share", "factor", "none"]
-
-#: The tier of a slice below zero that pays nothing.
-BELOW_ZERO = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A part of a credit at one rate. `amount_in_slice` and `earns` are exact, in minor units. Where a credit reaches a
-    retroactive tier, a slice also re-rates what came before it: its `rate` is the difference of the two rates."""
-
-    tier: int
-    tier_start: Fraction
-    rate: Fraction
-    amount_in_slice: Fraction
-    earns: Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,64 +62,6 @@ class Step:
     detail: Mapping[str, Any]
 
 
-def flat_tier(component: Component, quota: int | None) -> int | None:
-    """The tier that a missing or zero quota puts everything in; None where it pays nothing or the tiers apply."""
-    if component.tiers is None:
-        return None
-    outcome = component.missing_quota if quota is None else component.zero_quota if quota == 0 else None
-    return {"lowest_tier": 0, "highest_tier": len(component.tiers.rates) - 1}.get(outcome or "")
-
-
-def pays_nothing(component: Component, quota: int | None) -> bool:
-    """Whether the quota lets a component pay nothing: it is waited for, or stated to."""
-    if component.quota is None:
-        return False
-    outcome = component.missing_quota if quota is None else component.zero_quota if quota == 0 else None
-    return outcome in ("wait", "no_pay")
-
-
-def tier_of(tiers: Tiers, total: int, quota: int) -> int:
-    """The tier that holds a running total."""
-    bounds = [tier.start * quota for tier in tiers.rates[1:]]
-    return sum(total >= bound if tiers.boundary == "above" else total > bound for bound in bounds)
-
-
-def slices(component: Component, before: int, after: int, quota: int | None, total: int) -> list[Slice]:
-    """The parts of a commission line by rate, before the accelerator: their `earns` add up to its exact base earning.
-
-    `total` is the group's final total, which only proportional attribution reads. Empty for a bonus, and where nothing
-    is paid because of the quota.
-    """
-    tiers = component.tiers
-    if tiers is None or pays_nothing(component, quota):
-        return []
-    flat = flat_tier(component, quota)
-    if flat is not None:
-        return [_slice(tiers, flat, Fraction(after - before))]
-    assert quota is not None
-    if tiers.attribution == "proportional":
-        return [_rated(component, tiers, total, quota, Fraction(after - before))]
-    if tiers.mode == "retroactive":
-        own = _rated(component, tiers, after, quota, Fraction(after - before))
-        earlier = _rated(component, tiers, before, quota, Fraction(before))
-        lift = own.rate - earlier.rate
-        if not before or not lift:
-            return [own]
-        return [own, Slice(earlier.tier, earlier.tier_start, lift, Fraction(before), lift * before)]
-    found = []
-    below_zero = Fraction(min(after, 0) - min(before, 0))
-    if below_zero and component.below_zero == "no_pay":
-        found.append(Slice(BELOW_ZERO, Fraction(0), Fraction(0), below_zero, Fraction(0)))
-        before, after = max(before, 0), max(after, 0)
-    for place, tier in enumerate(tiers.rates):
-        end = tiers.rates[place + 1].start * quota if place + 1 < len(tiers.rates) else None
-        start = tier.start * quota if place else None
-        part = _inside(after, start, end) - _inside(before, start, end)
-        if part:
-            found.append(_slice(tiers, place, part))
-    return found
-
-
 def explain_line(plan: CompiledPlan, component: Component, line: LineFacts) -> list[Step]:
     """The steps from the deal's amount to what is released of the line."""
     say = _Sayer(plan, component, line)
@@ -165,24 +93,6 @@ def trigger_text(entry: Tranche) -> str:
     if entry.at is not None:
         return f"{percent_text(entry.at)} of the contracted usage"
     return entry.on.replace("_", " ")
-
-
-def _slice(tiers: Tiers, place: int, part: Fraction) -> Slice:
-    tier = tiers.rates[place]
-    return Slice(place, tier.start, tier.rate, part, part * tier.rate)
-
-
-def _rated(component: Component, tiers: Tiers, total: int, quota: int, part: Fraction) -> Slice:
-    """`part` at the rate of the tier that holds `total`."""
-    if total < 0 and component.below_zero == "no_pay":
-        return Slice(BELOW_ZERO, Fraction(0), Fraction(0), part, Fraction(0))
-    return _slice(tiers, tier_of(tiers, total, quota), part)
-
-
-def _inside(total: int, start: Fraction | None, end: Fraction | None) -> Fraction:
-    """How much of a running total lies between two bounds."""
-    top = Fraction(total) if end is None else min(Fraction(total), end)
-    return top if start is None else max(top - start, Fraction(0))
 
 
 class _Sayer:

@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 
 from crediting.kernel.exact import Whole, largest, wide
+from crediting.kernel.fields import RowFields
 from crediting.kernel.ratios import Mask, Ratios, choose
 from payouts.kernel.batch import MISSING_MONEY, Ints
 from payouts.kernel.curves import Curve, column_of_numbers, of_points, of_tiers, per_unit_of, whole_numbers
-from payouts.kernel.tables import RowFields, cells
+from payouts.kernel.tables import cells
 from plans.rules.compiled import Accelerator, Bonus, Boundary, Component, Modifier, Table
 
 #: How a line with a missing or zero quota is rated: by the quota, not yet, not at all, or by one tier throughout.
@@ -148,7 +149,7 @@ def _settled(
             waiting[missing] = FOR_INCENTIVE
         idle = missing if idle is None else idle | missing
     if outcome is not None:
-        unpaid = (outcome == WAITS) | (outcome == NO_PAY)
+        unpaid = _unpaid(outcome, outcome.size)
         waiting[unpaid] = np.where(outcome[unpaid] == WAITS, FOR_QUOTA, FOR_NOTHING)
         idle = unpaid if idle is None else idle | unpaid
     top = earning.top
@@ -213,7 +214,8 @@ def _along(component: Component, lines: Stretch, outcome: Ints | None, plain: bo
             outcome if lines.quota_before is None else _outcomes(component, quota),
         )
         place, before = _at(component, curve, Ratios.of(lines.before), earlier)
-        before = Ratios(np.where(lines.position == 1, 0, before.top), before.bottom)
+        unearned = (lines.position == 1) | _unpaid(earlier.outcome, lines.position.size)
+        before = Ratios(np.where(unearned, 0, before.top), before.bottom)
         tier_before = curve.named(place)
     if component.tiers is not None and component.tiers.attribution == "proportional":
         return _Base(_proportional(component, curve, measured, lines, side), tier_before, tier_after, none)
@@ -331,6 +333,11 @@ def _outcomes(component: Component, quota: Ints) -> Ints | None:
 def _by_quota(outcome: Ints | None, rows: int) -> Mask:
     """Where the tiers of the quota apply: a tier that applies to everything applies below zero too."""
     return np.ones(rows, dtype=bool) if outcome is None else outcome == BY_QUOTA
+
+
+def _unpaid(outcome: Ints | None, rows: int) -> Mask:
+    """Where the quota lets nothing be paid, or not yet."""
+    return np.zeros(rows, dtype=bool) if outcome is None else (outcome == WAITS) | (outcome == NO_PAY)
 
 
 def _shifted(afters: Whole, fresh: Ints, at_fresh: Whole) -> Whole:

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from math import ceil, floor
-from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from crediting.kernel.ratios import Mask
+from crediting.kernel.fields import RowFields
 from payouts.kernel.batch import MILLIONTHS, MISSING_DAY, MISSING_MONEY, Ints, Text
-from plans.rules.compiled import Condition, Dimension, Table
+from plans.rules.compiled import Dimension, Table
 
 NO_CELL = -1
-
-
-class RowFields(Protocol):
-    """The fields of some rows: money in minor units, numbers in millionths (both MISSING_MONEY where missing), dates as
-    day numbers (MISSING_DAY), text as `Text`."""
-
-    def column(self, field: str, kind: Literal["text", "number", "money", "date", "boolean"]) -> Any: ...
-
-    def mask(self, condition: Condition) -> Mask: ...
 
 
 def cells(table: Table, fields: RowFields) -> Ints:
