@@ -19,7 +19,7 @@ import numpy as np
 from crediting.kernel.exact import Whole, largest, wide
 from crediting.kernel.ratios import Mask, Ratios, choose
 from payouts.kernel.batch import MILLIONTHS, Ints
-from plans.rules.compiled import PayCurve, Point, Tiers, Unit
+from plans.rules.compiled import Columns, PayCurve, Point, Tiers, Unit
 
 #: The trace of a value below the first point of a curve.
 BELOW_FIRST = -1
@@ -142,6 +142,16 @@ def evaluate(curve: PayCurve, x: Ratios, missing: Mask) -> Ratios:
     if not missing.any():
         return paid
     return choose(missing, Ratios.constant(1 if curve.pays == "times" else 0), paid)
+
+
+def column_of(columns: Columns, value: Ratios, missing: Mask) -> Ints:
+    """The column of a matrix that holds each read value; the first where it is missing or below every bound."""
+    found = np.zeros(missing.size, dtype=np.int64)
+    for start in columns.starts[1:]:
+        side = value.compare(Ratios.constant(start))
+        found += (side >= 0) if columns.boundary == "above" else (side > 0)
+    found[missing] = 0
+    return found
 
 
 def whole_numbers(ratios: list[Fraction]) -> tuple[list[int], int]:
