@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
-from comp.core.canonical import digest
+from comp.core.canonical import canonical_json, digest
 from comp.core.errors import ProblemsError
 from comp.core.money import minor_digits, parse_money
+from plans.rules.about import About, about, amount_unit
 from plans.rules.checks import check, errors
+from plans.rules.compile_components import Maker, day, percent
 from plans.rules.compiled import (
-    Accelerator,
-    Band,
-    Bonus,
-    Cap,
     CompiledPlan,
-    Component,
     CreditRule,
+    Currencies,
+    Draw,
+    EmploymentRules,
+    Override,
+    PlanCap,
+    Proration,
+    Recovery,
     RoleShare,
     RollUp,
-    Tier,
-    Tiers,
-    Tranche,
+    Settlement,
+    ShareBy,
 )
-from plans.rules.conditions import Types, compile_condition
-from plans.rules.fields import field_types
+from plans.rules.conditions import compile_condition
+from plans.rules.expressions import compile_computed
+from plans.rules.fields import field_types, with_deal
 from plans.rules.normal import normalise
-from plans.rules.values import Document, read_number, read_percent
+from plans.rules.values import Document, read_whole
+
+_STEPS = {"minor": 0, "whole": 0, "tens": 1}
 
 
 def compile_plan(document: Any) -> CompiledPlan:
@@ -35,10 +40,18 @@ def compile_plan(document: Any) -> CompiledPlan:
     problems = errors(check(document))
     if problems:
         raise ProblemsError(problems)
+    return compiled(document)
+
+
+def compiled(document: Document) -> CompiledPlan:
+    """The compiled form of a document in normal form in which `check` found no error."""
     currency: str = document["currency"]
     digits = minor_digits(currency)
     rounding = document["rounding"]
-    types = field_types(document)
+    known = about(document)
+    maker = Maker(document["key"], known)
+    settlement = document.get("settlement")
+    overrides = tuple(_override(row) for row in document.get("overrides", ()))
     return CompiledPlan(
         key=document["key"],
         name=document["name"],
@@ -47,94 +60,100 @@ def compile_plan(document: Any) -> CompiledPlan:
         digest=digest(document),
         round_at=rounding["at"],
         round_mode=rounding["mode"],
-        round_step=1 if rounding["step"] == "minor" else 10**digits,
-        credit_rules=tuple(_credit_rule(rule, types, currency) for rule in document["credit_rules"]),
-        components=tuple(compile_component(component, currency) for component in document["components"]),
-    )
-
-
-def compile_component(component: Document, currency: str) -> Component:
-    """One component of a checked document in normal form."""
-    return Component(
-        key=component["key"],
-        name=component["name"],
-        clause=component["clause"],
-        kind=component["kind"],
-        classes=tuple(component["credits"]["classes"]),
-        roles=tuple(component["credits"]["roles"]),
-        every=component["measure"]["every"],
-        quota=component["quota"],
-        missing_quota=component.get("missing_quota"),
-        zero_quota=component.get("zero_quota"),
-        below_zero=component.get("below_zero"),
-        tiers=_tiers(component.get("tiers")),
-        accelerator=_accelerator(component.get("accelerator"), currency),
-        bonus=_bonus(component.get("bonus"), currency),
-        cap=_cap(component["cap"], currency),
-        release=tuple(
-            Tranche(_percent(row["share"]), row["on"], _percent(row["at"]) if "at" in row else None)
-            for row in component["release"]
+        round_step=1 if rounding["step"] == "minor" else 10 ** (digits + _STEPS[rounding["step"]]),
+        credit_rules=tuple(_credit_rule(rule, known, currency) for rule in document["credit_rules"]),
+        components=tuple(maker.component(row) for row in document["components"]),
+        on_new_version=document["on_new_version"],
+        computed=compile_computed(document, with_deal(field_types(document))),
+        proration=Proration(**_tuples(document["proration"])) if "proration" in document else None,
+        employment=EmploymentRules(**document["employment"]) if "employment" in document else None,
+        caps=tuple(
+            PlanCap(parse_money(row["amount"], currency), row["every"], row["excess"])
+            for row in document.get("caps", ())
         ),
+        currencies=Currencies(**document["currencies"]) if "currencies" in document else None,
+        overrides=overrides,
+        settlement=None if settlement is None else _settlement(settlement, currency),
+        document=canonical_json(document) if overrides else "",
     )
 
 
-def _credit_rule(rule: Document, types: Types, currency: str) -> CreditRule:
+def _tuples(row: Document) -> Document:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def _credit_rule(rule: Document, known: About, currency: str) -> CreditRule:
+    unit = amount_unit(rule["amount"], known.types)
+    transfer = rule.get("on_transfer")
     return CreditRule(
         key=rule["key"],
         credit_class=rule["class"],
-        when=compile_condition(rule["when"], types, currency),
+        when=compile_condition(rule["when"], known.types, currency),
         credit_date=rule["credit_date"],
         amount=rule["amount"],
-        credit=tuple(RoleShare(row["role"], _percent(row["share"])) for row in rule["credit"]),
+        credit=tuple(_role_share(row) for row in rule["credit"]),
         roll_up=tuple(
-            RollUp(tuple(row["from"]), row["to"], row["levels"], _percent(row["limit"])) for row in rule["roll_up"]
+            RollUp(tuple(row["from"]), row["to"], _whole(row["levels"]), percent(row["limit"]))
+            for row in rule["roll_up"]
         ),
+        fact=rule["fact"],
+        unit="units" if unit == "units" else "money",
+        eligible=(compile_condition(rule["eligible"], known.person_types, currency) if "eligible" in rule else None),
+        hold=compile_condition(rule["hold"], known.types, currency) if "hold" in rule else None,
+        limit=percent(rule["limit"]) if "limit" in rule else None,
+        on_transfer=None if transfer is None else transfer["rolled"],
     )
 
 
-def _tiers(tiers: Document | None) -> Tiers | None:
-    if tiers is None:
-        return None
-    return Tiers(
-        mode=tiers["mode"],
-        attribution=tiers.get("attribution"),
-        boundary=tiers["boundary"],
-        rates=tuple(Tier(_percent(row["from"]), _percent(row["rate"])) for row in tiers["rates"]),
+def _role_share(row: Document) -> RoleShare:
+    share, split = row["share"], row.get("split", "weights")
+    if isinstance(share, str):
+        return RoleShare(row["role"], percent(share), None, split)
+    values = tuple((value, percent(each)) for value, each in sorted(share["values"].items()))
+    return RoleShare(row["role"], percent("0%"), ShareBy(share["by"], values, percent(share["else"])), split)
+
+
+def _override(row: Document) -> Override:
+    ((attribute, value),) = row["for"].items()
+    return Override(attribute, value, tuple((path, canonical_json(item)) for path, item in sorted(row["set"].items())))
+
+
+def _settlement(row: Document, currency: str) -> Settlement:
+    draw, cap, holdback, minimum = (row.get(key) for key in ("draw", "cap", "holdback", "minimum"))
+    return Settlement(
+        order=tuple(row["order"]),
+        negative=row["negative"],
+        draw=None if draw is None else _draw(draw, currency),
+        cap=None if cap is None else parse_money(cap["amount"], currency),
+        cap_excess=None if cap is None else cap["excess"],
+        holdback=None if holdback is None else percent(holdback["share"]),
+        holdback_periods=0 if holdback is None else _whole(holdback["periods"]),
+        minimum=None if minimum is None else parse_money(minimum["amount"], currency),
     )
 
 
-def _accelerator(accelerator: Document | None, currency: str) -> Accelerator | None:
-    if accelerator is None:
-        return None
-    return Accelerator(
-        boundary=accelerator["boundary"],
-        bands=tuple(Band(parse_money(row["from"], currency), _number(row["times"])) for row in accelerator["bands"]),
+def _draw(row: Document, currency: str) -> Draw:
+    recovery = row.get("recovery")
+    return Draw(
+        kind=row["kind"],
+        style=row["style"],
+        amount=parse_money(row["amount"], currency),
+        start=day(row["from"]),
+        end=day(row["to"]),
+        test=tuple(row.get("test", ())),
+        recovery=(
+            None
+            if recovery is None
+            else Recovery(
+                percent(recovery["share"]), parse_money(recovery["keep"], currency), _whole(recovery["after_periods"])
+            )
+        ),
+        retest=row.get("retest"),
+        on_leaving=row.get("on_leaving"),
     )
 
 
-def _bonus(bonus: Document | None, currency: str) -> Bonus | None:
-    if bonus is None:
-        return None
-    return Bonus(
-        amount=parse_money(bonus["amount"], currency),
-        per=bonus["per"],
-        min_deal=parse_money(bonus["min_deal"], currency) if "min_deal" in bonus else None,
-        at=_percent(bonus["at"]) if "at" in bonus else None,
-        boundary=bonus.get("boundary"),
-    )
-
-
-def _cap(cap: Document | None, currency: str) -> Cap | None:
-    return None if cap is None else Cap(parse_money(cap["amount"], currency), cap["per"])
-
-
-def _percent(text: str) -> Fraction:
-    value = read_percent(text)
-    assert value is not None, text
-    return value
-
-
-def _number(text: str) -> Fraction:
-    value = read_number(text)
-    assert value is not None, text
-    return value
+def _whole(value: Any) -> int:
+    whole = read_whole(value)
+    assert whole is not None, value
+    return whole

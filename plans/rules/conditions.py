@@ -9,9 +9,9 @@ from typing import Any, Literal, cast
 from comp.core.days import day_number
 from comp.core.money import parse_money
 from plans.rules.compiled import Condition, Group, Leaf
-from plans.rules.fields import MISSING_OPS, OPS, FieldType
+from plans.rules.fields import MISSING_OPS, OPS, PERSON_FIELDS, FieldType
 from plans.rules.look import Look, join, listed, shown
-from plans.rules.values import Document, read_date, read_number
+from plans.rules.values import Document, money_text, number_text, read_date, read_money, read_number, written
 
 Types = Mapping[str, FieldType]
 
@@ -68,6 +68,36 @@ def compile_condition(condition: Document, types: Types, currency: str) -> Condi
     return Leaf(field, kind, op, _typed(value, kind, currency))
 
 
+def normal_condition(condition: Any, types: Types, currency: str | None) -> Any:
+    """The condition in normal form: its values written as their fields have them."""
+    if not isinstance(condition, dict):
+        return condition
+    normal = dict(condition)
+    for name in JOINS:
+        if isinstance(normal.get(name), list):
+            normal[name] = [normal_condition(part, types, currency) for part in normal[name]]
+    field = normal.get("field")
+    kind = types.get(field) if isinstance(field, str) else None
+    if "value" in normal and kind is not None:
+        value = normal["value"]
+        items = value if isinstance(value, list) else [value]
+        texts = [_normal_value(item, kind, currency) for item in items]
+        normal["value"] = texts if isinstance(value, list) else texts[0]
+    return normal
+
+
+def _normal_value(value: Any, kind: FieldType, currency: str | None) -> Any:
+    if kind == "number":
+        number = read_number(value)
+        return value if number is None else number_text(number)
+    if kind == "money":
+        minor = read_money(value, currency) if currency is not None else None
+        return value if minor is None or currency is None else money_text(minor, currency)
+    if kind in ("text", "date") and not isinstance(value, str):
+        return written(value) or value
+    return value
+
+
 def _typed(value: Any, kind: FieldType, currency: str) -> object:
     if kind == "money":
         return parse_money(value, currency)
@@ -89,12 +119,11 @@ def _check_leaf(look: Look, leaf: Document, path: str, types: Types) -> None:
     if not isinstance(name, str) or name not in types:
         near = get_close_matches(name, types, 1) if isinstance(name, str) else []
         hint = f" Did you mean {near[0]}?" if near else ""
-        look.report(
-            join(path, "field"),
-            name,
-            ", ".join(types),
-            f"A deal has no field {shown(name)}.{hint} Fields of your own are custom.*, declared under `fields`.",
-        )
+        message = f"A fact has no field {shown(name)}.{hint} Fields of your own are custom.*, declared under `fields`."
+        if isinstance(name, str) and name in PERSON_FIELDS:
+            message = f"{name} is a field of the person: it may stand only in `eligible`, `dimensions` and modifiers."
+        allowed = ", ".join(field for field in types if not field.startswith("deal."))
+        look.report(join(path, "field"), name, allowed, message)
         return
     kind = types[name]
     if "op" not in leaf:

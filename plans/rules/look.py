@@ -52,6 +52,22 @@ class Look:
     def __init__(self, currency: str | None = None) -> None:
         self.problems: list[Problem] = []
         self.currency = currency
+        self._places: dict[str, int] = {}
+
+    def visit(self, path: str) -> None:
+        """Remember that `path` stands here in the order of the document."""
+        self._places.setdefault(path, len(self._places))
+
+    def sort(self) -> None:
+        """Bring the problems into the order of the document, as it was visited."""
+
+        def place(problem: Problem) -> int:
+            path = problem.path
+            while path and path not in self._places:
+                path = path[: max(path.rfind("."), path.rfind("["), 0)]
+            return self._places.get(path, -1)
+
+        self.problems.sort(key=place)
 
     def report(self, path: str, found: Any, allowed: str, message: str, severity: Severity = "error") -> None:
         self.problems.append(
@@ -87,8 +103,10 @@ class Look:
         """The rows of the list at `key`, each with its path."""
         if key not in table:
             return []
-        path = join(path, key)
-        rows = table[key]
+        return self.list_rows(table[key], join(path, key), least, most, what)
+
+    def list_rows(self, rows: Any, path: str, least: int, most: int, what: str) -> list[tuple[str, Any]]:
+        """The rows of a list, each with its path."""
         allowed = f"a list of {least} to {most} {what}"
         if not isinstance(rows, list):
             self.wrong(path, rows, allowed)
@@ -99,23 +117,23 @@ class Look:
 
     def word(self, table: Document, path: str, key: str, allowed: Sequence[str]) -> str | None:
         """One of a few words."""
-        if key not in table:
-            return None
-        value = table[key]
+        return self.word_value(table[key], join(path, key), allowed) if key in table else None
+
+    def word_value(self, value: Any, path: str, allowed: Sequence[str]) -> str | None:
         if isinstance(value, str) and value in allowed:
             return value
         near = get_close_matches(value, allowed, 1) if isinstance(value, str) else []
         hint = f" Did you mean {near[0]}?" if near and len(allowed) > 1 else ""
-        self.report(join(path, key), value, listed(allowed), f"Found {shown(value)}; allowed: {listed(allowed)}.{hint}")
+        self.report(path, value, listed(allowed), f"Found {shown(value)}; allowed: {listed(allowed)}.{hint}")
         return None
 
     def text(self, table: Document, path: str, key: str, most: int) -> str | None:
-        if key not in table:
-            return None
-        value = table[key]
+        return self.text_value(table[key], join(path, key), most) if key in table else None
+
+    def text_value(self, value: Any, path: str, most: int) -> str | None:
         if isinstance(value, str) and value.strip() and len(value) <= most:
             return value
-        self.wrong(join(path, key), value, f"a text of 1 to {most} characters")
+        self.wrong(path, value, f"a text of 1 to {most} characters")
         return None
 
     def slug(self, table: Document, path: str, key: str) -> str | None:
@@ -133,8 +151,11 @@ class Look:
 
     def slugs(self, table: Document, path: str, key: str, what: str) -> list[str]:
         """A non-empty list of different slugs."""
+        return self.slugs_value(table[key], join(path, key), what, 1) if key in table else []
+
+    def slugs_value(self, values: Any, path: str, what: str, least: int) -> list[str]:
         seen: list[str] = []
-        for place, value in self.rows(table, path, key, 1, 50, what):
+        for place, value in self.list_rows(values, path, least, 50, what):
             slug = self.slug_value(value, place)
             if slug is not None and slug in seen:
                 self.report(place, slug, "each once", f"{slug} stands here twice.")
@@ -143,19 +164,26 @@ class Look:
         return seen
 
     def whole(self, table: Document, path: str, key: str, low: int, high: int) -> int | None:
-        if key not in table:
-            return None
-        value = read_whole(table[key])
+        return self.whole_value(table[key], join(path, key), low, high) if key in table else None
+
+    def whole_value(self, found: Any, path: str, low: int, high: int) -> int | None:
+        value = read_whole(found)
         if value is None or not low <= value <= high:
-            self.wrong(join(path, key), table[key], f"a whole number from {low} to {high}")
+            self.wrong(path, found, f"a whole number from {low} to {high}")
             return None
         return value
 
+    def unknown_field(self, value: Any, path: str, types: Iterable[str], end: str, allowed: str) -> None:
+        """A name that is no field; one that is near is named."""
+        near = get_close_matches(value, list(types), 1) if isinstance(value, str) else []
+        hint = f" Did you mean {near[0]}?" if near else ""
+        self.report(path, value, allowed, f"A fact has no field {shown(value)}{end}.{hint}")
+
     def percent(self, table: Document, path: str, key: str, *, zero: bool) -> Fraction | None:
         """A percentage from 0% (or above it, without `zero`), as a ratio."""
-        if key not in table:
-            return None
-        found = table[key]
+        return self.percent_value(table[key], join(path, key), zero=zero) if key in table else None
+
+    def percent_value(self, found: Any, path: str, *, zero: bool) -> Fraction | None:
         value = read_percent(found)
         low = "from 0%" if zero else "above 0%"
         allowed = f"a percentage {low} to {percent_text(MAX_PERCENT)} with at most 6 decimals, like 12.5%"
@@ -165,21 +193,21 @@ class Look:
             if number is not None and 0 <= number <= 100:
                 as_percent = f"{shown(written(found))}%" if number >= 1 or number == 0 else percent_of(number)
                 hint = f" A plain number is no percentage: write {as_percent} if that is meant."
-            self.report(join(path, key), found, allowed, f"Found {shown(found)}; allowed: {allowed}.{hint}")
+            self.report(path, found, allowed, f"Found {shown(found)}; allowed: {allowed}.{hint}")
         elif not (value >= 0 if zero else value > 0) or value > MAX_PERCENT:
-            self.wrong(join(path, key), found, allowed)
+            self.wrong(path, found, allowed)
         else:
             return value
         return None
 
     def factor(self, table: Document, path: str, key: str) -> Fraction | None:
         """A plain decimal from 0."""
-        if key not in table:
-            return None
-        found = table[key]
+        return self.factor_value(table[key], join(path, key)) if key in table else None
+
+    def factor_value(self, found: Any, path: str) -> Fraction | None:
         value = read_number(found)
         if value is None or not 0 <= value <= MAX_FACTOR:
-            self.wrong(join(path, key), found, f"a factor from 0 to {MAX_FACTOR} with at most 6 decimals, like 1.5")
+            self.wrong(path, found, f"a factor from 0 to {MAX_FACTOR} with at most 6 decimals, like 1.5")
             return None
         return value
 

@@ -87,7 +87,7 @@ def test_equal_plans_have_one_digest() -> None:
 
 
 def test_amounts_take_the_digits_of_their_currency() -> None:
-    text = "currency: %s\ncomponents: [{cap: {amount: 500}}]"
+    text = "currency: %s\ncomponents: [{kind: bonus, cap: {amount: 500}}]"
     amounts = {code: read_yaml(text % code)["components"][0]["cap"]["amount"] for code in ("USD", "JPY", "KWD", "XXX")}
     assert amounts == {"USD": "500.00", "JPY": "500", "KWD": "500.000", "XXX": "500"}
 

@@ -1,0 +1,106 @@
+"""What the parts of a document need to know of the rest of it: its currency, the types of its fields, the unit that
+each component is measured in. Read from documents that may be wrong anywhere: what cannot be told is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from comp.core.money import CURRENCIES
+from plans.rules.compiled import Unit
+from plans.rules.expressions import computed_types
+from plans.rules.fields import PERSON_FIELDS, FieldType, field_types, with_deal
+from plans.rules.values import Document
+
+#: The unit of what a read gives, where its word alone says it.
+READ_UNITS: Mapping[str, Unit] = {
+    "attainment": "share",
+    "earning_before_cap": "money",
+    "earning": "money",
+    "released": "money",
+}
+
+
+@dataclass(frozen=True)
+class About:
+    currency: str | None
+    types: Mapping[str, FieldType]  # of facts: their own, of their deal, custom and computed
+    person_types: Mapping[str, FieldType]  # these and those of the person
+    class_units: Mapping[str, frozenset[Unit]]  # by credit class
+    components: Mapping[str, Document]  # by key
+
+    def credits_unit(self, component: Any) -> Unit | None:
+        """The unit of the credits that a component counts."""
+        if not isinstance(component, dict):
+            return None
+        if "reads" in component:
+            return "money"
+        credits = component.get("credits")
+        classes = credits.get("classes") if isinstance(credits, dict) else None
+        found: set[Unit] = set()
+        for name in classes if isinstance(classes, list) else []:
+            found |= self.class_units.get(name, frozenset()) if isinstance(name, str) else set()
+        return found.pop() if len(found) == 1 else None
+
+    def unit(self, component: Any) -> Unit | None:
+        """The unit of a component's measure."""
+        measure = component.get("measure") if isinstance(component, dict) else None
+        value = measure.get("value", "sum") if isinstance(measure, dict) else "sum"
+        if value == "count":
+            return "units"
+        if value in ("share", "days"):
+            return "share" if value == "share" else "days"
+        return self.credits_unit(component)
+
+    def read_unit(self, read: Any) -> Unit | None:
+        """The unit of what a read gives; None where it is of another plan and its word does not say."""
+        if not isinstance(read, dict):
+            return None
+        value, name = read.get("value"), read.get("component")
+        if not isinstance(value, str) or not isinstance(name, str):
+            return None
+        component = self.components.get(name, {})
+        if value == "result":
+            curve = component.get("curve")
+            pays = curve.get("pays") if isinstance(curve, dict) else None
+            return {"share": "share", "number": "number"}.get(pays) if isinstance(pays, str) else None  # type: ignore[return-value]
+        return READ_UNITS.get(value) or (self.unit(component) if value == "measure" else None)
+
+
+def about(document: Any) -> About:
+    """What is to be known of a document."""
+    document = document if isinstance(document, dict) else {}
+    currency = document.get("currency")
+    types = with_deal(field_types(document)) | computed_types(document)
+    components = document.get("components")
+    by_key: dict[str, Document] = {}
+    for row in components if isinstance(components, list) else []:
+        if isinstance(row, dict) and isinstance(row.get("key"), str):
+            by_key.setdefault(row["key"], row)
+    return About(
+        currency=currency if isinstance(currency, str) and currency in CURRENCIES else None,
+        types=types,
+        person_types={**types, **PERSON_FIELDS},
+        class_units=_class_units(document, types),
+        components=by_key,
+    )
+
+
+def amount_unit(amount: Any, types: Mapping[str, FieldType]) -> Unit | None:
+    """The unit of credit whose amount is this field, or `one`."""
+    if amount == "one":
+        return "units"
+    kind = types.get(amount) if isinstance(amount, str) else None
+    return "money" if kind == "money" else "units" if kind == "number" else None
+
+
+def _class_units(document: Document, types: Mapping[str, FieldType]) -> dict[str, frozenset[Unit]]:
+    units: dict[str, frozenset[Unit]] = {}
+    rules = document.get("credit_rules")
+    for rule in rules if isinstance(rules, list) else []:
+        if isinstance(rule, dict) and isinstance(rule.get("class"), str):
+            unit = amount_unit(rule.get("amount"), types)
+            known = units.get(rule["class"], frozenset())
+            units[rule["class"]] = known if unit is None else known | {unit}
+    return units

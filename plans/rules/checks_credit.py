@@ -1,0 +1,136 @@
+"""What credit rules say together: who is credited, what rolls up, what nothing counts. See plans.rules.checks."""
+
+from __future__ import annotations
+
+from plans.rules.expressions import check_computed
+from plans.rules.fields import field_types, with_deal
+from plans.rules.forms import table_of
+from plans.rules.look import Look, join, listed
+from plans.rules.values import SLUG, Document
+
+#: Roles that rules credit, by credit class.
+Credited = dict[str, set[str]]
+Row = tuple[str, Document]
+
+
+def rows_of(table: Document, path: str, key: str) -> list[Row]:
+    """The tables of the list at `key`, each with its path."""
+    rows = table.get(key)
+    path = join(path, key)
+    return [
+        (join(path, place), row)
+        for place, row in enumerate(rows if isinstance(rows, list) else [])
+        if isinstance(row, dict)
+    ]
+
+
+def slug_of(table: Document, key: str) -> str | None:
+    """The key that stands there, where it is one."""
+    value = table.get(key)
+    return value if isinstance(value, str) and SLUG.fullmatch(value) else None
+
+
+def slugs_of(table: Document, key: str) -> list[str]:
+    """The keys of a list, each once."""
+    values = table.get(key)
+    found = [value for value in values if isinstance(value, str)] if isinstance(values, list) else []
+    return list(dict.fromkeys(found))
+
+
+def once(look: Look, seen: dict[str, str], key: str | None, path: str, what: str) -> None:
+    """Report a key that stood before."""
+    if key is None:
+        return
+    if key in seen:
+        message = f"{key} is already the {what} at {seen[key]}; each needs a key of its own."
+        look.report(path, key, "a key of its own", message)
+    seen.setdefault(key, path)
+
+
+def check_credit(look: Look, plan: Document) -> None:
+    """Report what is wrong among credit rules, and the fields that are computed for them."""
+    if "computed" in plan:
+        check_computed(look, plan, with_deal(field_types(plan)))
+    keys: dict[str, str] = {}
+    for path, rule in rows_of(plan, "", "credit_rules"):
+        once(look, keys, slug_of(rule, "key"), join(path, "key"), "credit rule")
+        roles: dict[str, str] = {}
+        for place, entry in rows_of(rule, path, "credit"):
+            once(look, roles, slug_of(entry, "role"), join(place, "role"), "role of this rule")
+        _roll_up(look, rule, path, list(roles))
+    _uncounted(look, plan)
+
+
+def _roll_up(look: Look, rule: Document, path: str, roles: list[str]) -> None:
+    receivers: set[str] = set()
+    for place, entry in rows_of(rule, path, "roll_up"):
+        for role in slugs_of(entry, "from"):
+            if role not in roles and SLUG.fullmatch(role):
+                number = entry["from"].index(role)
+                allowed = f"a role that this rule credits: {listed(sorted(roles)) if roles else 'none so far'}"
+                message = f"Nothing rolls up from {role}: this rule does not credit that role."
+                look.report(join(join(place, "from"), number), role, allowed, message)
+        to = slug_of(entry, "to")
+        if to is not None and to in receivers:
+            message = f"A second roll-up to {to}: a manager whom both reach counts the deal twice."
+            look.warn(join(place, "to"), to, "one roll-up for each receiving role", message)
+        if to is not None:
+            receivers.add(to)
+
+
+def credited(plan: Document) -> Credited:
+    """Who is credited, by class."""
+    found: Credited = {}
+    for path, rule in rows_of(plan, "", "credit_rules"):
+        name = slug_of(rule, "class")
+        if name is not None:
+            found.setdefault(name, set()).update(_roles(rule, path))
+    return found
+
+
+def _roles(rule: Document, path: str) -> set[str]:
+    found = [slug_of(row, "role") for _, row in rows_of(rule, path, "credit")]
+    found += [slug_of(row, "to") for _, row in rows_of(rule, path, "roll_up")]
+    return {role for role in found if role is not None}
+
+
+def _uncounted(look: Look, plan: Document) -> None:
+    """Warn of credit that no component counts."""
+    counted: Credited = {}
+    for _, component in rows_of(plan, "", "components"):
+        credits = table_of(component.get("credits"))
+        for name in slugs_of(credits, "classes"):
+            counted.setdefault(name, set()).update(slugs_of(credits, "roles"))
+    for path, rule in rows_of(plan, "", "credit_rules"):
+        if not isinstance(rule.get("class"), str):
+            continue
+        roles = counted.get(rule["class"], set()) | _rolled_from(rule)
+        for list_key, role_key in (("credit", "role"), ("roll_up", "to")):
+            for place, row in rows_of(rule, path, list_key):
+                role = row.get(role_key)
+                if isinstance(role, str) and role not in roles:
+                    message = f"No component counts {rule['class']} credit of the role {role}: it earns nothing."
+                    look.warn(join(place, role_key), role, "a role that a component counts", message)
+
+
+def _rolled_from(rule: Document) -> set[str]:
+    """Roles that a rule credits so that their parts can roll up."""
+    return {role for _, row in rows_of(rule, "", "roll_up") for role in slugs_of(row, "from")}
+
+
+def check_counted(look: Look, component: Document, path: str, given: Credited) -> None:
+    """Report classes and roles that a component counts and no rule gives."""
+    credits = table_of(component.get("credits"))
+    path = join(path, "credits")
+    classes = [name for name in slugs_of(credits, "classes") if SLUG.fullmatch(name)]
+    for name in classes:
+        if given and name not in given:
+            allowed = listed(sorted(given))
+            message = f"No credit rule gives credit of the class {name}; classes given: {allowed}."
+            look.report(join(path, "classes"), name, allowed, message)
+    roles: set[str] = set().union(*(given.get(name, set()) for name in classes))
+    for role in slugs_of(credits, "roles"):
+        if roles and role not in roles and SLUG.fullmatch(role):
+            allowed = listed(sorted(roles))
+            message = f"No credit rule credits the role {role} in {listed(classes)}; roles credited: {allowed}."
+            look.report(join(path, "roles"), role, allowed, message)

@@ -1,0 +1,183 @@
+"""The form of a plan document, declared once: plans.rules.checks judges by it, plans.rules.normal writes by it, and
+plans.rules.schema publishes it to editors. What it means: docs/plan-language.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plans.rules.about import About, about
+from plans.rules.fields import CUSTOM_FIELD, FACT_FIELDS, FIELD_TYPES
+from plans.rules.forms import (
+    Anything,
+    By,
+    Currency,
+    Field,
+    Fields,
+    FieldText,
+    Form,
+    Money,
+    Opt,
+    Percent,
+    Rows,
+    Slug,
+    Slugs,
+    Table,
+    Text,
+    When,
+    Whole,
+    Word,
+    Words,
+    table_of,
+)
+from plans.rules.language_components import EVERY, KINDS, component, exemplars
+from plans.rules.language_release import settlement
+from plans.rules.look import Look, join
+
+FORMAT = "comp/plan/1"
+MAX_RULES = 50
+MAX_COMPONENTS = 50
+MAX_ROLES = 50
+MAX_LEVELS = 10
+MAX_OVERRIDES = 200
+MAX_EXAMPLES = 200
+
+FACTS = (
+    "deal",
+    "milestone",
+    "usage",
+    "invoice",
+    "receipt",
+    "activity",
+    "score",
+    "hours",
+    "cancellation",
+    "refund",
+    "nonpayment",
+)
+#: The attributes that overrides are for, in the order in which they are applied.
+ATTRIBUTES = ("region", "title", "position", "person")
+
+
+def _declared(look: Look, fields: Any, path: str, about: About) -> None:
+    if not isinstance(fields, dict):
+        look.wrong(path, fields, "a table of custom fields and their types")
+        return
+    for name in fields:
+        place = join(path, str(name))
+        look.visit(place)
+        if name in FACT_FIELDS:
+            look.report(place, name, "custom.*", f"{name} is a field of every fact; it is not declared.")
+        elif not isinstance(name, str) or not CUSTOM_FIELD.fullmatch(name):
+            allowed = "custom. and small letters, digits and underscores, like custom.term_months"
+            look.report(place, str(name), allowed, f"{name} is no name for a field of your own; allowed: {allowed}.")
+        look.word(fields, path, name, FIELD_TYPES)
+
+
+def _settings(look: Look, settings: Any, path: str, about: About) -> None:
+    if not isinstance(settings, dict) or not settings:
+        look.wrong(path, settings, "a table of paths, like components.commission.cap.amount, each with its new value")
+
+
+def _shares(look: Look, shares: Any, path: str, about: About) -> None:
+    if not isinstance(shares, dict) or not shares:
+        look.wrong(path, shares, "a table of texts and their shares")
+        return
+    for text in shares:
+        place = join(path, str(text))
+        look.visit(place)
+        FieldText().check(look, text, place, about)
+        Percent().check(look, shares[text], place, about)
+
+
+_SHARES = Fields(_shares, Percent().schema(), Percent())
+_SHARE_BY = Table({"by": Field(("text",)), "values": _SHARES, "else": Percent()})
+
+
+def _share(value: Any, about: About) -> Form:
+    return _SHARE_BY if isinstance(value, dict) else Percent(zero=False)
+
+
+def _override_for(value: Any, about: About) -> Table:
+    named = [name for name in ATTRIBUTES if name in table_of(value)]
+    return Table({name: FieldText() for name in named[:1] or ATTRIBUTES})
+
+
+_CREDIT = Table(
+    {
+        "role": Slug(),
+        "share": By(_share, (Percent(zero=False), _SHARE_BY)),
+        "split": Opt(Word(("weights", "equal", "each"))),
+    }
+)
+_ROLL_UP = Table({"from": Slugs("roles"), "to": Slug(), "levels": Whole(1, MAX_LEVELS), "limit": Percent(zero=False)})
+RULE = Table(
+    {
+        "key": Slug(),
+        "fact": Word(FACTS),
+        "class": Slug(),
+        "when": When(),
+        "eligible": Opt(When(person=True)),
+        "hold": Opt(When()),
+        "credit_date": Field(("date",)),
+        "amount": Field(("money", "number"), ("one",)),
+        "credit": Rows(_CREDIT, 1, MAX_ROLES, "roles"),
+        "limit": Opt(Percent(zero=False)),
+        "on_transfer": Opt(Table({"rolled": Word(("stays", "follows"))})),
+        "roll_up": Rows(_ROLL_UP, 0, MAX_ROLES, "roll-ups"),
+    }
+)
+#: A form is picked by what a component says; for the union of all, every kind in small.
+_NOTHING = about({"currency": "USD"})
+COMPONENT = By(component, tuple(component(row, _NOTHING) for kind in KINDS for row in exemplars(kind)), "kind")
+
+PRORATION = Table(
+    {
+        "method": Word(("calendar_days", "working_days", "whole_months")),
+        "first_day": Word(("counts", "does_not_count")),
+        "last_day": Word(("counts", "does_not_count")),
+        "leave": Word(("counts", "excluded")),
+        "of": Words(("quota", "incentive", "caps", "draw")),
+        "round": Word(("minor", "whole")),
+    }
+)
+EMPLOYMENT = Table(
+    {
+        "credits_after": Word(("none", "count")),
+        "credits_on_leave": Word(("none", "count")),
+        "release_after": Word(("lost", "paid")),
+    }
+)
+PLAN_CAP = Table({"amount": Money(), "every": Word(EVERY), "excess": Word(("lost", "review"))})
+OVERRIDE = Table(
+    {
+        "for": By(_override_for, tuple(Table({name: FieldText()}) for name in ATTRIBUTES)),
+        "set": Fields(_settings, {}),
+    }
+)
+PLAN = Table(
+    {
+        "format": Word((FORMAT,)),
+        "key": Slug(),
+        "name": Text(120),
+        "currency": Currency(),
+        "on_new_version": Word(("carry", "restart", "rerun")),
+        "rounding": Table(
+            {
+                "at": Word(("line", "curve", "total")),
+                "mode": Word(("half-even", "half-up")),
+                "step": Word(("minor", "whole", "tens")),
+            }
+        ),
+        "fields": Opt(Fields(_declared, {"enum": list(FIELD_TYPES)})),
+        "computed": Opt(Anything()),
+        "proration": Opt(PRORATION),
+        "employment": Opt(EMPLOYMENT),
+        "currencies": Opt(Table({"pay_rate": Word(("credit_date", "period_average", "release_date"))})),
+        "credit_rules": Rows(RULE, 1, MAX_RULES, "credit rules"),
+        "components": Rows(COMPONENT, 1, MAX_COMPONENTS, "components"),
+        "caps": Opt(Rows(PLAN_CAP, 1, 20, "caps")),
+        "overrides": Opt(Rows(OVERRIDE, 1, MAX_OVERRIDES, "overrides")),
+        "settlement": Opt(settlement(_NOTHING)),
+        "examples": Opt(Rows(Anything(), 0, MAX_EXAMPLES, "examples")),
+    }
+)

@@ -1,0 +1,161 @@
+"""The form of when earnings are payable and what is taken back, and of the settlement. See plans.rules.forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plans.rules.about import About
+from plans.rules.forms import (
+    By,
+    Date,
+    Field,
+    Flag,
+    Form,
+    Money,
+    Opt,
+    Percent,
+    Rows,
+    Slug,
+    Table,
+    Whole,
+    Word,
+    Words,
+    table_of,
+)
+
+MAX_TRANCHES = 20
+MAX_DAYS = 3660
+MAX_MONTHS = 600
+MAX_PERIODS = 120
+
+STEPS = ("releases", "adjustments", "clawbacks", "carried", "recovery", "cap", "holdback", "top_up")
+#: The steps of a settlement that a top-up may be tested against.
+TESTED = ("releases", "adjustments", "clawbacks", "carried", "recovery", "cap", "holdback")
+REVERSALS = ("cancellation", "refund", "nonpayment")
+FORMULAS = ("recompute", "original", "pro_rata", "window", "table", "uncollected")
+
+
+def tranche(value: Any, about: About) -> Table:
+    row = table_of(value)
+    keys: dict[str, Form] = {"share": Percent(zero=False), "on": Slug()}
+    match row.get("on"):
+        case "usage":
+            keys |= {"at": Percent(zero=False), "reading": Opt(Word(("high_water", "live")))}
+        case "paid":
+            keys |= _cash(row)
+        case "date":
+            keys["day"] = Date()
+    keys["after"] = Opt(By(after, tuple(after(each, about) for each in ({}, {"months": 1}, {"periods": 1}))))
+    return Table(keys)
+
+
+def _cash(row: dict[str, Any]) -> dict[str, Form]:
+    contracted = row.get("base") == "contracted"
+    return {"base": Word(("invoiced", "contracted")), "tax": Word(("without",) if contracted else ("with", "without"))}
+
+
+def after(value: Any, about: About) -> Table:
+    row = table_of(value)
+    if "months" in row:
+        return Table({"months": Whole(0, MAX_MONTHS), "day": Opt(Whole(1, 31))})
+    if "periods" in row:
+        return Table({"periods": Whole(1, MAX_PERIODS)})
+    return Table({"days": Whole(1, MAX_DAYS)})
+
+
+def release(about: About) -> Form:
+    kinds = tuple(tranche({"on": word}, about) for word in ("credit_date", "usage", "paid", "date"))
+    return Rows(By(tranche, kinds), 1, MAX_TRANCHES, "tranches")
+
+
+# ------------------------------------------------------------------ taken back, spread
+
+
+def months(value: Any, about: About) -> Form:
+    """A number of months, or the number field that holds them."""
+    return Field(("number",)) if isinstance(value, str) and not value.strip().isdigit() else Whole(1, MAX_MONTHS)
+
+
+MONTHS = By(months, (Whole(1, MAX_MONTHS), Field(("number",))))
+
+
+def clawback(value: Any, about: About) -> Table:
+    row = table_of(value)
+    formula = row.get("formula")
+    keys: dict[str, Form] = {
+        "on": Words(REVERSALS),
+        "formula": Word((formula,) if formula in FORMULAS and row.get("on") == [] else FORMULAS),
+    }
+    failing = Word(("counts", "does_not_count"))
+    match formula:
+        case "pro_rata":
+            keys |= {"term_months": MONTHS, "failing_month": failing}
+        case "window":
+            keys["window"] = By(window, (window({}, about), window({"days": 1}, about)))
+            if "days" not in table_of(row.get("window")):
+                keys["failing_month"] = failing
+        case "table":
+            step = Table({"from": Whole(0, MAX_MONTHS), "share": Percent()})
+            keys |= {"table": Rows(step, 1, MAX_MONTHS, "rows"), "failing_month": failing}
+        case "uncollected":
+            keys |= _cash(row)
+    if formula != "recompute":
+        keys |= {"lowers_measure": Flag(), "takes": Word(("all", "released"))}
+    return Table(keys)
+
+
+def window(value: Any, about: About) -> Table:
+    if "days" in table_of(value):
+        return Table({"days": Whole(1, MAX_DAYS)})
+    return Table({"months": Whole(1, MAX_MONTHS)})
+
+
+def payable(about: About) -> dict[str, Form]:
+    """What stands beside `release`."""
+    formulas = tuple(clawback({"formula": word, "on": []}, about) for word in FORMULAS)
+    return {
+        "release_rate": Opt(Word(("fixed", "this_share", "true_up"))),
+        "clawback": Opt(By(clawback, formulas, "formula")),
+        "amortise": Opt(Table({"months": MONTHS, "from": Word(("credit_date", "next_month"))})),
+    }
+
+
+# ------------------------------------------------------------------ the settlement
+
+
+def draw(value: Any, about: About) -> Table:
+    row = table_of(value)
+    keys: dict[str, Form] = {
+        "kind": Word(("recoverable", "non_recoverable", "guarantee")),
+        "style": Word(("top_up", "advance")),
+        "amount": Money(),
+        "from": Date(),
+        "to": Date(),
+    }
+    if row.get("style") != "advance":
+        keys["test"] = Words(TESTED)
+    if row.get("kind") == "recoverable":
+        recovery: dict[str, Form] = {
+            "share": Percent(zero=False),
+            "keep": Money("zero"),
+            "after_periods": Whole(0, MAX_PERIODS),
+        }
+        keys |= {"recovery": Table(recovery), "on_leaving": Word(("owed", "written_off"))}
+    elif row.get("kind") == "guarantee":
+        keys["retest"] = Flag()
+    return Table(keys)
+
+
+def settlement(about: About) -> Table:
+    kinds = ("recoverable", "non_recoverable", "guarantee")
+    draws = tuple(draw({"kind": kind, "style": style}, about) for kind in kinds for style in ("top_up", "advance"))
+    return Table(
+        {
+            "order": Words(STEPS),
+            "draw": Opt(By(draw, draws)),
+            "cap": Opt(Table({"amount": Money(), "excess": Word(("lost", "carried", "review"))})),
+            "holdback": Opt(Table({"share": Percent(zero=False), "periods": Whole(1, MAX_PERIODS)})),
+            "minimum": Opt(Table({"amount": Money()})),
+            "negative": Word(("carried", "collected")),
+        }
+    )

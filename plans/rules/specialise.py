@@ -1,0 +1,32 @@
+"""The plan as overrides change it for somebody."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import lru_cache
+
+from plans.rules.about import about
+from plans.rules.compile_components import Maker
+from plans.rules.compiled import CompiledPlan
+from plans.rules.language import ATTRIBUTES, COMPONENT
+from plans.rules.settings import apply
+from plans.rules.values import Document
+
+
+@lru_cache(maxsize=1024)
+def specialise(plan: CompiledPlan, which: tuple[int, ...]) -> CompiledPlan:
+    """The plan with the overrides at the places `which` of `plan.overrides` in force: region first, then title,
+    position and person, those of one attribute in the order of the text; the later wins. Components keep their keys and
+    their order, all else is the plan's own. Each override alone has been checked."""
+    if not which:
+        return plan
+    document: Document = json.loads(plan.document)
+    places = sorted(set(which), key=lambda place: (ATTRIBUTES.index(plan.overrides[place].attribute), place))
+    for place in places:
+        settings = {path: json.loads(value) for path, value in plan.overrides[place].settings}
+        document = apply(document, settings)
+    known = about(document)
+    maker = Maker(plan.key, known)
+    rows = [COMPONENT.normal(row, known) for row in document["components"]]
+    return replace(plan, components=tuple(maker.component(row) for row in rows))
