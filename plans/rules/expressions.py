@@ -325,7 +325,7 @@ def check_computed(look: Look, document: Document, types: Types) -> dict[str, Fi
         if not isinstance(name, str) or not COMPUTED_FIELD.fullmatch(name):
             allowed = "computed. and small letters, digits and underscores, like computed.margin"
             look.report(path, str(name), allowed, f"{shown(name)} is no name for a computed field; allowed: {allowed}.")
-        expression = _check_row(look, row, path, {**types, **own})
+        expression = _check_row(look, row, path, {**types, **own}, computed)
         if expression is not None:
             needs[name] = tuple(field for field in fields_named(expression) if field in computed)
     for circle in _in_order(needs)[1]:
@@ -335,7 +335,7 @@ def check_computed(look: Look, document: Document, types: Types) -> dict[str, Fi
     return own
 
 
-def _check_row(look: Look, row: Any, path: str, types: Types) -> Expression | None:
+def _check_row(look: Look, row: Any, path: str, types: Types, computed: Document) -> Expression | None:
     kind = row.get("type") if isinstance(row, dict) else None
     expression = _check_text(look, row, path) if isinstance(row, dict) else None
     required, optional = _keys(kind, expression)
@@ -348,7 +348,8 @@ def _check_row(look: Look, row: Any, path: str, types: Types) -> Expression | No
     place = join(path, "is")
     unknown = [name for name in fields_named(expression) if name not in types]
     for name in unknown:
-        _report(look, place, _unknown(name, types))
+        if name not in computed:  # one without a good type is told where it stands
+            _report(look, place, _unknown(name, types))
     _check_money(look, place, expression)
     if not unknown:
         try:

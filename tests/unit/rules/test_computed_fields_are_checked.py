@@ -24,6 +24,7 @@ from plans.rules.fields import FieldType
 from plans.rules.load import read_yaml
 from plans.rules.look import Look
 from plans.rules.syntax import Arithmetic, Call, Comparison, Day, Field, Logic, Money, Negative, Not, Number, Word
+from tests.unit.rules.documents import VALUES
 
 TYPES: dict[str, FieldType] = {
     "amount": "money",
@@ -280,6 +281,8 @@ def number(is_: str, **keys: Any) -> dict[str, Any]:
     ({"computed.x": {"is": "amount"}}, "computed.computed.x.type", "`type` is missing"),
     ({"computed.x": {"type": "money"}}, "computed.computed.x.is", "`is` is missing"),
     ({"computed.x": {"type": "cash", "is": "amount"}}, "computed.computed.x.type", "Found cash; allowed: text, number"),
+    ({"computed.x": {"type": "cash", "is": "amount"}, "computed.y": {"type": "money", "is": "computed.x"}},
+     "computed.computed.x.type", "Found cash"),
     ({"computed.x": {"type": "money", "is": "amount -"}}, "computed.computed.x.is", "Nothing follows `-`"),
     ({"computed.x": {"type": "money", "is": ""}}, "computed.computed.x.is", "a text of 1 to 500 characters"),
     ({"computed.x": {"type": "money", "is": "amount - csot"}}, "computed.computed.x.is", "Did you mean cost?"),
@@ -307,6 +310,23 @@ def test_each_mistake_is_told_at_its_place(computed, path, says):
     found = problems(computed)
     assert list(found) == [path]
     assert says in found[path]
+
+
+@given(st.dictionaries(st.sampled_from(["computed.x", "computed.y", "x"]), VALUES, max_size=3) | VALUES)
+def test_no_table_breaks_the_check(computed):
+    problems(computed)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["computed.x", "computed.y", "x"]),
+        st.dictionaries(
+            st.sampled_from(["type", "is", "mode", "decimals"]), VALUES | st.sampled_from(["money", "amount"])
+        ),
+    )
+)
+def test_no_row_breaks_the_check(computed):
+    problems(computed)
 
 
 def test_the_example_of_the_page_is_good():
