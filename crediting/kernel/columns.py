@@ -177,6 +177,7 @@ class Credits:
     pot: Ints  # direct: the role's pot that was divided; rolled: the sum of the parts before the limit
     amount: Ints
     held: npt.NDArray[np.int8] | None = None  # 1 where held; None: none is
+    exchange: Ints | None = None  # row in Exchange at which its fact was converted, -1 for none; None: none was
 
 
 @dataclass(frozen=True, slots=True)

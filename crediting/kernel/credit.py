@@ -1,16 +1,23 @@
-"""From deals to credits: match, split, roll up. See docs/algorithms/crediting.md."""
+"""From facts to credits: match, split, hand on, roll up, order. See docs/algorithms/crediting.md."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from crediting.kernel.columns import (
+    DIRECT,
+    MILLIONTHS,
     MISSING_DAY,
     MISSING_MONEY,
+    ROLLED,
     ROLLED_SPLIT,
+    TRANSFERRED,
     Assignments,
     Credits,
     Facts,
@@ -18,30 +25,36 @@ from crediting.kernel.columns import (
     Reporting,
     Teams,
     Text,
+    Transfers,
+    Waits,
 )
-from crediting.kernel.exact import ascending, money, packed, scaled
-from crediting.kernel.fields import FactRows, World
+from crediting.kernel.exact import ascending, money, packed, run_starts, scaled
+from crediting.kernel.fields import FactRows, Mask, World
 from crediting.kernel.people import People
-from crediting.kernel.split import divide, limited, roll_up
-from plans.rules.compiled import CompiledPlan, CreditRule
+from crediting.kernel.split import divide, limited, limited_parts, picked, roll_up
+from crediting.kernel.teams import handed, with_teams_of_deals
+from plans.rules.compiled import CompiledPlan, CreditRule, RoleShare, RollUp
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What gave a credit: a rule of a plan version, a role in it, and the way."""
+    """What gave a credit: a rule of a plan version, a role in it, and the way. `unit`: what its amount is counted in,
+    minor units of the plan's currency or millionths of a unit."""
 
     plan: int
     rule: int
     role: str
     credit_class: str
     rolled: bool
+    unit: Literal["money", "units"]
 
 
 @dataclass(frozen=True, slots=True)
 class Credited:
     """The credits, and beside them what rating needs: `source` is each row's place in `sources`, `person` its place in
-    `people` (ids ascending), `whole` the deal's whole amount. `when` orders credits by replicate, credit date, event
-    time, source and external id, split number, rule and role; it stays below `moments`."""
+    `people` (ids ascending), `whole` the fact's whole amount as the rule reads it (in units: its quantity). `when`
+    orders credits by replicate, credit date, event time, source and external id, split number, rule and role; it stays
+    below `moments`. `waits`: the facts that cannot be credited yet, None where there are none."""
 
     credits: Credits
     sources: tuple[Source, ...]
@@ -53,18 +66,64 @@ class Credited:
     replicate: Ints
     when: Ints
     moments: int
+    waits: Waits | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A credit rule as one plan version states it, with what it reads of each fact. `waiting`: the facts without a rate
+    of exchange, which stand here with an amount of 0, to find out whether anybody waits for their credit."""
+
+    place: int
+    number: int
+    plan: CompiledPlan
+    rule: CreditRule
+    view: FactRows
+    amounts: Ints
+    days: Ints
+    waiting: Mask | None
+
+    def source(self, role: str, *, rolled: bool) -> Source:
+        return Source(self.place, self.number, role, self.rule.credit_class, rolled, self.rule.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of one role: who stood there (`person`), and who has them now (`holder`), by their places."""
+
+    role: str
+    fact: Ints
+    split: Ints
+    pot: Ints
+    part: Ints
+    person: Ints
+    holder: Ints
+    moved: Mask | None  # None: nothing was handed on
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """Credits of one source, in no order yet."""
 
+    rule: _Rule
     source: Source
-    deal: Ints
+    fact: Ints
     person: Ints
     split: Ints
     pot: Ints
     amount: Ints
+    moved: Mask | None = None
+
+    def rows(self, rows: Ints | Mask) -> _Found:
+        return replace(
+            self,
+            fact=self.fact[rows],
+            person=self.person[rows],
+            split=self.split[rows],
+            pot=self.pot[rows],
+            amount=self.amount[rows],
+            moved=None if self.moved is None else self.moved[rows],
+        )
 
 
 def credit(
@@ -74,69 +133,173 @@ def credit(
     reporting: Reporting,
     assignments: Assignments,
     only: Ints | None,
+    transfers: Transfers | None = None,
 ) -> Credited:
-    """Every credit that the plans give for the deals (for `only` these participants), in canonical order."""
+    """Every credit that the plans give for the facts (for `only` these participants), in canonical order."""
     people = People(assignments, reporting, len(plans), only)
-    finder = _Finder(world, teams, people)
-    found = [
-        credits
-        for place, plan in enumerate(plans)
-        if (assignments.plan == place).any()
-        for rule in range(len(plan.credit_rules))
-        for credits in finder.credits(plan, place, rule)
-        if credits.deal.size
-    ]
-    return _in_order(plans, world, people, found)
+    in_force = [place for place in range(len(plans)) if (assignments.plan == place).any()]
+    finder = _Finder(plans, in_force, world, teams, transfers, people)
+    found: list[_Found] = []
+    waiting: list[_Found] = []
+    for place in in_force:
+        for rule in range(len(plans[place].credit_rules)):
+            for credits in finder.credits(place, rule):
+                waits = credits.rule.waiting
+                if waits is not None:
+                    waiting.append(credits.rows(waits[credits.fact]))
+                    credits = credits.rows(~waits[credits.fact])
+                if credits.fact.size:
+                    found.append(credits)
+    return _in_order(plans, world, people, found, _waits(world.facts, waiting))
 
 
 class _Finder:
-    def __init__(self, world: World, teams: Teams, people: People) -> None:
+    def __init__(
+        self,
+        plans: Sequence[CompiledPlan],
+        in_force: Sequence[int],
+        world: World,
+        teams: Teams,
+        transfers: Transfers | None,
+        people: People,
+    ) -> None:
+        self.plans = plans
         self.world = world
-        self.facts = world.facts
-        self.teams = teams
         self.people = people
-        self.person = people.places(teams.participant)
+        rules = [rule for place in in_force for rule in plans[place].credit_rules]
+        wanted = np.zeros(world.size, dtype=bool)
+        for kind in {rule.fact for rule in rules}:
+            wanted |= world.of_kind(kind)
+        self.teams = with_teams_of_deals(teams, world.facts, wanted)
+        self.person = people.places(self.teams.participant)
+        self.moved: Mask | None = None
+        if transfers is not None and any(rule.on_transfer for rule in rules):
+            holder = handed(self.teams, world.facts, transfers)
+            self.moved, self.holder = holder != self.teams.participant, people.places(holder)
         self._rows: dict[str, Ints] = {}
+        self._views: dict[object, FactRows] = {}
 
-    def credits(self, plan: CompiledPlan, place: int, number: int) -> list[_Found]:
-        """The credits that one rule gives to people assigned to its plan version."""
-        rule = plan.credit_rules[number]
-        matched = self.match(plan, rule)
-        amounts, days = self.world.column(rule.amount, "money"), self.world.column(rule.credit_date, "date")
+    def credits(self, place: int, number: int) -> list[_Found]:
+        """The credits that one rule gives to people assigned to its plan version; among them, with an amount of 0,
+        those that wait."""
+        rule, matched = self._read(place, number)
+        parts = [self._parts(rule, entry, matched) for entry in rule.rule.credit]
+        if rule.rule.limit is not None:
+            parts = self._limited(rule, rule.rule.limit, parts)
         found: list[_Found] = []
-        parts: dict[str, tuple[Ints, Ints, Ints]] = {}
-        for entry in rule.credit:
-            rows = self._with_role(entry.role)
-            rows = rows[matched[self.teams.fact[rows]]]
-            deal = self.teams.fact[rows]
-            whole = money(amounts[deal], f"The {rule.amount} of a deal")
-            pot = money(scaled(whole, entry.share, plan.round_mode), "A pot")
-            part = divide(pot, deal, self.teams.weight[rows], self.teams.place[rows], self.facts.id.size)
-            person = self.person[rows]
-            parts[entry.role] = (deal, person, part)
-            own = self.people.credited(place, person, days[deal])
-            source = Source(place, number, entry.role, rule.credit_class, rolled=False)
-            split = self.teams.place[rows[own]]
-            found.append(_Found(source, deal[own], person[own], split, pot[own], part[own]))
-        for step, entry_up in enumerate(rule.roll_up):
-            below = [parts[role] for role in dict.fromkeys(entry_up.from_roles) if role in parts]
-            if not below or not self.people.anyone_reports:
-                continue
-            deal, person, part = (np.concatenate(columns) for columns in zip(*below, strict=True))
-            deal, manager, rolled = roll_up(self.people, place, deal, person, part, days[deal], entry_up.levels)
-            source = Source(place, number, entry_up.to, rule.credit_class, rolled=True)
-            split = np.full(deal.size, ROLLED_SPLIT + step)
-            amount = limited(rolled, amounts[deal], entry_up.limit, plan.round_mode)
-            found.append(_Found(source, deal, manager, split, rolled, amount))
+        for each in parts:
+            source = rule.source(each.role, rolled=False)
+            direct = _Found(rule, source, each.fact, each.holder, each.split, each.pot, each.part, each.moved)
+            own = self.people.credited(place, each.holder, rule.days[each.fact])
+            found.append(self._received(direct.rows(own)))
+        for step, entry in enumerate(rule.rule.roll_up):
+            below = [each for role in dict.fromkeys(entry.from_roles) for each in parts if each.role == role]
+            if below and self.people.anyone_reports:
+                found.append(self._received(self._rolled(rule, step, entry, below)))
         return found
 
-    def match(self, plan: CompiledPlan, rule: CreditRule) -> Ints:
-        """For each deal whether the rule gives credit: its condition is true, its credit date and amount are there."""
+    def _read(self, place: int, number: int) -> tuple[_Rule, Mask]:
+        """A rule, and for each fact whether it gives credit: of its kind, with its condition true, its credit date and
+        amount there. A fact without a rate matches where it would for some amount."""
+        plan = self.plans[place]
+        rule = plan.credit_rules[number]
         days = self.world.column(rule.credit_date, "date")
-        rows = FactRows(self.world, plan, None, None, days)
-        priced = rows.column(rule.amount, "money") != MISSING_MONEY
-        matched: Ints = rows.mask(rule.when) & (days != MISSING_DAY) & priced
-        return matched
+        view = self._view(plan, rule.credit_date, days)
+        if rule.amount == "one":
+            amounts = np.broadcast_to(np.int64(MILLIONTHS), days.shape)
+        else:
+            amounts = view.column(rule.amount, "money" if rule.unit == "money" else "number")
+        dated = days != MISSING_DAY
+        matched = view.may_hold(rule.when) & dated
+        waiting = view.unpriced()
+        if waiting is not None:
+            waiting = waiting & dated
+            if rule.unit == "money" and not rule.amount.startswith("computed."):
+                matched &= self.world.column(rule.amount, "money") != MISSING_MONEY
+            amounts = np.where(waiting, 0, amounts)
+        matched &= amounts != MISSING_MONEY
+        if self.world.facts.kind is not None or rule.fact != "deal":
+            matched &= self.world.of_kind(rule.fact)
+        return _Rule(place, number, plan, rule, view, amounts, days, waiting), matched
+
+    def _view(self, plan: CompiledPlan, dated: str, days: Ints) -> FactRows:
+        """All facts as plan versions of one currency, with one way to round and the same computed fields, read them."""
+        key = (plan.currency, plan.minor_digits, plan.round_mode, plan.computed, dated)
+        if key not in self._views:
+            self._views[key] = FactRows(self.world, plan, None, None, days)
+        return self._views[key]
+
+    def _parts(self, rule: _Rule, entry: RoleShare, matched: Mask) -> _Parts:
+        """A role's pots, divided between everybody who stands in it."""
+        rows = self._with_role(entry.role)
+        rows = rows[matched[self.teams.fact[rows]]]
+        mode, what = rule.plan.round_mode, f"The {rule.rule.amount} of a {rule.rule.fact}"
+        if entry.by is None:
+            pot = scaled(money(rule.amounts[self.teams.fact[rows]], what), entry.share, mode)
+        else:
+            shared, place, shares = picked(entry.by, rule.view.column(entry.by.field, "text"), self.teams.fact[rows])
+            rows = rows[shared]
+            whole = money(rule.amounts[self.teams.fact[rows]], what)
+            pot = np.zeros_like(whole)
+            for number, share in enumerate(shares):
+                mine = place == number
+                pot[mine] = money(scaled(whole[mine], share, mode), "A pot")
+        fact, place = self.teams.fact[rows], self.teams.place[rows]
+        pot = money(pot, "A pot")
+        part = pot
+        if entry.split != "each":
+            weight = self.teams.weight[rows] if entry.split == "weights" else np.ones_like(fact)
+            part = divide(pot, fact, weight, place, self.world.size)
+        person = holder = self.person[rows]
+        moved = None
+        if self.moved is not None and rule.rule.on_transfer is not None:
+            holder, moved = self.holder[rows], self.moved[rows]
+        return _Parts(entry.role, fact, place, pot, part, person, holder, moved)
+
+    def _limited(self, rule: _Rule, limit: Fraction, parts: list[_Parts]) -> list[_Parts]:
+        """The parts within the rule's limit."""
+        fact = np.concatenate([each.fact for each in parts])
+        sizes = [each.fact.size for each in parts]
+        cut = limited_parts(
+            fact,
+            np.repeat(np.arange(len(parts)), sizes),
+            np.concatenate([each.split for each in parts]),
+            np.concatenate([each.part for each in parts]),
+            rule.amounts[fact],
+            limit,
+            rule.plan.round_mode,
+        )
+        pieces = np.split(cut, np.cumsum(sizes)[:-1])
+        return [replace(each, part=piece) for each, piece in zip(parts, pieces, strict=True)]
+
+    def _rolled(self, rule: _Rule, step: int, entry: RollUp, below: list[_Parts]) -> _Found:
+        """What the parts of the roles below come to at each manager."""
+        follows = rule.rule.on_transfer == "follows"
+        fact = np.concatenate([each.fact for each in below])
+        person = np.concatenate([each.holder if follows else each.person for each in below])
+        part = np.concatenate([each.part for each in below])
+        fact, manager, rolled = roll_up(self.people, rule.place, fact, person, part, rule.days[fact], entry.levels)
+        amount = limited(rolled, rule.amounts[fact], entry.limit, rule.plan.round_mode)
+        split = np.full(fact.size, ROLLED_SPLIT + step)
+        return _Found(rule, rule.source(entry.to, rolled=True), fact, manager, split, rolled, amount)
+
+    def _received(self, found: _Found) -> _Found:
+        """Those whose receivers may have them: employed where the plan asks for it, and eligible on the credit date."""
+        plan, rule = found.rule.plan, found.rule.rule
+        employment = plan.employment
+        if employment is not None and "none" in (employment.credits_after, employment.credits_on_leave):
+            careers, person = self.world.careers, self.people.ids[found.person]
+            day = found.rule.days[found.fact]
+            stays = np.ones(day.size, dtype=bool)
+            if employment.credits_after == "none":
+                stays &= careers.employed(person, day)
+            if employment.credits_on_leave == "none":
+                stays &= ~careers.on_leave(person, day)
+            found = found.rows(stays)
+        if rule.eligible is not None:
+            person, day = self.people.ids[found.person], found.rule.days[found.fact]
+            found = found.rows(FactRows(self.world, plan, found.fact, person, day).may_hold(rule.eligible))
+        return found
 
     def _with_role(self, role: str) -> Ints:
         """The team rows of a role."""
@@ -149,31 +312,48 @@ class _Finder:
 _NONE = np.zeros(0, dtype=np.int64)
 
 
-def _in_order(plans: Sequence[CompiledPlan], world: World, people: People, found: list[_Found]) -> Credited:
+def _waits(facts: Facts, waiting: list[_Found]) -> Waits | None:
+    """Each fact that waits, once a rule; by plan, rule and the order of facts."""
+    sizes = [each.fact.size for each in waiting]
+    fact = np.concatenate((_NONE, *(each.fact for each in waiting)))
+    plan = np.repeat(np.array([each.source.plan for each in waiting], dtype=np.int64), sizes)
+    rule = np.repeat(np.array([each.source.rule for each in waiting], dtype=np.int64), sizes)
+    if not fact.size:
+        return None
+    order = np.lexsort((_sequence(facts)[fact], rule, plan))
+    order = order[run_starts(fact[order], rule[order], plan[order])]
+    reason = Text(np.zeros(order.size, dtype=np.int32), ("rate",))
+    return Waits(fact[order], plan[order], rule[order], reason)
+
+
+def _in_order(
+    plans: Sequence[CompiledPlan], world: World, people: People, found: list[_Found], waits: Waits | None
+) -> Credited:
     """The credits sorted by participant, plan, rule, role and then by the total order of credits."""
-    sources = tuple(part.source for part in found)
     facts = world.facts
+    sources = tuple(part.source for part in found)
     roles = sorted({source.role for source in sources})
     classes = sorted({source.credit_class for source in sources})
 
-    def joined(name: str) -> Ints:
-        return np.concatenate((_NONE, *(getattr(part, name) for part in found)))
+    def joined(column: Callable[[_Found], Ints]) -> Ints:
+        return np.concatenate((_NONE, *(column(part) for part in found)))
 
-    deal, person, split = joined("deal"), joined("person"), joined("split")
+    fact = joined(lambda part: part.fact)
+    person, split = joined(lambda part: part.person), joined(lambda part: part.split)
     rule_of = np.array([source.rule for source in sources], dtype=np.int64)
     role_of = np.array([roles.index(source.role) for source in sources], dtype=np.int64)
     plan_of = np.array([source.plan for source in sources], dtype=np.int64)
-    source = np.repeat(np.arange(len(found)), [part.deal.size for part in found])
-    day = np.concatenate((_NONE, *(_days(plans, world, part) for part in found)))
+    source = np.repeat(np.arange(len(found)), [part.fact.size for part in found])
+    day = joined(lambda part: part.rule.days[part.fact])
 
     replicate = facts.replicate
     replicates = 1 if replicate is None or not replicate.size else int(replicate.max()) + 1
     first_day = int(day.min()) if day.size else 0
     when, moments = packed(
         (
-            (np.zeros_like(deal) if replicate is None else replicate[deal], replicates),
+            (np.zeros_like(fact) if replicate is None else replicate[fact], replicates),
             (day - first_day, int(day.max()) - first_day + 1 if day.size else 1),
-            (_sequence(facts)[deal], max(facts.id.size, 1)),
+            (_sequence(facts)[fact], max(facts.id.size, 1)),
             (split, int(split.max()) + 1 if split.size else 1),
             (rule_of[source], int(rule_of.max(initial=0)) + 1),
             (role_of[source], max(len(roles), 1)),
@@ -185,21 +365,31 @@ def _in_order(plans: Sequence[CompiledPlan], world: World, people: People, found
     key, _ = packed(((person, max(people.ids.size, 1)), (family[source], families), (when, moments)))
     order = ascending(key)
     del key
-    deal, person, source = deal[order], person[order], source[order]
+    fact, person, source = fact[order], person[order], source[order]
     class_of = np.array([classes.index(each.credit_class) for each in sources], dtype=np.int32)
-    kind_of = np.array([each.rolled for each in sources], dtype=np.int8)
+    kind = np.array([ROLLED if each.rolled else DIRECT for each in sources], dtype=np.int8)[source]
+    if any(part.moved is not None for part in found):
+        moved = np.concatenate(
+            [np.zeros(part.fact.size, dtype=bool) if part.moved is None else part.moved for part in found]
+        )
+        kind[moved[order]] = TRANSFERRED
+    held = None
+    if any(part.rule.rule.hold is not None for part in found):
+        held = np.concatenate([_held(part) for part in found])[order]
     credits = Credits(
-        fact=deal,
+        fact=fact,
         participant=people.ids[person],
         plan=plan_of[source],
         rule=rule_of[source],
         role=Text(role_of.astype(np.int32)[source], tuple(roles)),
         credit_class=Text(class_of[source], tuple(classes)),
-        kind=kind_of[source],
+        kind=kind,
         split=split[order],
         day=day[order],
-        pot=joined("pot")[order],
-        amount=joined("amount")[order],
+        pot=joined(lambda part: part.pot)[order],
+        amount=joined(lambda part: part.amount)[order],
+        held=held,
+        exchange=None if facts.currency is None else joined(_rates)[order],
     )
     return Credited(
         credits=credits,
@@ -208,29 +398,30 @@ def _in_order(plans: Sequence[CompiledPlan], world: World, people: People, found
         world=world,
         people=people.ids,
         person=person,
-        whole=np.concatenate((_NONE, *(_wholes(plans, world, part) for part in found)))[order],
-        replicate=np.zeros_like(deal) if replicate is None else replicate[deal],
+        whole=joined(lambda part: part.rule.amounts[part.fact])[order],
+        replicate=np.zeros_like(fact) if replicate is None else replicate[fact],
         when=when[order],
         moments=moments,
+        waits=waits,
     )
 
 
-def _rule(plans: Sequence[CompiledPlan], source: Source) -> CreditRule:
-    return plans[source.plan].credit_rules[source.rule]
+def _held(part: _Found) -> npt.NDArray[np.int8]:
+    """1 for the credits that the rule's hold takes in."""
+    hold = part.rule.rule.hold
+    if hold is None:
+        return np.zeros(part.fact.size, dtype=np.int8)
+    return part.rule.view.mask(hold)[part.fact].astype(np.int8)
 
 
-def _days(plans: Sequence[CompiledPlan], world: World, part: _Found) -> Ints:
-    days: Ints = world.column(_rule(plans, part.source).credit_date, "date")[part.deal]
-    return days
-
-
-def _wholes(plans: Sequence[CompiledPlan], world: World, part: _Found) -> Ints:
-    wholes: Ints = world.column(_rule(plans, part.source).amount, "money")[part.deal]
-    return wholes
+def _rates(part: _Found) -> Ints:
+    """The row of `Exchange` at which each credit's fact was converted, -1 where it did not have to be."""
+    rate = part.rule.view.rate()
+    return np.full(part.fact.size, -1) if rate is None else np.maximum(rate[part.fact], -1)
 
 
 def _sequence(facts: Facts) -> Ints:
-    """Each deal's place by event time, then by source and external id."""
+    """Each fact's place by event time, then by source and external id."""
     order = np.argsort(facts.event_time)
     times = facts.event_time[order]
     if (times[1:] == times[:-1]).any():

@@ -91,6 +91,14 @@ class World:
             return facts.currency
         raise ColumnAbsent(f"A plan reads the {kind} field {field!r}; the facts carry {', '.join(held) or 'none'}.")
 
+    def of_kind(self, kind: str) -> Mask:
+        """The facts of a kind."""
+        kinds = self.facts.kind
+        if kinds is None:
+            return np.full(self.size, kind == "deal")
+        code = kinds.vocabulary.index(kind) if kind in kinds.vocabulary else -2
+        return np.asarray(kinds.codes == code, dtype=bool)
+
     def currency(self, deals: bool) -> Text | None:
         """The currency that each fact's money is in, or its deal's; None where all are in the plans'."""
         stated = self.facts.currency
@@ -103,21 +111,14 @@ class World:
         return self._answers[leaf]
 
     def _of_deals(self, column: Any) -> Any:
-        deal = self.facts.deal
-        if deal is None:
-            return column
-        if isinstance(column, Text):
-            return Text(np.append(column.codes, np.int32(-1))[deal], column.vocabulary)
-        # A fact without a deal has -1 for it, which picks the last.
-        missing = {"object": None, "int8": -1}.get(column.dtype.name, MISSING_MONEY)
-        return np.append(column, np.array([missing], dtype=column.dtype))[deal]
+        return column if self.facts.deal is None else _taken(column, self.facts.deal)
 
 
 class FactRows:
     """Rows of (fact, person, day) as a plan version reads them: money in its currency, converted at the day.
 
-    `fact` are rows of `Facts`, None for all of them as they stand; `participant` are ids, None where nothing of a
-    person is read. The day is the credit date.
+    `fact` are rows of `Facts` (-1 for none), None for all of them as they stand; `participant` are ids, None where
+    nothing of a person is read. The day is the credit date.
     """
 
     def __init__(
@@ -132,6 +133,8 @@ class FactRows:
         self._columns: dict[tuple[str, FieldType], Any] = {}
         self._answers: dict[Leaf, Mask] = {}
         self._rates: dict[bool, Ints] = {}
+        self._unpriced: Mask | None = None
+        self._priced = world.facts.currency is None
 
     @property
     def size(self) -> int:
@@ -159,11 +162,10 @@ class FactRows:
 
     def unpriced(self) -> Mask | None:
         """The rows whose money has no rate, or that of their deal; None where there are none."""
-        rate = self.rate()
-        if rate is None:
-            return None
-        without = (rate == NO_RATE) | (self._rate_of(True) == NO_RATE)
-        return without if without.any() else None
+        if not self._priced:
+            without = (self._rate_of(False) == NO_RATE) | (self._rate_of(True) == NO_RATE)
+            self._unpriced, self._priced = without if without.any() else None, True
+        return self._unpriced
 
     def _column(self, field: str, kind: FieldType) -> Any:
         if field.startswith("computed."):
@@ -182,9 +184,7 @@ class FactRows:
         """Of a column of all facts, the rows' own."""
         if self._fact is None:
             return column
-        if isinstance(column, Text):
-            return Text(column.codes[self._fact], column.vocabulary)
-        return column[self._fact]
+        return _taken(column, self._fact)
 
     def _rate_of(self, deals: bool) -> Ints:
         """The rates of the rows' own currencies, or of those of their deals."""
@@ -248,6 +248,15 @@ class FactRows:
 
 def _reads_money(leaf: Leaf) -> bool:
     return leaf.type == "money" or leaf.field.startswith("computed.")
+
+
+def _taken(column: Any, places: Ints) -> Any:
+    """The values at the places, missing where a place is -1."""
+    if isinstance(column, Text):
+        # The code -1 is a missing text's, and the added last place is what -1 picks.
+        return Text(np.append(column.codes, np.int32(-1))[places], column.vocabulary)
+    missing = {"object": None, "int8": -1}.get(column.dtype.name, MISSING_MONEY)
+    return np.append(column, np.array([missing], dtype=column.dtype))[places]
 
 
 def _millionths(values: Any) -> Ints:

@@ -15,6 +15,7 @@ from crediting.kernel.columns import (
     Text,
 )
 from crediting.kernel.conditions import Mask
+from crediting.kernel.errors import BadReporting
 
 #: Ids spread over at most this many times their number are looked up in a table, else by binary search.
 _SPREAD = 8
@@ -75,9 +76,11 @@ class Spans:
 
 
 class People:
-    """The people that a calculation knows, by their place in the ascending order of ids."""
+    """The people that a calculation knows, by their place in the ascending order of ids. Raises BadReporting where
+    somebody has two managers on one day."""
 
     def __init__(self, assignments: Assignments, reporting: Reporting, plans: int, only: Ints | None) -> None:
+        _one_manager(reporting)
         self._places = Places(np.concatenate((assignments.participant, reporting.participant, reporting.manager)))
         self.ids = self._places.ids
         self._assigned = Spans(
@@ -115,6 +118,24 @@ class People:
     def _in_plan(self, plan: int, person: Ints, day: Ints) -> Mask:
         owner = np.where(person >= 0, plan * self.ids.size + person, -1)
         return self._assigned.at(owner, day) >= 0
+
+
+def _one_manager(reporting: Reporting) -> None:
+    """Refuses two reporting lines of one person on one day."""
+    order = np.lexsort((reporting.manager, reporting.end, reporting.start, reporting.participant))
+    order = order[reporting.start[order] < reporting.end[order]]
+    above, below = order[:-1], order[1:]
+    doubled = (reporting.participant[above] == reporting.participant[below]) & (
+        reporting.end[above] > reporting.start[below]
+    )
+    if doubled.any():
+        place = int(np.argmax(doubled))
+        first, second = reporting.manager[above[place]], reporting.manager[below[place]]
+        day = np.datetime64(int(reporting.start[below[place]]), "D")
+        raise BadReporting(
+            f"Participant {reporting.participant[below[place]]} reports to {first} and to {second} on {day}; "
+            "a person has at most one manager on a day."
+        )
 
 
 class Careers:

@@ -7,10 +7,25 @@ from fractions import Fraction
 import numpy as np
 
 from comp.core.rounding import Mode
-from crediting.kernel.columns import Ints
+from crediting.kernel.columns import Ints, Text
+from crediting.kernel.conditions import Mask
 from crediting.kernel.errors import AmountOutOfRange
-from crediting.kernel.exact import FITS, largest, money, run_numbers, run_starts, scaled, sums, wide
+from crediting.kernel.exact import FITS, largest, money, run_numbers, run_starts, running, scaled, sums, wide
 from crediting.kernel.people import People
+from plans.rules.compiled import ShareBy
+
+
+def picked(by: ShareBy, text: Text, fact: Ints) -> tuple[Mask, Ints, tuple[Fraction, ...]]:
+    """The share that a field of each row's fact picks: which rows have one at all (0 gives no credit), each of those'
+    place among the different shares, and these."""
+    values = dict(by.values)
+    # The last place is that of a missing text, which code -1 picks.
+    chosen = [*(values.get(word, by.otherwise) for word in text.vocabulary), by.otherwise]
+    shares = tuple(sorted({share for share in chosen if share}))
+    place_of = np.array([shares.index(share) if share else -1 for share in chosen], dtype=np.int64)
+    place = place_of[text.codes[fact]]
+    shared = place >= 0
+    return shared, place[shared], shares
 
 
 def divide(pot: Ints, deal: Ints, weight: Ints, place: Ints, deals: int) -> Ints:
@@ -83,3 +98,17 @@ def limited(rolled: Ints, whole: Ints, limit: Fraction, mode: Mode) -> Ints:
     """`rolled`, in absolute amount at most `whole x limit`."""
     most = np.abs(money(scaled(whole, limit, mode), "A roll-up limit"))
     return np.clip(rolled, -most, most)
+
+
+def limited_parts(fact: Ints, entry: Ints, place: Ints, part: Ints, whole: Ints, limit: Fraction, mode: Mode) -> Ints:
+    """The parts of each fact, cut off where their running sum, by `credit` entry and place, passes `whole x limit`; all
+    in absolute amounts. `whole` repeats the fact's amount in each of its rows."""
+    order = np.lexsort((place, entry, fact))
+    size = np.abs(part[order])
+    starts = run_starts(fact[order])
+    after = running(size, starts, run_numbers(starts, order.size))
+    most = np.abs(money(scaled(whole[order], limit, mode), "A limit"))
+    left = (np.minimum(after, most) - np.minimum(after - size, most)).astype(np.int64)
+    cut = np.empty_like(part)
+    cut[order] = np.where(part[order] < 0, -left, left)
+    return cut

@@ -43,7 +43,9 @@ class _Work:
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         world = World(batch.facts, batch.attributes, batch.employment, batch.exchange)
-        self.credited = credit(batch.plans, world, batch.teams, batch.reporting, batch.assignments, batch.only)
+        self.credited = credit(
+            batch.plans, world, batch.teams, batch.reporting, batch.assignments, batch.only, batch.transfers
+        )
         self.quotas = QuotaBook(batch, self.credited.people)
         self.triggers = Triggers(batch)
 
@@ -132,7 +134,9 @@ def _result(credited: Credited, books: list[Book]) -> Result:
         parts.append(book.tranches)
         first_group += book.series.starts.size
         first_line += book.series.row.size
-    return Result(credited.credits, _joined(Groups, groups), _joined(Lines, lines), _joined(Tranches, parts))
+    return Result(
+        credited.credits, _joined(Groups, groups), _joined(Lines, lines), _joined(Tranches, parts), credited.waits
+    )
 
 
 def _groups(credited: Credited, book: Book) -> Groups:

@@ -24,6 +24,7 @@ from payouts.kernel.batch import (
     Reporting,
     Teams,
     Text,
+    Transfers,
     Usage,
 )
 from plans.rules.compiled import (
@@ -146,7 +147,8 @@ def plan(*components: Component, rules: Sequence[CreditRule] = (), **changes: An
 
 @dataclass(frozen=True)
 class Deal:
-    """`amount` in whole units (`minor`: in minor units); the team as (role, person) or (role, person, weight)."""
+    """A fact, mostly a deal. `amount` in whole units (`minor`: in minor units); the team as (role, person) or (role,
+    person, weight)."""
 
     amount: Any = None
     close: str | None = "2026-01-15"
@@ -159,6 +161,9 @@ class Deal:
     extra: Mapping[str, Any] = field(default_factory=dict)
     milestones: Sequence[tuple[str, str]] = ()
     usage: Sequence[tuple[str, int, int]] = ()
+    kind: str = "deal"
+    of: str | None = None  # the name of the deal that a fact of another kind belongs to
+    currency: str | None = None
 
     @property
     def money(self) -> int:
@@ -223,21 +228,27 @@ def world(
     only: Sequence[int] | None = None,
     types: Mapping[str, str] | None = None,
     order: Sequence[int] | None = None,
+    transfers: Sequence[tuple[str, str, int, int, str]] = (),
+    **more: Any,
 ) -> Batch:
     """A batch. Quotas are (person, key, (start, end), whole units); plans (plan, start, end), for all `people`.
     `types` declares what the deals' `extra` holds; `order` gives the deal rows in another order, and turns the
-    rest round."""
+    rest round. Transfers are (deal name, role, giver, receiver, day); `more` goes into the batch as it stands."""
     if isinstance(plans, CompiledPlan):
         plans = [(plans, "2026-01-01", "2027-01-01")]
     named = [replace(deal, name=deal.name or f"D{place:04}") for place, deal in enumerate(deals)]
     names = sorted({str(deal.name) for deal in named})
     turn = 1 if order is None else -1
+    transfers = list(transfers)[::turn]
     deals = named if order is None else [named[row] for row in order]
     team = [(row, place, *member) for row, deal in enumerate(deals) for place, member in enumerate(deal.team)][::turn]
     quotas, reporting = list(quotas)[::turn], list(reporting)[::turn]
     marks = [(row, *mark) for row, deal in enumerate(deals) for mark in deal.milestones][::turn]
     readings = [(row, *reading) for row, deal in enumerate(deals) for reading in deal.usage][::turn]
     standing = [(person, place, *plans[place][1:]) for place in range(len(plans)) for person in people][::turn]
+
+    row_of = {deal.name: row for row, deal in enumerate(deals)}
+    of_deals = all(deal.kind == "deal" for deal in deals)
 
     def extras(kind: str) -> dict[str, list[Any]]:
         chosen = [name for name, its_kind in (types or {}).items() if its_kind == kind]
@@ -256,7 +267,12 @@ def world(
             rank=ints(names.index(str(deal.name)) for deal in deals),
             event_time=ints(deal.event for deal in deals),
             text={"stage": text([deal.stage for deal in deals])} | {k: text(v) for k, v in extras("text").items()},
-            money={"amount": ints(deal.money for deal in deals)},
+            money={"amount": ints(deal.money for deal in deals)}
+            | {
+                name: ints(MISSING_MONEY if value is None else value for value in values)
+                for name, values in extras("money").items()
+                if name != "amount"
+            },
             dates={"close_date": days(deal.close for deal in deals)} | {k: days(v) for k, v in extras("date").items()},
             numbers=numbers,
             booleans={
@@ -264,6 +280,11 @@ def world(
                 for name, values in extras("boolean").items()
             },
             replicate=ints(deal.replicate for deal in deals) if any(deal.replicate for deal in deals) else None,
+            kind=None if of_deals else text([deal.kind for deal in deals]),
+            deal=None
+            if of_deals
+            else ints(row if deal.kind == "deal" else row_of.get(deal.of, -1) for row, deal in enumerate(deals)),
+            currency=text([deal.currency for deal in deals]) if any(deal.currency for deal in deals) else None,
         ),
         teams=Teams(
             fact=ints(member[0] for member in team),
@@ -301,4 +322,14 @@ def world(
             ints(reading[3] for reading in readings),
         ),
         only=None if only is None else ints(only),
+        transfers=Transfers(
+            ints(row_of[row[0]] for row in transfers),
+            text([row[1] for row in transfers]),
+            ints(row[2] for row in transfers),
+            ints(row[3] for row in transfers),
+            days(row[4] for row in transfers),
+        )
+        if transfers
+        else None,
+        **more,
     )
