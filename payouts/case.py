@@ -5,20 +5,23 @@ Pure: `read_case` turns a document (of `plans.rules.load.read_yaml`) into a `Bat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 
-from comp.core.calendars import PayCalendar, Period, measure_periods, periods
+from comp.core.calendars import CalendarError, Every, PayCalendar, Period, measure_periods, periods
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError
+from payouts import case_tables
+from payouts.case_expect import Expectation, expectations
+from payouts.case_tables import columns, ints, objects, text
 from payouts.kernel.batch import (
     FAR_DAY,
+    MILLIONTHS,
     MISSING_DAY,
     MISSING_MONEY,
     Assignments,
@@ -29,49 +32,35 @@ from payouts.kernel.batch import (
     Quotas,
     Reporting,
     Teams,
-    Text,
     Usage,
 )
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import CompiledPlan
+from plans.rules.compiled import CompiledPlan, FactKind
 from plans.rules.fields import FieldType, field_types
 from plans.rules.look import Look, join, shown
-from plans.rules.values import Document, read_date, read_number, read_percent
+from plans.rules.values import Document, read_date, read_number
 
 FORMAT = "comp/case/1"
-WAITING = "waiting"
-#: The pay calendar's kinds that a case may name.
-PAY = ("monthly", "quarterly")
+#: Fields that the kernel works out: no fact states them.
+_WORKED_OUT = ("deal.", "computed.", "person.")
+#: The pay calendar's kinds that a case may name, and those that need the first day of one of their periods.
+PAY = ("monthly", "quarterly", "semimonthly", "biweekly", "weekly")
+ANCHORED = ("biweekly", "weekly")
+#: What a fact may be; `deals` are listed by themselves.
+KINDS = tuple(kind for kind in get_args(FactKind) if kind != "deal")
 _MOST = 10_000
 _YEARS = range(1970, 2200)
-_EVERY: tuple[Literal["month", "quarter", "year"], ...] = ("month", "quarter", "year")
-Section = Literal["credits", "attainment", "earnings", "payables"]
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """One line of `expect`. Indexes are places in the case; None where the line does not name it. `amount` in minor
-    units; `attainment` exact. A payable's `period` is a pay period's key, or `waiting`."""
-
-    path: str
-    section: Section
-    person: int
-    deal: int | None
-    role: str | None
-    component: str | None
-    period: str | None
-    amount: int | None
-    attainment: Fraction | None
+_EVERY: tuple[Every, ...] = ("month", "quarter", "half", "year")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Participant ids of the batch are places in `people`, deal rows places in `deals`."""
+    """Participant ids of the batch are places in `people`, fact rows places in `facts` (deals first)."""
 
     name: str
     currency: str
     people: tuple[str, ...]
-    deals: tuple[str, ...]
+    facts: tuple[str, ...]
     batch: Batch
     periods: Mapping[str, tuple[Period, ...]]
     pay_periods: tuple[Period, ...]
@@ -88,21 +77,21 @@ class _Version:
 
 def read_case(document: Any) -> Case:
     """The case that a document states. Raises `ProblemsError` with everything that is wrong with it."""
-    reader = _Reader(document)
+    reader = Reader(document)
     case = reader.case()
     if reader.look.problems or case is None:
         raise ProblemsError(reader.look.problems)
     return case
 
 
-class _Reader:
+class Reader:
     def __init__(self, document: Any) -> None:
         self.look = Look()
-        required = ("format", "calendar", "people", "assignments", "deals")
-        optional = ("name", "plan", "plans", "reporting", "quotas", "milestones", "usage", "expect")
-        self.document = self.look.table(document, "", required, optional)
+        required = ("format", "calendar", "people", "assignments")
+        optional = ("name", "plan", "plans", "reporting", "quotas", "deals", "facts", "milestones", "usage", "expect")
+        self.document = self.look.table(document, "", required, (*optional, *case_tables.KEYS))
         self.people: list[str] = []
-        self.deals: list[str] = []
+        self.facts: list[str] = []
         self.days: list[int] = []
 
     def case(self) -> Case | None:
@@ -115,36 +104,51 @@ class _Reader:
         if not versions or calendar is None or not self.people:
             return None
         look.currency = versions[0].plan.currency
-        rows = self._rows("deals", self.document)
-        self.deals = [
+        if "deals" not in self.document and "facts" not in self.document:
+            look.report("deals", "nothing", "deals or facts", "A case needs `deals` or `facts`; an empty list will do.")
+        rows = [*self.rows("deals", self.document), *self.rows("facts", self.document)]
+        self.facts = [
             str(row["id"]) if isinstance(row, dict) and isinstance(row.get("id"), str) else "" for _, row in rows
         ]
-        deals, teams = self._deals(rows, versions)
+        facts, teams = self._facts(rows, versions)
+        handed, adjusted = case_tables.transfers(self), case_tables.adjustments(self)
+        attributes, employment = case_tables.attributes(self), case_tables.employment(self)
+        exchange, holidays = case_tables.exchange(self), case_tables.holidays(self)
+        balances, paid_in = case_tables.balances(self), case_tables.pay_currency(self)
         reporting = self._reporting()
         assignments = self._assignments(versions)
-        milestones, usage = self._milestones(), self._usage()
+        milestones, usage = self._milestones(facts), self._usage(facts)
         years = [day_date(day).year for day in self.days] or [2026]
         every: dict[str, tuple[Period, ...]] = {
             each: tuple(measure_periods(calendar, each, min(years), max(years) + 1)) for each in _EVERY
         }
         pay = tuple(periods(calendar, min(years), max(years) + 1))
         quotas = self._quotas(every)
-        expectations = self._expectations(versions, every, pay)
+        plans = [version.plan for version in versions]
+        expected = expectations(self, plans, every, pay)
         batch = Batch(
             plans=tuple(version.plan for version in versions),
             periods={each: _bounds(found) for each, found in every.items()},
             pay_periods=_bounds(pay),
-            facts=deals,
+            facts=facts,
             teams=teams,
             reporting=reporting,
             assignments=assignments,
             quotas=quotas,
             milestones=milestones,
             usage=usage,
+            transfers=handed,
+            attributes=attributes,
+            employment=employment,
+            exchange=exchange,
+            holidays=holidays,
+            pay_currency=paid_in,
+            adjustments=adjusted,
+            balances=balances,
         )
         name = look.text(self.document, "", "name", 200) or ""
         currency = look.currency
-        return Case(name, currency, tuple(self.people), tuple(self.deals), batch, every, pay, expectations)
+        return Case(name, currency, tuple(self.people), tuple(self.facts), batch, every, pay, expected)
 
     # ------------------------------------------------------------------ plans, calendar, people
 
@@ -157,9 +161,9 @@ class _Reader:
             made = self._compiled(self.document["plan"], "plan")
             return [_Version(*made, -FAR_DAY, FAR_DAY)] if made else []
         found_versions = []
-        for path, row in self._rows("plans", self.document, least=1):
+        for path, row in self.rows("plans", self.document, least=1):
             table = self.look.table(row, path, ("from", "document"), ("to",))
-            start, end = self._span(table, path)
+            start, end = self.span(table, path)
             made = self._compiled(table["document"], join(path, "document")) if "document" in table else None
             if made and start is not None:
                 found_versions.append(_Version(*made, start, end))
@@ -180,16 +184,21 @@ class _Reader:
             return None
 
     def _calendar(self) -> PayCalendar | None:
-        table = self.look.table(self.document.get("calendar"), "calendar", ("pay", "fiscal_start_month"))
+        table = self.look.table(self.document.get("calendar"), "calendar", ("pay", "fiscal_start_month"), ("anchor",))
         kind = self.look.word(table, "calendar", "pay", PAY)
         start = self.look.whole(table, "calendar", "fiscal_start_month", 1, 12)
+        anchor = self.day(table, "calendar", "anchor") if "anchor" in table else None
         if kind is None or start is None:
             return None
-        return PayCalendar("monthly" if kind == "monthly" else "quarterly", start)
+        try:
+            return PayCalendar(kind, start, anchor=anchor)  # type: ignore[arg-type]
+        except CalendarError as error:
+            self.look.report("calendar", kind, "a calendar", str(error))
+            return None
 
     def _names(self, key: str, what: str) -> list[str]:
         names: list[str] = []
-        for path, name in self._rows(key, self.document, least=1):
+        for path, name in self.rows(key, self.document, least=1):
             if not isinstance(name, str) or not name.strip():
                 self.look.wrong(path, name, "a name")
             elif name in names:
@@ -200,21 +209,21 @@ class _Reader:
 
     def _reporting(self) -> Reporting:
         lines = []
-        for path, row in self._rows("reporting", self.document):
+        for path, row in self.rows("reporting", self.document):
             table = self.look.table(row, path, ("person", "manager", "from"), ("to",))
-            person, manager = self._person(table, path), self._person(table, path, "manager")
-            start, end = self._span(table, path)
+            person, manager = self.person(table, path), self.person(table, path, "manager")
+            start, end = self.span(table, path)
             if person is not None and manager is not None and start is not None:
                 lines.append((person, manager, start, end))
-        return Reporting(*_columns(lines, 4))
+        return Reporting(*columns(lines, 4))
 
     def _assignments(self, versions: Sequence[_Version]) -> Assignments:
         """Assignments to a plan, cut by the dates of its versions."""
         keys = sorted({version.plan.key for version in versions})
         lines = []
-        for path, row in self._rows("assignments", self.document, least=1):
+        for path, row in self.rows("assignments", self.document, least=1):
             table = self.look.table(row, path, ("person", "from"), ("to", "plan"))
-            person, (start, end) = self._person(table, path), self._span(table, path)
+            person, (start, end) = self.person(table, path), self.span(table, path)
             key: str | None = keys[0]
             if "plan" in table:
                 key = self.look.word(table, path, "plan", keys)
@@ -228,71 +237,83 @@ class _Reader:
                 first, last = max(start, version.start), min(end, version.end)
                 if version.plan.key == key and first < last:
                     lines.append((person, place, first, last))
-        return Assignments(*_columns(lines, 4))
+        return Assignments(*columns(lines, 4))
 
     def _quotas(self, every: Mapping[str, Sequence[Period]]) -> Quotas:
         known = {period.key: period for found in every.values() for period in found}
         lines, keys = [], []
-        for path, row in self._rows("quotas", self.document):
-            table = self.look.table(row, path, ("person", "key", "period", "amount"))
-            person, key = self._person(table, path), self.look.slug(table, path, "key")
-            period = self._one_of(table, path, "period", list(known))
-            amount = self.look.money(table, path, "amount", zero=True)
+        for path, row in self.rows("quotas", self.document):
+            table = self.look.table(row, path, ("person", "key", "period"), ("amount", "units"))
+            person, key = self.person(table, path), self.look.slug(table, path, "key")
+            period = self.one_of(table, path, "period", list(known))
+            amount = self.amount(table, path)
             if person is not None and key is not None and period is not None and amount is not None:
                 lines.append((person, known[period].start, known[period].end, amount))
                 keys.append(key)
-        person_ids, starts, ends, amounts = _columns(lines, 4)
-        return Quotas(person_ids, _text(keys), starts, ends, amounts)
+        person_ids, starts, ends, amounts = columns(lines, 4)
+        return Quotas(person_ids, text(keys), starts, ends, amounts)
 
     # ------------------------------------------------------------------ facts
 
-    def _deals(self, rows: list[tuple[str, Any]], versions: Sequence[_Version]) -> tuple[Facts, Teams]:
+    def _facts(self, rows: list[tuple[str, Any]], versions: Sequence[_Version]) -> tuple[Facts, Teams]:
         types: dict[str, FieldType] = {}
         for version in versions:
             for name, kind in version.types.items():
+                if name.startswith(_WORKED_OUT):
+                    continue
                 if types.setdefault(name, kind) != kind:
                     self.look.report("plans", name, "one type", f"The versions declare {name} with different types.")
         values: dict[str, list[Any]] = {name: [] for name in types}
-        events, team = [], []
+        events, team, kinds, deals = [], [], [], []
         for place, (path, row) in enumerate(rows):
-            table = self.look.table(row, path, ("id", "fields", "team"), ("event_time",))
+            is_deal = path.startswith("deals")
+            if is_deal:
+                table = self.look.table(row, path, ("id", "fields", "team"), ("event_time",))
+            else:
+                table = self.look.table(row, path, ("id", "kind", "fields"), ("event_time", "deal", "team"))
             own = self.look.text(table, path, "id", 200)
-            if own is not None and self.deals.index(own) != place:
-                self.look.report(join(path, "id"), own, "each id once", f"There are two deals {own}.")
+            if own is not None and self.facts.index(own) != place:
+                self.look.report(join(path, "id"), own, "each id once", f"There are two facts {own}.")
+            kinds.append("deal" if is_deal else self.look.word(table, path, "kind", KINDS))
+            deals.append(place if is_deal else self.fact(table, path) if "deal" in table else -1)
             events.append(self._event_time(table, path))
             fields = self.look.table(table.get("fields", {}), join(path, "fields"), (), tuple(types))
             for field, kind in types.items():
                 values[field].append(self._value(fields.get(field), kind, join(join(path, "fields"), field)))
             team += self._team(table, path, place)
         sources = values["source"]
-        order = sorted(range(len(rows)), key=lambda row: (sources[row] or "", self.deals[row]))
+        order = sorted(range(len(rows)), key=lambda row: (sources[row] or "", self.facts[row]))
         rank = np.empty(len(rows), dtype=np.int64)
         rank[order] = np.arange(len(rows))
 
         def chosen(kind: str) -> list[tuple[str, list[Any]]]:
             return [(field, values[field]) for field, its in types.items() if its == kind]
 
-        deals = Facts(
+        only_deals = all(kind == "deal" for kind in kinds)
+        facts = Facts(
             id=np.arange(len(rows)),
             rank=rank,
-            event_time=_ints(events),
-            text={field: _text(found) for field, found in chosen("text")},
-            money={field: _ints(found, MISSING_MONEY) for field, found in chosen("money")},
-            dates={field: _ints(found, MISSING_DAY) for field, found in chosen("date")},
-            numbers={field: _objects(found) for field, found in chosen("number")},
+            event_time=ints(events),
+            text={field: text(found) for field, found in chosen("text")},
+            money={field: ints(found, MISSING_MONEY) for field, found in chosen("money")},
+            dates={field: ints(found, MISSING_DAY) for field, found in chosen("date")},
+            numbers={field: objects(found) for field, found in chosen("number")},
             booleans={
                 field: np.array([-1 if value is None else int(value) for value in found], dtype=np.int8)
                 for field, found in chosen("boolean")
             },
+            kind=None if only_deals else text(kinds),
+            deal=None if only_deals else ints(deals, -1),
+            currency=text(values["currency"]) if any(values["currency"]) else None,
         )
-        deal, person, weight, standing = _columns([(each[0], *each[2:]) for each in team], 4)
-        return deals, Teams(deal, _text([each[1] for each in team]), person, weight, standing)
+        fact, person, weight, standing = columns([(each[0], *each[2:]) for each in team], 4)
+        return facts, Teams(fact, text([each[1] for each in team]), person, weight, standing)
 
     def _team(self, deal: Document, path: str, row: int) -> list[tuple[int, str, int, int, int]]:
         found = []
-        for standing, (place, member) in enumerate(self._rows("team", deal, path)):
+        for standing, (place, member) in enumerate(self.rows("team", deal, path)):
             table = self.look.table(member, place, ("role", "person"), ("weight",))
-            role, person = self.look.slug(table, place, "role"), self._person(table, place)
+            role, person = self.look.slug(table, place, "role"), self.person(table, place)
             weight = self.look.whole(table, place, "weight", 1, 10**9) if "weight" in table else 1
             if role is not None and person is not None and weight is not None:
                 found.append((row, role, person, weight, standing))
@@ -318,7 +339,7 @@ class _Reader:
         if kind == "money":
             return self.look.money_value(value, path, "any")
         if kind == "date":
-            return self._day({"day": value}, path, "day", path)
+            return self.day({"day": value}, path, "day", path)
         found: Any = value
         allowed = "a text"
         if kind == "number":
@@ -331,81 +352,82 @@ class _Reader:
             self.look.wrong(path, value, allowed)
         return found
 
-    def _milestones(self) -> Milestones:
+    def _milestones(self, facts: Facts) -> Milestones:
+        """Those of `milestones`, and facts of that kind with a deal, a type and a day."""
         lines, kinds = [], []
-        for path, row in self._rows("milestones", self.document):
+        for path, row in self.rows("milestones", self.document):
             table = self.look.table(row, path, ("deal", "kind", "day"))
-            deal, kind = self._deal(table, path), self.look.slug(table, path, "kind")
-            day = self._day(table, path, "day")
+            deal, kind = self.fact(table, path), self.look.slug(table, path, "kind")
+            day = self.day(table, path, "day")
             if deal is not None and kind is not None and day is not None:
                 lines.append((deal, day))
                 kinds.append(kind)
-        deals, days = _columns(lines, 2)
-        return Milestones(deals, _text(kinds), days)
+        for row in self._of_kind(facts, "milestone"):
+            code, day = int(facts.text["type"].codes[row]), int(facts.dates["day"][row])
+            if code >= 0 and day != MISSING_DAY:
+                lines.append((int(facts.deal[row]), day))  # type: ignore[index]
+                kinds.append(facts.text["type"].vocabulary[code])
+        deals, days = columns(lines, 2)
+        return Milestones(deals, text(kinds), days)
 
-    def _usage(self) -> Usage:
+    def _usage(self, facts: Facts) -> Usage:
+        """Those of `usage`, and facts of that kind with a deal, a day and both numbers, in millionths."""
         lines = []
-        for path, row in self._rows("usage", self.document):
+        for path, row in self.rows("usage", self.document):
             table = self.look.table(row, path, ("deal", "day", "used", "contracted"))
-            deal, day = self._deal(table, path), self._day(table, path, "day")
+            deal, day = self.fact(table, path), self.day(table, path, "day")
             used = self.look.whole(table, path, "used", 0, 10**9)
             contracted = self.look.whole(table, path, "contracted", -(10**9), 10**9)
             if deal is not None and day is not None and used is not None and contracted is not None:
                 lines.append((deal, day, used, contracted))
-        return Usage(*_columns(lines, 4))
+        for row in self._of_kind(facts, "usage"):
+            day, numbers = int(facts.dates["day"][row]), [facts.numbers[name][row] for name in ("used", "contracted")]
+            if day != MISSING_DAY and None not in numbers:
+                used, contracted = (int(number * MILLIONTHS) for number in numbers)
+                lines.append((int(facts.deal[row]), day, used, contracted))  # type: ignore[index]
+        return Usage(*columns(lines, 4))
 
-    # ------------------------------------------------------------------ expectations
-
-    def _expectations(
-        self, versions: Sequence[_Version], every: Mapping[str, Sequence[Period]], pay: Sequence[Period]
-    ) -> tuple[Expectation, ...]:
-        if "expect" not in self.document:
-            return ()
-        sections: tuple[Section, ...] = ("credits", "attainment", "earnings", "payables")
-        expect = self.look.table(self.document["expect"], "expect", (), sections)
-        components = list(dict.fromkeys(component.key for version in versions for component in version.plan.components))
-        measured = [period.key for found in every.values() for period in found]
-        payable = [*(period.key for period in pay), WAITING]
-        keys = {
-            "credits": (("person", "deal", "amount"), ("role",)),
-            "attainment": (("person", "component", "period"), ("total", "is")),
-            "earnings": (("person", "component", "period", "amount"), ("deal",)),
-            "payables": (("person", "period", "amount"), ("component",)),
-        }
-        found = []
-        for section in sections:
-            for path, row in self._rows(section, expect, "expect"):
-                table = self.look.table(row, path, *keys[section])
-                person = self._person(table, path)
-                deal = self._deal(table, path) if "deal" in table else None
-                role = self.look.slug(table, path, "role")
-                component = self._one_of(table, path, "component", components)
-                period = self._one_of(table, path, "period", payable if section == "payables" else measured)
-                money = "total" if section == "attainment" else "amount"
-                amount = self.look.money_value(table[money], join(path, money), "any") if money in table else None
-                attainment = read_percent(table["is"]) if "is" in table else None
-                if "is" in table and attainment is None:
-                    self.look.wrong(join(path, "is"), table["is"], "a percentage with at most 6 decimals, like 140%")
-                if section == "attainment" and not ("is" in table or "total" in table):
-                    self.look.report(path, "neither", "total or is", "Say what to expect: the `total`, `is`, or both.")
-                if person is not None:
-                    found.append(Expectation(path, section, person, deal, role, component, period, amount, attainment))
-        return tuple(found)
+    @staticmethod
+    def _of_kind(facts: Facts, kind: str) -> list[int]:
+        """The rows of a kind of fact that belong to a deal."""
+        if facts.kind is None or facts.deal is None or kind not in facts.kind.vocabulary:
+            return []
+        mine = (facts.kind.codes == facts.kind.vocabulary.index(kind)) & (facts.deal >= 0)
+        return [int(row) for row in np.flatnonzero(mine)]
 
     # ------------------------------------------------------------------ small readers
 
-    def _rows(self, key: str, table: Document, path: str = "", least: int = 0) -> list[tuple[str, Any]]:
+    def rows(self, key: str, table: Document, path: str = "", least: int = 0) -> list[tuple[str, Any]]:
         return self.look.rows(table, path, key, least, _MOST, key)
 
-    def _person(self, table: Document, path: str, key: str = "person") -> int | None:
-        name = self._one_of(table, path, key, self.people)
+    def amount(self, table: Document, path: str) -> int | None:
+        """`amount` in minor units, or `units` in millionths."""
+        if ("amount" in table) == ("units" in table):
+            found = "both" if "amount" in table else "neither"
+            self.look.report(path, found, "amount or units", "Write `amount` (money) or `units`.")
+            return None
+        if "amount" in table:
+            return self.look.money(table, path, "amount", zero=True)
+        units = read_number(table["units"])
+        if units is None or units < 0:
+            self.look.wrong(join(path, "units"), table["units"], "a number from 0 with at most 6 decimals")
+            return None
+        return int(units * MILLIONTHS)
+
+    def until(self, table: Document, path: str) -> int:
+        """The day after the last, FAR_DAY where open."""
+        end = self.day(table, path, "to") if "to" in table else None
+        return FAR_DAY if end is None else end
+
+    def person(self, table: Document, path: str, key: str = "person") -> int | None:
+        name = self.one_of(table, path, key, self.people)
         return None if name is None else self.people.index(name)
 
-    def _deal(self, table: Document, path: str) -> int | None:
-        name = self._one_of(table, path, "deal", self.deals)
-        return None if name is None else self.deals.index(name)
+    def fact(self, table: Document, path: str, key: str = "deal") -> int | None:
+        name = self.one_of(table, path, key, [name for name in self.facts if name])
+        return None if name is None else self.facts.index(name)
 
-    def _one_of(self, table: Document, path: str, key: str, known: Sequence[str]) -> str | None:
+    def one_of(self, table: Document, path: str, key: str, known: Sequence[str]) -> str | None:
         """A name that the case knows."""
         if key not in table:
             return None
@@ -419,17 +441,17 @@ class _Reader:
         self.look.report(join(path, key), value, some, message)
         return None
 
-    def _span(self, table: Document, path: str) -> tuple[int | None, int]:
+    def span(self, table: Document, path: str) -> tuple[int | None, int]:
         """First day and the day after the last, FAR_DAY where open."""
-        start = self._day(table, path, "from")
-        end = self._day(table, path, "to") if "to" in table else FAR_DAY
+        start = self.day(table, path, "from")
+        end = self.day(table, path, "to") if "to" in table else FAR_DAY
         if start is not None and end is not None and end <= start:
             self.look.report(
                 join(path, "to"), table["to"], "a later day", "It ends on the day before `to`, so `to` has to be later."
             )
         return start, FAR_DAY if end is None else end
 
-    def _day(self, table: Document, path: str, key: str, whole_path: str | None = None) -> int | None:
+    def day(self, table: Document, path: str, key: str, whole_path: str | None = None) -> int | None:
         if key not in table:
             return None
         found = read_date(table[key])
@@ -442,24 +464,4 @@ class _Reader:
 
 
 def _bounds(found: Sequence[Period]) -> Ints:
-    return _ints([*(period.start for period in found), found[-1].end])
-
-
-def _ints(values: Iterable[int | None], missing: int = 0) -> Ints:
-    return np.array([missing if value is None else value for value in values], dtype=np.int64)
-
-
-def _columns(lines: Sequence[tuple[int, ...]], count: int) -> list[Ints]:
-    return [_ints(line[place] for line in lines) for place in range(count)]
-
-
-def _objects(values: Sequence[Any]) -> Any:
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return column
-
-
-def _text(values: Sequence[str | None]) -> Text:
-    words = tuple(sorted({value for value in values if value is not None}))
-    places = {word: place for place, word in enumerate(words)}
-    return Text(np.array([-1 if value is None else places[value] for value in values], dtype=np.int32), words)
+    return ints([*(period.start for period in found), found[-1].end])

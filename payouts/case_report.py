@@ -9,7 +9,9 @@ from typing import Any
 
 from comp.core.days import day_date
 from comp.core.money import format_money, plain_money
-from payouts.case import WAITING, Case, Expectation
+from payouts.case import Case
+from payouts.case_expect import WAITING, Expectation
+from payouts.case_figures import Figures
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, Result
 from payouts.kernel.explain import LineFacts, Step, TrancheFacts, explain_line, percent_text, trigger_text
 from plans.rules.compiled import Component
@@ -62,6 +64,7 @@ class Report:
     def __init__(self, case: Case, result: Result) -> None:
         self.case = case
         self.result = result
+        self.figures = Figures(case, result)
         self.credits = list(self._credits())
         self.lines = list(self._lines())
 
@@ -72,53 +75,23 @@ class Report:
         return [failure for each in self.case.expectations if (failure := self._failure(each)) is not None]
 
     def _failure(self, expected: Expectation) -> Failure | None:
+        found = self.figures.of(expected)
         lines = [line for line in self.lines if self._concerns(expected, line)]
         trace = tuple(f"{self._where(line)}: {step.sentence}" for line in lines for step in line.steps)
-        if expected.section == "attainment":
-            return self._attainment_failure(expected, lines, trace)
-        if expected.section == "credits":
-            amounts = [credit.amount for credit in self.credits if self._credits_to(expected, credit)]
-        elif expected.section == "earnings":
-            amounts = [line.facts.earned for line in lines]
-        else:
-            amounts = [
-                part.amount
-                for line in lines
-                for part, (period, _) in zip(line.facts.tranches, line.payables, strict=True)
-                if period == expected.period
-            ]
-        assert expected.amount is not None
-        if sum(amounts) == expected.amount:
-            return None
-        found = self.money(sum(amounts)) if amounts else "nothing"
-        return Failure(expected.path, self.money(expected.amount), found, trace)
-
-    def _attainment_failure(self, expected: Expectation, lines: list[Line], trace: tuple[str, ...]) -> Failure | None:
-        total = lines[0].facts.total if lines else 0
-        quota = lines[0].facts.quota if lines else None
-        attainment = Fraction(total, quota) if quota else None
-        if expected.amount is not None and expected.amount != total:
-            return Failure(f"{expected.path}.total", self.money(expected.amount), self.money(total), trace)
-        if expected.attainment is not None and expected.attainment != attainment:
-            found = "no quota" if attainment is None else f"{percent_text(attainment)} (exactly {attainment})"
-            return Failure(f"{expected.path}.is", percent_text(expected.attainment), found, trace)
+        for name, value in expected.figures.items():
+            if found.get(name) != value:
+                path = expected.path if name == "amount" else f"{expected.path}.{name}"
+                return Failure(path, self.figures.told(name, value), self.figures.told(name, found.get(name)), trace)
         return None
 
     def _concerns(self, expected: Expectation, line: Line) -> bool:
-        """Whether a line is one that the expectation adds up."""
-        facts = line.facts
+        """Whether a line is one that the expectation is about."""
         return (
-            line.person == expected.person
-            and expected.deal in (None, line.deal)
-            and expected.role in (None, facts.role)
+            expected.person in (None, line.person)
+            and expected.fact in (None, line.deal)
+            and expected.role in (None, line.facts.role)
             and expected.component in (None, line.component.key)
-            and (expected.section == "payables" or expected.period in (None, line.period))
-        )
-
-    @staticmethod
-    def _credits_to(expected: Expectation, credit: Credit) -> bool:
-        return (
-            credit.person == expected.person and credit.deal == expected.deal and expected.role in (None, credit.role)
+            and (expected.section not in ("attainment", "results", "earnings") or expected.period == line.period)
         )
 
     # ------------------------------------------------------------------ in words
@@ -134,7 +107,7 @@ class Report:
                 continue
             out += ["", name, "  Credits"]
             out += [
-                f"    {day_date(credit.day)}  {case.deals[credit.deal]}  as {credit.role}  {self.money(credit.amount)}"
+                f"    {day_date(credit.day)}  {case.facts[credit.deal]}  as {credit.role}  {self.money(credit.amount)}"
                 for credit in credits
             ]
             mine = [line for line in self.lines if line.person == person]
@@ -151,7 +124,7 @@ class Report:
             measured += f", {percent_text(Fraction(total, quota))} of the quota of {self.money(quota)}"
         yield f"  {first.component.name}, {first.period}: {measured}"
         for line in lines:
-            yield f"    {line.facts.position}. {self.case.deals[line.deal]}: {self.money(line.facts.earned)}"
+            yield f"    {line.facts.position}. {self.case.facts[line.deal]}: {self.money(line.facts.earned)}"
             for step in line.steps:
                 yield f"         {step.sentence}"
         yield f"    Earned: {self.money(sum(line.facts.earned for line in lines))}"
@@ -178,7 +151,7 @@ class Report:
             "credits": [
                 {
                     "person": case.people[credit.person],
-                    "deal": case.deals[credit.deal],
+                    "deal": case.facts[credit.deal],
                     "rule": credit.rule,
                     "role": credit.role,
                     "class": credit.credit_class,
@@ -196,7 +169,7 @@ class Report:
         names = ("pot", "amount", "before", "after", "total", "rounded", "earned")
         return {
             "person": self.case.people[line.person],
-            "deal": self.case.deals[line.deal],
+            "deal": self.case.facts[line.deal],
             "component": line.component.key,
             "period": line.period,
             "role": facts.role,
@@ -302,7 +275,7 @@ class Report:
         return WAITING if place < 0 else self.case.pay_periods[place].key
 
     def _where(self, line: Line) -> str:
-        return f"{self.case.deals[line.deal]}, {line.component.key} {line.period}"
+        return f"{self.case.facts[line.deal]}, {line.component.key} {line.period}"
 
 
 def _grouped(lines: Iterable[Line]) -> list[list[Line]]:
