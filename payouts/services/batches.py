@@ -121,7 +121,7 @@ def batch_submit(*, pay_group: PayGroup, starts_on: date, submitted_by: User) ->
 
 def _no_facts_meanwhile() -> None:
     """No drain records facts until the batch stands: whatever is recorded before its moment is in its figures."""
-    if not lock(INTAKE, current_tenant_id(), wait_ms=20_000):
+    if not lock(INTAKE, tenant_id=current_tenant_id(), wait_ms=20_000):
         raise BatchError("Deliveries are being taken in and figures may move. Try again in a minute.")
 
 

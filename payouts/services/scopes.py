@@ -44,12 +44,14 @@ FOREVER = date(2100, 1, 1)
 RETRY = timedelta(hours=1)
 
 
-def lock(key: int, tenant_id: int, *, wait_ms: int) -> bool:
-    """Takes the advisory lock until the transaction ends; False when another writer keeps it longer than `wait_ms`."""
+def lock(*keys: int, tenant_id: int, wait_ms: int) -> bool:
+    """Takes these advisory locks until the transaction ends; none of them, and False, when another writer keeps one
+    longer than `wait_ms`."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = %s", [f"{int(wait_ms)}ms"])
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [key, tenant_id])
+            for key in keys:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [key, tenant_id])
             cursor.execute("SET LOCAL lock_timeout = 0")
         return True
     except OperationalError:
@@ -57,9 +59,8 @@ def lock(key: int, tenant_id: int, *, wait_ms: int) -> bool:
 
 
 def figures_lock(*, wait_ms: int, halves: Sequence[int] = EVERYBODY) -> bool:
-    """Holds off other writers of the figures of everybody, or of one half of the people, until the transaction ends;
-    False when one of them keeps its lock longer than `wait_ms`."""
-    return all(lock(LOCKS[half], current_tenant_id(), wait_ms=wait_ms) for half in halves)
+    """Holds off other writers of the figures of everybody, or of one half of the people."""
+    return lock(*(LOCKS[half] for half in halves), tenant_id=current_tenant_id(), wait_ms=wait_ms)
 
 
 def scopes_recompute(tenant_id: int) -> int:
