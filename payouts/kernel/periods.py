@@ -9,7 +9,7 @@ import numpy as np
 
 from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
-from crediting.kernel.exact import Whole, run_starts
+from crediting.kernel.exact import Whole, packed, ranked, run_starts
 from crediting.kernel.fields import FactRows
 from crediting.kernel.people import People
 from crediting.kernel.ratios import Ratios, choose
@@ -17,11 +17,14 @@ from payouts.kernel.batch import Batch, Ints
 from payouts.kernel.measure import periods_of
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
-from payouts.kernel.reads import Ledger, taken
+from payouts.kernel.reads import Ledger, by_period, taken
 from payouts.kernel.shared import pool_parts, prizes, readers, score
 from payouts.kernel.values import cells_of, value_of
 from payouts.kernel.windows import Cells, combined, matches, stepped, windows
 from plans.rules.compiled import CompiledPlan
+
+#: No calendar has so many periods.
+_PERIODS = 10**6
 
 #: Which version states the terms of people whom overrides concern: from places in `versions`, participant ids and days
 #: to places in `versions`.
@@ -105,7 +108,7 @@ def period_lines(
     found: list[_Lines] = []
     met: set[int] = set()
     for place, version in enumerate(versions):
-        if version.component.measure.by == "period" and version.plan_place not in met:
+        if by_period(version.component) and version.plan_place not in met:
             met.add(version.plan_place)
             lines = scene.lines(place, version)
             if lines is not None and lines.replicate.size:
@@ -176,15 +179,17 @@ class _Scene:
             rows = rows[fields.mask(component.when)]
             fields = self._fields(version, rows)
         owner = credited.person[rows]
-        if component.measure.of in ("team", "pool"):
+        if component.classes and component.measure.of in ("team", "pool"):
             owner = self._attribute(component.measure.of, owner, credited.credits.day[rows])
             rows, owner = rows[owner >= 0], owner[owner >= 0]
             fields = self._fields(version, rows)
-        elif component.measure.of == "company" or component.pool is not None:
+        elif component.measure.of == "company" or not component.classes:
             owner = np.zeros(rows.size, dtype=np.int64)
         if not rows.size:
             return None
-        cells = cells_of(component, version.plan, credited, rows, fields, self._order)
+        # A pool of an amount that names no credits stands by any of them, and measures nothing.
+        named = bool(component.classes)
+        cells = cells_of(component, version.plan, credited, rows, fields, self._order) if named else Cells(rows * 0)
         day = credited.credits.day[rows]
         period = periods_of(self.batch.periods[component.every], day, f"credit date, by {component.every}")
         return owner, credited.replicate[rows], period, cells
@@ -271,9 +276,9 @@ class _Scene:
     def _owners(self, version: Version, standing: _Standing) -> Ints:
         """Whose rows count for each line, in the numbers of `_credits`: -1 for nobody's."""
         of = version.component.measure.of
-        if of in ("team", "pool"):
+        if version.component.classes and of in ("team", "pool"):
             return self._attribute(of, standing.person, standing.day)
-        if of == "company" or version.component.pool is not None:
+        if of == "company" or not (version.component.classes or version.component.reads):
             return np.zeros(standing.person.size, dtype=np.int64)
         return standing.person
 
@@ -338,7 +343,9 @@ def _in_order(batch: Batch, versions: tuple[Version, ...], found: list[_Lines]) 
         fixed = np.concatenate(
             [np.zeros(lines.replicate.size, np.int64) if lines.fixed is None else lines.fixed for lines in found]
         )
-    contest = np.unique(np.stack((replicate, day)), axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    cadences = {each.component.every for each in versions}
+    every = np.array([sorted(cadences).index(each.component.every) for each in versions], dtype=np.int64)[version]
+    contest = ranked(packed(((replicate, int(replicate.max()) + 1), (every, len(cadences)), (period, _PERIODS)))[0])[0]
     for place, each in enumerate(versions):
         rank = each.component.rank
         if rank is not None and (version == place).any():

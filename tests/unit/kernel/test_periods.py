@@ -322,6 +322,11 @@ def test_a_pool_of_an_amount_stands_where_the_plan_gives_a_credit():
     assert earned(world(given, [Deal(1, team=[("ae", 2)])], people=(1, 2))) == {1: 500, 2: 500}
 
 
+def test_a_pool_of_own_rows_is_each_ones_own():
+    deals = [Deal(100), Deal(300, team=[("ae", 2)])]
+    assert earned(world(pooled(of="own", share=Fraction(1, 10)), deals, people=(1, 2))) == {1: 1_000, 2: 3_000}
+
+
 def ranked(order: Any = "high", ties: Any = "share") -> CompiledPlan:
     return plan(replace(measured(), kind="rank", rank=Rank(order, (501, 300, 100), ties, "keep")))
 
