@@ -203,24 +203,35 @@ class _Finder:
         amount there. A fact without a rate matches where it would for some amount."""
         plan = self.plans[place]
         rule = plan.credit_rules[number]
-        days = self.world.column(rule.credit_date, "date")
+        days = self._days(plan, rule.credit_date)
         view = self._view(plan, rule.credit_date, days)
         if rule.amount == "one":
             amounts = np.broadcast_to(np.int64(MILLIONTHS), days.shape)
         else:
             amounts = view.column(rule.amount, "money" if rule.unit == "money" else "number")
-        dated = days != MISSING_DAY
-        matched = view.may_hold(rule.when) & dated
+        dated, priced = days != MISSING_DAY, amounts != MISSING_MONEY
         waiting = view.unpriced()
         if waiting is not None:
             waiting = waiting & dated
-            if rule.unit == "money" and not rule.amount.startswith("computed."):
-                matched &= self.world.column(rule.amount, "money") != MISSING_MONEY
+            if rule.amount.startswith("computed."):
+                priced = priced | waiting
+            elif rule.unit == "money":
+                priced = self.world.column(rule.amount, "money") != MISSING_MONEY
             amounts = np.where(waiting, 0, amounts)
-        matched &= amounts != MISSING_MONEY
+        matched = view.may_hold(rule.when) & dated & priced
         if self.world.facts.kind is not None or rule.fact != "deal":
             matched &= self.world.of_kind(rule.fact)
         return _Rule(place, number, plan, rule, view, amounts, days, waiting), matched
+
+    def _days(self, plan: CompiledPlan, field: str) -> Ints:
+        """Each fact's credit date. One that is computed cannot depend on a conversion at that same date: to it money in
+        another currency is missing."""
+        if not field.startswith("computed."):
+            found: Ints = self.world.column(field, "date")
+            return found
+        dateless = FactRows(self.world, plan, None, None, np.full(self.world.size, MISSING_DAY))
+        computed: Ints = dateless.column(field, "date")
+        return computed
 
     def _view(self, plan: CompiledPlan, dated: str, days: Ints) -> FactRows:
         """All facts as plan versions of one currency, with one way to round and the same computed fields, read them."""

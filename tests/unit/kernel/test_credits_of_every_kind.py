@@ -14,7 +14,9 @@ from crediting.kernel.errors import BadReporting
 from crediting.kernel.fields import World
 from payouts.kernel.batch import Batch
 from plans.rules.compiled import EmploymentRules, Leaf, RoleShare, RollUp, ShareBy
-from tests.unit.kernel.world import Deal, attributes, day, employment, plan, rule, world
+from plans.rules.expressions import compile_computed
+from plans.rules.fields import FACT_FIELDS, with_deal
+from tests.unit.kernel.world import Deal, attributes, day, employment, exchange, plan, rule, world
 
 UP = RollUp(("ae",), "manager", 1, Fraction(1))
 REPORTING = [(1, 3, "2026-01-01", "2027-01-01"), (2, 4, "2026-01-01", "2027-01-01")]
@@ -260,3 +262,48 @@ def test_a_vacancy_ends_the_way_up():
     lines = [(1, 3, "2026-01-01", "2027-01-01"), (4, 5, "2026-01-01", "2027-01-01")]
     rules = rule(roll_up=(replace(UP, levels=5),))
     assert credited(rules, Deal(100), reporting=lines) == {(1, "ae"): [10_000], (3, "manager"): [10_000]}
+
+
+# ------------------------------------------------------------------ computed fields
+
+COMPUTED = {
+    "computed.margin": {"type": "money", "is": "amount - cost"},
+    "computed.share": {"type": "number", "decimals": 2, "mode": "half-even", "is": "computed.margin / amount"},
+    "computed.on": {"type": "date", "is": "when(amount > money(100), invoice_date, close_date)"},
+}
+
+
+def computing(*rules: Any, **changes: Any) -> Any:
+    types = with_deal(FACT_FIELDS)
+    document = {"currency": "EUR", "computed": COMPUTED}
+    return plan(rules=rules, currency="EUR", computed=compile_computed(document, types), **changes)
+
+
+FIELDS = {"cost": "money", "invoice_date": "date"}
+
+
+def test_rules_read_computed_fields():
+    deals = [Deal(100, extra={"cost": 3_000}), Deal(100, extra={"cost": 9_500}), Deal(100)]
+    good = Leaf("computed.share", "number", "at_least", Fraction(1, 2))
+    rules = rule(when=good, amount="computed.margin")
+    assert credited(None, deals, of=computing(rules), types=FIELDS) == {(1, "ae"): [7_000]}
+    rules = rule(amount="computed.share", unit="units")
+    assert credited(None, deals, of=computing(rules), types=FIELDS) == {(1, "ae"): [700_000, 50_000]}
+
+
+def test_computed_fields_read_converted_amounts():
+    rates = exchange(("GBP", "EUR", "1.20", "2026-01-01", "2027-01-01"))
+    deal = Deal(100, currency="GBP", extra={"cost": 3_000})
+    rules = rule(when=Leaf("computed.margin", "money", "is", 8_400), amount="computed.margin")
+    assert credited(None, deal, of=computing(rules), types=FIELDS, exchange=rates) == {(1, "ae"): [8_400]}
+    waiting = run(world(computing(rules), [deal], types=FIELDS)).waits
+    assert waiting is not None
+    assert waiting.fact.tolist() == [0]
+
+
+def test_a_credit_date_may_be_computed():
+    rules = rule(credit_date="computed.on")
+    deals = [Deal(100), Deal(101, extra={"invoice_date": "2026-05-05"}), Deal(102), Deal(9, currency="GBP")]
+    rates = exchange(("GBP", "EUR", "1.20", "2026-01-01", "2027-01-01"))
+    result = run(world(computing(rules), deals, types=FIELDS, exchange=rates))
+    assert result.credits.day.tolist() == [day("2026-01-15"), day("2026-05-05")]
