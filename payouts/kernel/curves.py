@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
-from math import lcm
+from math import ceil, lcm
 
 import numpy as np
 
 from crediting.kernel.exact import Whole, largest, wide
 from crediting.kernel.ratios import Mask, Ratios, choose
-from payouts.kernel.batch import MILLIONTHS, Ints
+from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY, Ints
 from plans.rules.compiled import Columns, PayCurve, Point, Tiers, Unit
 
-#: The trace of a value below the first point of a curve.
+#: The name of what lies below the first point of a curve.
 BELOW_FIRST = -1
 
 Line = tuple[Fraction, Fraction]
@@ -50,18 +50,18 @@ class Curve:
         self._bounds, self._bound_unit = whole_numbers(starts)
         numbers, self.unit = whole_numbers([part for row in lines for line in row for part in line])
         self._bases, self._slopes = _table(numbers[::2]), _table(numbers[1::2])
-        self._names = np.array(names, dtype=np.int64)
 
     def cut(self, x: Ratios, scale: Whole) -> Ratios:
-        """x down to the full point that it has reached."""
+        """x down to the full point that it has reached; as it is where no scale says how far apart they are."""
         if self.full_points is None:
             return x
         point, per = self.full_points.numerator, self.full_points.denominator
-        scale = np.maximum(scale, 1)
+        nowhere, scale = scale == 0, np.maximum(scale, 1)
         most = largest(x.top) * per + largest(scale) * point * (largest(x.bottom) + 1)
         step = wide(scale, most) * point
         points = wide(x.top, most) * per // (step * x.bottom)
-        return Ratios(wide(points, (largest(points) + 1) * largest(step)) * step, _one(per))
+        cut = Ratios(wide(points, (largest(points) + 1) * largest(step)) * step, _one(per))
+        return choose(nowhere, x, cut) if nowhere.any() else cut
 
     def place(self, x: Ratios, scale: Whole) -> Ints:
         """The segment that holds each x."""
@@ -88,10 +88,6 @@ class Curve:
         """The rate of the segments found."""
         return Ratios(self._pick(self._slopes, place, column), _one(self.unit))
 
-    def named(self, place: Ints) -> Ints:
-        names: Ints = self._names[place]
-        return names
-
     def flat(self, highest: Mask) -> Ints:
         """The segment that a missing or zero quota puts everything in."""
         return np.where(highest, len(self.names) - 1, 0)
@@ -107,15 +103,27 @@ def per_unit_of(unit: Unit) -> int:
 
 
 @lru_cache(maxsize=1024)
-def of_tiers(tiers: Tiers, plain: bool, unit: Unit) -> Curve:
-    """The curve of a commission; with `plain` without the tiers that begin at 100% of quota or above."""
+def of_tiers(tiers: Tiers, kept: int, unit: Unit) -> Curve:
+    """The curve of the first `kept` tiers of a commission."""
     by_quota = tiers.axis == "attainment"
-    kept = [place for place, tier in enumerate(tiers.rates) if not (plain and by_quota and place and tier.start >= 1)]
-    rates = [tiers.rates[place].rates or (tiers.rates[place].rate,) for place in kept]
-    starts = [tiers.rates[place].start for place in kept]
-    backs = [_back(tiers, place) for place in kept]
+    places = range(kept)
+    rates = [tiers.rates[place].rates or (tiers.rates[place].rate,) for place in places]
+    starts = [tiers.rates[place].start for place in places]
+    backs = [_back(tiers, place) for place in places]
     lines = [_tier_lines(starts, list(column), backs) for column in zip(*rates, strict=True)]
-    return _scaled(starts[1:], lines, kept, tiers.boundary == "above", by_quota, tiers.full_points, unit, by_quota)
+    return _scaled(
+        starts[1:], lines, list(places), tiers.boundary == "above", by_quota, tiers.full_points, unit, by_quota
+    )
+
+
+def plain_tiers(tiers: Tiers, unit: Unit, quota: Ints) -> Ints:
+    """How many tiers stay for each line without those that begin at 100% of its quota or above; the first always."""
+    if tiers.axis == "attainment":
+        return np.full(quota.size, max(sum(tier.start < 1 for tier in tiers.rates), 1))
+    # A start is at or above a whole quota when its ceiling is.
+    starts = _table([ceil(tier.start * per_unit_of(unit)) for tier in tiers.rates])
+    counted = np.maximum(np.searchsorted(starts, quota, side="left"), 1)
+    return np.where(quota == MISSING_MONEY, starts.size, counted)
 
 
 @lru_cache(maxsize=1024)

@@ -17,7 +17,7 @@ from crediting.kernel.exact import Whole, largest, wide
 from crediting.kernel.fields import RowFields
 from crediting.kernel.ratios import Mask, Ratios, choose
 from payouts.kernel.batch import MISSING_MONEY, Ints
-from payouts.kernel.curves import Curve, column_of_numbers, of_points, of_tiers, per_unit_of, whole_numbers
+from payouts.kernel.curves import Curve, column_of_numbers, of_points, of_tiers, per_unit_of, plain_tiers, whole_numbers
 from payouts.kernel.tables import cells
 from plans.rules.compiled import Accelerator, Bonus, Boundary, Component, Modifier, Table
 
@@ -137,24 +137,23 @@ def rate(component: Component, lines: Stretch) -> Rated:
 def _settled(
     component: Component, lines: Stretch, outcome: Ints | None, base: _Base, earning: Ratios, band: Ints
 ) -> Rated:
-    """Lines that wait or are not paid earn nothing and lie in no tier."""
+    """Lines that wait or are not paid earn nothing and lie in no tier. What is measured is waited for first, then the
+    quota, then the incentive."""
     waiting = np.zeros(lines.amount.size, dtype=np.int64)
-    idle: Mask | None = None
-    if lines.waits is not None:
-        waiting[lines.waits] = FOR_MEASURE
-        idle = lines.waits
+    idle = np.zeros(lines.amount.size, dtype=bool)
     if lines.incentive is not None and component.missing_incentive is not None:
         missing = lines.incentive == MISSING_MONEY
-        if component.missing_incentive == "wait":
-            waiting[missing] = FOR_INCENTIVE
-        idle = missing if idle is None else idle | missing
+        waiting[missing] = FOR_INCENTIVE if component.missing_incentive == "wait" else FOR_NOTHING
+        idle |= missing
     if outcome is not None:
-        unpaid = _unpaid(outcome, outcome.size)
-        waiting[unpaid] = np.where(outcome[unpaid] == WAITS, FOR_QUOTA, FOR_NOTHING)
-        idle = unpaid if idle is None else idle | unpaid
+        waiting[outcome == WAITS] = FOR_QUOTA
+        idle |= _unpaid(outcome, idle.size)
+    if lines.waits is not None:
+        waiting[lines.waits] = FOR_MEASURE
+        idle |= lines.waits
     top = earning.top
     before, after, cell = base.tier_before, base.tier_after, base.cell
-    if idle is not None:
+    if idle.any():
         top = np.where(idle, 0, top)
         before, after, cell = (np.where(idle, -1, each) for each in (before, after, cell))
     divisor = int(earning.bottom[0]) if earning.bottom.size == 1 else earning.bottom
@@ -170,40 +169,42 @@ def _base(component: Component, lines: Stretch, outcome: Ints | None) -> _Base:
     if component.table is not None:
         cell = cells(component.table, _fields(lines))
         return _Base(_by_cell(component, component.table, cell, lines), none, none, cell)
-    found = _along(component, lines, outcome, False)
-    if lines.plain is None or component.tiers is None or not lines.plain.any():
-        return found
-    plain, mask = _along(component, lines, outcome, True), lines.plain
+    if lines.plain is None or component.tiers is None:
+        return _along(component, _curve(component), lines, outcome)
+    tiers, unit = component.tiers, component.measure.unit
+    kept = np.where(lines.plain, plain_tiers(tiers, unit, lines.quota), len(tiers.rates))
+    found: _Base | None = None
+    for count in np.unique(kept).tolist():
+        mine, other = kept == count, _along(component, of_tiers(tiers, count, unit), lines, outcome)
+        found = other if found is None else _chosen(mine, other, found)
+    return found if found is not None else _along(component, _curve(component), lines, outcome)
+
+
+def _chosen(mask: Mask, yes: _Base, no: _Base) -> _Base:
     return _Base(
-        choose(mask, plain.earning, found.earning),
-        np.where(mask, plain.tier_before, found.tier_before),
-        np.where(mask, plain.tier_after, found.tier_after),
-        none,
+        choose(mask, yes.earning, no.earning),
+        np.where(mask, yes.tier_before, no.tier_before),
+        np.where(mask, yes.tier_after, no.tier_after),
+        no.cell,
     )
 
 
-def _along(component: Component, lines: Stretch, outcome: Ints | None, plain: bool) -> _Base:
+def _along(component: Component, curve: Curve, lines: Stretch, outcome: Ints | None) -> _Base:
     """The earning of tiers or of a curve through points."""
-    curve = _curve(component, plain)
     none = np.full(lines.amount.size, -1, dtype=np.int64)
     side = _Side(lines.quota, lines.incentive, lines.column, outcome)
-    if lines.value is not None:
-        per = per_unit_of(component.measure.unit)
-        x = Ratios(np.broadcast_to(lines.value.top, none.size), lines.value.bottom).multiply(Ratios.constant(per))
+    x = _alone(component, lines)
+    if x is not None:
         place, earned = _at(component, curve, x, side)
-        return _Base(earned, none, curve.named(place), none)
-    measured = lines.amount if lines.measured is None else lines.measured
-    if component.tiers is not None and component.tiers.mode == "each":
-        place, earned = _at(component, curve, Ratios.of(measured), side)
-        return _Base(earned, np.zeros_like(none), curve.named(place), none)
-    place, earned = _at(component, curve, Ratios.of(lines.after), side)
-    tier_after = curve.named(place)
+        zero = Ratios.of(np.zeros_like(none))
+        return _traced(component, _Base(earned, _at(component, curve, zero, side)[0], place, none))
+    tier_after, earned = _at(component, curve, Ratios.of(lines.after), side)
     if component.tiers is not None and _is_followed(component, lines):
         # Line by line, what F was before a line is what it was after the line above.
         fresh = lines.fresh
         first = _Side(lines.quota[fresh], None, None, None if outcome is None else outcome[fresh])
-        place, began = _at(component, curve, Ratios.of(lines.before[fresh]), first)
-        tier_before = _shifted(tier_after, fresh, curve.named(place))
+        tier_fresh, began = _at(component, curve, Ratios.of(lines.before[fresh]), first)
+        tier_before = _shifted(tier_after, fresh, tier_fresh)
         before = Ratios(_shifted(earned.top, fresh, began.top), earned.bottom)
     else:
         quota = lines.quota if lines.quota_before is None else lines.quota_before
@@ -213,13 +214,27 @@ def _along(component: Component, lines: Stretch, outcome: Ints | None, plain: bo
             lines.column if lines.column_before is None else lines.column_before,
             outcome if lines.quota_before is None else _outcomes(component, quota),
         )
-        place, before = _at(component, curve, Ratios.of(lines.before), earlier)
+        tier_before, before = _at(component, curve, Ratios.of(lines.before), earlier)
         unearned = (lines.position == 1) | _unpaid(earlier.outcome, lines.position.size)
         before = Ratios(np.where(unearned, 0, before.top), before.bottom)
-        tier_before = curve.named(place)
     if component.tiers is not None and component.tiers.attribution == "proportional":
-        return _Base(_proportional(component, curve, measured, lines, side), tier_before, tier_after, none)
-    return _Base(earned.subtract(before), tier_before, tier_after, none)
+        return _Base(_proportional(component, curve, lines, side), tier_before, tier_after, none)
+    return _traced(component, _Base(earned.subtract(before), tier_before, tier_after, none))
+
+
+def _alone(component: Component, lines: Stretch) -> Ratios | None:
+    """What a line is rated by alone: the value of a period, or each credit from zero; None where totals run."""
+    if lines.value is not None:
+        per = Ratios.constant(per_unit_of(component.measure.unit))
+        return Ratios(np.broadcast_to(lines.value.top, lines.amount.size), lines.value.bottom).multiply(per)
+    if component.tiers is not None and component.tiers.mode == "each":
+        return Ratios.of(lines.amount if lines.measured is None else lines.measured)
+    return None
+
+
+def _traced(component: Component, base: _Base) -> _Base:
+    """A curve through points has no tiers."""
+    return base if component.tiers is not None else _Base(base.earning, base.cell, base.cell, base.cell)
 
 
 def _is_followed(component: Component, lines: Stretch) -> bool:
@@ -243,18 +258,14 @@ def _at(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Int
 def _input(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Ratios, Whole]:
     """x as F takes it, limited and in full points, and the scale of the bounds: 0 where no quota counts."""
     x = _below_limit(component, x, side)
-    if not curve.by_quota:
-        scale: Whole = np.ones(1, dtype=np.int64)
-        return curve.cut(x, scale), scale
-    scale = np.maximum(side.quota, 0)
-    if side.outcome is None:
-        return curve.cut(x, scale), scale
-    flat = side.outcome != BY_QUOTA
-    return x if curve.full_points is None else choose(flat, x, curve.cut(x, scale)), np.where(flat, 0, scale)
+    scale: Whole = np.maximum(side.quota, 0) if curve.by_quota else np.ones(1, dtype=np.int64)
+    if side.outcome is not None:
+        scale = np.where(side.outcome == BY_QUOTA, scale, 0)
+    return curve.cut(x, scale), scale
 
 
 def _below_limit(component: Component, x: Ratios, side: _Side) -> Ratios:
-    """The part of x up to the limit of attainment, where the quota counts."""
+    """The part of x up to the limit of attainment, where there is a quota."""
     limit = component.limit_attainment
     if limit is None:
         return x
@@ -262,7 +273,7 @@ def _below_limit(component: Component, x: Ratios, side: _Side) -> Ratios:
     below = largest(x.bottom)
     most = max(largest(x.top), below) * limit.denominator + largest(quota) * limit.numerator * below
     mine, room = wide(x.top, most) * limit.denominator, wide(quota, most) * limit.numerator * x.bottom
-    kept = np.where((mine > room) & _by_quota(side.outcome, quota.size), room, mine)
+    kept = np.where((mine > room) & (quota > 0), room, mine)
     return Ratios(kept, wide(x.bottom, most) * limit.denominator)
 
 
@@ -274,9 +285,9 @@ def _place(curve: Curve, x: Ratios, scale: Whole, outcome: Ints | None) -> Ints:
     return place
 
 
-def _proportional(component: Component, curve: Curve, measured: Ints, lines: Stretch, side: _Side) -> Ratios:
+def _proportional(component: Component, curve: Curve, lines: Stretch, side: _Side) -> Ratios:
     """Each line's own amount at the rate of the tier that holds the final total."""
-    own = Ratios.of(measured)
+    own = Ratios.of(lines.amount if lines.measured is None else lines.measured)
     if component.limit_attainment is not None:
         ends = [_below_limit(component, Ratios.of(each), side) for each in (lines.after, lines.before)]
         own = ends[0].subtract(ends[1])
@@ -289,9 +300,9 @@ def _proportional(component: Component, curve: Curve, measured: Ints, lines: Str
     return earning if weight is None else earning.multiply(weight)
 
 
-def _curve(component: Component, plain: bool) -> Curve:
+def _curve(component: Component) -> Curve:
     if component.tiers is not None:
-        return of_tiers(component.tiers, plain, component.measure.unit)
+        return of_tiers(component.tiers, len(component.tiers.rates), component.measure.unit)
     assert component.curve is not None
     return of_points(component.curve, component.measure.unit)
 

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
-from payouts.kernel.curves import Curve, of_points, of_tiers, per_unit_of
+import numpy as np
+
+from payouts.kernel.batch import MISSING_MONEY
+from payouts.kernel.curves import Curve, of_points, of_tiers, per_unit_of, plain_tiers
 from plans.rules.compiled import Component, Tiers
 
 #: The tier of a slice below zero that pays nothing.
@@ -57,7 +60,7 @@ def pays_nothing(component: Component, quota: int | None) -> bool:
 
 def tier_of(tiers: Tiers, total: int, quota: int) -> int:
     """The tier that holds a running total."""
-    curve = of_tiers(tiers, False, "money")
+    curve = of_tiers(tiers, len(tiers.rates), "money")
     return curve.names[_place(curve, Fraction(total), Fraction(quota if curve.by_quota else 1))]
 
 
@@ -119,7 +122,7 @@ class _Walk:
         self.weight = self._weight()
         self.unpaid = self.weight is None or (self.flat is None and _outcome(component, side.quota) is not None)
         if component.tiers is not None:
-            self.curve = of_tiers(component.tiers, plain, component.measure.unit)
+            self.curve = of_tiers(component.tiers, self._kept(component.tiers, plain), component.measure.unit)
             if self.flat:
                 self.flat = len(self.curve.names) - 1
         elif component.curve is not None:
@@ -160,12 +163,12 @@ class _Walk:
 
     def limited(self, x: Fraction) -> Fraction:
         limit = self.component.limit_attainment
-        return x if limit is None or self.flat is not None else min(x, limit * (self.side.quota or 0))
+        return x if limit is None or not self.side.quota else min(x, limit * self.side.quota)
 
     def input(self, x: Fraction) -> Fraction:
         """x as the curve takes it: limited, and in full points."""
         x, points = self.limited(x), self.curve.full_points
-        if points is None or self.flat is not None:
+        if points is None or self.flat is not None or not self.scale:
             return x
         return floor(x / (points * self.scale)) * points * self.scale
 
@@ -223,6 +226,11 @@ class _Walk:
         assert self.weight is not None
         base, slope = self.curve.lines[self.side.column][place]
         return (base * self.scale + slope * x) * self.weight
+
+    def _kept(self, tiers: Tiers, plain: bool) -> int:
+        quota = MISSING_MONEY if self.side.quota is None else self.side.quota
+        counts = plain_tiers(tiers, self.component.measure.unit, np.array([quota], dtype=np.int64))
+        return int(counts[0]) if plain else len(tiers.rates)
 
     def _weight(self) -> Fraction | None:
         """What turns F into money, None where its quota or incentive is not there."""

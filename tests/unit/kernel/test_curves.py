@@ -196,7 +196,7 @@ def test_a_period_is_paid_by_its_value():
     )
     found = rate(component, lines)
     assert exact(found) == [1_000_00, (50 + F(50, 10) * (F(850, 9) - 90)) * 1_000, 0]
-    assert (found.waiting.tolist(), found.tier_after.tolist()) == ([0, 0, 3], [1, 0, -1])
+    assert (found.waiting.tolist(), found.tier_after.tolist()) == ([0, 0, 3], [-1, -1, -1])
     days = points((0, 500), (30, 0), pays="amount", axis="value", mode="interpolated")
     by_days = incentive(days, quota=None, missing_quota=None, zero_quota=None)
     by_days = replace(by_days, measure=Measure("quarter", "days", by="period", unit="days"))
@@ -231,6 +231,13 @@ def test_without_accelerators_tiers_from_the_quota_on_are_left_out():
     component = commission(accelerator=bands((0, "0.5"), (40_000, "2")))
     assert pays(component, DEALS) == [12_000, 11_000, 2_750]
     assert pays(component, DEALS, plain=np.ones(3, dtype=bool)) == [6_000, 5_000, 1_500]
+    # With another axis it is the quota that says which: 30,000 and 40,000 stay below one of 45,000.
+    rates = tuple(Tier(F(start), F(times)) for start, times in ((0, 1), (40_000_00, 2), (45_000_00, 4)))
+    absolute = replace(
+        commission(Tiers("each", None, "above", rates, axis="amount", pays="times")), zero_quota="no_pay"
+    )
+    target = {"incentive": [45_000, 45_000], "plain": np.array([True, False])}
+    assert pays(absolute, [50_000, 50_000], 45_000, **target) == [60_000, 70_000]
     late = rate(commission(), stretch([60_000, 50_000], 100_000, plain=np.array([False, True])))
     assert (exact(late), late.tier_after.tolist()) == ([6_000, 5_000], [0, 0])
 
