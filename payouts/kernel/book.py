@@ -8,15 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from crediting.kernel.conditions import Mask
-from payouts.kernel.batch import MISSING_MONEY, Codes, Ints, Tranches
+from crediting.kernel.ratios import Ratios
+from payouts.kernel.batch import MISSING_MONEY, OF_REVERSAL, Codes, Ints, Tranches
+from payouts.kernel.gates import Effects
 from payouts.kernel.measure import Series
 from payouts.kernel.rate import Rated
 
 
 @dataclass(slots=True)
 class Book:
-    """Columns by line, in the order of the series. `mine` are the lines of each version. Optional columns are None
-    where no line has a use for them."""
+    """Columns by line, in the order of the series. `mine` are the lines of each version. Columns that may be None are
+    so where no line has a use for them, or while they have not been worked out."""
 
     series: Series
     mine: list[Ints | slice]
@@ -26,13 +28,16 @@ class Book:
     tier_after: Codes
     band: Codes
     waiting: npt.NDArray[np.int8]
+    incentive: Ints | None = None
     rated: list[Rated] = field(default_factory=list)  # by version, until rounded
+    effects: dict[int, Effects] = field(default_factory=dict)  # of gates, by version
     rounded: Ints | None = None
     earned: Ints | None = None
-    incentive: Ints | None = None
     review: Ints | None = None
-    not_before: Ints | None = None  # the earliest release day
+    owed: Ints | None = None  # the excess that is carried into later periods
+    not_before: Ints | None = None  # the earliest release day, MISSING_DAY where any is right
     withheld: Mask | None = None  # lines whose tranches a gate withholds
+    result: tuple[Ratios, Mask] | None = None  # of a result: its value, and where it is missing
     tranches: Tranches | None = None  # `line` is a place in this book
 
     @classmethod
@@ -43,6 +48,7 @@ class Book:
             slice(None) if count == rows else np.flatnonzero(series.version == version)
             for version, count in enumerate(counts)
         ]
+        incentive = any(version.component.incentive is not None for version in series.versions)
         return cls(
             series=series,
             mine=mine,
@@ -52,4 +58,19 @@ class Book:
             tier_after=np.full(rows, -1, dtype=np.int16),
             band=np.full(rows, -1, dtype=np.int16),
             waiting=np.zeros(rows, dtype=np.int8),
+            incentive=np.full(rows, MISSING_MONEY, dtype=np.int64) if incentive else None,
         )
+
+    @property
+    def earnings(self) -> Ints:
+        """What the lines earn as far as the steps have come."""
+        assert self.earned is not None
+        return self.earned
+
+    @property
+    def reversal(self) -> Mask | None:
+        """Which lines are reversals; None where none is."""
+        if not self.series.reversed or self.series.kind is None:
+            return None
+        found: Mask = self.series.kind == OF_REVERSAL
+        return found

@@ -1,16 +1,37 @@
-"""From credits to lines: which credits a component takes, in which order, and their running totals."""
+"""From credits to lines: which credits a component takes, what each measures, in which order, and the running totals.
+
+Reversals stand among the lines from here on, since they may lower the running totals; what they take back is known
+only when the lines have earned.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
+from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited, Source
 from crediting.kernel.exact import ascending, money, packed, run_numbers, run_starts, running
-from payouts.kernel.batch import Batch, Ints
+from crediting.kernel.fields import FactRows
+from crediting.kernel.ratios import Ratios
+from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY, OF_CREDIT, OF_REVERSAL, Batch, Ints
+from payouts.kernel.cash import Cash
+from payouts.kernel.clawback import Reversals, measure_taken, reversals, reversed_whole
 from payouts.kernel.errors import DateOutsideCalendar
 from payouts.kernel.order import Version
+from payouts.kernel.variants import Variant
+from plans.rules.fields import FieldType
+
+
+@dataclass(frozen=True, slots=True)
+class Reversed:
+    """The reversals among the lines of a series: `lines` are their places, `rows` those of one version."""
+
+    version: int
+    rows: Reversals  # `line` is the place of the origin in the series
+    lines: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,86 +39,367 @@ class Series:
     """All versions of one component, and its lines: groups one after the other, each in the order of its credits.
 
     Columns are by line, except `starts` (the first line of each group), `person` (a place in the people of the credits)
-    and `replicate`, which are by group. `version` is a place in `versions`; `row` is -1 for a line that is no credit's.
+    and `replicate`, which are by group. `version` is a place in `versions`. `row` is the credit, of a reversal that of
+    its origin, -1 for a line of a period. The columns that may be None are so where no line has a use for them.
     """
 
     versions: tuple[Version, ...]
     row: Ints  # in Credits
     version: Ints
-    amount: Ints  # the measure amount
+    amount: Ints  # of the credit
     whole: Ints
     day: Ints
-    period: Ints
+    period: Ints  # in Batch.periods of the version's `every`
     starts: Ints
     group: Ints
     before: Ints
     after: Ints
     person: Ints
     replicate: Ints
+    measured: Ints | None = None  # the measure amount; None: the amount
+    year: Ints | None = None  # the fiscal year that the line's group is for, -1 where it is for a period
+    partial: Mask | None = None  # whether the line's group is a stretch of one version
+    kind: npt.NDArray[np.int8] | None = None
+    reversed: tuple[Reversed, ...] = ()
+    value: Ratios | None = None  # of lines of periods
+    waits: Mask | None = None
+    given: Ratios | None = None
+    person_day: Ints | None = None
 
     @property
     def last(self) -> Ints:
         """The last line of each group."""
         return np.append(self.starts[1:], self.row.size) - 1
 
+    @property
+    def amounts(self) -> Ints:
+        """The measure amount of each line."""
+        return self.amount if self.measured is None else self.measured
 
-def measure(batch: Batch, credited: Credited, versions: tuple[Version, ...]) -> Series | None:
-    """The lines of one component, None where it takes no credit."""
+    @property
+    def totals(self) -> Ints:
+        """By line the final total of its group; of a year to date that at the end of the line's own period."""
+        if self.year is None:
+            total: Ints = self.after[self.last][self.group]
+            return total
+        starts = run_starts(self.group, self.period)
+        last = np.append(starts[1:], self.row.size) - 1
+        upto: Ints = self.after[last][run_numbers(starts, self.row.size)]
+        return upto
+
+
+def measure(
+    batch: Batch, credited: Credited, versions: tuple[Version, ...], variant: Variant | None, cash: Cash
+) -> Series | None:
+    """The lines of one component that are credits', None where it takes no credit. `versions` hold those for overrides
+    too, and `variant` says who has them."""
     taken_by = np.array([_taken_by(source, versions) for source in credited.sources], dtype=np.int64)
     if not (taken_by >= 0).any():
         return None
     version = taken_by[credited.source]
     rows = np.flatnonzero(version >= 0)
+    version = version[rows]
+    rows, version = _that_count(credited, versions, variant, rows, version)
     if not rows.size:
         return None
-    cadences = list(dict.fromkeys(each.component.every for each in versions))
-    cadence_of = np.array([cadences.index(each.component.every) for each in versions])
+    cadence_of, cadences = _cadences(versions)
     key, _ = packed(
         (
             (credited.person[rows], credited.people.size),
-            (cadence_of[version[rows]], len(cadences)),
+            (cadence_of[version], cadences),
             (credited.when[rows], credited.moments),
         )
     )
-    rows = rows[ascending(key)]
+    order = ascending(key)
     del key
-    version, day = version[rows], credited.credits.day[rows]
-    period = np.empty_like(day)
-    for cadence, every in enumerate(cadences):
-        mine = slice(None) if len(cadences) == 1 else cadence_of[version] == cadence
-        period[mine] = periods_of(batch.periods[every], day[mine], f"credit date, by {every}")
-    starts = run_starts(credited.person[rows], cadence_of[version], credited.replicate[rows], period)
-    group = run_numbers(starts, rows.size)
-    amount = credited.credits.amount[rows]
-    after = money(running(amount, starts, group), "A running total")
-    return Series(
-        versions=versions,
-        row=rows,
-        version=version,
-        amount=amount,
-        whole=credited.whole[rows],
-        day=day,
-        period=period,
-        starts=starts,
-        group=group,
-        before=after - amount,
-        after=after,
-        person=credited.person[rows[starts]],
-        replicate=credited.replicate[rows[starts]],
-    )
+    rows, version = rows[order], version[order]
+    lines = _Lines(rows, version, credited.credits.day[rows], _measured(credited, versions, rows, version))
+    lines = _with_reversals(batch, credited, versions, lines, cash)
+    return _grouped(batch, credited, versions, variant, lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines in order, in no groups yet."""
+
+    row: Ints
+    version: Ints
+    day: Ints
+    measured: Ints | None
+    kind: npt.NDArray[np.int8] | None = None
+    reversed: tuple[Reversed, ...] = ()
 
 
 def _taken_by(source: Source, versions: tuple[Version, ...]) -> int:
-    """The place of the version that takes a source's credits, -1 where none does."""
+    """The place of the version that takes a source's credits line by line, -1 where none does."""
     for place, version in enumerate(versions):
         component = version.component
         if (
             source.plan == version.plan_place
+            and component.measure.by == "credit"
             and source.credit_class in component.classes
             and source.role in component.roles
         ):
             return place
     return -1
+
+
+def _that_count(
+    credited: Credited, versions: tuple[Version, ...], variant: Variant | None, rows: Ints, version: Ints
+) -> tuple[Ints, Ints]:
+    """The rows that meet what their version asks of the fact and of the person."""
+    if all(each.component.when is None and each.component.eligible is None for each in versions):
+        return rows, version
+    credits = credited.credits
+    stated = version
+    if variant is not None:
+        stated = variant(version, credits.participant[rows], credits.day[rows])
+    kept = np.ones(rows.size, dtype=bool)
+    for place, each in enumerate(versions):
+        conditions = [asked for asked in (each.component.when, each.component.eligible) if asked is not None]
+        mine = np.flatnonzero(stated == place) if conditions else rows[:0]
+        if mine.size:
+            fields = fields_of(credited, each, rows[mine])
+            for condition in conditions:
+                kept[mine] &= fields.mask(condition)
+    return rows[kept], version[kept]
+
+
+def fields_of(credited: Credited, version: Version, rows: Ints) -> FactRows:
+    """The fields of credits as a version reads them."""
+    credits = credited.credits
+    return FactRows(credited.world, version.plan, credits.fact[rows], credits.participant[rows], credits.day[rows])
+
+
+def _measured(credited: Credited, versions: tuple[Version, ...], rows: Ints, version: Ints) -> Ints | None:
+    """What each credit measures, None where all measure their amount."""
+    if all(each.component.measure.value == "sum" for each in versions):
+        return None
+    measured = credited.credits.amount[rows]
+    for place, each in enumerate(versions):
+        value = each.component.measure.value
+        mine = np.flatnonzero(version == place) if value != "sum" else rows[:0]
+        if mine.size and value == "count":
+            measured[mine] = np.sign(measured[mine]) * MILLIONTHS
+        elif mine.size:
+            assert value == "weighted" and each.component.measure.weight is not None
+            weight, per = _weight(credited, each, rows[mine])
+            product = Ratios.of(measured[mine]).multiply(Ratios.of(np.where(weight == MISSING_MONEY, 0, weight), per))
+            measured[mine] = money(product.rounded(each.plan.round_mode), "A weighted credit")
+    return measured
+
+
+def _weight(credited: Credited, version: Version, rows: Ints) -> tuple[Ints, int]:
+    """The weight of each credit, and how many of it are one."""
+    field = version.component.measure.weight
+    assert field is not None
+    kind = kind_of(credited, version, field)
+    weight: Ints = fields_of(credited, version, rows).column(field, kind)
+    # Units of money are minor units; money a money field weighs is in whole ones.
+    units = version.component.measure.unit == "money" and _in_units(version)
+    return weight, MILLIONTHS if kind == "number" or units else 10**version.plan.minor_digits
+
+
+def kind_of(credited: Credited, version: Version, field: str) -> FieldType:
+    """Whether a field that weighs is a number or money."""
+    for computed in version.plan.computed:
+        if computed.name == field:
+            return computed.type
+    return "money" if field.removeprefix("deal.") in credited.world.facts.money else "number"
+
+
+def _in_units(version: Version) -> bool:
+    """Whether the credits that a component takes are in units."""
+    return any(
+        rule.unit == "units" for rule in version.plan.credit_rules if rule.credit_class in version.component.classes
+    )
+
+
+def _cadences(versions: tuple[Version, ...]) -> tuple[Ints, int]:
+    """By version a number of how its lines are grouped, and how many such there are."""
+    kinds = [(each.component.every, yearly(each)) for each in versions]
+    distinct = list(dict.fromkeys(kinds))
+    return np.array([distinct.index(each) for each in kinds], dtype=np.int64), len(distinct)
+
+
+def yearly(version: Version) -> bool:
+    """Whether a version's lines of a fiscal year are one group."""
+    measure = version.component.measure
+    return measure.window == "year_to_date" and measure.by == "credit"
+
+
+def _with_reversals(
+    batch: Batch, credited: Credited, versions: tuple[Version, ...], lines: _Lines, cash: Cash
+) -> _Lines:
+    """The lines with their reversals behind the credits of their days; or, where a version says `recompute`, with what
+    is reversed left out of their measure amounts."""
+    if all(each.component.clawback is None for each in versions):
+        return lines
+    facts = batch.facts
+    fact = credited.credits.fact[lines.row]
+    deal = fact if facts.deal is None else facts.deal[fact]
+    measured = credited.credits.amount[lines.row] if lines.measured is None else lines.measured
+    taken = np.zeros(lines.row.size, dtype=np.int64)
+    found: list[tuple[int, Reversals, Ints]] = []
+    for place, version in enumerate(versions):
+        clawback = version.component.clawback
+        mine = np.flatnonzero(lines.version == place) if clawback is not None else lines.row[:0]
+        if clawback is None or not mine.size:
+            continue
+        rows = reversals(facts, clawback, cash, deal[mine], lines.day[mine])
+        if clawback.formula == "recompute":
+            taken[mine] = reversed_whole(rows, measured[mine], version.plan.round_mode)
+        elif rows.line.size:
+            lowers = measure_taken(rows, measured[mine], version.plan.round_mode)
+            lowered = -lowers if clawback.lowers_measure else np.zeros_like(lowers)
+            found.append((place, replace(rows, line=mine[rows.line]), lowered))
+    lines = replace(lines, measured=measured - taken)
+    return _inserted(credited, versions, lines, found) if found else lines
+
+
+def _inserted(
+    credited: Credited, versions: tuple[Version, ...], lines: _Lines, found: list[tuple[int, Reversals, Ints]]
+) -> _Lines:
+    assert lines.measured is not None
+    origin = np.concatenate([rows.line for _, rows, _ in found])
+    extra = _Lines(
+        row=lines.row[origin],
+        version=lines.version[origin],
+        day=np.concatenate([rows.day for _, rows, _ in found]),
+        measured=np.concatenate([measured for _, _, measured in found]),
+    )
+    cadence_of, _ = _cadences(versions)
+    row = np.concatenate((lines.row, extra.row))
+    version = np.concatenate((lines.version, extra.version))
+    day = np.concatenate((lines.day, extra.day))
+    kind = np.repeat(np.array([OF_CREDIT, OF_REVERSAL], dtype=np.int8), [lines.row.size, extra.row.size])
+    fact = np.concatenate([np.full(lines.row.size, -1), *(rows.fact for _, rows, _ in found)])
+    source = np.concatenate((np.arange(lines.row.size), origin))
+    # Stable, so that credits stay in their order; reversals go by day, then by their own facts and origins.
+    order = np.lexsort(
+        (
+            np.where(kind == OF_REVERSAL, source, 0),
+            np.where(kind == OF_REVERSAL, _ranks(credited, fact), 0),
+            kind,
+            day,
+            credited.replicate[row],
+            cadence_of[version],
+            credited.person[row],
+        )
+    )
+    place = np.empty_like(order)
+    place[order] = np.arange(order.size)
+    reversed_: list[Reversed] = []
+    first = lines.row.size
+    for number, rows, _ in found:
+        mine = place[first : first + rows.line.size]
+        reversed_.append(Reversed(number, replace(rows, line=place[rows.line]), mine))
+        first += rows.line.size
+    measured = np.concatenate((lines.measured, extra.measured if extra.measured is not None else extra.row[:0]))
+    return _Lines(row[order], version[order], day[order], measured[order], kind[order], tuple(reversed_))
+
+
+def _ranks(credited: Credited, fact: Ints) -> Ints:
+    """The place of facts by event time, then source and external id; 0 for none."""
+    facts = credited.world.facts
+    known = np.unique(fact[fact >= 0])
+    order = np.lexsort((facts.rank[known], facts.event_time[known]))
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    return np.where(fact >= 0, rank[np.minimum(np.searchsorted(known, fact), known.size - 1)], 0)
+
+
+def _grouped(
+    batch: Batch, credited: Credited, versions: tuple[Version, ...], variant: Variant | None, lines: _Lines
+) -> Series:
+    """Groups with their running totals, each line by the version that rates it."""
+    row, version, day = lines.row, lines.version, lines.day
+    every_of = [each.component.every for each in versions]
+    period = np.empty_like(day)
+    for every in dict.fromkeys(every_of):
+        mine: slice | Mask = slice(None)
+        if len(set(every_of)) > 1:
+            mine = np.array([each == every for each in every_of])[version]
+        period[mine] = periods_of(batch.periods[every], day[mine], f"credit date, by {every}")
+    year = _years(batch, versions, version, day)
+    span = period if year is None else np.where(year >= 0, year, period)
+    cadence_of, _ = _cadences(versions)
+    person, replicate = credited.person[row], credited.replicate[row]
+    starts = run_starts(person, cadence_of[version], replicate, span)
+    partial = None
+    if len({each.plan_place for each in versions}) > 1:
+        version, starts, partial = _decided(versions, lines, version, starts)
+    if variant is not None:
+        version = variant(version, credited.credits.participant[row], day)
+    group = run_numbers(starts, row.size)
+    amount = credited.credits.amount[row]
+    measured = amount if lines.measured is None else lines.measured
+    after = money(running(measured, starts, group), "A running total")
+    return Series(
+        versions=versions,
+        row=row,
+        version=version,
+        amount=amount,
+        whole=credited.whole[row],
+        day=day,
+        period=period,
+        starts=starts,
+        group=group,
+        before=after - measured,
+        after=after,
+        person=person[starts],
+        replicate=replicate[starts],
+        measured=lines.measured,
+        year=year,
+        partial=partial,
+        kind=lines.kind,
+        reversed=lines.reversed,
+    )
+
+
+def _years(batch: Batch, versions: tuple[Version, ...], version: Ints, day: Ints) -> Ints | None:
+    """The fiscal year of each line that runs to date, -1 for others; None where all are others."""
+    to_date = np.array([yearly(each) for each in versions])
+    if not to_date.any():
+        return None
+    return np.where(to_date[version], periods_of(batch.periods["year"], day, "credit date, by year"), -1)
+
+
+def _decided(
+    versions: tuple[Version, ...], lines: _Lines, version: Ints, starts: Ints
+) -> tuple[Ints, Ints, Mask | None]:
+    """What a new version in mid-period means for each group, by the version of its last credit: the versions of the
+    lines, the groups' first lines, and which lines stand in a stretch of one version."""
+    rows = version.size
+    group = run_numbers(starts, rows)
+    # A reversal goes with the credit before it, or else with its group's first; where there is none it stands alone.
+    places = np.arange(rows)
+    leading = places
+    if lines.kind is not None:
+        credit = lines.kind == OF_CREDIT
+        before = np.maximum.accumulate(np.where(credit, places, -1))
+        after = np.minimum.accumulate(np.where(credit, places, rows)[::-1])[::-1]
+        behind = before >= starts[group]
+        ahead = (after < rows) & (group[np.minimum(after, rows - 1)] == group)
+        leading = np.where(behind, before, np.where(ahead, after, places))
+    plan_of = np.array([each.plan_place for each in versions])
+    plan = plan_of[version[leading]]
+    last = np.append(starts[1:], rows) - 1
+    decides = np.array([each.plan.on_new_version for each in versions])[version[leading[last]]]
+    partial = (decides == "restart")[group]
+    if (decides == "rerun").any():
+        by_last = plan[last][group]
+        to = np.full((len(versions), int(plan_of.max()) + 1), -1, dtype=np.int64)
+        for place in range(len(versions) - 1, -1, -1):
+            to[:, plan_of[place]] = place
+        again = (decides == "rerun")[group]
+        if lines.kind is not None:
+            again &= lines.kind == OF_CREDIT
+        version = np.where(again, to[version, by_last], version)
+    if not partial.any():
+        return version, starts, None
+    starts = run_starts(group, np.where(partial, plan, -1))
+    return version, starts, partial
 
 
 def periods_of(bounds: Ints, day: Ints, what: str) -> Ints:

@@ -22,14 +22,23 @@ class Version:
     component_place: int
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A component to work out: its versions, its place by document order, and whether others read it."""
+
+    family: Family
+    place: int
+    versions: tuple[Version, ...]
+    is_read: bool
+
+
 @lru_cache(maxsize=64)
-def reading_order(plans: tuple[CompiledPlan, ...]) -> tuple[tuple[int, tuple[Version, ...]], ...]:
-    """The components, each with its versions and its place by document order: what is read first, else by place.
+def reading_order(plans: tuple[CompiledPlan, ...]) -> tuple[Step, ...]:
+    """The components: what is read first, else by document order.
 
     Raises ReadingCircle where components read each other in a circle.
     """
     families = _families(plans)
-    places = {family: place for place, family in enumerate(families)}
     reads = {family: _reads(versions) for family, versions in families.items()}
     done: dict[Family, None] = {}
     path: list[Family] = []
@@ -52,7 +61,9 @@ def reading_order(plans: tuple[CompiledPlan, ...]) -> tuple[tuple[int, tuple[Ver
 
     for family in families:
         visit(family)
-    return tuple((places[family], families[family]) for family in done)
+    places = {family: place for place, family in enumerate(families)}
+    read_ones = {read for each in reads.values() for read in each}
+    return tuple(Step(family, places[family], families[family], family in read_ones) for family in done)
 
 
 def _families(plans: tuple[CompiledPlan, ...]) -> dict[Family, tuple[Version, ...]]:
@@ -67,10 +78,21 @@ def _families(plans: tuple[CompiledPlan, ...]) -> dict[Family, tuple[Version, ..
 
 
 def _reads(versions: tuple[Version, ...]) -> list[Family]:
-    """What any version of a component reads, by document order of the versions."""
+    """What any version of a component reads, by document order of the versions; what an override lets it read too."""
     found: dict[Family, None] = {}
     for version in versions:
-        found |= dict.fromkeys(version.component.read_keys())
-        if version.component.scorecard is not None:
-            found |= dict.fromkeys((version.plan.key, part.component) for part in version.component.scorecard.parts)
+        found |= dict.fromkeys(_read_by(version.plan.key, version.component))
+        for override in version.plan.overrides:
+            from plans.rules.specialise import specialise  # type: ignore[import-not-found,unused-ignore]
+
+            found |= dict.fromkeys(
+                _read_by(version.plan.key, specialise(version.plan, (override,)).components[version.component_place])
+            )
     return list(found)
+
+
+def _read_by(plan: str, component: Component) -> list[Family]:
+    found = list(component.read_keys())
+    if component.scorecard is not None:
+        found += [(plan, part.component) for part in component.scorecard.parts]
+    return found

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from crediting.kernel.credit import Credited, credit
-from crediting.kernel.exact import run_numbers, run_starts
+from crediting.kernel.credit import credit
+from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.fields import World
-from payouts.kernel.batch import MISSING_MONEY, Batch, Groups, Ints, Lines, Result, Tranches
+from crediting.kernel.ratios import Ratios
+from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_PERIOD, Batch, Ints, Result
 from payouts.kernel.book import Book
-from payouts.kernel.measure import Series, measure
-from payouts.kernel.order import Version, reading_order
+from payouts.kernel.caps import Caps
+from payouts.kernel.gates import Effects, Places, effects, factors
+from payouts.kernel.measure import Series, fields_of, measure
+from payouts.kernel.order import Step, Version, reading_order
+from payouts.kernel.periods import PeriodSeries, looks_at_others, period_lines
 from payouts.kernel.quotas import QuotaBook
-from payouts.kernel.rate import Stretch, rate
+from payouts.kernel.rate import Rated, Stretch, rate
+from payouts.kernel.reads import Ledger, taken, unit_size
 from payouts.kernel.release import Due, Triggers, tranches
-from payouts.kernel.shape import capped_lines, rounded_lines
+from payouts.kernel.result import assembled, only_of, tables
+from payouts.kernel.shape import raised_lines, rounded_lines
+from payouts.kernel.shared import results
+from payouts.kernel.variants import Variants
+from plans.rules.compiled import Component
 
 
 def calculate(batch: Batch) -> Result:
@@ -27,14 +35,12 @@ def calculate(batch: Batch) -> Result:
     KernelError (amount out of range, date outside the calendar, bad quota, absent column, circle of reads) before
     anything is returned.
     """
-    order = reading_order(batch.plans)
+    steps = reading_order(batch.plans)
     work = _Work(batch)
-    books: dict[int, Book] = {}
-    for place, versions in order:
-        book = work.component(versions)
-        if book is not None:
-            books[place] = book
-    return _result(work.credited, [books[place] for place in sorted(books)])
+    books: dict[int, list[Book]] = {}
+    for step in steps:
+        books[step.place] = work.component(step)
+    return work.result([book for place in sorted(books) for book in books[place]])
 
 
 class _Work:
@@ -42,167 +48,264 @@ class _Work:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
+        self.everybody = batch.only is None or looks_at_others(batch.plans)
         world = World(batch.facts, batch.attributes, batch.employment, batch.exchange)
+        only = None if self.everybody else batch.only
         self.credited = credit(
-            batch.plans, world, batch.teams, batch.reporting, batch.assignments, batch.only, batch.transfers
+            batch.plans, world, batch.teams, batch.reporting, batch.assignments, only, batch.transfers
         )
         self.quotas = QuotaBook(batch, self.credited.people)
         self.triggers = Triggers(batch)
+        self.ledger = Ledger(batch.plans, batch.periods, self.credited.people)
+        self.variants = Variants(batch, world.careers)
 
-    def component(self, versions: tuple[Version, ...]) -> Book | None:
-        """Measure, rate, shape, release: the lines of one component, None where it has none."""
-        series = measure(self.batch, self.credited, versions)
-        if series is None:
-            return None
+    def component(self, step: Step) -> list[Book]:
+        """The lines of one component: those of credits, and those of periods where some version measures so."""
+        versions, variant = self.variants.extended(step.versions)
+        found = [measure(self.batch, self.credited, versions, variant, self.triggers.cash)]
+        if any(version.component.measure.by == "period" for version in versions):
+            lines = period_lines(self.batch, self.credited, self.ledger, self.quotas, versions, variant)
+            found.append(None if lines is None else _of_periods(lines))
+        books = [self._book(series) for series in found if series is not None]
+        if step.is_read and books:
+            self._tell(step, books)
+        return books
+
+    def result(self, books: list[Book]) -> Result:
+        """The tables of all components, one below the other, by document order."""
+        result = assembled(self.credited, books)
+        if self.batch.only is not None and self.everybody:
+            result = only_of(result, self.batch.only)
+        return result
+
+    def _book(self, series: Series) -> Book:
+        """Rate, shape, release."""
         book = Book.opened(series)
         self._rate(book)
         book.rounded = rounded_lines(series, book.mine, book.rated)
         book.rated.clear()
-        deal = self.credited.credits.fact[series.row]
-        book.earned = capped_lines(series, book.mine, book.rounded, deal, self.credited.when[series.row])
+        raised_lines(book)
+        Caps(self.batch, self.credited, self.quotas, self.ledger, book).apply()
         book.tranches = tranches(self.batch, self._due(book), self.triggers)
         return book
 
+    def _rate(self, book: Book) -> None:
+        """Each version's lines by its own curve."""
+        series = book.series
+        for version, mine in zip(series.versions, book.mine, strict=True):
+            self._amounts(book, version, mine)
+        totals = series.totals
+        for place, (version, mine) in enumerate(zip(series.versions, book.mine, strict=True)):
+            if not series.row[mine].size:
+                book.rated.append(NOTHING)
+                continue
+            component = version.component
+            gates = Effects()
+            if component.gates:
+                gates = book.effects[place] = effects(component, self.ledger, self._places(book, mine))
+            found = rate(component, self._stretch(book, version, mine, gates, totals))
+            if book.reversal is not None:
+                found = replace(found, earning=np.where(book.reversal[mine], 0, found.earning))
+            book.tier_before[mine], book.tier_after[mine] = found.tier_before, found.tier_after
+            book.band[mine], book.waiting[mine] = found.band, found.waiting
+            book.rated.append(found)
+            if component.kind == "result":
+                self._result(book, component, mine, gates)
+        if book.reversal is not None:
+            book.waiting[book.reversal] = 0
+        self._release_bounds(book)
+
+    def _amounts(self, book: Book, version: Version, mine: Ints | slice) -> None:
+        """The quota and the incentive of each line of a version: alike within a group and period."""
+        series = book.series
+        group, period = series.group[mine], series.period[mine]
+        heads = run_starts(group) if series.year is None else run_starts(group, period)
+        run = run_numbers(heads, group.size)
+        person, partial = series.person[group[heads]], None
+        if series.partial is not None:
+            partial = series.partial[mine][heads]
+        book.quota[mine] = self.quotas.quota(version, person, period[heads], partial)[run]
+        if version.component.incentive is not None:
+            assert book.incentive is not None
+            book.incentive[mine] = self.quotas.incentive(version, person, period[heads], partial)[run]
+
+    def _stretch(self, book: Book, version: Version, mine: Ints | slice, gates: Effects, totals: Ints) -> Stretch:
+        """The lines of one version with all that decides what they earn."""
+        series, component = book.series, version.component
+        column = quota_before = incentive_before = given = None
+        read: tuple[Ratios, ...] = ()
+        if component.modifiers is not None:
+            read = factors(component, self.ledger, self._places(book, mine))
+        if component.tiers is not None and component.tiers.columns is not None:
+            at = self._places(book, mine)
+            column = self.ledger.column(component.tiers.columns, at.person, at.replicate, at.day)
+        if series.year is not None:
+            # What was due before a line went by what the line before it went by.
+            quota_before = _line_before(book.quota)[mine]
+            incentive_before = None if book.incentive is None else _line_before(book.incentive)[mine]
+        incentive = None if book.incentive is None else book.incentive[mine]
+        value = None if series.value is None else taken(series.value, mine)
+        if series.given is not None and component.kind in ("pool", "rank"):
+            given = taken(series.given, mine)
+        elif component.kind == "result":
+            given = Ratios.of(np.zeros(series.row[mine].size, dtype=np.int64))
+        elif component.kind == "scorecard":
+            assert value is not None and incentive is not None
+            given = value.multiply(Ratios.of(np.where(incentive == MISSING_MONEY, 0, incentive)))
+        asks = component.modifiers is not None or component.kickers or component.table is not None
+        group = series.group[mine]
+        return Stretch(
+            amount=series.amount[mine],
+            whole=series.whole[mine],
+            before=series.before[mine],
+            after=series.after[mine],
+            total=totals[mine],
+            quota=book.quota[mine],
+            position=book.position[mine],
+            fresh=series.starts if isinstance(mine, slice) else _fresh(mine, run_starts(group)),
+            measured=None if series.measured is None else series.measured[mine],
+            incentive=incentive,
+            quota_before=quota_before,
+            incentive_before=incentive_before,
+            column=column,
+            plain=gates.plain,
+            value=value,
+            waits=None if series.waits is None else series.waits[mine],
+            given=given,
+            fields=fields_of(self.credited, version, series.row[mine]) if asks and value is None else None,
+            factors=read,
+            gate_factor=gates.factor,
+        )
+
+    def _places(self, book: Book, mine: Ints | slice) -> Places:
+        """Where the lines of a version stand when they read."""
+        series = book.series
+        group = series.group[mine]
+        when = None if series.value is not None else self.credited.when[series.row[mine]]
+        return Places(series.person[group], series.replicate[group], series.day[mine], when)
+
+    def _result(self, book: Book, component: Component, mine: Ints | slice, gates: Effects) -> None:
+        """What a result component gives others to read."""
+        series = book.series
+        assert series.value is not None and series.waits is not None
+        if book.result is None:
+            rows = series.row.size
+            nothing = np.zeros(rows, dtype=np.int64)
+            book.result = Ratios(nothing, nothing + 1), np.ones(rows, dtype=bool)
+        value, missing = results(
+            component, taken(series.value, mine), series.waits[mine], book.quota[mine], gates.unpaid, gates.factor
+        )
+        before, absent = book.result
+        top, bottom = (np.array(each, dtype=object) for each in (before.top, before.bottom))
+        found = taken(Ratios(*np.broadcast_arrays(value.top, value.bottom, missing)[:2]), slice(None))
+        top[mine], bottom[mine], absent[mine] = found.top, found.bottom, missing
+        book.result = Ratios(top, bottom).reduced(), absent
+
+    def _release_bounds(self, book: Book) -> None:
+        """From when on gates let the lines' tranches be released."""
+        rows = book.series.row.size
+        for place, found in book.effects.items():
+            mine = book.mine[place]
+            if found.not_before is not None:
+                if book.not_before is None:
+                    book.not_before = np.full(rows, MISSING_DAY, dtype=np.int64)
+                book.not_before[mine] = found.not_before
+            if found.withheld is not None:
+                book.withheld = np.zeros(rows, dtype=bool) if book.withheld is None else book.withheld
+                book.withheld[mine] = found.withheld
+
     def _due(self, book: Book) -> Due:
         """What of a component is to be released."""
-        series, credited, facts = book.series, self.credited, self.batch.facts
-        assert book.earned is not None
-        fact = credited.credits.fact[series.row]
+        series, credits, facts = book.series, self.credited.credits, self.batch.facts
         period_end = None
         if any(entry.on == "period_end" for version in series.versions for entry in version.component.release):
             period_end = np.empty_like(series.period)
             for version, mine in zip(series.versions, book.mine, strict=True):
                 period_end[mine] = self.batch.periods[version.component.every][series.period[mine] + 1]
-        held = credited.credits.held
+        held = credits.held
+        if series.value is not None:
+            deal = series.row
+            participant = self.credited.people[series.person[series.group]]
+            held = None
+        else:
+            fact = credits.fact[series.row]
+            deal = fact if facts.deal is None else facts.deal[fact]
+            participant = credits.participant[series.row]
         return Due(
             versions=series.versions,
             stretches=book.mine,
-            earned=book.earned,
+            earned=book.earnings,
             day=series.day,
-            deal=fact if facts.deal is None else facts.deal[fact],
-            participant=credited.credits.participant[series.row],
+            deal=deal,
+            participant=participant,
             period_end=period_end,
             held=None if held is None else held[series.row] == 1,
             withheld=book.withheld,
             not_before=book.not_before,
         )
 
-    def _rate(self, book: Book) -> None:
-        """Each version's lines by its own curve."""
-        series = book.series
-        total = series.after[series.last]
-        for version, mine in zip(series.versions, book.mine, strict=True):
-            group = series.group[mine]
-            heads = run_starts(group)
-            quota = self.quotas.quota(version, series.person[group[heads]], series.period[mine][heads])
-            book.quota[mine] = quota[run_numbers(heads, group.size)]
-            found = rate(
-                version.component,
-                Stretch(
-                    amount=series.amount[mine],
-                    whole=series.whole[mine],
-                    before=series.before[mine],
-                    after=series.after[mine],
-                    total=total[group],
-                    quota=book.quota[mine],
-                    position=book.position[mine],
-                    fresh=heads if isinstance(mine, slice) else _fresh(mine, heads),
-                ),
+    def _tell(self, step: Step, books: list[Book]) -> None:
+        """Let later components read this one."""
+        groups, lines, parts = tables(self.credited, books)
+        day = np.concatenate([book.series.day for book in books])
+        quota = np.concatenate([book.quota for book in books])
+        by_credit = [book for book in books if book.series.value is None]
+        when = None
+        if by_credit:
+            # A line of a period has no place in the order of credits: it is behind all.
+            when = np.concatenate(
+                [
+                    self.credited.when[book.series.row]
+                    if book.series.value is None
+                    else np.full(book.series.row.size, self.credited.moments)
+                    for book in books
+                ]
             )
-            book.tier_before[mine], book.tier_after[mine] = found.tier_before, found.tier_after
-            book.band[mine], book.waiting[mine] = found.band, found.waiting
-            book.rated.append(found)
+        self.ledger.add(step.versions, groups, lines, parts, day=day, when=when, quota=quota)
+
+
+#: What no lines are rated as.
+_NONE = np.zeros(0, dtype=np.int64)
+NOTHING = Rated(_NONE, 1, _NONE, _NONE, _NONE, _NONE, _NONE)
+
+
+def _of_periods(lines: PeriodSeries) -> Series:
+    """Lines of periods as a series: each a group of its own."""
+    rows = lines.version.size
+    total = np.zeros(rows, dtype=np.int64)
+    for place, version in enumerate(lines.versions):
+        mine = np.flatnonzero(lines.version == place)
+        shown = taken(lines.value, mine).multiply(Ratios.constant(unit_size(version.component)))
+        total[mine] = money(shown.rounded(version.plan.round_mode), "A measure")
+    nothing = np.zeros(rows, dtype=np.int64)
+    return Series(
+        versions=lines.versions,
+        row=np.full(rows, -1, dtype=np.int64),
+        version=lines.version,
+        amount=total,
+        whole=nothing,
+        day=lines.day,
+        period=lines.period,
+        starts=np.arange(rows),
+        group=np.arange(rows),
+        before=nothing,
+        after=total,
+        person=lines.person,
+        replicate=lines.replicate,
+        kind=np.full(rows, OF_PERIOD, dtype=np.int8),
+        value=lines.value,
+        waits=lines.waits,
+        given=lines.fixed_earning,
+        person_day=lines.person_day,
+    )
+
+
+def _line_before(column: Ints) -> Ints:
+    """Of each line that of the line above it."""
+    return np.concatenate((column[:1], column[:-1]))
 
 
 def _fresh(lines: Ints, heads: Ints) -> Ints:
     """The places in `lines` of those that do not follow the line before them: a group or version begins there."""
     apart = np.flatnonzero(np.diff(lines) != 1) + 1
     return np.union1d(heads, apart)
-
-
-def _result(credited: Credited, books: list[Book]) -> Result:
-    """The tables of all components, one below the other, by document order."""
-    groups: list[Groups] = []
-    lines: list[Lines] = []
-    parts: list[Tranches] = []
-    first_group = first_line = 0
-    for book in books:
-        groups.append(_groups(credited, book))
-        lines.append(_lines(book, first_group))
-        assert book.tranches is not None
-        book.tranches.line[...] += first_line
-        parts.append(book.tranches)
-        first_group += book.series.starts.size
-        first_line += book.series.row.size
-    return Result(
-        credited.credits, _joined(Groups, groups), _joined(Lines, lines), _joined(Tranches, parts), credited.waits
-    )
-
-
-def _groups(credited: Credited, book: Book) -> Groups:
-    series = book.series
-    last = series.last
-    version = series.version[last]
-    return Groups(
-        participant=credited.people[series.person],
-        plan=_places(series, "plan_place")[version],
-        component=_places(series, "component_place")[version],
-        period=series.period[last],
-        replicate=series.replicate,
-        quota=book.quota[last],
-        total=series.after[last],
-        lines=last - series.starts + 1,
-        incentive=None if book.incentive is None else book.incentive[last],
-    )
-
-
-def _lines(book: Book, first_group: int) -> Lines:
-    series = book.series
-    assert book.rounded is not None and book.earned is not None
-    return Lines(
-        credit=series.row,
-        group=series.group + first_group,
-        component=_places(series, "component_place")[series.version],
-        position=book.position,
-        before=series.before,
-        after=series.after,
-        tier_before=book.tier_before,
-        tier_after=book.tier_after,
-        band=book.band,
-        rounded=book.rounded,
-        earned=book.earned,
-        waiting=book.waiting,
-        review=book.review,
-    )
-
-
-def _places(series: Series, name: str) -> Ints:
-    return np.array([getattr(version, name) for version in series.versions], dtype=np.int64)
-
-
-def _joined(kind: Any, tables: list[Any]) -> Any:
-    """Tables of the same kind one below the other. A column that only some have is filled where it is absent."""
-    if len(tables) == 1:
-        return tables[0]
-    columns: dict[str, Any] = {}
-    for each in fields(kind):
-        found = [getattr(table, each.name) for table in tables]
-        if any(column is not None for column in found):
-            columns[each.name] = np.concatenate(
-                [
-                    _filled(table, each.name) if column is None else column
-                    for table, column in zip(tables, found, strict=True)
-                ]
-            )
-        elif each.default is not None:
-            columns[each.name] = np.zeros(0, dtype=np.int8 if each.name == "waiting" else np.int64)
-    return kind(**columns)
-
-
-def _filled(table: Any, name: str) -> Ints:
-    """What stands for an optional column that a table has no use for."""
-    return np.full(getattr(table, fields(table)[0].name).size, _ABSENT.get(name, 0), dtype=np.int64)
-
-
-#: What stands in optional columns for rows that have no use for them; 0 in all others.
-_ABSENT = {"incentive": MISSING_MONEY, "origin": -1, "exchange": -1}

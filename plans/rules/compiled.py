@@ -393,7 +393,7 @@ class Component:
     key: str
     name: str
     clause: str
-    kind: Literal["commission", "bonus"]
+    kind: Kind
     classes: tuple[str, ...]  # empty with `reads`, for a scorecard and for a pool of an amount
     roles: tuple[str, ...]
     every: Every

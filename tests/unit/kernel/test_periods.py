@@ -47,7 +47,7 @@ def scene(batch: Batch, key: str = "commission", *ledger: Any) -> PeriodSeries |
     """The period lines of a component; `ledger` are finished ones, as (key, groups, lines, tranches, line days)."""
     facts = World(batch.facts, batch.attributes, batch.employment)
     credited = credit(batch.plans, facts, batch.teams, batch.reporting, batch.assignments, None)
-    families = {versions[0].component.key: versions for _, versions in reading_order(batch.plans)}
+    families = {step.family[1]: step.versions for step in reading_order(batch.plans)}
     book = Ledger(batch.plans, batch.periods, credited.people)
     for name, groups, lines, tranches, days in ledger:
         book.add(families[name], groups, lines, tranches, day=days, when=None)

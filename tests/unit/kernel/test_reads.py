@@ -53,7 +53,7 @@ def ledger(
     tranches = Tranches(
         ints([0, 0, 1, 2]) + first, ints([0, 1, 0, 0]), ints([200, 400, 500, 300]), released, released, none
     )
-    _, versions = reading_order((chosen,))[0]
+    versions = reading_order((chosen,))[0].versions
     days, when = ints(day(line[3]) for line in CREDITS), ints(line[4] for line in CREDITS)
     book.add(versions, groups, lines, tranches, day=days, when=when, first_group=first, first_line=first)
     return book
@@ -191,7 +191,7 @@ def test_of_stretches_the_last_says_the_measure_and_all_the_earnings():
     lines = Lines(none, ints([0, 1]), zero, zero + 1, zero, after, none, none, none, earned, earned, zero)
     tranches = Tranches(ints([0, 1]), zero, earned, earned, earned, zero)
     days = ints([day("2026-01-10"), day("2026-02-10")])
-    _, versions = reading_order((X,))[0]
+    versions = reading_order((X,))[0].versions
     book.add(versions, groups, lines, tranches, day=days, when=ints([1, 2]))
     assert read("measure", book) == [5_000, None, None]
     assert read("attainment", book) == [Fraction(5, 4), None, None]
@@ -212,7 +212,7 @@ def test_of_versions_by_different_periods_the_shorter_is_read():
     none, earned = zero - 1, ints([600, 500])
     lines = Lines(none, ints([0, 1]), zero, zero + 1, zero, zero, none, none, none, earned, earned, zero)
     tranches = Tranches(ints([0, 1]), zero, earned, earned, earned, zero)
-    _, versions = reading_order((X, monthly))[0]
+    versions = reading_order((X, monthly))[0].versions
     book.add(versions, groups, lines, tranches, day=ints([day("2026-01-10"), day("2026-03-10")]), when=None)
     assert read("measure", book) == [5_000, None, None]
     assert read("measure", book, on="2026-02-15") == [6_000, None, None]

@@ -1,0 +1,170 @@
+"""What caps, plan caps and budgets leave of lines: i to l of number 25 of docs/plan-language.md.
+
+A cap with limit L on the running sum S of the lines that it covers makes a line min(L, S) less min(L, S before it).
+Caps differ only in the lines that they cover, and in the order of those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from crediting.kernel.conditions import Mask
+from crediting.kernel.credit import Credited
+from crediting.kernel.exact import Whole, money, run_numbers, run_starts, running, scaled
+from crediting.kernel.ratios import Ratios
+from payouts.kernel.batch import MISSING_MONEY, Batch, Ints
+from payouts.kernel.book import Book
+from payouts.kernel.measure import periods_of, yearly
+from payouts.kernel.order import Version
+from payouts.kernel.quotas import QuotaBook
+from payouts.kernel.reads import Ledger
+from plans.rules.compiled import Cap
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Lines in an order in which those that share a cap stand together. `order` None: as they stand."""
+
+    order: Ints | None
+    starts: Ints
+    run: Ints
+
+    @classmethod
+    def by(cls, *keys: Ints, within: tuple[Ints, ...] = ()) -> Covered:
+        """Lines that agree in all keys, in the order of `within` (the first counts most), then as they stand."""
+        order = np.lexsort((*reversed(within), *keys))
+        starts = run_starts(*(key[order] for key in keys))
+        return cls(order, starts, run_numbers(starts, order.size))
+
+    def sums(self, earned: Ints) -> Whole:
+        """By line, the running sum up to it."""
+        if self.order is None:
+            return running(earned, self.starts, self.run)
+        upto = running(earned[self.order], self.starts, self.run)
+        found = np.empty_like(upto)
+        found[self.order] = upto
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A cap, and the lines of its version that it is for; None: all."""
+
+    cap: Cap
+    only: Mask | None = None
+
+
+def below(limit: int | Ints, upto: Whole, earned: Ints) -> Ints:
+    """What a cap leaves of lines."""
+    left: Ints = (np.minimum(upto, limit) - np.minimum(upto - earned, limit)).astype(np.int64)
+    return left
+
+
+class Caps:
+    """The caps of one component's lines."""
+
+    def __init__(self, batch: Batch, credited: Credited, quotas: QuotaBook, ledger: Ledger, book: Book) -> None:
+        self._batch, self._credited, self._quotas, self._ledger = batch, credited, quotas, ledger
+        self._book = book
+        self._covered: dict[str, Covered] = {}
+
+    def apply(self) -> None:
+        """Everything from i to j, from `rounded` to `earned` and `review`."""
+        book = self._book
+        assert book.rounded is not None
+        book.earned = book.rounded
+        steps = [self._steps(place, version) for place, version in enumerate(book.series.versions)]
+        unpaid = [effects.unpaid is not None for effects in book.effects.values()]
+        if not any(steps) and not any(unpaid):
+            return
+        book.earned = book.rounded.copy()
+        for place, mine in enumerate(book.mine):
+            effects = book.effects.get(place)
+            if effects is not None and effects.unpaid is not None:
+                book.earned[mine] = np.where(effects.unpaid, 0, book.earned[mine])
+        for turn in range(max(map(len, steps))):
+            self._step([each[turn] if turn < len(each) else None for each in steps])
+
+    def _steps(self, place: int, version: Version) -> list[_Step | None]:
+        component, effects = version.component, self._book.effects.get(place)
+        found: list[_Step | None] = [None if cap is None else _Step(cap) for cap in (component.cap, *component.caps)]
+        if effects is not None:
+            found += [_Step(Cap(amount, "measure_period"), unmet) for amount, unmet in effects.caps]
+        return found if any(found) else []
+
+    def _step(self, steps: list[_Step | None]) -> None:
+        """One cap of each version, on what all caps before have left."""
+        book = self._book
+        before = book.earnings
+        sums: dict[str, Whole] = {}
+        after = before.copy()
+        for place, (step, mine) in enumerate(zip(steps, book.mine, strict=True)):
+            if step is None or not before[mine].size:
+                continue
+            cap = step.cap
+            if cap.per not in sums:
+                sums[cap.per] = before if cap.per == "credit" else self._lines(cap.per).sums(before)
+            left = below(self._limit(place, cap, mine), sums[cap.per][mine], before[mine])
+            after[mine] = left if step.only is None else np.where(step.only, left, before[mine])
+            excess = before[mine] - after[mine]
+            if cap.excess == "review":
+                book.review = np.zeros_like(before) if book.review is None else book.review
+                book.review[mine] += excess
+            elif cap.excess == "carried":
+                book.owed = np.zeros_like(before) if book.owed is None else book.owed
+                book.owed[mine] += excess
+        book.earned = after
+
+    def _limit(self, place: int, cap: Cap, mine: Ints | slice) -> int | Ints:
+        """The limit of each line of a version."""
+        book, series = self._book, self._book.series
+        version = series.versions[place]
+        mode, step = version.plan.round_mode, version.plan.round_step
+        person = series.person[series.group[mine]]
+        if cap.of_incentive is not None:
+            assert book.incentive is not None
+            incentive = np.where(book.incentive[mine] == MISSING_MONEY, 0, book.incentive[mine])
+            return money(scaled(incentive, cap.of_incentive, mode, step), "A cap")
+        if cap.of_component is not None:
+            assert cap.share is not None
+            replicate = series.replicate[series.group[mine]]
+            # Where nothing is read it is 0.
+            value, _ = self._ledger.final(cap.of_component, person, replicate, series.day[mine])
+            limit = money(value.multiply(Ratios.constant(cap.share)).rounded(mode, step), "A cap")
+            return np.maximum(limit, 0)
+        assert cap.amount is not None
+        if cap.per not in ("measure_period", "year") or (version.plan.proration is None and series.partial is None):
+            return cap.amount
+        by_year = cap.per == "year" or yearly(version)
+        partial = None if series.partial is None else series.partial[mine]
+        period = series.period[mine]
+        if by_year:
+            period = periods_of(self._batch.periods["year"], series.day[mine], "day of a line, by year")
+        every = "year" if by_year else version.component.every
+        return self._quotas.cap(version, cap.amount, (every, period), person, partial)
+
+    def _lines(self, per: str) -> Covered:
+        if per not in self._covered:
+            self._covered[per] = self._cover(per)
+        return self._covered[per]
+
+    def _cover(self, per: str) -> Covered:
+        series = self._book.series
+        if per == "measure_period":
+            return Covered(None, series.starts, series.group)
+        if per == "deal":
+            facts, fact = self._batch.facts, self._credited.credits.fact
+            of = np.where(series.row >= 0, fact[series.row], -1) if series.row.size else series.row
+            deal = of if facts.deal is None else np.where(of >= 0, facts.deal[of], -1)
+            # A line without a deal is covered alone.
+            alone = facts.id.size + np.arange(of.size)
+            return Covered.by(np.where(deal >= 0, deal, alone), series.group)
+        year = periods_of(self._batch.periods["year"], series.day, "day of a line, by year")
+        stretch = np.full(series.row.size, -1, dtype=np.int64)
+        if series.partial is not None:
+            plans = np.array([version.plan_place for version in series.versions])
+            stretch = np.where(series.partial, plans[series.version], -1)
+        person, replicate = series.person[series.group], series.replicate[series.group]
+        return Covered.by(stretch, year, replicate, person, within=(series.day,))

@@ -1,0 +1,265 @@
+"""The tables that `calculate` returns, from the books of all components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from crediting.kernel.conditions import Mask
+from crediting.kernel.credit import Credited
+from crediting.kernel.exact import Whole
+from payouts.kernel.batch import (
+    DATED,
+    MISSING_DAY,
+    MISSING_MONEY,
+    OF_CREDIT,
+    WAITING,
+    Groups,
+    Ints,
+    Lines,
+    Result,
+    Text,
+    Tranches,
+)
+from payouts.kernel.book import Book
+from payouts.kernel.measure import Series
+from payouts.kernel.order import Version
+from payouts.kernel.reads import DIVIDED
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which optional columns the tables have: those that some book has a use for."""
+
+    special: bool  # lines that are no credit's
+    plan: bool  # lines that another version rates than gave the credit
+    measured: bool
+    review: bool
+    incentive: bool
+    exact: bool  # measures that are ratios
+    result: bool
+
+    @classmethod
+    def of(cls, books: list[Book]) -> Shape:
+        series = [book.series for book in books]
+        special = any(each.kind is not None for each in series)
+        return cls(
+            special=special,
+            plan=special or any(_rerun(each) for each in series),
+            measured=special or any(each.measured is not None for each in series),
+            review=any(book.review is not None for book in books),
+            incentive=any(book.incentive is not None for book in books),
+            exact=any(each.value is not None and _divides(each) for each in series),
+            result=any(book.result is not None for book in books),
+        )
+
+
+def _rerun(series: Series) -> bool:
+    plans = {version.plan_place for version in series.versions}
+    return len(plans) > 1 and any(version.plan.on_new_version == "rerun" for version in series.versions)
+
+
+def _divides(series: Series) -> bool:
+    return any(_is_ratio(version) for version in series.versions)
+
+
+def _is_ratio(version: Version) -> bool:
+    return version.component.measure.value in DIVIDED or version.component.kind == "scorecard"
+
+
+def assembled(credited: Credited, books: list[Book]) -> Result:
+    """Everything, one component below the other."""
+    groups, lines, parts = tables(credited, books)
+    return Result(credited.credits, groups, lines, parts, credited.waits)
+
+
+def tables(credited: Credited, books: list[Book]) -> tuple[Groups, Lines, Tranches]:
+    """The groups, lines and tranches of books, one book below the other."""
+    shape = Shape.of(books)
+    groups: list[Groups] = []
+    lines: list[Lines] = []
+    parts: list[Tranches] = []
+    first_group = first_line = 0
+    for book in books:
+        groups.append(_groups(credited, book, shape))
+        lines.append(_lines(credited, book, shape, first_group))
+        assert book.tranches is not None
+        parts.append(_shifted(book.tranches, first_line))
+        first_group += book.series.starts.size
+        first_line += book.series.row.size
+    return _joined(Groups, groups), _joined(Lines, lines), _joined(Tranches, parts)
+
+
+def _shifted(parts: Tranches, first_line: int) -> Tranches:
+    if not first_line:
+        return parts
+    columns = {each.name: getattr(parts, each.name) for each in fields(Tranches)}
+    return Tranches(**{**columns, "line": parts.line + first_line})
+
+
+def _groups(credited: Credited, book: Book, shape: Shape) -> Groups:
+    series = book.series
+    last = series.last
+    version = series.version[last]
+    period = series.period[last]
+    if series.year is not None:
+        period = np.where(series.year[last] >= 0, series.year[last], period)
+    top, bottom = _exact(series) if shape.exact else (None, None)
+    result_top, result_bottom = _of_result(book) if shape.result else (None, None)
+    incentive = None
+    if shape.incentive:
+        incentive = np.full(last.size, MISSING_MONEY) if book.incentive is None else book.incentive[last]
+    return Groups(
+        participant=credited.people[series.person],
+        plan=_places(series, "plan_place")[version],
+        component=_places(series, "component_place")[version],
+        period=period,
+        replicate=series.replicate,
+        quota=book.quota[last],
+        total=series.after[last],
+        lines=last - series.starts + 1,
+        incentive=incentive,
+        value_top=top,
+        value_bottom=bottom,
+        result_top=result_top,
+        result_bottom=result_bottom,
+    )
+
+
+def _exact(series: Series) -> tuple[Whole, Whole]:
+    """The exact measure of each group where it is a ratio, in whole units; 0 / 0 elsewhere."""
+    rows = series.starts.size
+    top, bottom = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
+    if series.value is None or not _divides(series):
+        return top, bottom
+    value = series.value.reduced()
+    divides = np.array([_is_ratio(version) for version in series.versions])
+    assert series.waits is not None
+    mine = divides[series.version] & ~series.waits
+    tops, bottoms, _ = np.broadcast_arrays(value.top, value.bottom, mine)
+    return np.where(mine, tops, 0), np.where(mine, bottoms, 0)
+
+
+def _of_result(book: Book) -> tuple[Whole, Whole]:
+    rows = book.series.starts.size
+    if book.result is None:
+        return np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
+    value, missing = book.result
+    return np.where(missing, 0, value.top), np.where(missing, 0, value.bottom)
+
+
+def _lines(credited: Credited, book: Book, shape: Shape, first_group: int) -> Lines:
+    series = book.series
+    assert book.rounded is not None
+    kind = plan = day = fact = origin = None
+    if shape.plan:
+        plan = _places(series, "plan_place")[series.version]
+    if shape.special:
+        rows = series.row.size
+        kind = np.full(rows, OF_CREDIT, dtype=np.int8) if series.kind is None else series.kind
+        day, origin = series.day, np.full(rows, -1, dtype=np.int64)
+        known = series.row >= 0
+        fact = np.where(known, credited.credits.fact[np.where(known, series.row, 0)], -1) if known.any() else series.row
+        for each in series.reversed:
+            fact[each.lines], origin[each.lines] = each.rows.fact, each.rows.line
+    review = None
+    if shape.review:
+        review = np.zeros(series.row.size, dtype=np.int64) if book.review is None else book.review
+    return Lines(
+        credit=series.row,
+        group=series.group + first_group,
+        component=_places(series, "component_place")[series.version],
+        position=book.position,
+        before=series.before,
+        after=series.after,
+        tier_before=book.tier_before,
+        tier_after=book.tier_after,
+        band=book.band,
+        rounded=book.rounded,
+        earned=book.earnings,
+        waiting=book.waiting,
+        kind=kind,
+        plan=plan,
+        day=day,
+        fact=fact,
+        origin=origin,
+        measured=series.amounts if shape.measured else None,
+        review=review,
+    )
+
+
+def _places(series: Series, name: str) -> Ints:
+    return np.array([getattr(version, name) for version in series.versions], dtype=np.int64)
+
+
+def _joined(kind: Any, tables: list[Any]) -> Any:
+    """Tables of the same kind one below the other. A column of tranches that only some have is 0 where it is absent."""
+    if len(tables) == 1:
+        return tables[0]
+    columns: dict[str, Any] = {}
+    for each in fields(kind):
+        found = [getattr(table, each.name) for table in tables]
+        if any(column is not None for column in found):
+            columns[each.name] = np.concatenate(
+                [
+                    _filled(table, each.name) if column is None else column
+                    for table, column in zip(tables, found, strict=True)
+                ]
+            )
+        elif each.default is not None:
+            columns[each.name] = np.zeros(0, dtype=np.int8 if each.name == "waiting" else np.int64)
+    return kind(**columns)
+
+
+def _filled(parts: Tranches, name: str) -> Any:
+    """What stands in an optional column of tranches that have no use for it."""
+    if name == "state":
+        return np.where(parts.release_day == MISSING_DAY, WAITING, DATED).astype(np.int8)
+    if name == "paid_amount":
+        return parts.amount
+    return np.full(parts.line.size, -1 if name == "exchange" else 0, dtype=np.int64)
+
+
+def only_of(result: Result, participants: Ints) -> Result:
+    """The rows of these participants."""
+    credits, groups, lines, parts = result.credits, result.groups, result.lines, result.tranches
+    kept_credit = np.isin(credits.participant, participants)
+    kept_group = np.isin(groups.participant, participants)
+    kept_line = kept_group[lines.group]
+    kept_part = kept_line[parts.line]
+    credit_to, group_to, line_to = (_renumbered(kept) for kept in (kept_credit, kept_group, kept_line))
+    lines, parts = _rows(lines, kept_line), _rows(parts, kept_part)
+    return replace(
+        result,
+        credits=_rows(credits, kept_credit),
+        groups=_rows(groups, kept_group),
+        lines=replace(
+            lines,
+            credit=_moved(credit_to, lines.credit),
+            group=group_to[lines.group],
+            origin=None if lines.origin is None else _moved(line_to, lines.origin),
+        ),
+        tranches=replace(parts, line=line_to[parts.line]),
+    )
+
+
+def _renumbered(kept: Mask) -> Ints:
+    return np.cumsum(kept) - 1
+
+
+def _moved(to: Ints, rows: Ints) -> Ints:
+    """Rows by their new numbers; -1 stays."""
+    return np.where(rows >= 0, np.append(to, -1)[rows], -1)
+
+
+def _rows(table: Any, kept: Mask) -> Any:
+    columns = {each.name: getattr(table, each.name) for each in fields(table)}
+    return type(table)(**{name: _part(column, kept) for name, column in columns.items()})
+
+
+def _part(column: Any, kept: Mask) -> Any:
+    if column is None:
+        return None
+    return Text(column.codes[kept], column.vocabulary) if isinstance(column, Text) else column[kept]
