@@ -97,6 +97,7 @@ class Ledger:
         self._books[key] = _Book(
             self._periods,
             versions,
+            self._people.size,
             person,
             groups,
             lines,
@@ -201,6 +202,7 @@ class _Book:
         self,
         periods: Mapping[str, Ints],
         versions: tuple[Version, ...],
+        people: int,
         person: Ints,
         groups: Groups,
         lines: Lines,
@@ -232,11 +234,14 @@ class _Book:
         self._place_of[order] = np.repeat(np.arange(heads.size), np.diff(heads, append=order.size))
         self.person, self.replicate = person[self._last], groups.replicate[self._last]
         self.start_day, self.end_day = start[self._last], end[self._last]
-        self._cadences = [
-            (periods[every], np.flatnonzero(length[self._last] == place))
-            for place, every in enumerate(_EVERY)
-            if every in periods
-        ]
+        self._cadences: list[tuple[Ints, Ints, Ints]] = []
+        for rank in np.unique(length).tolist():
+            mine = np.flatnonzero(length[self._last] == rank)
+            bounds = periods[_EVERY[rank]]
+            keys = _key(bounds, people, self.person[mine], self.replicate[mine], self.start_day[mine])
+            by_key = np.argsort(keys)
+            self._cadences.append((bounds, keys[by_key], mine[by_key]))
+        self._people = people
         self._groups = groups
         self._line_place = self._place_of[line_group]
         self._line_quota = quota if quota is not None else groups.quota[line_group]
@@ -249,16 +254,11 @@ class _Book:
         """The place of each person's group whose period holds the day, -1 where there is none; the shorter period
         where versions measure by different ones."""
         found = np.full(day.size, -1, dtype=np.int64)
-        for bounds, mine in self._cadences:
-            if not mine.size:
-                continue
-            people = int(max(person.max(initial=0), self.person.max())) + 1
-            wanted = _key(bounds, people, person, replicate, day)
-            keys = _key(bounds, people, self.person[mine], self.replicate[mine], self.start_day[mine])
-            order = np.argsort(keys)
-            at = order[np.minimum(np.searchsorted(keys[order], wanted), mine.size - 1)]
+        for bounds, keys, places in self._cadences:
+            wanted = _key(bounds, self._people, person, replicate, day)
+            at = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
             held = (keys[at] == wanted) & (found < 0)
-            found[held] = mine[at[held]]
+            found[held] = places[at[held]]
         return found
 
     def figure(self, value: str) -> tuple[Ratios, Mask]:
