@@ -45,6 +45,8 @@ class About:
 
     def unit(self, component: Any) -> Unit | None:
         """The unit of a component's measure."""
+        if isinstance(component, dict) and component.get("kind") == "scorecard":
+            return "share"
         measure = component.get("measure") if isinstance(component, dict) else None
         value = measure.get("value", "sum") if isinstance(measure, dict) else "sum"
         if value == "count":
@@ -66,6 +68,14 @@ class About:
             pays = curve.get("pays") if isinstance(curve, dict) else None
             return {"share": "share", "number": "number"}.get(pays) if isinstance(pays, str) else None  # type: ignore[return-value]
         return READ_UNITS.get(value) or (self.unit(component) if value == "measure" else None)
+
+
+def by_period(component: Document) -> bool:
+    """Whether a component is worked out once a measure period, not credit by credit."""
+    if component.get("kind") in ("result", "scorecard", "pool", "rank"):
+        return True
+    measure = component.get("measure")
+    return isinstance(measure, dict) and measure.get("by") == "period"
 
 
 def about(document: Any) -> About:

@@ -11,15 +11,25 @@ from typing import Any
 
 from comp.core.errors import Problem
 from plans.rules.about import about
-from plans.rules.checks_components import check_components
+from plans.rules.checks_components import check_components, check_steps
 from plans.rules.checks_credit import check_credit
-from plans.rules.checks_plan import check_whole
+from plans.rules.checks_plan import check_overrides, check_whole
 from plans.rules.language import PLAN
 from plans.rules.look import Look
 
 
 def check(document: Any) -> list[Problem]:
     """All problems of a document, in its order. No errors among them: `compile_plan` takes it."""
+    problems = _problems(document)
+    if isinstance(document, dict) and document.get("overrides"):
+        look = Look(about(document).currency)
+        check_overrides(look, document, _problems, problems)
+        problems += look.problems
+    return problems
+
+
+def _problems(document: Any) -> list[Problem]:
+    """All but those of overrides."""
     look = Look()
     known = about(document)
     look.currency = known.currency
@@ -27,7 +37,8 @@ def check(document: Any) -> list[Problem]:
     if isinstance(document, dict):
         check_credit(look, document)
         check_components(look, document, known)
-        check_whole(look, document, known)
+        check_steps(look, document)
+        check_whole(look, document)
     look.sort()
     return look.problems
 

@@ -120,6 +120,9 @@ def _rolled_from(rule: Document) -> set[str]:
 
 def check_counted(look: Look, component: Document, path: str, given: Credited) -> None:
     """Report classes and roles that a component counts and no rule gives."""
+    if "credits" in component and "reads" in component:
+        message = "A component counts `credits` or, in their place, `reads` what others earn; write one of them."
+        look.report(join(path, "reads"), "credits and reads", "one of them", message)
     credits = table_of(component.get("credits"))
     path = join(path, "credits")
     classes = [name for name in slugs_of(credits, "classes") if SLUG.fullmatch(name)]

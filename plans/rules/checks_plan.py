@@ -1,11 +1,123 @@
-"""What concerns the plan as a whole: proration, overrides, the settlement. See plans.rules.checks."""
+"""What concerns the plan as a whole: proration, overrides, the settlement, examples. See plans.rules.checks."""
 
 from __future__ import annotations
 
-from plans.rules.about import About
-from plans.rules.look import Look
-from plans.rules.values import Document
+from collections.abc import Callable
+from typing import Any
+
+from comp.core.errors import Problem
+from plans.rules.checks_credit import rows_of
+from plans.rules.forms import table_of
+from plans.rules.look import Look, join
+from plans.rules.settings import PathError, apply, with_settings
+from plans.rules.values import Document, read_date, read_percent
+
+#: What an example may not say: it is of the plan it stands in.
+OUTSIDE = ("format", "plan", "plans")
+ALWAYS = ("releases", "adjustments", "clawbacks", "carried")
+
+Judge = Callable[[Document], list[Problem]]
 
 
-def check_whole(look: Look, plan: Document, known: About) -> None:
-    """Report what is wrong with the plan as a whole."""
+def check_whole(look: Look, plan: Document) -> None:
+    """Report what is wrong with the plan as a whole, but for its overrides."""
+    if plan.get("on_new_version") == "restart" and "proration" not in plan:
+        message = "`restart` prorates quotas, incentives and caps to the days of each version: `proration` is needed."
+        look.report("on_new_version", "restart", "carry or rerun, or restart with proration", message)
+    _proration(look, plan)
+    if isinstance(plan.get("settlement"), dict):
+        _settlement(look, plan["settlement"])
+    examples = plan.get("examples")
+    for number, example in enumerate(examples if isinstance(examples, list) else []):
+        path = join("examples", number)
+        if not isinstance(example, dict):
+            look.wrong(path, example, "a case: a table with name, people, facts and expect")
+            continue
+        for key in OUTSIDE:
+            if key in example:
+                message = f"`{key}` has no place in an example: it is of the plan that it stands in."
+                look.report(join(path, key), key, "a case without plan and format", message)
+
+
+def _proration(look: Look, plan: Document) -> None:
+    of = table_of(plan.get("proration")).get("of")
+    words = of if isinstance(of, list) else []
+    components = [component for _, component in rows_of(plan, "", "components")]
+    has = {
+        "draw": "draw" in table_of(plan.get("settlement")),
+        "incentive": any("incentive" in component for component in components),
+        "quota": any(isinstance(component.get("quota"), str) for component in components),
+        "caps": any(component.get("cap") is not None or "caps" in component for component in components),
+    }
+    for number, word in enumerate(words):
+        if isinstance(word, str) and has.get(word) is False:
+            message = f"Nothing is prorated by {word}: this plan has none."
+            look.warn(join("proration.of", number), word, "what the plan has", message)
+
+
+def _settlement(look: Look, settlement: Document) -> None:
+    order = settlement.get("order")
+    steps = [step for step in order if isinstance(step, str)] if isinstance(order, list) else []
+    draw = table_of(settlement.get("draw"))
+    needed = {
+        **dict.fromkeys(ALWAYS, "every settlement has it"),
+        **({"recovery": "a recoverable draw is recovered"} if draw.get("kind") == "recoverable" else {}),
+        **({"cap": "there is a cap"} if "cap" in settlement else {}),
+        **({"holdback": "there is a holdback"} if "holdback" in settlement else {}),
+        **({"top_up": "there is a draw"} if draw else {}),
+    }
+    path = "settlement.order"
+    for step, why in needed.items():
+        if isinstance(order, list) and step not in steps:
+            look.report(path, ", ".join(steps) or "nothing", step, f"The step {step} is missing: {why}.")
+    for number, step in enumerate(steps):
+        if step in ("recovery", "cap", "holdback", "top_up") and step not in needed:
+            message = f"There is nothing for the step {step} to do: this settlement has none."
+            look.report(join(path, number), step, "the steps that are needed", message)
+    tested = draw.get("test")
+    for number, step in enumerate(tested if isinstance(tested, list) else []):
+        later = step in steps and "top_up" in steps and steps.index(step) > steps.index("top_up")
+        if step in steps and later or step not in steps and isinstance(order, list) and step in needed:
+            message = f"The top-up is tested against {step}, which comes after it."
+            look.report(join("settlement.draw.test", number), step, "steps before top_up", message)
+    start, end = read_date(draw.get("from")), read_date(draw.get("to"))
+    if start is not None and end is not None and end <= start:
+        message = f"A draw from {start} to {end} is given on no day: `to` is the first day without it."
+        look.report("settlement.draw.to", str(end), f"a date after {start}", message)
+    for place, table in (("draw.recovery", draw.get("recovery")), ("holdback", settlement.get("holdback"))):
+        share = read_percent(table_of(table).get("share"))
+        if share is not None and share > 1:
+            message = f"At most all of it can be kept; found {table_of(table)['share']}."
+            look.report(f"settlement.{place}.share", table_of(table)["share"], "above 0% to 100%", message)
+
+
+# ------------------------------------------------------------------ overrides
+
+
+def check_overrides(look: Look, plan: Document, judge: Judge, before: list[Problem]) -> None:
+    """Report paths that lead nowhere, and what is wrong with the plan once an override is in force. `judge` finds the
+    problems of a document; those `before` are of the plan itself."""
+    known = {(problem.path, problem.message) for problem in before}
+    seen: dict[tuple[Any, ...], str] = {}
+    for path, override in rows_of(plan, "", "overrides"):
+        whom, settings = override.get("for"), override.get("set")
+        if not isinstance(settings, dict) or not isinstance(whom, dict):
+            continue
+        lost = False
+        for place in settings:
+            try:
+                apply(plan, {place: settings[place]})
+            except PathError as error:
+                lost = True
+                look.report(join(join(path, "set"), str(place)), str(place), "a path in a component", str(error))
+            same = (*sorted(map(str, whom.items())), str(place))
+            if same in seen:
+                message = f"{place} is set for the same people at {seen[same]}; the later one wins."
+                look.warn(join(join(path, "set"), str(place)), str(place), "each once", message)
+            seen.setdefault(same, path)
+        if lost or any(problem.severity == "error" for problem in before):
+            continue
+        for problem in judge(with_settings(plan, settings)):
+            if problem.severity == "error" and (problem.path, problem.message) not in known:
+                message = f"With this override {problem.path}: {problem.message}"
+                look.report(join(path, "set"), problem.found, problem.allowed, message)

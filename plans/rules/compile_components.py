@@ -7,7 +7,7 @@ from typing import Any
 
 from comp.core.days import day_number
 from comp.core.money import parse_money
-from plans.rules.about import READ_UNITS, About
+from plans.rules.about import READ_UNITS, About, by_period
 from plans.rules.compiled import (
     Accelerator,
     After,
@@ -95,7 +95,7 @@ class Maker:
             bonus=self._bonus(row["bonus"], unit) if "bonus" in row else None,
             cap=self._cap(row["cap"]) if row.get("cap") is not None else None,
             release=tuple(_tranche(each) for each in row.get("release", ())),
-            measure=self._measure(row["measure"], unit),
+            measure=self._measure(row["measure"], unit, by_period(row)),
             quota_fixed=self._in_unit(quota["fixed"], unit) if isinstance(quota, dict) else None,
             when=self._condition(credits.get("when")),
             eligible=self._condition(row.get("eligible"), person=True),
@@ -137,14 +137,14 @@ class Maker:
 
     # ------------------------------------------------------------------ measures and reads
 
-    def _measure(self, row: Document, unit: Unit) -> Measure:
+    def _measure(self, row: Document, unit: Unit, by_period: bool) -> Measure:
         return Measure(
             every=row["every"],
             value=row.get("value", "sum"),
             window=row.get("window", "discrete"),
             periods=_whole(row.get("periods", 1)),
             of=row.get("of", "own"),
-            by=row.get("by", "credit"),
+            by="period" if by_period else "credit",
             weight=row.get("weight"),
             part=self._condition(row.get("part")),
             from_field=row.get("from"),

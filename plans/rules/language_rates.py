@@ -237,7 +237,7 @@ def cap(value: Any, about: About) -> Table:
     return Table(keys)
 
 
-CAPS = tuple(
+_CAPS = tuple(
     ({name: "", "excess": excess})
     for name in ("amount", "of_incentive", "of_component")
     for excess in ("lost", "carried")
@@ -270,7 +270,7 @@ def _effect(value: Any, about: About) -> Form:
 
 def shaping(about: About) -> dict[str, Form]:
     """What shapes the lines of any kind that pays."""
-    caps = By(cap, tuple(cap(row, about) for row in CAPS))
+    caps = By(cap, tuple(cap(row, about) for row in _CAPS))
     return {
         "minimum": Opt(Table({"amount": Money(), "per": Word(("credit",))})),
         "caps": Opt(Rows(caps, 1, MAX_LISTED, "caps")),

@@ -24,10 +24,15 @@ MAX_TEXT = 10_000
 
 #: The order of keys in exported text: that of docs/plan-language.md. Other keys follow, by name.
 KEY_ORDER = """
-    format key name clause kind currency on_new_version rounding fields credit_rules components
-    fact class when all any none field op value credit_date amount per min_deal excess credit roll_up
-    credits classes roles measure every quota missing_quota zero_quota below_zero tiers accelerator bonus cap release
-    role share on at mode step attribution boundary rates bands from rate times to levels limit
+    format key name clause kind currency on_new_version rounding fields computed proration employment currencies
+    credit_rules components order draw recovery holdback
+    fact class when all any none field op value eligible hold credit_date amount per min_deal excess credit roll_up
+    credits classes roles reads what of depth component measure every window periods by weight part
+    quota fixed incentive missing_incentive ramp missing_quota zero_quota below_zero
+    tiers table curve scorecard pool rank accelerator bonus combine each modifiers kickers limits minimum cap caps budget gates release clawback amortise
+    role share split on at read_at at_least until_known catch_up effect mode step method first_day last_day empty
+    attribution axis pays boundary below beyond full_points columns points dimensions cells
+    rates bands from rate times per_unit back to levels limit overrides for set settlement negative examples
 """
 _RANK = {key: rank for rank, key in enumerate(KEY_ORDER.split())}
 

@@ -33,10 +33,13 @@ def apply(document: Document, settings: Document) -> Document:
     return patched
 
 
-def component_of(path: str) -> str:
-    """The key of the component that a path changes; empty where it names none."""
-    parts = path.split(".")
-    return parts[1] if len(parts) > 2 and parts[0] == "components" else ""
+def with_settings(document: Document, settings: Document) -> Document:
+    """The document, without its overrides and examples, as it stands with some settings, its components in normal form.
+    Raises `PathError`."""
+    patched = apply({key: item for key, item in document.items() if key not in ("overrides", "examples")}, settings)
+    known = about(patched)
+    patched["components"] = [COMPONENT.normal(row, known) for row in patched["components"]]
+    return patched
 
 
 def normal_settings(document: Document) -> None:
@@ -46,9 +49,7 @@ def normal_settings(document: Document) -> None:
         if not isinstance(settings, dict) or not settings:
             continue
         try:
-            patched = apply({key: item for key, item in document.items() if key != "overrides"}, settings)
-            known = about(patched)
-            patched["components"] = [COMPONENT.normal(row, known) for row in patched["components"]]
+            patched = with_settings(document, settings)
             for path in settings:
                 holder, key = _find(patched, path)
                 # An optional key that is set to nothing goes where it stands; here the null is what takes it away.

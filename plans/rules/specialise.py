@@ -9,8 +9,8 @@ from functools import lru_cache
 from plans.rules.about import about
 from plans.rules.compile_components import Maker
 from plans.rules.compiled import CompiledPlan
-from plans.rules.language import ATTRIBUTES, COMPONENT
-from plans.rules.settings import apply
+from plans.rules.language import ATTRIBUTES
+from plans.rules.settings import with_settings
 from plans.rules.values import Document
 
 
@@ -25,8 +25,6 @@ def specialise(plan: CompiledPlan, which: tuple[int, ...]) -> CompiledPlan:
     places = sorted(set(which), key=lambda place: (ATTRIBUTES.index(plan.overrides[place].attribute), place))
     for place in places:
         settings = {path: json.loads(value) for path, value in plan.overrides[place].settings}
-        document = apply(document, settings)
-    known = about(document)
-    maker = Maker(plan.key, known)
-    rows = [COMPONENT.normal(row, known) for row in document["components"]]
-    return replace(plan, components=tuple(maker.component(row) for row in rows))
+        document = with_settings(document, settings)
+    maker = Maker(plan.key, about(document))
+    return replace(plan, components=tuple(maker.component(row) for row in document["components"]))
