@@ -26,8 +26,14 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 @st.composite
 def damaged(draw: st.DrawFn) -> dict[str, Any]:
-    """A good document with a few places replaced, dropped, doubled or renamed."""
-    document = copy.deepcopy(GOOD[draw(st.sampled_from(sorted(GOOD)))])
+    """A good document of the library with a few places replaced, dropped, doubled or renamed."""
+    return draw(spoiled(GOOD[draw(st.sampled_from(sorted(GOOD)))]))
+
+
+@st.composite
+def spoiled(draw: st.DrawFn, good: dict[str, Any]) -> dict[str, Any]:
+    """A document with a few places replaced, dropped, doubled or renamed."""
+    document = copy.deepcopy(good)
     for _ in range(draw(st.integers(0, 4))):
         places = list(_places(document))
         if not places:
