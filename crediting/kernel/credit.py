@@ -28,7 +28,7 @@ from crediting.kernel.columns import (
     Transfers,
     Waits,
 )
-from crediting.kernel.exact import ascending, money, packed, run_starts, scaled
+from crediting.kernel.exact import ascending, money, packed, run_numbers, run_starts, scaled
 from crediting.kernel.fields import FactRows, Mask, World
 from crediting.kernel.people import People
 from crediting.kernel.split import divide, limited, limited_parts, picked, roll_up
@@ -331,7 +331,8 @@ def _waits(facts: Facts, waiting: list[_Found]) -> Waits | None:
     rule = np.repeat(np.array([each.source.rule for each in waiting], dtype=np.int64), sizes)
     if not fact.size:
         return None
-    order = np.lexsort((_sequence(facts)[fact], rule, plan))
+    replicate = np.zeros_like(fact) if facts.replicate is None else facts.replicate[fact]
+    order = np.lexsort((_sequence(facts)[fact], replicate, rule, plan))
     order = order[run_starts(fact[order], rule[order], plan[order])]
     reason = Text(np.zeros(order.size, dtype=np.int32), ("rate",))
     return Waits(fact[order], plan[order], rule[order], reason)
@@ -432,11 +433,13 @@ def _rates(part: _Found) -> Ints:
 
 
 def _sequence(facts: Facts) -> Ints:
-    """Each fact's place by event time, then by source and external id."""
+    """Each fact's place by event time, then by source and external id; facts that are alike in all three share one."""
     order = np.argsort(facts.event_time)
     times = facts.event_time[order]
-    if (times[1:] == times[:-1]).any():
-        order = np.lexsort((facts.rank, facts.event_time))
     places = np.empty_like(order)
-    places[order] = np.arange(order.size)
+    if (times[1:] != times[:-1]).all():
+        places[order] = np.arange(order.size)
+        return places
+    order = np.lexsort((facts.rank, facts.event_time))
+    places[order] = run_numbers(run_starts(facts.event_time[order], facts.rank[order]), order.size)
     return places

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from crediting.kernel.credit import Credited, credit
@@ -87,6 +88,18 @@ def test_a_number_field_is_credit_in_units():
     missing = Deal(100, extra={"quantity": None})
     found = credited(rules, [deal, missing], types={"quantity": "number"})
     assert found == {(1, "ae"): [2_500_000], (2, "se"): [1_250_000]}
+
+
+def test_facts_with_one_id_stand_by_split_and_rule():
+    # A deal and its invoice may come under one id and at one time: then the split number counts, then the rule.
+    facts = [Deal(1, name="x", team=[("se", 9), ("ae", 1)]), Deal(2, name="x", kind="invoice", team=[("ae", 1)])]
+    facts += [Deal(3, name="x", kind="receipt", team=[("se", 9), ("ae", 1)])]
+    kinds = ["receipt", "invoice", "deal"]
+    rules = [rule(key=kind, fact=kind) for kind in kinds]
+    for order in (None, (2, 1, 0), (1, 0, 2)):
+        result = run(world(plan(rules=rules), facts, order=order))
+        by_when = result.credits.amount[np.argsort(result.when)]
+        assert by_when.tolist() == [200, 300, 100]
 
 
 # ------------------------------------------------------------------ splits, shares by a field, limits
