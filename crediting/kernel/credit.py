@@ -174,8 +174,8 @@ class _Finder:
         self.person = people.places(self.teams.participant)
         self.moved: Mask | None = None
         if transfers is not None and any(rule.on_transfer for rule in rules):
-            holder = handed(self.teams, world.facts, transfers)
-            self.moved, self.holder = holder != self.teams.participant, people.places(holder)
+            holder, self.moved = handed(self.teams, world.facts, transfers)
+            self.holder = people.places(holder)
         self._rows: dict[str, Ints] = {}
         self._views: dict[object, FactRows] = {}
 

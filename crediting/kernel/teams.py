@@ -31,20 +31,22 @@ def with_teams_of_deals(teams: Teams, facts: Facts, wanted: Mask) -> Teams:
     )
 
 
-def handed(teams: Teams, facts: Facts, transfers: Transfers) -> Ints:
-    """For each team row the id of the participant who has its part after all transfers of its deal.
+def handed(teams: Teams, facts: Facts, transfers: Transfers) -> tuple[Ints, Mask]:
+    """For each team row the id of the participant who has its part after all transfers of its deal, and whether it was
+    handed on at all: it may have come back.
 
     They act one after the other, by day, so that a part may go on; of one day the lower giver's goes first, then that
     to the lower receiver.
     """
     holder = teams.participant.copy()
+    moved = np.zeros(holder.size, dtype=bool)
     roles = {word: code for code, word in enumerate(teams.role.vocabulary)}
     code_of = np.array([roles.get(word, -1) for word in transfers.role.vocabulary], dtype=np.int64)
     role = code_of[transfers.role.codes]
     order = np.lexsort((transfers.receiver, transfers.giver, transfers.day, role, transfers.deal))
     order = order[role[order] >= 0]
     if not order.size:
-        return holder
+        return holder, moved
     giver, receiver = transfers.giver[order], transfers.receiver[order]
     key = transfers.deal[order] * len(roles) + role[order]
     starts = run_starts(key)
@@ -60,4 +62,5 @@ def handed(teams: Teams, facts: Facts, transfers: Transfers) -> Ints:
         transfer = starts[run] + turn
         gives = giver[transfer] == holder[rows]
         holder[rows[gives]] = receiver[transfer[gives]]
-    return holder
+        moved[rows[gives]] = True
+    return holder, moved

@@ -21,7 +21,7 @@ from tests.unit.kernel.world import Deal, attributes, day, employment, exchange,
 
 UP = RollUp(("ae",), "manager", 1, Fraction(1))
 REPORTING = [(1, 3, "2026-01-01", "2027-01-01"), (2, 4, "2026-01-01", "2027-01-01")]
-DIRECT, ROLLED, TRANSFERRED = 0, 1, 2
+ROLLED, TRANSFERRED = 1, 2
 
 
 def run(batch: Batch) -> Credited:
@@ -196,7 +196,7 @@ def test_parts_go_on_by_the_days_of_the_transfers():
     home = [("D0000", "ae", 1, 2, "2026-03-01"), ("D0000", "ae", 2, 1, "2026-04-01")]
     result = run(world(plan(rules=[rules]), [deal], transfers=home))
     assert amounts(result) == {(1, "ae"): [7_500, 2_500]}
-    assert result.credits.kind.tolist() == [DIRECT, TRANSFERRED]
+    assert result.credits.kind.tolist() == [TRANSFERRED, TRANSFERRED]
 
 
 def test_a_transfer_of_a_deal_takes_its_facts_along():
