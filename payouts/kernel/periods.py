@@ -17,7 +17,7 @@ from payouts.kernel.batch import Batch, Ints
 from payouts.kernel.measure import periods_of
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
-from payouts.kernel.reads import Ledger, by_period, taken
+from payouts.kernel.reads import Ledger, taken
 from payouts.kernel.shared import pool_parts, prizes, readers, score
 from payouts.kernel.values import cells_of, value_of
 from payouts.kernel.windows import Cells, combined, matches, stepped, windows
@@ -108,7 +108,7 @@ def period_lines(
     found: list[_Lines] = []
     met: set[int] = set()
     for place, version in enumerate(versions):
-        if by_period(version.component) and version.plan_place not in met:
+        if version.component.measure.by == "period" and version.plan_place not in met:
             met.add(version.plan_place)
             lines = scene.lines(place, version)
             if lines is not None and lines.replicate.size:

@@ -27,14 +27,9 @@ DIVIDED = ("share", "average", "days")
 _EVERY: tuple[Every, ...] = ("month", "quarter", "half", "year")  # the shortest first
 
 
-def by_period(component: Component) -> bool:
-    """Whether it has a line a period: results, scorecards, pools and ranks always have."""
-    return component.measure.by == "period" or component.kind in ("result", "scorecard", "pool", "rank")
-
-
 def cadence(component: Component) -> Every:
     """By which periods the component's groups are numbered: year-to-date by credit has a group a fiscal year."""
-    yearly = component.measure.window == "year_to_date" and not by_period(component)
+    yearly = component.measure.window == "year_to_date" and component.measure.by == "credit"
     return "year" if yearly else component.every
 
 
