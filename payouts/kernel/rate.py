@@ -191,35 +191,47 @@ def _chosen(mask: Mask, yes: _Base, no: _Base) -> _Base:
 
 def _along(component: Component, curve: Curve, lines: Stretch, outcome: Ints | None) -> _Base:
     """The earning of tiers or of a curve through points."""
-    none = np.full(lines.amount.size, -1, dtype=np.int64)
     side = _Side(lines.quota, lines.incentive, lines.column, outcome)
     x = _alone(component, lines)
     if x is not None:
         place, earned = _at(component, curve, x, side)
-        zero = Ratios.of(np.zeros_like(none))
-        return _traced(component, _Base(earned, _at(component, curve, zero, side)[0], place, none))
+        zero = Ratios.of(np.zeros_like(lines.amount))
+        return _traced(component, _weighed(component, earned, side), _at(component, curve, zero, side)[0], place)
+    if component.tiers is not None and component.tiers.attribution == "proportional":
+        earning = _proportional(component, curve, lines, side)
+        inputs = (_input(component, curve, Ratios.of(each), side) for each in (lines.before, lines.after))
+        before_place, after_place = (_place(curve, *each, outcome) for each in inputs)
+        return _traced(component, earning, before_place, after_place)
     tier_after, earned = _at(component, curve, Ratios.of(lines.after), side)
-    if component.tiers is not None and _is_followed(component, lines):
+    if _is_followed(lines):
         # Line by line, what F was before a line is what it was after the line above.
         fresh = lines.fresh
         first = _Side(lines.quota[fresh], None, None, None if outcome is None else outcome[fresh])
         tier_fresh, began = _at(component, curve, Ratios.of(lines.before[fresh]), first)
         tier_before = _shifted(tier_after, fresh, tier_fresh)
-        before = Ratios(_shifted(earned.top, fresh, began.top), earned.bottom)
+        before, earlier = Ratios(_shifted(earned.top, fresh, began.top), earned.bottom), side
     else:
-        quota = lines.quota if lines.quota_before is None else lines.quota_before
-        earlier = _Side(
-            quota,
-            lines.incentive if lines.incentive_before is None else lines.incentive_before,
-            lines.column if lines.column_before is None else lines.column_before,
-            outcome if lines.quota_before is None else _outcomes(component, quota),
-        )
+        earlier = _earlier(component, lines, outcome)
         tier_before, before = _at(component, curve, Ratios.of(lines.before), earlier)
+    if component.curve is not None or earlier.outcome is not None:
         unearned = (lines.position == 1) | _unpaid(earlier.outcome, lines.position.size)
         before = Ratios(np.where(unearned, 0, before.top), before.bottom)
-    if component.tiers is not None and component.tiers.attribution == "proportional":
-        return _Base(_proportional(component, curve, lines, side), tier_before, tier_after, none)
-    return _traced(component, _Base(earned.subtract(before), tier_before, tier_after, none))
+    if lines.quota_before is None and lines.incentive_before is None:
+        earning = _weighed(component, earned.subtract(before), side)
+    else:
+        earning = _weighed(component, earned, side).subtract(_weighed(component, before, earlier))
+    return _traced(component, earning, tier_before, tier_after)
+
+
+def _earlier(component: Component, lines: Stretch, outcome: Ints | None) -> _Side:
+    """What decides F at `before`: what stood at the line before."""
+    quota = lines.quota if lines.quota_before is None else lines.quota_before
+    return _Side(
+        quota,
+        lines.incentive if lines.incentive_before is None else lines.incentive_before,
+        lines.column if lines.column_before is None else lines.column_before,
+        outcome if lines.quota_before is None else _outcomes(component, quota),
+    )
 
 
 def _alone(component: Component, lines: Stretch) -> Ratios | None:
@@ -232,27 +244,31 @@ def _alone(component: Component, lines: Stretch) -> Ratios | None:
     return None
 
 
-def _traced(component: Component, base: _Base) -> _Base:
-    """A curve through points has no tiers."""
-    return base if component.tiers is not None else _Base(base.earning, base.cell, base.cell, base.cell)
+def _traced(component: Component, earning: Ratios, before: Ints, after: Ints) -> _Base:
+    """A curve through points has no tiers, and neither of them cells."""
+    none = np.full(after.size, -1, dtype=np.int64)
+    return _Base(earning, before, after, none) if component.tiers is not None else _Base(earning, none, none, none)
 
 
-def _is_followed(component: Component, lines: Stretch) -> bool:
+def _is_followed(lines: Stretch) -> bool:
     """Whether each line begins on the curve on which the line above ends."""
-    assert component.tiers is not None
     changing = (lines.quota_before, lines.incentive_before, lines.column, lines.column_before, lines.plain)
-    return component.tiers.pays != "times" and all(each is None for each in changing)
+    return all(each is None for each in changing)
 
 
 def _at(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Ints, Ratios]:
-    """The segment that holds each x, and F(x)."""
+    """The segment that holds each x, and F(x) but for its weight."""
     x, scale = _input(component, curve, x, side)
     place = _place(curve, x, scale, side.outcome)
     paid = curve.pay(place, x, scale, side.column)
     if component.below_zero == "no_pay" and component.tiers is not None:
         paid = Ratios(np.where((x.top < 0) & _by_quota(side.outcome, x.top.size), 0, paid.top), paid.bottom)
+    return place, paid
+
+
+def _weighed(component: Component, paid: Ratios, side: _Side) -> Ratios:
     weight = _weight(component, side)
-    return place, paid if weight is None else paid.multiply(weight)
+    return paid if weight is None else paid.multiply(weight)
 
 
 def _input(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Ratios, Whole]:
@@ -296,8 +312,7 @@ def _proportional(component: Component, curve: Curve, lines: Stretch, side: _Sid
     if component.below_zero == "no_pay":
         unpaid = (lines.total < 0) & _by_quota(side.outcome, lines.total.size)
         earning = Ratios(np.where(unpaid, 0, earning.top), earning.bottom)
-    weight = _weight(component, side)
-    return earning if weight is None else earning.multiply(weight)
+    return _weighed(component, earning, side)
 
 
 def _curve(component: Component) -> Curve:
