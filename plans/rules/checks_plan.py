@@ -8,7 +8,9 @@ from typing import Any
 from comp.core.errors import Problem
 from plans.rules.checks_credit import rows_of
 from plans.rules.forms import table_of
-from plans.rules.look import Look, join
+from plans.rules.language import ATTRIBUTES
+from plans.rules.language_release import STEPS
+from plans.rules.look import Look, join, listed
 from plans.rules.settings import PathError, apply, with_settings
 from plans.rules.values import Document, read_date, read_percent
 
@@ -67,6 +69,8 @@ def _settlement(look: Look, settlement: Document) -> None:
         **({"top_up": "there is a draw"} if draw else {}),
     }
     path = "settlement.order"
+    if not set(steps) <= set(STEPS):
+        return
     for step, why in needed.items():
         if isinstance(order, list) and step not in steps:
             look.report(path, ", ".join(steps) or "nothing", step, f"The step {step} is missing: {why}.")
@@ -103,6 +107,9 @@ def check_overrides(look: Look, plan: Document, judge: Judge, before: list[Probl
         whom, settings = override.get("for"), override.get("set")
         if not isinstance(settings, dict) or not isinstance(whom, dict):
             continue
+        if not set(whom) & set(ATTRIBUTES):
+            message = f"This override is for nobody; say whom by {listed(ATTRIBUTES)}."
+            look.report(join(path, "for"), whom, listed(ATTRIBUTES), message)
         lost = False
         for place in settings:
             try:

@@ -30,6 +30,7 @@ from plans.rules.values import (
 )
 
 Schema = dict[str, Any]
+MAX_WORDS = 20
 
 
 class Form(Protocol):
@@ -287,6 +288,22 @@ class Anything:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """What has no place here, for a reason that is told."""
+
+    why: str
+
+    def check(self, look: Look, value: Any, path: str, about: About) -> None:
+        look.report(path, value, "nothing", f"{self.why} Found {shown(value)}; allowed: nothing.")
+
+    def normal(self, value: Any, about: About) -> Any:
+        return value
+
+    def schema(self) -> Schema:
+        return {"not": {}}
+
+
+@dataclass(frozen=True)
 class Fields:
     """A table of names, judged by a function of its own."""
 
@@ -459,8 +476,12 @@ class Words:
     least: int = 1
 
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
+        if not isinstance(value, list) or not self.least <= len(value) <= MAX_WORDS:
+            look.wrong(path, value, f"a list of some of {', '.join(self.allowed)}")
+            return
         seen: list[Any] = []
-        for place, word in look.list_rows(value, path, self.least, len(self.allowed), f"of {', '.join(self.allowed)}"):
+        for number, word in enumerate(value):
+            place = join(path, number)
             look.word_value(word, place, self.allowed)
             if word in seen:
                 look.report(place, word, "each once", f"{shown(word)} stands here twice.")

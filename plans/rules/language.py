@@ -99,7 +99,9 @@ def _share(value: Any, about: About) -> Form:
 
 def _override_for(value: Any, about: About) -> Table:
     named = [name for name in ATTRIBUTES if name in table_of(value)]
-    return Table({name: FieldText() for name in named[:1] or ATTRIBUTES})
+    if not named:
+        return Table({name: Opt(FieldText()) for name in ATTRIBUTES})
+    return Table({name: FieldText() for name in named[:1]})
 
 
 _CREDIT = Table(

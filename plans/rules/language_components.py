@@ -21,6 +21,7 @@ from plans.rules.forms import (
     Null,
     Opt,
     Percent,
+    Refused,
     Rows,
     Slug,
     Slugs,
@@ -46,7 +47,8 @@ PLAIN_OUTCOMES: dict[str, Form] = {"missing_quota": Word(("wait", "no_pay")), "z
 BELOW_ZERO = Word(("lowest_tier", "no_pay"))
 
 NO_QUOTA = "A bonus per credit is held against no quota; found {found}, allowed: null."
-A_QUOTA = "A quota is needed: only a bonus per credit can do without. Found null; allowed: a quota key."
+A_QUOTA = "A quota is needed: what is paid here goes by attainment. Found null; allowed: a quota key."
+NO_TARGET = "Nothing here is paid as a share or multiple of a target incentive."
 
 
 def component(value: Any, about: About) -> Table:
@@ -68,6 +70,8 @@ def component(value: Any, about: About) -> Table:
         keys |= _quota(row, unit)
     if _on_target(row):
         keys |= {"incentive": Slug(), "missing_incentive": Word(("wait", "no_pay"))}
+    elif "incentive" in row:
+        keys |= {"incentive": Opt(Refused(NO_TARGET)), "missing_incentive": Opt(Anything())}
     keys["ramp"] = Opt(RAMP)
     keys |= _paid(row, kind, unit, about)
     if kind != "result":

@@ -150,7 +150,9 @@ def curve(value: Any, unit: Unit | None, kind: Any) -> Table:
     row = table_of(value)
     mode, pays = row.get("mode"), row.get("pays")
     by_value = row.get("axis") == "value"
-    paid: Form = Money("zero") if pays == "amount" else Number("zero") if pays == "number" else Percent()
+    paid: Form = Number("zero") if pays == "number" else Percent()
+    if pays == "amount" and kind != "result":
+        paid = Money("zero")
     keys: dict[str, Form] = {
         "pays": Word(("share", "number") if kind == "result" else ("share", "amount")),
         "axis": Word(("attainment", "value")),

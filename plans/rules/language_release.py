@@ -6,6 +6,7 @@ from typing import Any
 
 from plans.rules.about import About
 from plans.rules.forms import (
+    Anything,
     By,
     Date,
     Field,
@@ -87,6 +88,8 @@ def clawback(value: Any, about: About) -> Table:
         "formula": Word((formula,) if formula in FORMULAS and row.get("on") == [] else FORMULAS),
     }
     failing = Word(("counts", "does_not_count"))
+    if formula not in FORMULAS:
+        keys |= dict.fromkeys(("term_months", "window", "table", "failing_month", "base", "tax"), Opt(Anything()))
     match formula:
         case "pro_rata":
             keys |= {"term_months": MONTHS, "failing_month": failing}

@@ -107,12 +107,13 @@ class Look:
 
     def list_rows(self, rows: Any, path: str, least: int, most: int, what: str) -> list[tuple[str, Any]]:
         """The rows of a list, each with its path."""
-        allowed = f"a list of {least} to {most} {what}"
+        allowed = f"a list of {least} to {most} {what}" if least < most else f"a list of {least} {what}"
         if not isinstance(rows, list):
             self.wrong(path, rows, allowed)
             return []
         if not least <= len(rows) <= most:
-            self.report(path, f"{len(rows)} {what}", allowed, f"Found {len(rows)} {what}; allowed: {least} to {most}.")
+            range_ = f"exactly {least}" if least == most else f"{least} to {most}"
+            self.report(path, f"{len(rows)} {what}", allowed, f"Found {len(rows)} {what}; allowed: {range_}.")
         return [(join(path, place), row) for place, row in enumerate(rows[:most])]
 
     def word(self, table: Document, path: str, key: str, allowed: Sequence[str]) -> str | None:

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comp.core.canonical import canonical_json
 from plans.rules.checks import check, errors
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import (
-    After,
-    Cap,
-    Clawback,
-    Draw,
-    Gate,
-    Measure,
-    Point,
-    Read,
-    Recovery,
-    ShareBy,
-    Table,
-)
-from plans.rules.load import read_yaml, to_yaml
+from plans.rules.load import read_yaml
 from plans.rules.normal import normalise
 from plans.rules.specialise import specialise
 from tests.unit.rules.documents import spoiled
