@@ -35,8 +35,8 @@ class Stretch:
     them here: the first of a group, and the first after another version.
 
     Amounts, totals and quotas are minor units, or millionths of whatever else is measured. Where the rest is None it
-    does not occur: `measured` is then the amount, and what stood before a line had the quota, incentive and column of
-    the line itself. `value` makes the lines those of periods, each F(value): minor units of money, else whole units.
+    does not occur: `measured` is then the amount, and what stood before a line had the quota and incentive of the
+    line itself. `value` makes the lines those of periods, each F(value): minor units of money, else whole units.
     """
 
     amount: Ints
@@ -52,7 +52,6 @@ class Stretch:
     quota_before: Ints | None = None  # those of the line before, for totals that run over several periods
     incentive_before: Ints | None = None
     column: Ints | None = None  # of a matrix
-    column_before: Ints | None = None
     plain: Mask | None = None  # where a gate leaves out accelerators
     value: Ratios | None = None
     waits: Mask | None = None  # where the measure, or what it reads, has no value yet
@@ -73,14 +72,6 @@ class Rated:
     band: Ints
     waiting: Ints
     cell: Ints
-
-    def over_one(self) -> tuple[Whole, int]:
-        """The earnings over one denominator for all lines."""
-        if isinstance(self.divisor, int):
-            return self.earning, self.divisor
-        divisor = self.divisor.astype(object)
-        unit = int(np.lcm.reduce(divisor))
-        return self.earning * (unit // divisor), unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +220,7 @@ def _earlier(component: Component, lines: Stretch, outcome: Ints | None) -> _Sid
     return _Side(
         quota,
         lines.incentive if lines.incentive_before is None else lines.incentive_before,
-        lines.column if lines.column_before is None else lines.column_before,
+        lines.column,
         outcome if lines.quota_before is None else _outcomes(component, quota),
     )
 
@@ -252,7 +243,7 @@ def _traced(component: Component, earning: Ratios, before: Ints, after: Ints) ->
 
 def _is_followed(lines: Stretch) -> bool:
     """Whether each line begins on the curve on which the line above ends."""
-    changing = (lines.quota_before, lines.incentive_before, lines.column, lines.column_before, lines.plain)
+    changing = (lines.quota_before, lines.incentive_before, lines.column, lines.plain)
     return all(each is None for each in changing)
 
 

@@ -6,7 +6,19 @@ from math import lcm
 
 import numpy as np
 
-from crediting.kernel.exact import Whole, divided, largest, money, ranked, run_numbers, run_starts, running, sums, wide
+from crediting.kernel.exact import (
+    FITS,
+    Whole,
+    divided,
+    largest,
+    money,
+    ranked,
+    run_numbers,
+    run_starts,
+    running,
+    sums,
+    wide,
+)
 from payouts.kernel.batch import Ints
 from payouts.kernel.book import Book
 from payouts.kernel.measure import Series
@@ -17,19 +29,20 @@ from plans.rules.compiled import CompiledPlan
 def rounded_lines(series: Series, stretches: list[Ints | slice], rated: list[Rated]) -> Ints:
     """Earnings rounded as each line's own plan version states."""
     rounded = np.zeros(series.row.size, dtype=np.int64)
-    along: tuple[Whole, Whole, int] | None = None
+    along: tuple[Whole, Whole, int | Whole] | None = None
     if any(version.plan.round_at == "curve" for version in series.versions):
-        along = _along_the_curve(series, stretches, rated)
+        exact, unit = _over_groups(series.starts, series.group, stretches, rated)
+        along = exact, running(exact, series.starts, series.group), unit
     for version, found, mine in zip(series.versions, rated, stretches, strict=True):
         plan = version.plan
         if plan.round_at == "line":
-            value = divided(found.earning, found.divisor * plan.round_step, plan.round_mode)
+            value = divided(found.earning, _times(found.divisor, plan.round_step), plan.round_mode)
         elif plan.round_at == "total":
             value = _by_total(plan, series.group[mine], found)
         else:
             assert along is not None
             exact, upto, unit = along
-            divisor = unit * plan.round_step
+            divisor = _times(unit if isinstance(unit, int) else unit[mine], plan.round_step)
             value = divided(upto[mine], divisor, plan.round_mode) - divided(
                 upto[mine] - exact[mine], divisor, plan.round_mode
             )
@@ -37,30 +50,43 @@ def rounded_lines(series: Series, stretches: list[Ints | slice], rated: list[Rat
     return rounded
 
 
-def _along_the_curve(series: Series, stretches: list[Ints | slice], rated: list[Rated]) -> tuple[Whole, Whole, int]:
-    """The exact earnings of all lines over one unit, and their running sums in each group."""
-    shared = [found.over_one() for found in rated]
-    unit = lcm(*(divisor for _, divisor in shared))
-    scaled = [wide(earning, largest(earning) * (unit // divisor)) for earning, divisor in shared]
-    wanted = object if any(each.dtype == object for each in scaled) else np.int64
-    exact: Whole = np.zeros(series.row.size, dtype=wanted)
-    for (_, divisor), earning, mine in zip(shared, scaled, stretches, strict=True):
+def _over_groups(
+    starts: Ints, group: Ints, stretches: list[Ints | slice], rated: list[Rated]
+) -> tuple[Whole, int | Whole]:
+    """The exact earnings of all lines over one unit a group, and that unit: one for all, or one a line. A group begins
+    at each of `starts`."""
+    fixed = [found.divisor for found in rated if isinstance(found.divisor, int)]
+    if len(fixed) < len(rated):
+        tops, bottoms = (np.empty(group.size, dtype=object) for _ in range(2))
+        for found, mine in zip(rated, stretches, strict=True):
+            tops[mine], bottoms[mine] = found.earning, found.divisor
+        units = np.lcm.reduceat(bottoms, starts)[group]
+        exact = tops * (units // bottoms)
+        fits = largest(exact) * group.size <= FITS and largest(units) <= FITS
+        return (exact.astype(np.int64), units.astype(np.int64)) if fits else (exact, units)
+    unit = lcm(*fixed)
+    scaled = [
+        wide(found.earning, largest(found.earning) * (unit // by)) for found, by in zip(rated, fixed, strict=True)
+    ]
+    exact = np.zeros(group.size, dtype=object if any(each.dtype == object for each in scaled) else np.int64)
+    for divisor, earning, mine in zip(fixed, scaled, stretches, strict=True):
         # A version whose lines are all zero keeps int64, and the factor of another's long decimals may pass it.
         factor = unit // divisor
         exact[mine] = wide(earning, factor) * factor
-    return exact, running(exact, series.starts, series.group), unit
+    return exact, unit
 
 
 def _by_total(plan: CompiledPlan, group: Ints, rated: Rated) -> Whole:
     """The steps of each line of a version: of each group as many as its exact sum rounds to, by largest remainder."""
     if not group.size:
         return group
-    earning, divisor = rated.over_one()
-    divisor *= plan.round_step
     starts = run_starts(group)
     run = run_numbers(starts, group.size)
-    total = divided(sums(earning, starts), divisor, plan.round_mode)
-    earning = wide(earning, largest(earning) + divisor)
+    earning, unit = _over_groups(starts, run, [slice(None)], [rated])
+    divisor = _times(unit, plan.round_step)
+    each = divisor if isinstance(divisor, int) else divisor[starts]
+    total = divided(sums(earning, starts), each, plan.round_mode)
+    earning = wide(earning, largest(earning) + (divisor if isinstance(divisor, int) else largest(divisor)))
     steps = earning // divisor
     remainder, _ = ranked(earning - steps * divisor)
     left = total - sums(steps, starts)
@@ -68,6 +94,11 @@ def _by_total(plan: CompiledPlan, group: Ints, rated: Rated) -> Whole:
     turn = np.arange(group.size) - starts[run]
     steps[by_remainder] += turn < left[run]
     return steps
+
+
+def _times(divisor: int | Whole, step: int) -> int | Whole:
+    """The divisor of so many minor units."""
+    return divisor * step if isinstance(divisor, int) else wide(divisor, largest(divisor) * step) * step
 
 
 def raised_lines(book: Book) -> None:

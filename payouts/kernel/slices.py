@@ -18,7 +18,7 @@ from plans.rules.compiled import Component, Tiers
 
 #: The tier of a slice below zero that pays nothing.
 BELOW_ZERO = -1
-#: What the total before has earned where quota, incentive or column changed since the line before.
+#: What the total before has earned where quota or incentive changed since the line before.
 EARNED_BEFORE = -2
 NOTHING = Fraction(0)
 

@@ -131,9 +131,8 @@ def test_a_matrix_of_two_measures(column, lines):
     rows = (Tier(F(0), F(0), None, (F(5, 100), F(6, 100))), Tier(F(1), F(0), None, (F(10, 100), F(12, 100))))
     component = commission(Tiers("marginal", None, "above", rows, columns=columns))
     assert pays(component, [60_000, 50_000], column=np.full(2, column)) == lines
-    # The column moved since the line before: 12% beyond, less what stood by the first.
-    moved = pays(component, [60_000, 50_000], column=ints([0, 1]), column_before=ints([0, 0]))
-    assert moved == [3_000, 7_200 - 3_000]
+    # The column moved since the line before: 12% beyond, and what stood before is taken by the line's own.
+    assert pays(component, [60_000, 50_000], column=ints([0, 1])) == [3_000, 7_200 - 3_600]
 
 
 def test_a_rate_from_quota_and_incentive():
