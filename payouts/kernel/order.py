@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from payouts.kernel.errors import ReadingCircle
 from plans.rules.compiled import CompiledPlan, Component
+from plans.rules.specialise import specialise
 
 #: A component whatever its version: plan key and component key.
 Family = tuple[str, str]
@@ -82,12 +83,9 @@ def _reads(versions: tuple[Version, ...]) -> list[Family]:
     found: dict[Family, None] = {}
     for version in versions:
         found |= dict.fromkeys(_read_by(version.plan.key, version.component))
-        for override in version.plan.overrides:
-            from plans.rules.specialise import specialise  # type: ignore[import-not-found,unused-ignore]
-
-            found |= dict.fromkeys(
-                _read_by(version.plan.key, specialise(version.plan, (override,)).components[version.component_place])
-            )
+        for place in range(len(version.plan.overrides)):
+            component = specialise(version.plan, (place,)).components[version.component_place]
+            found |= dict.fromkeys(_read_by(version.plan.key, component))
     return list(found)
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from crediting.kernel.people import Careers
 from payouts.kernel.batch import Attributes, Batch, Ints
 from payouts.kernel.order import Version
-from plans.rules.compiled import CompiledPlan, Override
+from plans.rules.compiled import CompiledPlan
+from plans.rules.specialise import specialise
 
 #: From places in the versions, participant ids and days to the places of the versions that state their terms.
 Variant = Callable[[Ints, Ints, Ints], Ints]
@@ -80,8 +81,6 @@ class _Terms:
         participant = np.concatenate((attributes.participant, attributes.participant))
         keys = np.unique(self._key(careers, participant, np.concatenate((attributes.start, attributes.end))))
         self._keys = keys[keys > 0]
-        from plans.rules.specialise import specialise  # type: ignore[import-not-found,unused-ignore]
-
         self.plans = [specialise(plan, self._met(plan, int(key))) for key in self._keys]
 
     def of(self, careers: Careers, participant: Ints, day: Ints) -> Ints:
@@ -99,12 +98,14 @@ class _Terms:
             key = key * (len(values) + 1) + np.array([*digits, 0], dtype=np.int64)[text.codes]
         return key
 
-    def _met(self, plan: CompiledPlan, key: int) -> tuple[Override, ...]:
-        """The overrides that a key stands for: by attribute, the later winning, then as they stand."""
-        met: list[Override] = []
+    def _met(self, plan: CompiledPlan, key: int) -> tuple[int, ...]:
+        """The places of the overrides that a key stands for: by attribute, the later winning, then as they stand."""
+        met: list[int] = []
         for name in reversed(self._names):
             key, digit = divmod(key, len(self._values[name]) + 1)
             if digit:
                 value = self._values[name][digit - 1]
-                met[:0] = [each for each in plan.overrides if (each.attribute, each.value) == (name, value)]
+                met[:0] = [
+                    place for place, each in enumerate(plan.overrides) if (each.attribute, each.value) == (name, value)
+                ]
         return tuple(met)
