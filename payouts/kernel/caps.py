@@ -6,6 +6,7 @@ Caps differ only in the lines that they cover, and in the order of those.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
 from crediting.kernel.exact import Whole, money, run_numbers, run_starts, running, scaled
 from crediting.kernel.ratios import Ratios
-from payouts.kernel.batch import MISSING_MONEY, Batch, Ints
+from payouts.kernel.batch import MISSING_MONEY, OF_CARRY, OF_PERIOD, Batch, Ints
 from payouts.kernel.book import Book
 from payouts.kernel.measure import periods_of, yearly
 from payouts.kernel.order import Version
@@ -168,3 +169,104 @@ class Caps:
             stretch = np.where(series.partial, plans[series.version], -1)
         person, replicate = series.person[series.group], series.replicate[series.group]
         return Covered.by(stretch, year, replicate, person, within=(series.day,))
+
+
+def capped_plans(batch: Batch, credited: Credited, books: Sequence[Book]) -> list[Book]:
+    """Plan caps, then budgets, on the lines of all components; the books that they concern."""
+    concerned: list[Book] = []
+    for key in dict.fromkeys(plan.key for plan in batch.plans if plan.caps):
+        mine = [book for book in books if book.series.versions[0].plan.key == key]
+        if mine:
+            _by_plan(batch, _Together.of(credited, mine))
+            concerned += mine
+    for book in books:
+        if any(version.component.budget is not None for version in book.series.versions):
+            _by_budget(_Together.of(credited, [book]))
+            concerned += [] if book in concerned else [book]
+    return concerned
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """The lines of several books, and what orders them: day, lines of periods behind those of credits, then `when`."""
+
+    books: list[Book]
+    book: Ints
+    plan: Ints
+    person: Ints
+    replicate: Ints
+    day: Ints
+    late: Ints
+    when: Ints
+    earned: Ints
+
+    @classmethod
+    def of(cls, credited: Credited, books: list[Book]) -> _Together:
+        columns = [_columns(credited, number, book) for number, book in enumerate(books)]
+        return cls(books, *(np.concatenate(each) for each in zip(*columns, strict=True)))
+
+    def capped(self, covered: Covered, limits: dict[int, tuple[int, bool]]) -> None:
+        """The lines of each plan version below its limit; what goes beyond it is lost, or kept for review."""
+        upto, before = covered.sums(self.earned), self.earned.copy()
+        first = np.cumsum([0, *(book.series.row.size for book in self.books)])
+        for plan, (limit, review) in limits.items():
+            rows = np.flatnonzero(self.plan == plan)
+            self.earned[rows] = below(limit, upto[rows], before[rows])
+            for number, book in enumerate(self.books) if review else ():
+                mine = rows[self.book[rows] == number]
+                book.review = np.zeros(book.series.row.size, dtype=np.int64) if book.review is None else book.review
+                book.review[mine - first[number]] += before[mine] - self.earned[mine]
+
+    def written(self) -> None:
+        for number, book in enumerate(self.books):
+            book.earned = self.earned[self.book == number]
+
+
+def _columns(credited: Credited, number: int, book: Book) -> tuple[Ints, ...]:
+    series = book.series
+    rows = series.row.size
+    plans = np.array([version.plan_place for version in series.versions])
+    late = np.zeros(rows, dtype=np.int64)
+    if series.kind is not None:
+        late = ((series.kind == OF_PERIOD) | (series.kind == OF_CARRY)).astype(np.int64)
+    # Reversals come after caps.
+    earned = book.earnings if book.reversal is None else np.where(book.reversal, 0, book.earnings)
+    return (
+        np.full(rows, number, dtype=np.int64),
+        plans[series.version],
+        series.person[series.group],
+        series.replicate[series.group],
+        series.day,
+        late,
+        np.where(late == 1, 0, credited.when[series.row]) if credited.when.size else late,
+        earned,
+    )
+
+
+def _by_plan(batch: Batch, lines: _Together) -> None:
+    most = max(len(plan.caps) for plan in batch.plans)
+    for turn in range(most):
+        stated = {
+            place: plan.caps[turn]
+            for place, plan in enumerate(batch.plans)
+            if turn < len(plan.caps) and (lines.plan == place).any()
+        }
+        for every in dict.fromkeys(cap.every for cap in stated.values()):
+            period = periods_of(batch.periods[every], lines.day, f"day of a line, by {every}")
+            order = (lines.day, lines.late, lines.when, lines.book)
+            limits = {
+                place: (cap.amount, cap.excess == "review") for place, cap in stated.items() if cap.every == every
+            }
+            lines.capped(Covered.by(period, lines.replicate, lines.person, within=order), limits)
+    lines.written()
+
+
+def _by_budget(lines: _Together) -> None:
+    order = (lines.day, lines.late, lines.when, lines.person)
+    limits = {
+        version.plan_place: (version.component.budget.amount, False)
+        for version in lines.books[0].series.versions
+        if version.component.budget is not None
+    }
+    lines.capped(Covered.by(lines.replicate, within=order), limits)
+    lines.written()

@@ -12,7 +12,9 @@ from crediting.kernel.fields import World
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_PERIOD, Batch, Ints, Result
 from payouts.kernel.book import Book
-from payouts.kernel.caps import Caps
+from payouts.kernel.caps import Caps, capped_plans
+from payouts.kernel.carry import with_carried
+from payouts.kernel.closing import release, reverse, scheduled, settled
 from payouts.kernel.gates import Effects, Places, effects, factors
 from payouts.kernel.measure import Series, fields_of, measure
 from payouts.kernel.order import Step, Version, reading_order
@@ -20,7 +22,7 @@ from payouts.kernel.periods import PeriodSeries, looks_at_others, period_lines
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.rate import Rated, Stretch, rate
 from payouts.kernel.reads import Ledger, taken, unit_size
-from payouts.kernel.release import Due, Triggers, tranches
+from payouts.kernel.release import Triggers
 from payouts.kernel.result import assembled, only_of, tables
 from payouts.kernel.shape import raised_lines, rounded_lines
 from payouts.kernel.shared import results
@@ -73,20 +75,27 @@ class _Work:
 
     def result(self, books: list[Book]) -> Result:
         """The tables of all components, one below the other, by document order."""
-        result = assembled(self.credited, books)
+        for book in capped_plans(self.batch, self.credited, books):
+            reverse(self.batch, self.credited, self.triggers, book)
+            book.tranches = None
+        for book in books:
+            if book.tranches is None:
+                release(self.batch, self.credited, self.triggers, book)
+        result = replace(assembled(self.credited, books), schedules=scheduled(self.credited, books))
         if self.batch.only is not None and self.everybody:
             result = only_of(result, self.batch.only)
-        return result
+        return replace(result, settlements=settled(self.batch, self.quotas, result))
 
     def _book(self, series: Series) -> Book:
-        """Rate, shape, release."""
+        """Rate, shape, take back."""
         book = Book.opened(series)
         self._rate(book)
         book.rounded = rounded_lines(series, book.mine, book.rated)
         book.rated.clear()
         raised_lines(book)
         Caps(self.batch, self.credited, self.quotas, self.ledger, book).apply()
-        book.tranches = tranches(self.batch, self._due(book), self.triggers)
+        book = with_carried(self.batch, self.quotas, self.ledger, book)
+        reverse(self.batch, self.credited, self.triggers, book)
         return book
 
     def _rate(self, book: Book) -> None:
@@ -214,38 +223,10 @@ class _Work:
                 book.withheld = np.zeros(rows, dtype=bool) if book.withheld is None else book.withheld
                 book.withheld[mine] = found.withheld
 
-    def _due(self, book: Book) -> Due:
-        """What of a component is to be released."""
-        series, credits, facts = book.series, self.credited.credits, self.batch.facts
-        period_end = None
-        if any(entry.on == "period_end" for version in series.versions for entry in version.component.release):
-            period_end = np.empty_like(series.period)
-            for version, mine in zip(series.versions, book.mine, strict=True):
-                period_end[mine] = self.batch.periods[version.component.every][series.period[mine] + 1]
-        held = credits.held
-        if series.value is not None:
-            deal = series.row
-            participant = self.credited.people[series.person[series.group]]
-            held = None
-        else:
-            fact = credits.fact[series.row]
-            deal = fact if facts.deal is None else facts.deal[fact]
-            participant = credits.participant[series.row]
-        return Due(
-            versions=series.versions,
-            stretches=book.mine,
-            earned=book.earnings,
-            day=series.day,
-            deal=deal,
-            participant=participant,
-            period_end=period_end,
-            held=None if held is None else held[series.row] == 1,
-            withheld=book.withheld,
-            not_before=book.not_before,
-        )
-
     def _tell(self, step: Step, books: list[Book]) -> None:
-        """Let later components read this one."""
+        """Let later components read this one, as it stands before plan caps and budgets."""
+        for book in books:
+            release(self.batch, self.credited, self.triggers, book)
         groups, lines, parts = tables(self.credited, books)
         day = np.concatenate([book.series.day for book in books])
         quota = np.concatenate([book.quota for book in books])

@@ -48,6 +48,26 @@ class QuotaBook:
         amounts = np.full(person.size, amount, dtype=np.int64)
         return self._prorated(version, "caps", amounts, periods, person, partial)
 
+    def active(self, participant: Ints, plan: Ints, start: int, end: int) -> tuple[Ints, Ints]:
+        """The active part of [start, end) of each participant on a plan (an index into the batch's), as active and all
+        days, by the plan's proration; all of it where the plan has none."""
+        active, total = np.ones(participant.size, dtype=np.int64), np.ones(participant.size, dtype=np.int64)
+        for place in np.unique(plan).tolist():
+            rules = self._batch.plans[place].proration if place >= 0 else None
+            rows = np.flatnonzero(plan == place)
+            if rules is None:
+                continue
+            person = np.searchsorted(self._people, participant[rows])
+            first, behind = np.full(rows.size, start), np.full(rows.size, end)
+            share = self.presence.share(rules, self._batch.plans[place].key, person, first, behind, None)
+            active[rows], total[rows] = share.top, share.bottom
+        return active, total
+
+    def period_at(self, every: Every, day: Ints) -> Ints:
+        """The period that holds each day."""
+        found: Ints = np.searchsorted(self._batch.periods[every], day, side="right") - 1
+        return found
+
     def _to_date(self, version: Version, what: str, person: Ints, period: Ints, partial: Mask | None) -> Ints:
         measure, every = version.component.measure, version.component.every
         if measure.window != "year_to_date":

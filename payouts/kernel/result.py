@@ -230,7 +230,10 @@ def only_of(result: Result, participants: Ints) -> Result:
     kept_line = kept_group[lines.group]
     kept_part = kept_line[parts.line]
     credit_to, group_to, line_to = (_renumbered(kept) for kept in (kept_credit, kept_group, kept_line))
-    lines, parts = _rows(lines, kept_line), _rows(parts, kept_part)
+    lines, parts, spread = _rows(lines, kept_line), _rows(parts, kept_part), result.schedules
+    if spread is not None:
+        spread = _rows(spread, kept_line[spread.line])
+        spread = replace(spread, line=line_to[spread.line])
     return replace(
         result,
         credits=_rows(credits, kept_credit),
@@ -242,6 +245,7 @@ def only_of(result: Result, participants: Ints) -> Result:
             origin=None if lines.origin is None else _moved(line_to, lines.origin),
         ),
         tranches=replace(parts, line=line_to[parts.line]),
+        schedules=spread,
     )
 
 
