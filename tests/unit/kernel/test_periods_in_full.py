@@ -11,9 +11,9 @@ import pytest
 
 from payouts.case import Case, read_case
 from payouts.kernel import calculate
-from payouts.kernel.batch import Batch
+from payouts.kernel.batch import MISSING_DAY, Batch
 from plans.rules.load import read_yaml
-from tests.unit.kernel.world import ints
+from tests.unit.kernel.world import day, ints
 
 TEXT = (Path(__file__).parent / "cases" / "overrides-results-pools-and-ranks.yaml").read_text(encoding="utf-8")
 #: By person and component: what each line earns.
@@ -35,6 +35,8 @@ EARNED = {
     ("Ada", "purse"): [33_34],
     ("Ben", "purse"): [33_33],
     ("Cy", "purse"): [33_33],
+    ("Ben", "gated"): [100_00, 400_00],
+    ("Cy", "gated"): [0],
     ("Ben", "race"): [500_00],
     ("Cy", "race"): [300_00],
 }
@@ -80,3 +82,11 @@ def test_one_alone_gets_what_he_gets_among_all(case, name):
     alone = told(case, replace(case.batch, only=ints([case.people.index(name)])))
     for found, all_of_them in zip(alone, (EARNED, RESULTS), strict=True):
         assert found == {key: value for key, value in all_of_them.items() if key[0] == name}
+
+
+def test_gates_say_when_it_is_released(case):
+    found = calculate(case.batch)
+    keys = [component.key for component in case.batch.plans[0].components]
+    gated = found.groups.component[found.lines.group[found.tranches.line]] == keys.index("gated")
+    released = [None if each == MISSING_DAY else each for each in found.tranches.release_day[gated].tolist()]
+    assert released == [None, day("2026-03-31"), day("2026-03-31")]
