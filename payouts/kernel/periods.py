@@ -174,22 +174,21 @@ class _Scene:
         rows = np.flatnonzero(counts[credited.source]) if counts.any() else np.zeros(0, dtype=np.int64)
         if not rows.size:
             return None
-        fields = self._fields(version, rows)
         if component.when is not None:
-            rows = rows[fields.mask(component.when)]
-            fields = self._fields(version, rows)
+            rows = rows[self._fields(version, rows).mask(component.when)]
         owner = credited.person[rows]
         if component.classes and component.measure.of in ("team", "pool"):
             owner = self._attribute(component.measure.of, owner, credited.credits.day[rows])
             rows, owner = rows[owner >= 0], owner[owner >= 0]
-            fields = self._fields(version, rows)
         elif component.measure.of == "company" or not component.classes:
             owner = np.zeros(rows.size, dtype=np.int64)
         if not rows.size:
             return None
-        # A pool of an amount that names no credits stands by any of them, and measures nothing.
-        named = bool(component.classes)
-        cells = cells_of(component, version.plan, credited, rows, fields, self._order) if named else Cells(rows * 0)
+        if component.classes:
+            cells = cells_of(component, version.plan, credited, rows, self._fields(version, rows), self._order)
+        else:
+            # A pool of an amount that names no credits stands by any of them, and measures nothing.
+            cells = Cells(np.zeros_like(rows), np.ones_like(rows))
         day = credited.credits.day[rows]
         period = periods_of(self.batch.periods[component.every], day, f"credit date, by {component.every}")
         return owner, credited.replicate[rows], period, cells
