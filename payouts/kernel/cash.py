@@ -66,7 +66,7 @@ class Cash:
         if facts.kind is None or facts.deal is None:
             return Steps(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), none, none, none)
         whole = self._base(base, tax)
-        amount, day = self._column("money", "amount"), self._column("date", "day")
+        amount, day = self.column("money", "amount"), self.column("date", "day")
         sign = np.zeros(rows, dtype=np.int64)
         sign[self.of_kind("receipt")] = 1
         sign[self.of_kind("refund")] = -1
@@ -87,7 +87,7 @@ class Cash:
         """By fact row: what the deal's cash is held against; 0 where nothing is."""
         facts = self._facts
         assert facts.deal is not None
-        amount = self._column("money", "amount")
+        amount = self.column("money", "amount")
         if base == "contracted":
             return np.where(amount == MISSING_MONEY, 0, amount)
         whole = np.zeros(facts.id.size, dtype=np.int64)
@@ -95,7 +95,7 @@ class Cash:
         invoices = invoices[(facts.deal[invoices] >= 0) & (amount[invoices] != MISSING_MONEY)]
         np.add.at(whole, facts.deal[invoices], amount[invoices])
         if tax == "with":
-            taxes = self._column("money", "tax")
+            taxes = self.column("money", "tax")
             taxed = invoices[taxes[invoices] != MISSING_MONEY]
             np.add.at(whole, facts.deal[taxed], taxes[taxed])
         return money(whole, "What is invoiced for a deal")
@@ -107,8 +107,9 @@ class Cash:
             return np.zeros(0, dtype=np.int64)
         return np.flatnonzero(kinds.codes == kinds.vocabulary.index(kind))
 
-    def _column(self, kind: Literal["money", "date"], name: str) -> Ints:
+    def column(self, kind: Literal["money", "date"], name: str) -> Ints:
+        """A field of the facts. Refused where the batch carries no such column."""
         columns = self._facts.money if kind == "money" else self._facts.dates
         if name not in columns:
-            raise ColumnAbsent(f"What is paid of a deal needs the {kind} field {name!r}; the facts carry none.")
+            raise ColumnAbsent(f"What happens to a deal is read from the {kind} field {name!r}; the facts carry none.")
         return columns[name]

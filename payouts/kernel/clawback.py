@@ -3,7 +3,6 @@ docs/algorithms/clawback.md."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +14,6 @@ from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.cash import Cash
 from plans.rules.compiled import Clawback
-
-#: The millionths of a number field for rows of facts, MISSING_MONEY where missing.
-Numbers = Callable[[str, Ints], Ints]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,48 +64,39 @@ def reversed_whole(rows: Reversals, measured: Ints, mode: Mode) -> Ints:
     return taken
 
 
-def taken(
-    clawback: Clawback,
-    rows: Reversals,
-    earned: Ints,
-    day: Ints,
-    deal: Ints,
-    numbers: Numbers,
-    cash: Cash,
-    mode: Mode,
-    step: int,
-) -> tuple[Ints, Ints]:
-    """What each reversal takes back of the earning of its line, and all that was taken by then. `earned`, `day` and
-    `deal` are by line."""
-    part = portion(clawback, rows, day, deal, numbers, cash)
+def portions(clawback: Clawback, rows: Reversals, deal: Ints, since: Ints, term: Ints | None, cash: Cash) -> Ratios:
+    """What part of its line is taken back by the time of each reversal: the formula's share times what is reversed of
+    the deal, never less than before. By row: `deal` and `since` are those of the line, `term` its months in millionths
+    (MISSING_MONEY where missing) where the formula asks for them."""
+    found = _formula(clawback, deal, since, rows.day, term, cash)
     if clawback.formula != "uncollected":
-        part = part.multiply(rows.share)
-    amount = earned[rows.line]
-    due = np.abs(part.multiply(Ratios.of(amount)).rounded(mode, step)).astype(np.int64)
-    # Never less than was taken before: the largest so far, within each line.
-    heads = np.flatnonzero(rows.turn == 0)
-    run = run_numbers(heads, rows.line.size)
-    width = int(due.max(initial=0)) + 1
-    so_far = (
-        np.maximum.accumulate(due.astype(object) + run.astype(object) * width)
-        if _wide(width, heads.size)
-        else (np.maximum.accumulate(due + run * width))
-    )
-    so_far = (so_far - run * width).astype(np.int64)
-    before = np.roll(so_far, 1)
-    before[heads] = 0
-    sign = np.where(amount < 0, -1, 1)
-    return sign * (so_far - before), sign * so_far
+        found = found.multiply(rows.share)
+    found = Ratios(*(np.array(each) for each in np.broadcast_arrays(found.top, found.bottom)))
+    for turn in range(1, int(rows.turn.max(initial=0)) + 1):
+        mine = np.flatnonzero(rows.turn == turn)
+        before = Ratios(found.top[mine - 1], found.bottom[mine - 1])
+        higher = Ratios(found.top[mine], found.bottom[mine]).larger(before)
+        found.top[mine], found.bottom[mine] = higher.top, higher.bottom
+    return found
 
 
-def _wide(width: int, runs: int) -> bool:
-    return width * (runs + 1) > np.iinfo(np.int64).max
+def taken(rows: Reversals, amount: Ints, lost: Ints, sign: Ints, part: Ratios, mode: Mode, step: int) -> Ints:
+    """What each reversal takes back of `amount`, with the sign of the line: its rounded part, less what is lost by it
+    and what earlier reversals took."""
+    due = sign * (money(part.multiply(Ratios.of(amount)).rounded(mode, step), "A reversal") - lost)
+    found = np.zeros_like(due)
+    before = np.zeros_like(due)
+    for turn in range(int(rows.turn.max(initial=-1)) + 1):
+        mine = np.flatnonzero(rows.turn == turn)
+        if turn:
+            before[mine] = before[mine - 1] + found[mine - 1]
+        found[mine] = np.maximum(due[mine] - before[mine], 0)
+    return sign * found
 
 
-def portion(clawback: Clawback, rows: Reversals, day: Ints, deal: Ints, numbers: Numbers, cash: Cash) -> Ratios:
+def _formula(clawback: Clawback, deal: Ints, since: Ints, until: Ints, term: Ints | None, cash: Cash) -> Ratios:
     """The formula's share of what is reversed, from 0 to 1."""
-    since, until = day[rows.line], rows.day
-    ones = np.ones(rows.line.size, dtype=np.int64)
+    ones = np.ones(since.size, dtype=np.int64)
     match clawback.formula:
         case "original" | "recompute":
             return Ratios(ones, ones)
@@ -117,9 +104,9 @@ def portion(clawback: Clawback, rows: Reversals, day: Ints, deal: Ints, numbers:
             return Ratios((until - since < clawback.window_days).astype(np.int64), ones)
         case "uncollected":
             assert clawback.base is not None
-            paid, whole = cash.paid_on(clawback.base, clawback.tax, deal[rows.line], until)
+            paid, whole = cash.paid_on(clawback.base, clawback.tax, deal, until)
             return Ratios(whole - paid, whole)
-    elapsed = np.asarray(whole_months(since, until)) + (clawback.failing_month == "counts")
+    elapsed = whole_months(since, until) + (clawback.failing_month == "counts")
     if clawback.formula == "window":
         assert clawback.window_months is not None
         return Ratios((elapsed < clawback.window_months).astype(np.int64), ones)
@@ -129,14 +116,13 @@ def portion(clawback: Clawback, rows: Reversals, day: Ints, deal: Ints, numbers:
         tops = np.array([0, *(share.numerator for _, share in clawback.table)], dtype=np.int64)
         bottoms = np.array([1, *(share.denominator for _, share in clawback.table)], dtype=np.int64)
         return Ratios(tops[place + 1], bottoms[place + 1])
-    if isinstance(clawback.term_months, str):
-        term = numbers(clawback.term_months, deal[rows.line])
-        term = np.where(term == MISSING_MONEY, 0, np.maximum(term, 0))
-    else:
-        assert clawback.term_months is not None
-        term = np.full(rows.line.size, clawback.term_months * MILLIONTHS)
-    left = np.maximum(term - elapsed * MILLIONTHS, 0)
-    return Ratios(left, np.where(term > 0, term, 1))
+    if term is None:
+        assert isinstance(clawback.term_months, int)
+        term = np.full(since.size, clawback.term_months * MILLIONTHS)
+    # Where nobody says how long it was to run, nothing of it has been served.
+    known = (term != MISSING_MONEY) & (term > 0)
+    left = np.maximum(np.where(known, term, 1) - np.where(known, elapsed * MILLIONTHS, 0), 0)
+    return Ratios(left, np.where(known, term, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +143,9 @@ def _of_deals(facts: Facts, clawback: Clawback, cash: Cash) -> _OfDeals:
     if facts.kind is None or facts.deal is None:
         return _OfDeals(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), none, none, none, none)
     found = np.concatenate([cash.of_kind(kind) for kind in clawback.on])
-    amounts, days = facts.money["amount"], facts.dates["day"]
+    if not found.size:
+        return _OfDeals(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), none, none, none, none)
+    amounts, days = cash.column("money", "amount"), cash.column("date", "day")
     found = found[(facts.deal[found] >= 0) & (days[found] != MISSING_DAY)]
     order = np.lexsort((facts.rank[found], facts.event_time[found], days[found], facts.deal[found]))
     found = found[order]

@@ -1,8 +1,8 @@
-"""What follows when lines have earned: reversals, tranches, schedules and settlements."""
+"""What follows when lines have earned: tranches, what they are worth to people, schedules and settlements."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 
@@ -23,39 +23,14 @@ from payouts.kernel.batch import (
     Result,
     Schedules,
     Settlements,
-    Tranches,
 )
 from payouts.kernel.book import Book
-from payouts.kernel.clawback import taken
-from payouts.kernel.measure import fields_of, pay_periods
+from payouts.kernel.exchange import converts, pay
+from payouts.kernel.measure import fields_of
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.release import Due, Triggers, tranches
 from payouts.kernel.settle import movements, settle
 from plans.rules.compiled import Amortise
-
-
-def reverse(batch: Batch, credited: Credited, triggers: Triggers, book: Book) -> None:
-    """What each reversal takes back of the line that it reverses."""
-    series = book.series
-    if not series.reversed:
-        return
-    assert book.rounded is not None
-    earned = book.earnings.copy()
-    rounded = book.rounded.copy()
-    deal = _deal(batch, credited, book)
-
-    def numbers(field: str, rows: Ints) -> Ints:
-        found: Ints = credited.world.column(field, "number")[rows]
-        return found
-
-    for each in series.reversed:
-        version = series.versions[each.version]
-        clawback = version.component.clawback
-        assert clawback is not None
-        mode, step = version.plan.round_mode, version.plan.round_step
-        back, _ = taken(clawback, each.rows, earned, series.day, deal, numbers, triggers.cash, mode, step)
-        rounded[each.lines] = earned[each.lines] = -back
-    book.earned, book.rounded = earned, rounded
 
 
 def _deal(batch: Batch, credited: Credited, book: Book) -> Ints:
@@ -70,22 +45,12 @@ def _deal(batch: Batch, credited: Credited, book: Book) -> Ints:
 
 
 def release(batch: Batch, credited: Credited, triggers: Triggers, book: Book) -> None:
-    """The tranches of a book: those of reversals and carried excess on their days, all others by their entries."""
-    series, kind = book.series, book.series.kind
-    stretches = list(book.mine)
-    special = None
-    if kind is not None:
-        special = np.flatnonzero((kind == OF_REVERSAL) | (kind == OF_CARRY))
-    if special is not None and special.size:
-        plain = (kind != OF_REVERSAL) & (kind != OF_CARRY)
-        stretches = [np.flatnonzero(plain & (series.version == place)) for place in range(len(series.versions))]
-    found = tranches(batch, _due(batch, credited, book, stretches), triggers)
-    if special is not None and special.size:
-        found = _with_special(batch, found, special, series.day[special], book.earnings[special])
-    book.tranches = found
+    """The tranches of a book."""
+    book.tranches = tranches(batch, _due(batch, credited, book), triggers)
 
 
-def _due(batch: Batch, credited: Credited, book: Book, stretches: list[Ints | slice]) -> Due:
+def _due(batch: Batch, credited: Credited, book: Book) -> Due:
+    """What of a component is to be released."""
     series, credits = book.series, credited.credits
     period_end = None
     if any(entry.on == "period_end" for version in series.versions for entry in version.component.release):
@@ -96,9 +61,10 @@ def _due(batch: Batch, credited: Credited, book: Book, stretches: list[Ints | sl
     if held is not None and (series.value is not None or not held.any()):
         held = None
     plain = series.kind is None
+    at_once = None if series.kind is None else (series.kind == OF_REVERSAL) | (series.kind == OF_CARRY)
     return Due(
         versions=series.versions,
-        stretches=stretches,
+        stretches=book.mine,
         earned=book.earnings,
         day=series.day,
         deal=_deal(batch, credited, book),
@@ -107,27 +73,19 @@ def _due(batch: Batch, credited: Credited, book: Book, stretches: list[Ints | sl
         held=None if held is None else (held[series.row] == 1) & (series.row >= 0),
         withheld=book.withheld,
         not_before=book.not_before,
+        at_once=at_once if at_once is not None and at_once.any() else None,
     )
 
 
-def _with_special(batch: Batch, found: Tranches, line: Ints, day: Ints, amount: Ints) -> Tranches:
-    """The tranches with one more for each of these lines, on its day."""
-    nothing = np.zeros(line.size, dtype=np.int64)
-    extra = Tranches(
-        line, nothing, amount, day, day, pay_periods(batch.pay_periods, day, nothing), part=nothing, state=_dated(day)
-    )
-    full = replace(
-        found,
-        part=np.zeros(found.line.size, dtype=np.int64) if found.part is None else found.part,
-        state=_dated(found.release_day) if found.state is None else found.state,
-    )
-    order = np.argsort(np.concatenate((found.line, line)), kind="stable")
-    columns = {
-        each.name: np.concatenate((getattr(full, each.name), getattr(extra, each.name)))[order]
-        for each in fields(Tranches)
-        if getattr(full, each.name) is not None
-    }
-    return Tranches(**columns)
+def paid(batch: Batch, credited: Credited, book: Book) -> None:
+    """The tranches of a book in the currencies that people are paid in."""
+    if not converts(batch):
+        return
+    assert book.tranches is not None
+    series = book.series
+    plan = np.array([version.plan_place for version in series.versions])[series.version]
+    participant = credited.people[series.person[series.group]]
+    book.tranches = pay(batch, credited.world.rates, book.tranches, plan, participant, series.day)
 
 
 def _dated(day: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited, Source
-from crediting.kernel.exact import ascending, money, packed, run_numbers, run_starts, running
+from crediting.kernel.exact import Whole, ascending, money, packed, run_numbers, run_starts, running
 from crediting.kernel.fields import FactRows
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY, OF_CREDIT, OF_REVERSAL, Batch, Ints
@@ -114,7 +114,7 @@ def measure(
     del key
     rows, version = rows[order], version[order]
     lines = _Lines(rows, version, credited.credits.day[rows], _measured(credited, versions, rows, version))
-    lines = _with_reversals(batch, credited, versions, lines, cash)
+    lines = _with_reversals(batch, credited, versions, variant, lines, cash)
     return _grouped(batch, credited, versions, variant, lines)
 
 
@@ -126,6 +126,7 @@ class _Lines:
     version: Ints
     day: Ints
     measured: Ints | None
+    amount: Ints | None = None  # what is left of the credits' amounts, None: all
     kind: npt.NDArray[np.int8] | None = None
     reversed: tuple[Reversed, ...] = ()
 
@@ -229,84 +230,132 @@ def yearly(version: Version) -> bool:
 
 
 def _with_reversals(
-    batch: Batch, credited: Credited, versions: tuple[Version, ...], lines: _Lines, cash: Cash
+    batch: Batch,
+    credited: Credited,
+    versions: tuple[Version, ...],
+    variant: Variant | None,
+    lines: _Lines,
+    cash: Cash,
 ) -> _Lines:
-    """The lines with their reversals behind the credits of their days; or, where a version says `recompute`, with what
-    is reversed left out of their measure amounts."""
+    """The lines with their reversals in the order of credits; or, where a version says `recompute`, with what is
+    reversed left out from the start."""
     if all(each.component.clawback is None for each in versions):
         return lines
-    facts = batch.facts
-    fact = credited.credits.fact[lines.row]
+    facts, credits = batch.facts, credited.credits
+    fact = credits.fact[lines.row]
     deal = fact if facts.deal is None else facts.deal[fact]
-    measured = credited.credits.amount[lines.row] if lines.measured is None else lines.measured
-    taken = np.zeros(lines.row.size, dtype=np.int64)
+    amount = credits.amount[lines.row]
+    measured = amount if lines.measured is None else lines.measured
+    stated = lines.version if variant is None else variant(lines.version, credits.participant[lines.row], lines.day)
+    left, remaining = measured, amount
     found: list[tuple[int, Reversals, Ints]] = []
     for place, version in enumerate(versions):
         clawback = version.component.clawback
-        mine = np.flatnonzero(lines.version == place) if clawback is not None else lines.row[:0]
+        mine = np.flatnonzero(stated == place) if clawback is not None else lines.row[:0]
         if clawback is None or not mine.size:
             continue
-        rows = reversals(facts, clawback, cash, deal[mine], lines.day[mine])
+        rows, mode = reversals(facts, clawback, cash, deal[mine], lines.day[mine]), version.plan.round_mode
+        if not rows.line.size:
+            continue
         if clawback.formula == "recompute":
-            taken[mine] = reversed_whole(rows, measured[mine], version.plan.round_mode)
-        elif rows.line.size:
-            lowers = measure_taken(rows, measured[mine], version.plan.round_mode)
+            left, remaining = left.copy(), remaining.copy()
+            left[mine] -= reversed_whole(rows, measured[mine], mode)
+            remaining[mine] -= reversed_whole(rows, amount[mine], mode)
+        else:
+            lowers = measure_taken(rows, measured[mine], mode)
             lowered = -lowers if clawback.lowers_measure else np.zeros_like(lowers)
             found.append((place, replace(rows, line=mine[rows.line]), lowered))
-    lines = replace(lines, measured=measured - taken)
-    return _inserted(credited, versions, lines, found) if found else lines
+    if left is not measured:
+        lines = replace(lines, measured=left, amount=remaining)
+    return _inserted(credited, versions, lines, left, found) if found else lines
 
 
 def _inserted(
-    credited: Credited, versions: tuple[Version, ...], lines: _Lines, found: list[tuple[int, Reversals, Ints]]
+    credited: Credited,
+    versions: tuple[Version, ...],
+    lines: _Lines,
+    measured: Ints,
+    found: list[tuple[int, Reversals, Ints]],
 ) -> _Lines:
-    assert lines.measured is not None
+    """The lines with their reversals among them."""
     origin = np.concatenate([rows.line for _, rows, _ in found])
-    extra = _Lines(
-        row=lines.row[origin],
-        version=lines.version[origin],
-        day=np.concatenate([rows.day for _, rows, _ in found]),
-        measured=np.concatenate([measured for _, _, measured in found]),
-    )
+    own = credited.credits.fact[lines.row]
+    row = np.concatenate((lines.row, lines.row[origin]))
+    version = np.concatenate((lines.version, lines.version[origin]))
+    day = np.concatenate((lines.day, *(rows.day for _, rows, _ in found)))
+    fact = np.concatenate((own, *(rows.fact for _, rows, _ in found)))
+    kind = np.repeat(np.array([OF_CREDIT, OF_REVERSAL], dtype=np.int8), [own.size, origin.size])
     cadence_of, _ = _cadences(versions)
-    row = np.concatenate((lines.row, extra.row))
-    version = np.concatenate((lines.version, extra.version))
-    day = np.concatenate((lines.day, extra.day))
-    kind = np.repeat(np.array([OF_CREDIT, OF_REVERSAL], dtype=np.int8), [lines.row.size, extra.row.size])
-    fact = np.concatenate([np.full(lines.row.size, -1), *(rows.fact for _, rows, _ in found)])
-    source = np.concatenate((np.arange(lines.row.size), origin))
-    # Stable, so that credits stay in their order; reversals go by day, then by their own facts and origins.
-    order = np.lexsort(
-        (
-            np.where(kind == OF_REVERSAL, source, 0),
-            np.where(kind == OF_REVERSAL, _ranks(credited, fact), 0),
-            kind,
-            day,
-            credited.replicate[row],
-            cadence_of[version],
-            credited.person[row],
-        )
-    )
+    source = np.concatenate((np.arange(own.size), origin))
+    order = np.lexsort((source, *_order(credited, row, day, fact, kind), cadence_of[version], credited.person[row]))
     place = np.empty_like(order)
     place[order] = np.arange(order.size)
     reversed_: list[Reversed] = []
-    first = lines.row.size
+    first = own.size
     for number, rows, _ in found:
-        mine = place[first : first + rows.line.size]
-        reversed_.append(Reversed(number, replace(rows, line=place[rows.line]), mine))
+        reversed_.append(Reversed(number, replace(rows, line=place[rows.line]), place[first : first + rows.line.size]))
         first += rows.line.size
-    measured = np.concatenate((lines.measured, extra.measured if extra.measured is not None else extra.row[:0]))
-    return _Lines(row[order], version[order], day[order], measured[order], kind[order], tuple(reversed_))
+    amount = lines.amount
+    if amount is not None:
+        amount = np.concatenate((amount, amount[origin]))[order]
+    return _Lines(
+        row=row[order],
+        version=version[order],
+        day=day[order],
+        measured=np.concatenate((measured, *(lowered for _, _, lowered in found)))[order],
+        amount=amount,
+        kind=kind[order],
+        reversed=tuple(reversed_),
+    )
+
+
+def _order(credited: Credited, row: Ints, day: Ints, fact: Ints, kind: Whole) -> tuple[Whole, ...]:
+    """Keys of the order of credits for np.lexsort: a reversal stands at the place of its own fact, with the split
+    number, rule and role of the credit that it takes back."""
+    credits = credited.credits
+    return (
+        kind,
+        credits.role.codes[row],
+        credits.rule[row],
+        credits.split[row],
+        _ranks(credited, fact),
+        day,
+        credited.replicate[row],
+    )
+
+
+def moments(credited: Credited, series: Series) -> Ints:
+    """The place of each line in the order of credits, as `Credited.when` counts them: of a reversal that of the first
+    credit after it, before which it stands; carried excess is behind all."""
+    when = credited.when[series.row]
+    if series.kind is None:
+        return when
+    when[series.row < 0] = credited.moments
+    if not series.reversed:
+        return when
+    credits = credited.credits
+    mine = np.concatenate([each.lines for each in series.reversed])
+    row = np.concatenate((np.arange(credits.fact.size), series.row[mine]))
+    day = np.concatenate((credits.day, series.day[mine]))
+    fact = np.concatenate((credits.fact, *(each.rows.fact for each in series.reversed)))
+    kind = np.repeat([OF_CREDIT, OF_REVERSAL], [credits.fact.size, mine.size])
+    order = np.lexsort(_order(credited, row, day, fact, kind))
+    following = np.where(kind == OF_CREDIT, credited.when[row], credited.moments)[order]
+    following = np.minimum.accumulate(following[::-1])[::-1]
+    found = np.empty_like(following)
+    found[order] = following
+    when[mine] = found[credits.fact.size :]
+    return when
 
 
 def _ranks(credited: Credited, fact: Ints) -> Ints:
-    """The place of facts by event time, then source and external id; 0 for none."""
+    """The place of facts by event time, then source and external id."""
     facts = credited.world.facts
-    known = np.unique(fact[fact >= 0])
+    known, place = np.unique(fact, return_inverse=True)
     order = np.lexsort((facts.rank[known], facts.event_time[known]))
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
-    return np.where(fact >= 0, rank[np.minimum(np.searchsorted(known, fact), known.size - 1)], 0)
+    return rank[place]
 
 
 def _grouped(
@@ -330,9 +379,10 @@ def _grouped(
     if len({each.plan_place for each in versions}) > 1:
         version, starts, partial = _decided(versions, lines, version, starts)
     if variant is not None:
-        version = variant(version, credited.credits.participant[row], day)
+        # A reversal goes by what held when its line was credited.
+        version = variant(version, credited.credits.participant[row], credited.credits.day[row])
     group = run_numbers(starts, row.size)
-    amount = credited.credits.amount[row]
+    amount = credited.credits.amount[row] if lines.amount is None else lines.amount
     measured = amount if lines.measured is None else lines.measured
     after = money(running(measured, starts, group), "A running total")
     return Series(

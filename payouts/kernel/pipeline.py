@@ -14,9 +14,9 @@ from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_PERIOD, Batch, I
 from payouts.kernel.book import Book
 from payouts.kernel.caps import Caps, capped_plans
 from payouts.kernel.carry import with_carried
-from payouts.kernel.closing import release, reverse, scheduled, settled
+from payouts.kernel.closing import paid, release, scheduled, settled
 from payouts.kernel.gates import Effects, Places, effects, factors
-from payouts.kernel.measure import Series, fields_of, measure
+from payouts.kernel.measure import Series, fields_of, measure, moments
 from payouts.kernel.order import Step, Version, reading_order
 from payouts.kernel.periods import PeriodSeries, looks_at_others, period_lines
 from payouts.kernel.quotas import QuotaBook
@@ -26,6 +26,7 @@ from payouts.kernel.release import Triggers
 from payouts.kernel.result import assembled, only_of, tables
 from payouts.kernel.shape import raised_lines, rounded_lines
 from payouts.kernel.shared import results
+from payouts.kernel.takeback import take_back
 from payouts.kernel.variants import Variants
 from plans.rules.compiled import Component
 
@@ -76,27 +77,26 @@ class _Work:
     def result(self, books: list[Book]) -> Result:
         """The tables of all components, one below the other, by document order."""
         for book in capped_plans(self.batch, self.credited, books):
-            reverse(self.batch, self.credited, self.triggers, book)
             book.tranches = None
         for book in books:
             if book.tranches is None:
                 release(self.batch, self.credited, self.triggers, book)
+            take_back(self.credited, self.triggers.cash, book)
+            paid(self.batch, self.credited, book)
         result = replace(assembled(self.credited, books), schedules=scheduled(self.credited, books))
         if self.batch.only is not None and self.everybody:
             result = only_of(result, self.batch.only)
         return replace(result, settlements=settled(self.batch, self.quotas, result))
 
     def _book(self, series: Series) -> Book:
-        """Rate, shape, take back."""
+        """Rate and shape."""
         book = Book.opened(series)
         self._rate(book)
         book.rounded = rounded_lines(series, book.mine, book.rated)
         book.rated.clear()
         raised_lines(book)
         Caps(self.batch, self.credited, self.quotas, self.ledger, book).apply()
-        book = with_carried(self.batch, self.quotas, self.ledger, book)
-        reverse(self.batch, self.credited, self.triggers, book)
-        return book
+        return with_carried(self.batch, self.quotas, self.ledger, book)
 
     def _rate(self, book: Book) -> None:
         """Each version's lines by its own curve."""
@@ -224,7 +224,7 @@ class _Work:
                 book.withheld[mine] = found.withheld
 
     def _tell(self, step: Step, books: list[Book]) -> None:
-        """Let later components read this one, as it stands before plan caps and budgets."""
+        """Let later components read this one, as it stands before plan caps, budgets and clawbacks."""
         for book in books:
             release(self.batch, self.credited, self.triggers, book)
         groups, lines, parts = tables(self.credited, books)
@@ -236,7 +236,7 @@ class _Work:
             # A line of a period has no place in the order of credits: it is behind all.
             when = np.concatenate(
                 [
-                    self.credited.when[book.series.row]
+                    moments(self.credited, book.series)
                     if book.series.value is None
                     else np.full(book.series.row.size, self.credited.moments)
                     for book in books

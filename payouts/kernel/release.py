@@ -118,18 +118,26 @@ class Due:
     held: Mask | None = None  # with its credit
     withheld: Mask | None = None  # by a gate
     not_before: Ints | None = None  # the earliest release day, MISSING_DAY where any is right
+    at_once: Mask | None = None  # released whole on its own day: reversals, carried excess
 
 
 def tranches(batch: Batch, due: Due, triggers: Triggers) -> Tranches:
     """The tranches of lines, by line, release entry and part."""
+    stretches = due.stretches
     counts = np.zeros(due.earned.size, dtype=np.int64)
-    for version, lines in zip(due.versions, due.stretches, strict=True):
+    if due.at_once is not None:
+        stretches = [_picked(lines, ~due.at_once) for lines in stretches]
+        counts[due.at_once] = 1
+    for version, lines in zip(due.versions, stretches, strict=True):
         counts[lines] = len(version.component.release)
     first = np.cumsum(counts) - counts
     rows = int(counts.sum())
     index, amount, trigger = (np.empty(rows, dtype=np.int64) for _ in range(3))
+    if due.at_once is not None:
+        row = first[due.at_once]
+        index[row], amount[row], trigger[row] = 0, due.earned[due.at_once], due.day[due.at_once]
     in_parts: list[_InParts] = []
-    for version, lines in zip(due.versions, due.stretches, strict=True):
+    for version, lines in zip(due.versions, stretches, strict=True):
         release = version.component.release
         at: Callable[[int], Ints | slice]
         if isinstance(lines, slice):
@@ -152,12 +160,20 @@ def tranches(batch: Batch, due: Due, triggers: Triggers) -> Tranches:
     waiting = trigger == MISSING_DAY
     release_day = np.where(waiting, MISSING_DAY, np.maximum(trigger, due.day[line]))
     if due.not_before is not None:
-        release_day = np.where(waiting, MISSING_DAY, np.maximum(release_day, due.not_before[line]))
+        bound = due.not_before[line]
+        if due.at_once is not None:
+            bound = np.where(due.at_once[line], MISSING_DAY, bound)
+        release_day = np.where(waiting, MISSING_DAY, np.maximum(release_day, bound))
     state = _states(due, line, release_day, triggers)
     if state is not None:
         release_day = np.where(state == DATED, release_day, MISSING_DAY)
     period = pay_periods(batch.pay_periods, release_day, release_day == MISSING_DAY)
     return Tranches(line, index, amount, trigger, release_day, period, part=number, state=state)
+
+
+def _picked(lines: Ints | slice, wanted: Mask) -> Ints:
+    """Those of a stretch that are wanted."""
+    return np.flatnonzero(wanted) if isinstance(lines, slice) else lines[wanted[lines]]
 
 
 def _trigger(entry: Tranche, due: Due, lines: Ints | slice, triggers: Triggers) -> Ints:
@@ -219,6 +235,8 @@ def _states(due: Due, line: Ints, release_day: Ints, triggers: Triggers) -> npt.
         state[due.withheld[line]] = WITHHELD
     if due.held is not None:
         state[due.held[line]] = HELD
+    if due.at_once is not None:
+        state[due.at_once[line]] = DATED
     return state
 
 
