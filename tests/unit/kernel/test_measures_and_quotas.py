@@ -12,12 +12,15 @@ from payouts.kernel import calculate
 from payouts.kernel.batch import MISSING_MONEY
 from payouts.kernel.errors import BadQuota, ReadingCircle
 from payouts.kernel.order import reading_order
+from plans.rules.compile import compile_plan
 from plans.rules.compiled import Component, Gate, Measure, Proration, Ramp, Read
+from plans.rules.load import read_yaml
 from tests.unit.kernel.world import (
     MONTHS,
     Q1,
     YEAR,
     Deal,
+    attributes,
     cap,
     commission,
     day,
@@ -236,3 +239,64 @@ def test_what_is_read_comes_first_and_a_circle_is_refused():
     assert result.lines.component.tolist() == [0, 1, 2] and result.lines.earned.tolist() == [0, 600_000, 600_000]
     with pytest.raises(ReadingCircle, match="plan/a reads plan/b reads plan/a"):
         calculate(world(plan(reading("a", "b"), reading("b", "a")), [Deal(1)]))
+
+
+# ------------------------------------------------------------------ overrides
+
+
+OVERRIDDEN = """
+format: comp/plan/1
+key: plan
+name: Plan
+currency: USD
+on_new_version: carry
+rounding: {at: line, mode: half-even, step: minor}
+credit_rules:
+  - key: won
+    fact: deal
+    class: bookings
+    when: {field: stage, op: is, value: won}
+    credit_date: close_date
+    amount: amount
+    credit: [{role: ae, share: 100%}]
+    roll_up: []
+components:
+  - key: commission
+    name: Commission
+    clause: You earn a share of each deal you close.
+    kind: commission
+    credits: {classes: [bookings], roles: [ae]}
+    measure: {every: quarter}
+    quota: sales
+    missing_quota: wait
+    zero_quota: wait
+    below_zero: lowest_tier
+    tiers: {mode: marginal, boundary: above, rates: [{from: 0%, rate: 10%}]}
+    accelerator: null
+    cap: null
+    release: [{share: 100%, on: credit_date}]
+overrides:
+  - {for: {person: ada}, set: {components.commission.cap: {amount: 1800.00, per: measure_period, excess: lost}}}
+  - {for: {region: EMEA}, set: {components.commission.tiers.rates.0.rate: 12%}}
+"""
+
+
+def test_overrides_change_components_for_some_people_by_the_day():
+    """EMEA has 12%; Ada's own cap stands over her region's rate, and begins when she moves there."""
+    document = compile_plan(read_yaml(OVERRIDDEN))
+    deals = [
+        Deal(10_000, "2026-01-10"),
+        Deal(10_000, "2026-02-10"),
+        Deal(10_000, "2026-02-10", team=(("ae", 2),)),
+    ]
+    people = attributes(
+        (1, "region", "APAC", "2026-01-01", "2026-02-01"),
+        (1, "region", "EMEA", "2026-02-01", "2027-01-01"),
+        (1, "person", "ada", "2026-01-01", "2027-01-01"),
+        (2, "region", "EMEA", "2026-01-01", "2027-01-01"),
+    )
+    quotas = [(1, "sales", Q1, 100_000), (2, "sales", Q1, 100_000)]
+    result = calculate(world(document, deals, quotas=quotas, attributes=people))
+    assert result.lines.rounded.tolist() == [100_000, 120_000, 120_000]
+    assert result.lines.earned.tolist() == [100_000, 80_000, 120_000]
+    assert result.lines.component.tolist() == [0, 0, 0]
