@@ -13,13 +13,16 @@ class WiringConfig(AppConfig):
         import comp.celery  # noqa: F401  (so that shared tasks find the app in every process)
         from comp.outbox.services import messages_drain, register_drain, subscribe
         from crediting.services.mailbox import mailbox_drain
+        from payouts.examples import example_problems
         from payouts.services import scopes
+        from plans.services import register_judge
 
         subscribe("facts.changed", scopes.on_facts_changed)
         subscribe("plan.published", scopes.on_plan_published)
         subscribe("assignment.changed", scopes.on_assignment_changed)
         subscribe("quota.changed", scopes.on_quota_changed)
         subscribe("people.changed", scopes.on_people_changed)
+        register_judge(example_problems)
         register_drain("mailbox", mailbox_drain)
         register_drain("messages", messages_drain)
         register_drain("recompute", scopes.scopes_recompute)

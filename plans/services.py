@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import date
 from typing import Any, get_args
 
@@ -13,7 +15,7 @@ from comp.audit.services import record
 from comp.core.calendars import Every
 from comp.core.canonical import canonical_json, digest
 from comp.core.days import day_date, day_number
-from comp.core.errors import ProblemsError, refused
+from comp.core.errors import Problem, ProblemsError, refused
 from comp.core.money import CURRENCIES, LARGEST, plain_money
 from comp.outbox.services import publish
 from comp.people.calendars import period_holding
@@ -29,6 +31,9 @@ from plans.rules.load import read_yaml
 from plans.rules.values import SLUG, Document
 
 State = PlanVersion.State
+#: What a room above says against putting a document in force.
+Judge = Callable[[Document], list[Problem]]
+_JUDGES: list[Judge] = []
 
 
 # ------------------------------------------------------------------ plans and versions
@@ -122,6 +127,7 @@ def version_publish(*, version: PlanVersion, published_by: User) -> PlanVersion:
     _check_publisher(version, published_by)
     standing = list(_overlapping(version))
     _check_replaced(version, standing)
+    _check_document(version)
     for old in standing:
         if old.starts_on < version.starts_on:
             old.ends_on = version.starts_on
@@ -154,6 +160,20 @@ def _check_publisher(version: PlanVersion, published_by: User) -> None:
     if published_by.pk in preparers(version=version):
         message = f"{published_by} prepared this version; somebody else has to read and publish it."
         raise refused("published_by", published_by, "somebody who did not prepare it", message)
+
+
+def _check_document(version: PlanVersion) -> None:
+    """What other rooms say against a document: an example that fails, a construct that cannot be paid yet."""
+    document = json.loads(version.document)
+    problems = [problem for judge in _JUDGES for problem in judge(document)]
+    if problems:
+        raise ProblemsError(problems)
+
+
+def register_judge(judge: Judge) -> None:
+    """Asks `judge` before a version is put in force (comp/wiring.py): its problems keep it from being so."""
+    if judge not in _JUDGES:
+        _JUDGES.append(judge)
 
 
 def _check_replaced(version: PlanVersion, standing: list[PlanVersion]) -> None:

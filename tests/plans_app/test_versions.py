@@ -174,3 +174,46 @@ def test_every_state_of_a_draft_is_kept(acme: Company, olga: User, omar: User) -
         PlanVersion.objects.filter(pk=version.pk).update(note="Past the services")
         kept = PlanVersion.history.filter(id=version.pk).order_by("history_id")
         assert len({row.digest for row in kept}) == 2 and kept.last().note == "Past the services"
+
+
+EXAMPLE = """
+examples:
+  - name: One deal in January
+    calendar: {pay: monthly, fiscal_start_month: 1}
+    people: [Ada]
+    assignments: [{person: Ada, from: 2026-01-01}]
+    quotas: [{person: Ada, key: new-business, period: 2026-Q1, amount: 100000.00}]
+    deals: [{id: D-1, fields: {stage: won, amount: 1000.00, close_date: 2026-01-10}, team: [{role: ae, person: Ada}]}]
+    expect: {earnings: [{person: Ada, component: commission, period: 2026-Q1, amount: 80.00}]}
+"""
+
+
+def test_a_version_whose_example_fails_is_not_put_in_force(acme: Company, olga: User, omar: User) -> None:
+    with acme.scope(olga):
+        plan = services.plan_create(key="account-executive", name="Account executive")
+        wrong = draft(plan, olga, TEXT + EXAMPLE.replace("80.00", "81.00"), starts_on=JANUARY)
+        with pytest.raises(ProblemsError) as caught:
+            services.version_publish(version=wrong, published_by=omar)
+        (problem,) = caught.value.problems
+        assert problem.path == "examples[0].expect.earnings[0]"
+        assert problem.message == ("The example 'One deal in January' expects $81.00, the plan comes to $80.00.")
+        wrong.refresh_from_db()
+        assert wrong.state == "draft"
+
+
+def test_a_version_whose_examples_hold_is_put_in_force(acme: Company, olga: User, omar: User) -> None:
+    with acme.scope(olga):
+        plan = services.plan_create(key="account-executive", name="Account executive")
+        right = draft(plan, olga, TEXT + EXAMPLE, starts_on=JANUARY)
+        assert services.version_publish(version=right, published_by=omar).state == "published"
+
+
+def test_an_example_that_expects_nothing_or_cannot_be_read_is_told(acme: Company, olga: User, omar: User) -> None:
+    with acme.scope(olga):
+        plan = services.plan_create(key="account-executive", name="Account executive")
+        text = TEXT + EXAMPLE.replace("person: Ada, key", "person: Bob, key")
+        with pytest.raises(ProblemsError, match="no person Bob"):
+            services.version_publish(version=draft(plan, olga, text, starts_on=JANUARY), published_by=omar)
+        silent = TEXT + "\n".join(line for line in EXAMPLE.splitlines() if "expect:" not in line)
+        with pytest.raises(ProblemsError, match="expects nothing"):
+            services.version_publish(version=draft(plan, olga, silent, starts_on=APRIL), published_by=omar)
