@@ -107,3 +107,9 @@ def test_an_incentive_is_shaped_too():
     made = replace(made, curve=curve, modifiers=modifiers("0.5"))
     assert pays(made, [60_000], incentive=[None], fields=sized([1])) == [0]
     assert pays(made, [60_000], incentive=[1_000], fields=sized([1])) == [500]
+
+
+@pytest.mark.parametrize(("outcome", "paid"), [("no_pay", 0), ("lowest_tier", 1_250)])
+def test_a_line_that_is_not_paid_gets_no_kicker(outcome, paid):
+    made = commission(zero_quota=outcome, kickers=(Kicker("poc", SMALL, None, 250_00),))
+    assert pays(made, [10_000], 0, fields=sized([10_000])) == [paid]
