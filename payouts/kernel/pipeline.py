@@ -15,6 +15,7 @@ from payouts.kernel.book import Book
 from payouts.kernel.caps import Caps, capped_plans
 from payouts.kernel.carry import with_carried
 from payouts.kernel.closing import paid, release, scheduled, settled
+from payouts.kernel.floating import float_rates, floats
 from payouts.kernel.gates import Effects, Places, effects, factors
 from payouts.kernel.measure import Series, fields_of, measure, moments
 from payouts.kernel.order import Step, Version, reading_order
@@ -80,7 +81,7 @@ class _Work:
             book.tranches = None
         for book in books:
             if book.tranches is None:
-                release(self.batch, self.credited, self.triggers, book)
+                self._release(book)
             take_back(self.credited, self.triggers.cash, book)
             paid(self.batch, self.credited, book)
         result = replace(assembled(self.credited, books), schedules=scheduled(self.credited, books))
@@ -96,7 +97,22 @@ class _Work:
         book.rated.clear()
         raised_lines(book)
         Caps(self.batch, self.credited, self.quotas, self.ledger, book).apply()
-        return with_carried(self.batch, self.quotas, self.ledger, book)
+        book = with_carried(self.batch, self.quotas, self.ledger, book)
+        if floats(book):
+            self._release(book)
+        return book
+
+    def _release(self, book: Book) -> None:
+        """The tranches of a component; where rates float, they say what its lines earn."""
+        release(self.batch, self.credited, self.triggers, book)
+        if not floats(book):
+            return
+
+        def rating(place: int, totals: Ints) -> Rated:
+            version, gates = book.series.versions[place], book.effects.get(place, Effects())
+            return rate(version.component, self._stretch(book, version, book.mine[place], gates, totals))
+
+        float_rates(book, rating)
 
     def _rate(self, book: Book) -> None:
         """Each version's lines by its own curve."""
@@ -226,7 +242,8 @@ class _Work:
     def _tell(self, step: Step, books: list[Book]) -> None:
         """Let later components read this one, as it stands before plan caps, budgets and clawbacks."""
         for book in books:
-            release(self.batch, self.credited, self.triggers, book)
+            if book.tranches is None:
+                self._release(book)
         groups, lines, parts = tables(self.credited, books)
         day = np.concatenate([book.series.day for book in books])
         quota = np.concatenate([book.quota for book in books])
