@@ -107,7 +107,7 @@ class Caps:
             cap = step.cap
             if cap.per not in sums:
                 sums[cap.per] = before if cap.per == "credit" else self._lines(cap.per).sums(before)
-            left = below(self._limit(place, cap, mine), sums[cap.per][mine], before[mine])
+            left = below(self._limit(place, cap, mine, step.only is not None), sums[cap.per][mine], before[mine])
             after[mine] = left if step.only is None else np.where(step.only, left, before[mine])
             excess = before[mine] - after[mine]
             if cap.excess == "review":
@@ -118,25 +118,26 @@ class Caps:
                 book.owed[mine] += excess
         book.earned = after
 
-    def _limit(self, place: int, cap: Cap, mine: Ints | slice) -> int | Ints:
-        """The limit of each line of a version."""
+    def _limit(self, place: int, cap: Cap, mine: Ints | slice, only_some: bool) -> int | Ints:
+        """The limit of each line of a version; of a gate, which is for `only_some` lines, as it is stated."""
         book, series = self._book, self._book.series
         version = series.versions[place]
-        mode, step = version.plan.round_mode, version.plan.round_step
+        mode = version.plan.round_mode
         person = series.person[series.group[mine]]
         if cap.of_incentive is not None:
             assert book.incentive is not None
             incentive = np.where(book.incentive[mine] == MISSING_MONEY, 0, book.incentive[mine])
-            return money(scaled(incentive, cap.of_incentive, mode, step), "A cap")
+            return money(scaled(incentive, cap.of_incentive, mode), "A cap")
         if cap.of_component is not None:
             assert cap.share is not None
             replicate = series.replicate[series.group[mine]]
             # Where nothing is read it is 0.
             value, _ = self._ledger.final(cap.of_component, person, replicate, series.day[mine])
-            limit = money(value.multiply(Ratios.constant(cap.share)).rounded(mode, step), "A cap")
+            limit = money(value.multiply(Ratios.constant(cap.share)).rounded(mode), "A cap")
             return np.maximum(limit, 0)
         assert cap.amount is not None
-        if cap.per not in ("measure_period", "year") or (version.plan.proration is None and series.partial is None):
+        whole = only_some or cap.per not in ("measure_period", "year")
+        if whole or (version.plan.proration is None and series.partial is None):
             return cap.amount
         by_year = cap.per == "year" or yearly(version)
         partial = None if series.partial is None else series.partial[mine]
@@ -159,9 +160,8 @@ class Caps:
             facts, fact = self._batch.facts, self._credited.credits.fact
             of = np.where(series.row >= 0, fact[series.row], -1) if series.row.size else series.row
             deal = of if facts.deal is None else np.where(of >= 0, facts.deal[of], -1)
-            # A line without a deal is covered alone.
-            alone = facts.id.size + np.arange(of.size)
-            return Covered.by(np.where(deal >= 0, deal, alone), series.group)
+            # A fact without a deal is one of its own.
+            return Covered.by(np.where(deal >= 0, deal, facts.id.size + of), series.group)
         year = periods_of(self._batch.periods["year"], series.day, "day of a line, by year")
         stretch = np.full(series.row.size, -1, dtype=np.int64)
         if series.partial is not None:

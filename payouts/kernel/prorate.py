@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from comp.core.spans import calendar_days, full_months, whole_months, working_days
+from comp.core.spans import calendar_days, whole_months, working_days
 from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import run_starts
 from crediting.kernel.people import Places
@@ -152,7 +152,10 @@ class Presence:
         if rules.method == "calendar_days":
             return calendar_days
         if rules.method == "whole_months":
-            return full_months
+            months = self._batch.periods["month"]
+            return lambda start, end: np.maximum(
+                np.searchsorted(months, end, side="right") - np.searchsorted(months, start) - 1, 0
+            )
         holidays = self._batch.holidays if self._batch.holidays is not None else _NONE
         return lambda start, end: working_days(start, end, holidays)
 

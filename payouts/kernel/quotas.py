@@ -40,7 +40,8 @@ class QuotaBook:
         return self._to_date(version, "quota", person, period, partial)
 
     def incentive(self, version: Version, person: Ints, period: Ints, partial: Mask | None = None) -> Ints:
-        """The target incentive of each row, MISSING_MONEY where there is none."""
+        """The target incentive of each row, MISSING_MONEY where there is none. Of a year to date by credit it
+        is that of the periods so far or of the year, as the quota; a line of a period has the period's own."""
         return self._to_date(version, "incentive", person, period, partial)
 
     def cap(self, version: Version, amount: int, periods: _Periods, person: Ints, partial: Mask | None = None) -> Ints:
@@ -70,7 +71,7 @@ class QuotaBook:
 
     def _to_date(self, version: Version, what: str, person: Ints, period: Ints, partial: Mask | None) -> Ints:
         measure, every = version.component.measure, version.component.every
-        if measure.window != "year_to_date":
+        if measure.window != "year_to_date" or (what == "incentive" and measure.by == "period"):
             return self._amounts(version, what, (every, period), person, partial)
         bounds, years = self._batch.periods[every], self._batch.periods["year"]
         year = np.searchsorted(years, bounds[period], side="right") - 1
