@@ -114,3 +114,7 @@ def _class_units(document: Document, types: Mapping[str, FieldType]) -> dict[str
             known = units.get(rule["class"], frozenset())
             units[rule["class"]] = known if unit is None else known | {unit}
     return units
+
+
+#: What is known of nothing.
+NOTHING = about({})

@@ -80,6 +80,8 @@ def _settlement(look: Look, settlement: Document) -> None:
             look.report(join(path, number), step, "the steps that are needed", message)
     tested = draw.get("test")
     for number, step in enumerate(tested if isinstance(tested, list) else []):
+        if not isinstance(step, str):
+            continue
         later = step in steps and "top_up" in steps and steps.index(step) > steps.index("top_up")
         if step in steps and later or step not in steps and isinstance(order, list) and step in needed:
             message = f"The top-up is tested against {step}, which comes after it."

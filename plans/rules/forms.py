@@ -6,7 +6,7 @@ checked, what is stored and what an editor offers cannot drift apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -14,9 +14,8 @@ from comp.core.canonical import canonical_json
 from comp.core.money import CURRENCIES
 from plans.rules.about import About
 from plans.rules.conditions import MAX_TEXT, check_condition, normal_condition
-from plans.rules.look import MAX_SLUG, Look, join, listed, shown
+from plans.rules.look import Look, listed, shown
 from plans.rules.values import (
-    SLUG,
     Document,
     money_text,
     number_text,
@@ -46,11 +45,18 @@ class Form(Protocol):
         """The JSON Schema of the value as it may be written."""
 
 
+class AsIs:
+    """A value whose normal form is itself."""
+
+    def normal(self, value: Any, about: About) -> Any:
+        return value
+
+
 # ------------------------------------------------------------------ single values
 
 
 @dataclass(frozen=True)
-class Word:
+class Word(AsIs):
     """One of a few words."""
 
     allowed: tuple[str, ...]
@@ -58,49 +64,37 @@ class Word:
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
         look.word_value(value, path, self.allowed)
 
-    def normal(self, value: Any, about: About) -> Any:
-        return value
-
     def schema(self) -> Schema:
         return {"enum": list(self.allowed)}
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(AsIs):
     most: int
 
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
         look.text_value(value, path, self.most)
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
 
     def schema(self) -> Schema:
         return {"type": "string", "minLength": 1, "maxLength": self.most}
 
 
 @dataclass(frozen=True)
-class Slug:
+class Slug(AsIs):
     """A key."""
 
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
         look.slug_value(value, path)
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
 
     def schema(self) -> Schema:
         return {"$ref": "#/$defs/key"}
 
 
 @dataclass(frozen=True)
-class Flag:
+class Flag(AsIs):
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
         if not isinstance(value, bool):
             look.wrong(path, value, "true or false")
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
 
     def schema(self) -> Schema:
         return {"type": "boolean"}
@@ -190,26 +184,20 @@ class Money:
 
 
 @dataclass(frozen=True)
-class Date:
+class Date(AsIs):
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
         if read_date(value) is None:
             look.wrong(path, value, "a date like 2026-11-30")
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
 
     def schema(self) -> Schema:
         return {"$ref": "#/$defs/date"}
 
 
 @dataclass(frozen=True)
-class Currency:
+class Currency(AsIs):
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
         if not isinstance(value, str) or value not in CURRENCIES:
             look.wrong(path, value, "a known code of ISO 4217, like USD, EUR or JPY")
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
 
     def schema(self) -> Schema:
         return {"type": "string", "pattern": "^[A-Z]{3}$"}
@@ -231,7 +219,7 @@ class FieldText:
 
 
 @dataclass(frozen=True)
-class Field:
+class Field(AsIs):
     """The name of a field of the fact (or of the person), of one of some types; or one of a few words beside."""
 
     kinds: tuple[str, ...]
@@ -249,9 +237,6 @@ class Field:
             look.unknown_field(value, path, types, f"; allowed is {allowed}", allowed)
         elif types[value] not in self.kinds:
             look.report(path, value, allowed, f"{value} is a {types[value]}; allowed is {allowed}.")
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
 
     def schema(self) -> Schema:
         return {"type": "string", "maxLength": 80}
@@ -274,30 +259,24 @@ class When:
 
 
 @dataclass(frozen=True)
-class Anything:
+class Anything(AsIs):
     """What another problem keeps from being judged, or what is judged elsewhere."""
 
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
         pass
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
 
     def schema(self) -> Schema:
         return {}
 
 
 @dataclass(frozen=True)
-class Refused:
+class Refused(AsIs):
     """What has no place here, for a reason that is told."""
 
     why: str
 
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
         look.report(path, value, "nothing", f"{self.why} Found {shown(value)}; allowed: nothing.")
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
 
     def schema(self) -> Schema:
         return {"not": {}}
@@ -321,291 +300,6 @@ class Fields:
 
     def schema(self) -> Schema:
         return {"type": "object", "additionalProperties": self.entry}
-
-
-# ------------------------------------------------------------------ what holds others
-
-
-@dataclass(frozen=True)
-class Opt:
-    """A key that may be absent. Null or an empty table there says nothing, and goes."""
-
-    form: Form
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        self.form.check(look, value, path, about)
-
-    def normal(self, value: Any, about: About) -> Any:
-        return self.form.normal(value, about)
-
-    def schema(self) -> Schema:
-        return self.form.schema()
-
-
-@dataclass(frozen=True)
-class Null:
-    """A value that may be null, where that is said."""
-
-    form: Form
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        if value is not None:
-            self.form.check(look, value, path, about)
-
-    def normal(self, value: Any, about: About) -> Any:
-        return None if value is None else self.form.normal(value, about)
-
-    def schema(self) -> Schema:
-        return any_of([self.form.schema(), {"type": "null"}])
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """Null and nothing else; `why` is told."""
-
-    why: str
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        if value is not None:
-            look.report(path, value, "null", self.why.format(found=shown(value)))
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
-
-    def schema(self) -> Schema:
-        return {"type": "null"}
-
-
-@dataclass(frozen=True)
-class Needed:
-    """A value that may not be null; `why` is told where it is."""
-
-    form: Form
-    why: str
-    allowed: str
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        if value is None:
-            look.report(path, "null", self.allowed, self.why)
-        else:
-            self.form.check(look, value, path, about)
-
-    def normal(self, value: Any, about: About) -> Any:
-        return self.form.normal(value, about)
-
-    def schema(self) -> Schema:
-        return self.form.schema()
-
-
-@dataclass(frozen=True)
-class Either:
-    """A percentage where a percent sign stands, else of the other form."""
-
-    form: Form
-
-    def _form(self, value: Any) -> Form:
-        return self.form if read_percent(value) is None else Percent()
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        self._form(value).check(look, value, path, about)
-
-    def normal(self, value: Any, about: About) -> Any:
-        return self._form(value).normal(value, about)
-
-    def schema(self) -> Schema:
-        return any_of([Percent().schema(), self.form.schema()])
-
-
-@dataclass(frozen=True)
-class ComponentName:
-    """The key of a component, or `plan/component` for one of another plan."""
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        parts = value.split("/") if isinstance(value, str) else []
-        if not 1 <= len(parts) <= 2 or not all(len(part) <= MAX_SLUG and SLUG.fullmatch(part) for part in parts):
-            look.wrong(path, value, "the key of a component, or plan/component for one of another plan")
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
-
-    def schema(self) -> Schema:
-        return {"type": "string", "pattern": "^[a-z0-9]+([-_][a-z0-9]+)*(/[a-z0-9]+([-_][a-z0-9]+)*)?$"}
-
-
-@dataclass(frozen=True)
-class Rows:
-    form: Form
-    least: int
-    most: int
-    what: str
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        for place, row in look.list_rows(value, path, self.least, self.most, self.what):
-            look.visit(place)
-            self.form.check(look, row, place, about)
-
-    def normal(self, value: Any, about: About) -> Any:
-        return [self.form.normal(row, about) for row in value] if isinstance(value, list) else value
-
-    def schema(self) -> Schema:
-        return {"type": "array", "minItems": self.least, "maxItems": self.most, "items": self.form.schema()}
-
-
-@dataclass(frozen=True)
-class Slugs:
-    """A list of different keys."""
-
-    what: str
-    least: int = 1
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        look.slugs_value(value, path, self.what, self.least)
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
-
-    def schema(self) -> Schema:
-        return {"type": "array", "minItems": self.least, "uniqueItems": True, "items": {"$ref": "#/$defs/key"}}
-
-
-@dataclass(frozen=True)
-class Words:
-    """A list of different words, out of a few."""
-
-    allowed: tuple[str, ...]
-    least: int = 1
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        if not isinstance(value, list) or not self.least <= len(value) <= MAX_WORDS:
-            look.wrong(path, value, f"a list of some of {', '.join(self.allowed)}")
-            return
-        seen: list[Any] = []
-        for number, word in enumerate(value):
-            place = join(path, number)
-            look.word_value(word, place, self.allowed)
-            if word in seen:
-                look.report(place, word, "each once", f"{shown(word)} stands here twice.")
-            seen.append(word)
-
-    def normal(self, value: Any, about: About) -> Any:
-        return value
-
-    def schema(self) -> Schema:
-        items = {"enum": list(self.allowed)}
-        return {"type": "array", "minItems": self.least, "uniqueItems": True, "items": items}
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with its keys; all that are not `Opt` have to stand."""
-
-    keys: Mapping[str, Form]
-
-    @property
-    def required(self) -> list[str]:
-        return [key for key, form in self.keys.items() if not isinstance(form, Opt)]
-
-    @property
-    def optional(self) -> list[str]:
-        return [key for key, form in self.keys.items() if isinstance(form, Opt)]
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        table = look.table(value, path, self.required, self.optional)
-        for key, form in self.keys.items():
-            if key in table:
-                place = join(path, key)
-                look.visit(place)
-                form.check(look, table[key], place, about)
-
-    def normal(self, value: Any, about: About) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {
-            key: self.keys[key].normal(item, about) if key in self.keys else item
-            for key, item in value.items()
-            if not (isinstance(self.keys.get(key), Opt) and (item is None or item == {}))
-        }
-
-    def schema(self) -> Schema:
-        return {
-            "type": "object",
-            "properties": {key: form.schema() for key, form in self.keys.items()},
-            "required": self.required,
-            "additionalProperties": False,
-        }
-
-
-@dataclass(frozen=True)
-class By:
-    """A value whose form depends on what stands in it, or around it. `variants` are all forms that `pick` may give;
-    with `switch` they are told apart by the word at that key."""
-
-    pick: Callable[[Any, About], Form]
-    variants: tuple[Form, ...]
-    switch: str | None = None
-
-    def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        self.pick(value, about).check(look, value, path, about)
-
-    def normal(self, value: Any, about: About) -> Any:
-        form = self.pick(value, about)
-        if isinstance(value, dict) and isinstance(form, Table):
-            # A null says nothing where its key has no place in this form, but in another.
-            known = {key for each in self.variants if isinstance(each, Table) for key in each.keys}
-            value = {
-                key: item
-                for key, item in value.items()
-                if key in form.keys or key not in known or not (item is None or item == {})
-            }
-        return form.normal(value, about)
-
-    def schema(self) -> Schema:
-        tables = [form for form in self.variants if isinstance(form, Table)]
-        others = [form.schema() for form in self.variants if not isinstance(form, Table)]
-        if not tables:
-            return any_of(others)
-        merged = self._merged(tables)
-        return any_of([merged, *others]) if others else merged
-
-    def _merged(self, tables: Sequence[Table]) -> Schema:
-        merged = _union(tables)
-        words: dict[str, list[Table]] = {}
-        for table in tables:
-            form = table.keys.get(self.switch) if self.switch is not None else None
-            if isinstance(form, Word) and len(form.allowed) == 1:
-                words.setdefault(form.allowed[0], []).append(table)
-        if words and self.switch is not None:
-            merged["properties"][self.switch] = {"enum": list(words)}
-            merged["allOf"] = [
-                {
-                    "if": {"properties": {self.switch: {"const": word}}, "required": [self.switch]},
-                    "then": _only(same, set(merged["properties"])),
-                }
-                for word, same in words.items()
-            ]
-        return merged
-
-
-def _union(tables: Sequence[Table]) -> Schema:
-    """Every key of some tables, those required that stand in all of them."""
-    properties: dict[str, list[Schema]] = {}
-    for table in tables:
-        for key, form in table.keys.items():
-            properties.setdefault(key, []).append(form.schema())
-    required = [key for key in tables[0].required if all(key in table.required for table in tables)]
-    return {
-        "type": "object",
-        "properties": {key: any_of(forms) for key, forms in properties.items()},
-        "required": required,
-        "additionalProperties": False,
-    }
-
-
-def _only(tables: Sequence[Table], known: set[str]) -> Schema:
-    """What holds beside the union for one word of a switch: what has to stand, and what may not."""
-    union = _union(tables)
-    none = dict.fromkeys(sorted(known - set(union["properties"])), False)
-    return {"required": union["required"], **({"properties": none} if none else {})}
 
 
 def any_of(schemas: Sequence[Schema]) -> Schema:

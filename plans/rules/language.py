@@ -5,33 +5,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from plans.rules.about import About, about
+from plans.rules.about import About
 from plans.rules.fields import CUSTOM_FIELD, FACT_FIELDS, FIELD_TYPES
 from plans.rules.forms import (
     Anything,
-    By,
     Currency,
     Field,
     Fields,
     FieldText,
     Form,
     Money,
-    Opt,
     Percent,
-    Rows,
     Slug,
-    Slugs,
-    Table,
     Text,
     When,
     Whole,
     Word,
-    Words,
     table_of,
 )
 from plans.rules.language_components import EVERY, KINDS, component, exemplars
-from plans.rules.language_release import settlement
+from plans.rules.language_release import SETTLEMENT
 from plans.rules.look import Look, join
+from plans.rules.shapes import By, Opt, Rows, Slugs, Table, Words
 
 FORMAT = "comp/plan/1"
 MAX_RULES = 50
@@ -107,7 +102,7 @@ def _override_for(value: Any, about: About) -> Table:
 _CREDIT = Table(
     {
         "role": Slug(),
-        "share": By(_share, (Percent(zero=False), _SHARE_BY)),
+        "share": By(_share, ("", {})),
         "split": Opt(Word(("weights", "equal", "each"))),
     }
 )
@@ -128,9 +123,7 @@ RULE = Table(
         "roll_up": Rows(_ROLL_UP, 0, MAX_ROLES, "roll-ups"),
     }
 )
-#: A form is picked by what a component says; for the union of all, every kind in small.
-_NOTHING = about({"currency": "USD"})
-COMPONENT = By(component, tuple(component(row, _NOTHING) for kind in KINDS for row in exemplars(kind)), "kind")
+COMPONENT = By(component, tuple(row for kind in KINDS for row in exemplars(kind)), "kind")
 
 PRORATION = Table(
     {
@@ -152,10 +145,20 @@ EMPLOYMENT = Table(
 PLAN_CAP = Table({"amount": Money(), "every": Word(EVERY), "excess": Word(("lost", "review"))})
 OVERRIDE = Table(
     {
-        "for": By(_override_for, tuple(Table({name: FieldText()}) for name in ATTRIBUTES)),
+        "for": By(_override_for, tuple({name: ""} for name in ATTRIBUTES)),
         "set": Fields(_settings, {}),
     }
 )
+#: plans.rules.expressions judges computed fields, payouts.case the rest of an example.
+_COMPUTED = Table(
+    {
+        "type": Word(FIELD_TYPES),
+        "decimals": Opt(Whole(0, 6)),
+        "mode": Opt(Word(("half-even", "half-up"))),
+        "is": Text(1000),
+    }
+)
+_EXAMPLE = Anything()
 PLAN = Table(
     {
         "format": Word((FORMAT,)),
@@ -171,7 +174,7 @@ PLAN = Table(
             }
         ),
         "fields": Opt(Fields(_declared, {"enum": list(FIELD_TYPES)})),
-        "computed": Opt(Anything()),
+        "computed": Opt(Fields(lambda look, value, path, about: None, _COMPUTED.schema())),
         "proration": Opt(PRORATION),
         "employment": Opt(EMPLOYMENT),
         "currencies": Opt(Table({"pay_rate": Word(("credit_date", "period_average", "release_date"))})),
@@ -179,7 +182,7 @@ PLAN = Table(
         "components": Rows(COMPONENT, 1, MAX_COMPONENTS, "components"),
         "caps": Opt(Rows(PLAN_CAP, 1, 20, "caps")),
         "overrides": Opt(Rows(OVERRIDE, 1, MAX_OVERRIDES, "overrides")),
-        "settlement": Opt(settlement(_NOTHING)),
-        "examples": Opt(Rows(Anything(), 0, MAX_EXAMPLES, "examples")),
+        "settlement": Opt(SETTLEMENT),
+        "examples": Opt(Rows(_EXAMPLE, 0, MAX_EXAMPLES, "examples")),
     }
 )

@@ -10,28 +10,20 @@ from plans.rules.about import About
 from plans.rules.compiled import Unit
 from plans.rules.forms import (
     Anything,
-    By,
-    ComponentName,
     Factor,
     Field,
     Form,
     Money,
-    Needed,
-    Nothing,
-    Null,
-    Opt,
     Percent,
     Refused,
-    Rows,
     Slug,
-    Slugs,
-    Table,
     Text,
     When,
     Whole,
     Word,
     table_of,
 )
+from plans.rules.shapes import By, ComponentName, Needed, Nothing, Null, Opt, Rows, Slugs, Table
 
 KINDS = ("commission", "bonus", "incentive", "result", "scorecard", "pool", "rank")
 EVERY = ("month", "quarter", "half", "year")
@@ -64,7 +56,7 @@ def component(value: Any, about: About) -> Table:
         "kind": Word((kind,)),
         "eligible": Opt(When(person=True)),
         **_counted(row),
-        "measure": _measure(row, about),
+        "measure": _EVERY if kind == "scorecard" else MEASURE,
     }
     if kind in ("commission", "bonus", "incentive", "result"):
         keys |= _quota(row, unit)
@@ -76,11 +68,10 @@ def component(value: Any, about: About) -> Table:
     keys |= _paid(row, kind, unit, about)
     if kind != "result":
         keys["cap"] = Null(CAP)
-        keys |= rates.shaping(about)
-    keys["gates"] = rates.gates(about)
+        keys |= rates.SHAPING
+    keys["gates"] = Opt(rates.GATES)
     if kind != "result":
-        keys["release"] = pay.release(about)
-        keys |= pay.payable(about)
+        keys |= {"release": pay.RELEASE, **pay.PAYABLE}
     return Table(keys)
 
 
@@ -88,32 +79,29 @@ def _paid(row: dict[str, Any], kind: str, unit: Unit | None, about: About) -> di
     """What the measure earns, by kind."""
     keys: dict[str, Form] = {}
     if kind == "commission" and "table" in row and "tiers" not in row:
-        keys["table"] = By(rates.table, (rates.table({}, about), rates.table({"pays": "amount"}, about)))
+        keys["table"] = By(rates.table, ({"pays": "rate", **_DIMENSION}, {"pays": "amount", **_DIMENSION}), "pays")
     elif kind == "commission":
         keys["below_zero"] = BELOW_ZERO
-        keys["tiers"] = By(rates.tiers, _tier_forms(about))
+        keys["tiers"] = By(rates.tiers, rates.TIERS, "mode")
     elif kind == "bonus":
-        bonus = By(lambda value, about: _bonus(value, unit), _bonus_forms(unit), "per")
-        keys["bonus"] = bonus
+        rows = tuple({"per": word} for word in ("credit", "measure_period"))
+        keys["bonus"] = By(lambda value, about: _bonus(value, unit), rows, "per")
     elif kind in ("incentive", "result"):
-        curves = tuple(rates.curve(each, unit, kind) for each in _CURVES)
-        keys["curve"] = By(lambda value, about: rates.curve(value, unit, kind), curves)
+        keys["curve"] = By(lambda value, about: rates.curve(value, unit, kind), _CURVES, "mode")
     elif kind == "scorecard":
         keys["scorecard"] = SCORECARD
     elif kind == "pool":
-        keys["pool"] = By(_pool, tuple(_pool(each, about) for each in _POOLS))
+        keys["pool"] = By(_pool, _POOLS, "divide")
     else:
         keys["rank"] = RANK
     if kind == "commission":
         keys["accelerator"] = Null(_accelerator(unit))
     if kind in ("commission", "bonus", "incentive"):
-        modifiers = rates.modifiers(about)
-        keys |= {"modifiers": Opt(modifiers), "kickers": rates.kickers(about)}
-        keys["limits"] = Opt(By(rates.limits, (rates.limits({"attainment": 1, "rate": 1}, about),)))
+        keys |= {"modifiers": Opt(rates.MODIFIERS), "kickers": Opt(rates.KICKERS)}
+        keys["limits"] = Opt(By(rates.limits, ({"attainment": 1, "rate": 1},)))
     return keys
 
 
-_MODES = ("marginal", "retroactive", "mixed", "each")
 _CURVES = tuple(
     {"pays": pays, "axis": axis, "mode": mode}
     for pays in ("share", "amount", "number")
@@ -121,14 +109,8 @@ _CURVES = tuple(
     for mode in ("steps", "interpolated", "by_width")
 )
 _POOLS = tuple({name: "", "divide": divide} for name in ("share", "amount") for divide in ("equal", "points"))
-
-
-def _tier_forms(about: About) -> tuple[Table, ...]:
-    forms = [rates.tiers({"mode": mode}, about) for mode in _MODES]
-    forms += [rates.tiers({"mode": "marginal", "axis": axis}, about) for axis in ("amount", "units")]
-    forms += [rates.tiers({"mode": "marginal", "pays": pays}, about) for pays in ("times", "per_unit")]
-    forms += [rates.tiers({"mode": mode, "columns": {}}, about) for mode in ("marginal", "mixed")]
-    return tuple(forms)
+_READS = tuple({"of": of} for of in ("self", "reports", "downline", "team"))
+_DIMENSION = {"dimensions": [{"field": "amount", "from": [""]}]}
 
 
 def _unknown(about: About) -> Table:
@@ -176,7 +158,7 @@ def _counted(row: dict[str, Any]) -> dict[str, Form]:
     if "reads" in row and "credits" in row:
         return {"credits": Anything(), "reads": Anything()}
     if "reads" in row:
-        return {"reads": By(_reads, (_reads({}, None), _reads({"of": "reports"}, None)))}
+        return {"reads": By(_reads, _READS, "of")}
     credits = Table({"classes": Slugs("credit classes"), "roles": Slugs("roles"), "when": Opt(When())})
     amount = row.get("kind") == "pool" and "amount" in table_of(row.get("pool"))
     return {"credits": Opt(credits) if amount else credits}
@@ -189,14 +171,6 @@ def _reads(value: Any, about: Any) -> Table:
         keys["depth"] = Whole(1, 10)
     keys["components"] = Rows(ComponentName(), 1, 50, "components")
     return Table(keys)
-
-
-def _measure(row: dict[str, Any], about: About) -> Form:
-    every = Table({"every": Word(EVERY)})
-    if row.get("kind") == "scorecard":
-        return every
-    wide = {"value": "days", "window": "rolling"}
-    return By(_measure_table, (every, _measure_table(wide, about), _measure_table({"value": "share"}, about)))
 
 
 def _measure_table(value: Any, about: About) -> Table:
@@ -228,6 +202,12 @@ def _measure_table(value: Any, about: About) -> Table:
     return Table(keys)
 
 
+_EVERY = Table({"every": Word(EVERY)})  # the short form
+MEASURE = By(
+    _measure_table, ({}, *({"value": value, "window": window} for value in VALUES for window in WINDOWS)), "value"
+)
+
+
 # ------------------------------------------------------------------ what it is held against
 
 
@@ -251,7 +231,7 @@ def _quota(row: dict[str, Any], unit: Unit | None) -> dict[str, Form]:
         per_credit = table_of(row.get("bonus")).get("per") == "credit"
         return {"quota": Nothing(NO_QUOTA) if per_credit else Anything()}
     fixed = Table({"fixed": rates.in_unit(unit, "positive")})
-    one = By(lambda value, about: fixed if isinstance(value, dict) else Slug(), (Slug(), fixed))
+    one = By(lambda value, about: fixed if isinstance(value, dict) else Slug(), ("", {}))
     needed = needs_quota(row)
     keys: dict[str, Form] = {"quota": Needed(one, A_QUOTA, "a quota key") if needed else Null(one)}
     if isinstance(quota, dict) or (quota is None and not needed):
@@ -328,7 +308,3 @@ def _bonus(value: Any, unit: Unit | None) -> Table:
             return Table({"amount": Money(), "per": Word(("credit",)), "min_deal": size})
     optional: dict[str, Form] = {"min_deal": size, "at": Opt(at), "boundary": Opt(boundary)}
     return Table({"amount": Money(), "per": Word(("credit", "measure_period")), **optional})
-
-
-def _bonus_forms(unit: Unit | None) -> tuple[Table, ...]:
-    return tuple(_bonus({"per": word}, unit) for word in ("credit", "measure_period"))

@@ -8,10 +8,7 @@ from plans.rules.about import About
 from plans.rules.compiled import Unit
 from plans.rules.forms import (
     Anything,
-    By,
-    ComponentName,
     Date,
-    Either,
     Factor,
     Field,
     FieldText,
@@ -19,15 +16,13 @@ from plans.rules.forms import (
     Form,
     Money,
     Number,
-    Opt,
     Percent,
-    Rows,
     Slug,
-    Table,
     When,
     Word,
     table_of,
 )
+from plans.rules.shapes import By, Cells, ComponentName, Either, Opt, Rows, Table
 
 MAX_TIERS = 50
 MAX_POINTS = 50
@@ -87,10 +82,21 @@ def tiers(value: Any, about: About) -> Table:
         "pays": Opt(Word(("rate", "times", "per_unit"))),
         "boundary": BOUNDARY,
         "full_points": Opt(in_unit(unit, "positive")),
-        "columns": Opt(By(matrix_columns, (matrix_columns({}, about),))),
+        "columns": Opt(By(matrix_columns, ({},))),
         "rates": Rows(Table(row), 1, MAX_TIERS, "tiers"),
     }
     return Table(keys)
+
+
+_COLUMNS: tuple[dict[str, Any], ...] = ({}, {"columns": {}})
+#: Tiers in small, of every kind.
+TIERS = tuple(
+    {"mode": mode, "axis": axis, "pays": pays, **columns}
+    for mode in ("marginal", "retroactive", "mixed", "each")
+    for axis in ("attainment", "amount", "units")
+    for pays in ("rate", "times", "per_unit")
+    for columns in _COLUMNS
+)
 
 
 def _rate(pays: Any) -> tuple[str, Form]:
@@ -113,11 +119,12 @@ def table(value: Any, about: About) -> Table:
 def _dimensions(row: dict[str, Any], about: About, cell: Form) -> dict[str, Form]:
     dimensions = row.get("dimensions")
     sizes = [_size(each) for each in dimensions] if isinstance(dimensions, list) else []
-    cells: Form = cell if sizes else Anything()
-    for size in reversed(sizes[:MAX_DIMENSIONS]):
-        cells = Rows(cells, size, size, "cells") if size else Anything()
-    each = By(dimension, (dimension({"field": "amount"}, about), dimension({"field": "product"}, about)))
+    cells: Form = Cells(cell, tuple(sizes)) if sizes and all(sizes) else Anything()
+    each = By(dimension, _FIELDS)
     return {"dimensions": Rows(each, 1, MAX_DIMENSIONS, "dimensions"), "cells": cells}
+
+
+_FIELDS = ({"field": "amount"}, {"field": "quantity"}, {"field": "product"}, {"field": "close_date"})
 
 
 def _size(value: Any) -> int:
@@ -176,7 +183,7 @@ def modifier(value: Any, about: About) -> Table:
     row = table_of(value)
     keys: dict[str, Form] = {"key": Slug()}
     if "table" in row:
-        keys["table"] = By(_factors, (_factors({}, about),))
+        keys["table"] = By(_factors, ({"dimensions": [{"field": "amount", "from": [""]}]},))
     elif "reads" in row:
         keys |= {"reads": READ, "mode": Word(("steps", "interpolated")), "boundary": BOUNDARY}
         keys["below"] = Word(("first", "one"))
@@ -193,15 +200,12 @@ def _factors(value: Any, about: About) -> Table:
     return Table(_dimensions(table_of(value), about, Factor()))
 
 
-def modifiers(about: About) -> Table:
-    rows: tuple[dict[str, Any], ...] = ({}, {"table": {}}, {"reads": {}})
-    kinds = tuple(modifier(row, about) for row in rows)
-    return Table(
-        {
-            "combine": Word(("multiply", "add")),
-            "each": Rows(By(modifier, kinds), 1, MAX_LISTED, "modifiers"),
-        }
-    )
+MODIFIERS = Table(
+    {
+        "combine": Word(("multiply", "add")),
+        "each": Rows(By(modifier, ({}, {"table": {}}, {"reads": {}})), 1, MAX_LISTED, "modifiers"),
+    }
+)
 
 
 def kicker(value: Any, about: About) -> Table:
@@ -239,11 +243,8 @@ def cap(value: Any, about: About) -> Table:
     return Table(keys)
 
 
-_CAPS = tuple(
-    ({name: "", "excess": excess})
-    for name in ("amount", "of_incentive", "of_component")
-    for excess in ("lost", "carried")
-)
+_LIMITS = ("amount", "of_incentive", "of_component")
+_CAPS = tuple({name: "", "excess": excess} for name in _LIMITS for excess in ("lost", "review", "carried"))
 
 
 def gate(value: Any, about: About) -> Table:
@@ -258,9 +259,7 @@ def gate(value: Any, about: About) -> Table:
         keys["catch_up"] = Flag()
     else:
         keys["until_known"] = Word(("withhold", "provisional"))
-    keys["effect"] = By(
-        _effect, (Word(("withhold", "no_accelerators")), _effect({"cap": 1}, about), _effect({}, about))
-    )
+    keys["effect"] = By(_effect, ("", {"cap": ""}, {"times": ""}))
     return Table(keys)
 
 
@@ -270,21 +269,11 @@ def _effect(value: Any, about: About) -> Form:
     return Table({"cap": Money()}) if "cap" in value else Table({"times": Factor()})
 
 
-def shaping(about: About) -> dict[str, Form]:
-    """What shapes the lines of any kind that pays."""
-    caps = By(cap, tuple(cap(row, about) for row in _CAPS))
-    return {
-        "minimum": Opt(Table({"amount": Money(), "per": Word(("credit",))})),
-        "caps": Opt(Rows(caps, 1, MAX_LISTED, "caps")),
-        "budget": Opt(Table({"amount": Money(), "after_posting": AFTER_POSTING})),
-    }
-
-
-def gates(about: About) -> Form:
-    kinds = tuple(gate({"read_at": word}, about) for word in ("final", "running"))
-    return Opt(Rows(By(gate, kinds), 1, MAX_LISTED, "gates"))
-
-
-def kickers(about: About) -> Form:
-    kinds = tuple(kicker(row, about) for row in ({}, {"amount": ""}))
-    return Opt(Rows(By(kicker, kinds), 1, MAX_LISTED, "kickers"))
+#: What shapes the lines of any kind that pays.
+SHAPING: dict[str, Form] = {
+    "minimum": Opt(Table({"amount": Money(), "per": Word(("credit",))})),
+    "caps": Opt(Rows(By(cap, _CAPS, "excess"), 1, MAX_LISTED, "caps")),
+    "budget": Opt(Table({"amount": Money(), "after_posting": AFTER_POSTING})),
+}
+GATES = Rows(By(gate, ({"read_at": "final"}, {"read_at": "running"}), "read_at"), 1, MAX_LISTED, "gates")
+KICKERS = Rows(By(kicker, ({"rate": ""}, {"amount": ""})), 1, MAX_LISTED, "kickers")

@@ -5,24 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from plans.rules.about import About
-from plans.rules.forms import (
-    Anything,
-    By,
-    Date,
-    Field,
-    Flag,
-    Form,
-    Money,
-    Opt,
-    Percent,
-    Rows,
-    Slug,
-    Table,
-    Whole,
-    Word,
-    Words,
-    table_of,
-)
+from plans.rules.forms import Anything, Date, Field, Flag, Form, Money, Percent, Slug, Whole, Word, table_of
+from plans.rules.shapes import By, Opt, Rows, Table, Words
+from plans.rules.values import Document
 
 MAX_TRANCHES = 20
 MAX_DAYS = 3660
@@ -46,7 +31,7 @@ def tranche(value: Any, about: About) -> Table:
             keys |= _cash(row)
         case "date":
             keys["day"] = Date()
-    keys["after"] = Opt(By(after, tuple(after(each, about) for each in ({}, {"months": 1}, {"periods": 1}))))
+    keys["after"] = Opt(By(after, ({}, {"months": 1}, {"periods": 1})))
     return Table(keys)
 
 
@@ -64,9 +49,8 @@ def after(value: Any, about: About) -> Table:
     return Table({"days": Whole(1, MAX_DAYS)})
 
 
-def release(about: About) -> Form:
-    kinds = tuple(tranche({"on": word}, about) for word in ("credit_date", "usage", "paid", "date"))
-    return Rows(By(tranche, kinds), 1, MAX_TRANCHES, "tranches")
+_TRIGGERS: tuple[Document, ...] = ({}, {"on": "usage"}, {"on": "paid"}, {"on": "date"})
+RELEASE = Rows(By(tranche, _TRIGGERS, "on"), 1, MAX_TRANCHES, "tranches")
 
 
 # ------------------------------------------------------------------ taken back, spread
@@ -77,7 +61,7 @@ def months(value: Any, about: About) -> Form:
     return Field(("number",)) if isinstance(value, str) and not value.strip().isdigit() else Whole(1, MAX_MONTHS)
 
 
-MONTHS = By(months, (Whole(1, MAX_MONTHS), Field(("number",))))
+MONTHS = By(months, (1, "months"))
 
 
 def clawback(value: Any, about: About) -> Table:
@@ -85,7 +69,7 @@ def clawback(value: Any, about: About) -> Table:
     formula = row.get("formula")
     keys: dict[str, Form] = {
         "on": Words(REVERSALS),
-        "formula": Word((formula,) if formula in FORMULAS and row.get("on") == [] else FORMULAS),
+        "formula": Word(FORMULAS),
     }
     failing = Word(("counts", "does_not_count"))
     if formula not in FORMULAS:
@@ -94,7 +78,7 @@ def clawback(value: Any, about: About) -> Table:
         case "pro_rata":
             keys |= {"term_months": MONTHS, "failing_month": failing}
         case "window":
-            keys["window"] = By(window, (window({}, about), window({"days": 1}, about)))
+            keys["window"] = By(window, ({"months": 1}, {"days": 1}))
             if "days" not in table_of(row.get("window")):
                 keys["failing_month"] = failing
         case "table":
@@ -113,14 +97,13 @@ def window(value: Any, about: About) -> Table:
     return Table({"months": Whole(1, MAX_MONTHS)})
 
 
-def payable(about: About) -> dict[str, Form]:
-    """What stands beside `release`."""
-    formulas = tuple(clawback({"formula": word, "on": []}, about) for word in FORMULAS)
-    return {
-        "release_rate": Opt(Word(("fixed", "this_share", "true_up"))),
-        "clawback": Opt(By(clawback, formulas, "formula")),
-        "amortise": Opt(Table({"months": MONTHS, "from": Word(("credit_date", "next_month"))})),
-    }
+_FORMULAS = tuple({"formula": word, "window": unit} for word in FORMULAS for unit in ({}, {"days": 1}))
+#: What stands beside `release`.
+PAYABLE: dict[str, Form] = {
+    "release_rate": Opt(Word(("fixed", "this_share", "true_up"))),
+    "clawback": Opt(By(clawback, _FORMULAS, "formula")),
+    "amortise": Opt(Table({"months": MONTHS, "from": Word(("credit_date", "next_month"))})),
+}
 
 
 # ------------------------------------------------------------------ the settlement
@@ -149,16 +132,18 @@ def draw(value: Any, about: About) -> Table:
     return Table(keys)
 
 
-def settlement(about: About) -> Table:
-    kinds = ("recoverable", "non_recoverable", "guarantee")
-    draws = tuple(draw({"kind": kind, "style": style}, about) for kind in kinds for style in ("top_up", "advance"))
-    return Table(
-        {
-            "order": Words(STEPS),
-            "draw": Opt(By(draw, draws)),
-            "cap": Opt(Table({"amount": Money(), "excess": Word(("lost", "carried", "review"))})),
-            "holdback": Opt(Table({"share": Percent(zero=False), "periods": Whole(1, MAX_PERIODS)})),
-            "minimum": Opt(Table({"amount": Money()})),
-            "negative": Word(("carried", "collected")),
-        }
-    )
+_DRAWS = tuple(
+    {"kind": kind, "style": style}
+    for kind in ("recoverable", "non_recoverable", "guarantee")
+    for style in ("top_up", "advance")
+)
+SETTLEMENT = Table(
+    {
+        "order": Words(STEPS),
+        "draw": Opt(By(draw, _DRAWS, "kind")),
+        "cap": Opt(Table({"amount": Money(), "excess": Word(("lost", "carried", "review"))})),
+        "holdback": Opt(Table({"share": Percent(zero=False), "periods": Whole(1, MAX_PERIODS)})),
+        "minimum": Opt(Table({"amount": Money()})),
+        "negative": Word(("carried", "collected")),
+    }
+)
