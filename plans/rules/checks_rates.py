@@ -329,8 +329,8 @@ def _needs(tiers: Document, table: Document) -> list[tuple[str, str, tuple[Unit,
         pays: dict[str, tuple[Unit, ...]] = {"per_unit": ("units",), "times": ("money", "units")}
         found.append(("pays", "tiers", pays.get(str(tiers.get("pays")), ("money",))))
         axis: dict[str, tuple[Unit, ...]] = {"amount": ("money",), "units": ("units",)}
-        if tiers.get("axis") in axis:
-            found.append(("axis", "tiers", axis[tiers["axis"]]))
+        if str(tiers.get("axis")) in axis:
+            found.append(("axis", "tiers", axis[str(tiers["axis"])]))
     if table.get("pays") == "rate":
         found.append(("pays", "table", ("money",)))
     return found
