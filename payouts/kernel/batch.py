@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,7 @@ from crediting.kernel.columns import (
     Transfers,
     Waits,
 )
+from crediting.kernel.exact import Whole
 from plans.rules.compiled import CompiledPlan
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "Settlements",
     "Teams",
     "Text",
+    "Traces",
     "Tranches",
     "Transfers",
     "Usage",
@@ -254,6 +257,37 @@ class Schedules:
 
 
 @dataclass(frozen=True, slots=True)
+class Traces:
+    """One row a line and step, by line, in the order of number 25 of docs/plan-language.md: `top / bottom` is the exact
+    value, in minor units of money, whole units of everything else. A step that did nothing to a line has no row.
+
+    quota.kept, quota.ramp, quota.active, quota: what is kept by key, two factors (active over all days, not in lowest
+    terms), what came of them; incentive.* likewise. reads:KEY: what a gate or read modifier reads, reads:columns: what
+    the columns do; column: the place of the column. gate:KEY: 1 where met, else 0. base: the earning of tiers, curve,
+    table or bonus, or as the kind fixes it. accelerator, modifier:KEY: factors; modifiers: all of the latter together.
+    kicker:KEY: an amount that is added. gates: the factor of those with `times`. limit_rate, exact: the earning after
+    all this. rounded, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …, budget, carried, clawback: what the
+    step makes of the line; cap.limit …: the limit it went by; clawback.of, clawback.part: of how much, which part.
+    """
+
+    line: Ints
+    step: Text
+    top: Whole
+    bottom: Whole
+
+    def rows(self, line: int) -> list[tuple[str, int, int]]:
+        """The steps of one line in their order, with top and bottom."""
+        low, high = np.searchsorted(self.line, [line, line + 1]).tolist()
+        names = [self.step.vocabulary[code] for code in self.step.codes[low:high].tolist()]
+        values = zip(names, self.top[low:high].tolist(), self.bottom[low:high].tolist(), strict=True)
+        return [(name, int(top), int(bottom)) for name, top, bottom in values]
+
+    def of(self, line: int) -> dict[str, Fraction]:
+        """The exact values of one line's steps, in their order."""
+        return {name: Fraction(top, bottom) for name, top, bottom in self.rows(line)}
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     credits: Credits
     groups: Groups
@@ -262,3 +296,4 @@ class Result:
     waits: Waits | None = None
     settlements: Settlements | None = None
     schedules: Schedules | None = None
+    traces: Traces | None = None  # where they are asked for

@@ -13,6 +13,7 @@ from payouts.kernel.batch import MISSING_MONEY, OF_REVERSAL, Codes, Ints, Tranch
 from payouts.kernel.gates import Effects
 from payouts.kernel.measure import Series
 from payouts.kernel.rate import Rated
+from payouts.kernel.trace import Notes, Trace
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Book:
     withheld: Mask | None = None  # lines whose tranches a gate withholds
     result: tuple[Ratios, Mask] | None = None  # of a result: its value, and where it is missing
     tranches: Tranches | None = None  # `line` is a place in this book
+    trace: Trace | None = None
 
     @classmethod
     def opened(cls, series: Series) -> Book:
@@ -66,6 +68,13 @@ class Book:
         """What the lines earn as far as the steps have come."""
         assert self.earned is not None
         return self.earned
+
+    def notes(self, mine: Ints | slice = slice(None)) -> Notes | None:
+        """Where the steps of these lines are noted, None where nobody asks. Reversals are not rated and have none."""
+        if self.trace is None:
+            return None
+        notes = self.trace.at(self.series.row.size, mine)
+        return notes if self.reversal is None else notes.only(~self.reversal[mine])
 
     @property
     def reversal(self) -> Mask | None:

@@ -54,6 +54,7 @@ class _Step:
     """A cap, and the lines of its version that it is for; None: all."""
 
     cap: Cap
+    name: str
     only: Mask | None = None
 
 
@@ -85,14 +86,24 @@ class Caps:
             effects = book.effects.get(place)
             if effects is not None and effects.unpaid is not None:
                 book.earned[mine] = np.where(effects.unpaid, 0, book.earned[mine])
+                notes = book.notes(mine)
+                if notes is not None:
+                    notes.note("withheld", book.earned[mine], effects.unpaid)
         for turn in range(max(map(len, steps))):
             self._step([each[turn] if turn < len(each) else None for each in steps])
 
     def _steps(self, place: int, version: Version) -> list[_Step | None]:
         component, effects = version.component, self._book.effects.get(place)
-        found: list[_Step | None] = [None if cap is None else _Step(cap) for cap in (component.cap, *component.caps)]
+        found: list[_Step | None] = [
+            None if cap is None else _Step(cap, f"cap:{turn}" if turn > 1 else "cap")
+            for turn, cap in enumerate((component.cap, *component.caps), 1)
+        ]
         if effects is not None:
-            found += [_Step(Cap(amount, "measure_period"), unmet) for amount, unmet in effects.caps]
+            keys = [gate.key for gate in component.gates if gate.effect == "cap"]
+            found += [
+                _Step(Cap(amount, "measure_period"), f"gate_cap:{key}", unmet)
+                for key, (amount, unmet) in zip(keys, effects.caps, strict=True)
+            ]
         return found if any(found) else []
 
     def _step(self, steps: list[_Step | None]) -> None:
@@ -107,8 +118,13 @@ class Caps:
             cap = step.cap
             if cap.per not in sums:
                 sums[cap.per] = before if cap.per == "credit" else self._lines(cap.per).sums(before)
-            left = below(self._limit(place, cap, mine, step.only is not None), sums[cap.per][mine], before[mine])
+            limit = self._limit(place, cap, mine, step.only is not None)
+            left = below(limit, sums[cap.per][mine], before[mine])
             after[mine] = left if step.only is None else np.where(step.only, left, before[mine])
+            notes = book.notes(mine)
+            if notes is not None:
+                notes.note(f"{step.name}.limit", np.broadcast_to(limit, left.size), step.only)
+                notes.note(step.name, left, step.only)
             excess = before[mine] - after[mine]
             if cap.excess == "review":
                 book.review = np.zeros_like(before) if book.review is None else book.review
@@ -205,15 +221,21 @@ class _Together:
         columns = [_columns(credited, number, book) for number, book in enumerate(books)]
         return cls(books, *(np.concatenate(each) for each in zip(*columns, strict=True)))
 
-    def capped(self, covered: Covered, limits: dict[int, tuple[int, bool]]) -> None:
+    def capped(self, covered: Covered, limits: dict[int, tuple[int, bool]], name: str) -> None:
         """The lines of each plan version below its limit; what goes beyond it is lost, or kept for review."""
         upto, before = covered.sums(self.earned), self.earned.copy()
         first = np.cumsum([0, *(book.series.row.size for book in self.books)])
         for plan, (limit, review) in limits.items():
             rows = np.flatnonzero(self.plan == plan)
             self.earned[rows] = below(limit, upto[rows], before[rows])
-            for number, book in enumerate(self.books) if review else ():
+            for number, book in enumerate(self.books):
                 mine = rows[self.book[rows] == number]
+                notes = book.notes(mine - first[number])
+                if notes is not None:
+                    notes.note(f"{name}.limit", np.full(mine.size, limit))
+                    notes.note(name, self.earned[mine])
+                if not review:
+                    continue
                 book.review = np.zeros(book.series.row.size, dtype=np.int64) if book.review is None else book.review
                 book.review[mine - first[number]] += before[mine] - self.earned[mine]
 
@@ -257,7 +279,9 @@ def _by_plan(batch: Batch, lines: _Together) -> None:
             limits = {
                 place: (cap.amount, cap.excess == "review") for place, cap in stated.items() if cap.every == every
             }
-            lines.capped(Covered.by(period, lines.replicate, lines.person, within=order), limits)
+            lines.capped(
+                Covered.by(period, lines.replicate, lines.person, within=order), limits, f"plan_cap:{turn + 1}"
+            )
     lines.written()
 
 
@@ -268,5 +292,5 @@ def _by_budget(lines: _Together) -> None:
         for version in lines.books[0].series.versions
         if version.component.budget is not None
     }
-    lines.capped(Covered.by(lines.replicate, within=order), limits)
+    lines.capped(Covered.by(lines.replicate, within=order), limits, "budget")
     lines.written()

@@ -206,6 +206,9 @@ def _inserted(quotas: QuotaBook, book: Book, extra: _Carried, cadences: list[Eve
     assert grown.earned is not None and grown.rounded is not None
     grown.earned[place[lines:]] = grown.rounded[place[lines:]] = extra.amount
     grown.result = book.result
+    if book.trace is not None:
+        grown.trace = book.trace.moved(place)
+        grown.trace.at(order.size, place[lines:]).note("carried", extra.amount)
     # What stands of a group stands on its last line.
     found.before[behind] = found.after[behind] = found.after[behind - 1]
     grown.quota[behind] = grown.quota[behind - 1]

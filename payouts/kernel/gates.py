@@ -10,6 +10,7 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.ratios import Ratios, choose
 from payouts.kernel.batch import MISSING_DAY, Ints
 from payouts.kernel.reads import Ledger
+from payouts.kernel.trace import Notes
 from plans.rules.compiled import Component, Gate
 
 ONE = Ratios.constant(1)
@@ -38,10 +39,12 @@ class Effects:
     withheld: Mask | None = None  # the line's tranches are withheld
 
 
-def effects(component: Component, ledger: Ledger, at: Places) -> Effects:
+def effects(component: Component, ledger: Ledger, at: Places, notes: Notes | None = None) -> Effects:
     """What all gates of a component together do."""
     found = Effects()
     for gate in component.gates:
+        if notes is not None:
+            _note(notes, gate, ledger, at)
         if gate.read_at == "running" and gate.catch_up:
             reached = ledger.met_day(gate, at.person, at.replicate, at.day)
             _not_before(found, reached)
@@ -53,9 +56,24 @@ def effects(component: Component, ledger: Ledger, at: Places) -> Effects:
     return found
 
 
-def factors(component: Component, ledger: Ledger, at: Places) -> tuple[Ratios, ...]:
+def _note(notes: Notes, gate: Gate, ledger: Ledger, at: Places) -> None:
+    """What a gate reads, and whether it is met."""
+    if gate.read_at == "final":
+        value, missing = ledger.final(gate.read, at.person, at.replicate, at.day)
+    else:
+        assert at.when is not None
+        value, missing = ledger.running(gate.read, at.person, at.replicate, at.day, at.when)
+    notes.note(f"reads:{gate.key}", value, ~missing)
+    notes.note(f"gate:{gate.key}", ledger.met(gate, at.person, at.replicate, at.day, at.when).astype(np.int64))
+
+
+def factors(component: Component, ledger: Ledger, at: Places, notes: Notes | None = None) -> tuple[Ratios, ...]:
     """The factor of each read modifier, in document order."""
     modifiers = component.modifiers.each if component.modifiers is not None else ()
+    for modifier in modifiers if notes is not None else ():
+        if notes is not None and modifier.read is not None:
+            value, missing = ledger.final(modifier.read, at.person, at.replicate, at.day)
+            notes.note(f"reads:{modifier.key}", value, ~missing)
     return tuple(
         ledger.factor(modifier, at.person, at.replicate, at.day) for modifier in modifiers if modifier.read is not None
     )

@@ -9,7 +9,7 @@ import numpy as np
 from crediting.kernel.credit import credit
 from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.fields import World
-from crediting.kernel.ratios import Ratios
+from crediting.kernel.ratios import Mask, Ratios
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_PERIOD, Batch, Ints, Result
 from payouts.kernel.book import Book
 from payouts.kernel.caps import Caps, capped_plans
@@ -28,19 +28,21 @@ from payouts.kernel.result import assembled, only_of, tables
 from payouts.kernel.shape import raised_lines, rounded_lines
 from payouts.kernel.shared import results
 from payouts.kernel.takeback import take_back
+from payouts.kernel.trace import Trace, traces
 from payouts.kernel.variants import Variants
-from plans.rules.compiled import Component
+from plans.rules.compiled import Component, Read
 
 
-def calculate(batch: Batch) -> Result:
-    """Everything that the plans say about the facts of a batch, exact and traced; the meaning is docs/plan-language.md.
+def calculate(batch: Batch, *, traced: bool = False) -> Result:
+    """Everything that the plans say about the facts of a batch, exact; `traced` with the steps of every line. The
+    meaning is docs/plan-language.md.
 
     Pure: the same facts give the same result, in the same order, whatever the order of the rows that came in. Raises a
     KernelError (amount out of range, date outside the calendar, bad quota, absent column, circle of reads) before
     anything is returned.
     """
     steps = reading_order(batch.plans)
-    work = _Work(batch)
+    work = _Work(batch, traced)
     books: dict[int, list[Book]] = {}
     for step in steps:
         books[step.place] = work.component(step)
@@ -50,8 +52,8 @@ def calculate(batch: Batch) -> Result:
 class _Work:
     """The steps of one calculation, component by component; what is read has been worked out before."""
 
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
+    def __init__(self, batch: Batch, traced: bool) -> None:
+        self.batch, self.traced = batch, traced
         self.everybody = batch.only is None or looks_at_others(batch.plans)
         world = World(batch.facts, batch.attributes, batch.employment, batch.exchange)
         only = None if self.everybody else batch.only
@@ -85,6 +87,8 @@ class _Work:
             take_back(self.credited, self.triggers.cash, book)
             paid(self.batch, self.credited, book)
         result = replace(assembled(self.credited, books), schedules=scheduled(self.credited, books))
+        if self.traced:
+            result = replace(result, traces=traces([(book.trace, book.series.row.size) for book in books]))
         if self.batch.only is not None and self.everybody:
             result = only_of(result, self.batch.only)
         return replace(result, settlements=settled(self.batch, self.quotas, result))
@@ -92,6 +96,7 @@ class _Work:
     def _book(self, series: Series) -> Book:
         """Rate and shape."""
         book = Book.opened(series)
+        book.trace = Trace() if self.traced else None
         self._rate(book)
         book.rounded = rounded_lines(series, book.mine, book.rated)
         book.rated.clear()
@@ -127,8 +132,9 @@ class _Work:
             component = version.component
             gates = Effects()
             if component.gates:
-                gates = book.effects[place] = effects(component, self.ledger, self._places(book, mine))
-            found = rate(component, self._stretch(book, version, mine, gates, totals))
+                notes = book.notes(mine)
+                gates = book.effects[place] = effects(component, self.ledger, self._places(book, mine), notes)
+            found = rate(component, self._stretch(book, version, mine, gates, totals), book.notes(mine))
             if book.reversal is not None:
                 found = replace(found, earning=np.where(book.reversal[mine], 0, found.earning))
             book.tier_before[mine], book.tier_after[mine] = found.tier_before, found.tier_after
@@ -149,10 +155,12 @@ class _Work:
         person, partial = series.person[group[heads]], None
         if series.partial is not None:
             partial = series.partial[mine][heads]
-        book.quota[mine] = self.quotas.quota(version, person, period[heads], partial)[run]
+        notes = book.notes(mine)
+        notes = None if notes is None else notes.spread(run)
+        book.quota[mine] = self.quotas.quota(version, person, period[heads], partial, notes)[run]
         if version.component.incentive is not None:
             assert book.incentive is not None
-            book.incentive[mine] = self.quotas.incentive(version, person, period[heads], partial)[run]
+            book.incentive[mine] = self.quotas.incentive(version, person, period[heads], partial, notes)[run]
 
     def _stretch(self, book: Book, version: Version, mine: Ints | slice, gates: Effects, totals: Ints) -> Stretch:
         """The lines of one version with all that decides what they earn."""
@@ -160,10 +168,14 @@ class _Work:
         column = quota_before = incentive_before = given = None
         read: tuple[Ratios, ...] = ()
         if component.modifiers is not None:
-            read = factors(component, self.ledger, self._places(book, mine))
+            read = factors(component, self.ledger, self._places(book, mine), book.notes(mine))
         if component.tiers is not None and component.tiers.columns is not None:
             at = self._places(book, mine)
             column = self.ledger.column(component.tiers.columns, at.person, at.replicate, at.day)
+            notes = book.notes(mine)
+            if notes is not None:
+                notes.note("reads:columns", *_known(self.ledger, component.tiers.columns.read, at))
+                notes.note("column", column)
         if series.year is not None:
             # What was due before a line went by what the line before it went by.
             quota_before = _line_before(book.quota)[mine]
@@ -260,6 +272,12 @@ class _Work:
                 ]
             )
         self.ledger.add(step.versions, groups, lines, parts, day=day, when=when, quota=quota)
+
+
+def _known(ledger: Ledger, read: Read, at: Places) -> tuple[Ratios, Mask]:
+    """The final figure that lines read, and where there is one."""
+    value, missing = ledger.final(read, at.person, at.replicate, at.day)
+    return value, ~missing
 
 
 #: What no lines are rated as.

@@ -14,6 +14,7 @@ from payouts.kernel.errors import AmountOutOfRange, BadQuota
 from payouts.kernel.measure import iso
 from payouts.kernel.order import Version
 from payouts.kernel.prorate import Presence
+from payouts.kernel.trace import Notes
 from plans.rules.compiled import Every, Unit
 
 #: The periods of some rows: which of a cadence, as places in its bounds.
@@ -30,19 +31,24 @@ class QuotaBook:
         self._quotas = batch.quotas
         self._people = people
         self.presence = Presence(batch, people)
+        self._notes: Notes | None = None  # while a quantity is worked out that is to be traced
 
-    def quota(self, version: Version, person: Ints, period: Ints, partial: Mask | None = None) -> Ints:
+    def quota(
+        self, version: Version, person: Ints, period: Ints, partial: Mask | None = None, notes: Notes | None = None
+    ) -> Ints:
         """The quota of each row, MISSING_MONEY where there is none. Of a year to date that of the periods so far, or of
         the year."""
         component = version.component
         if component.quota is None and component.quota_fixed is None:
             return np.full(person.size, MISSING_MONEY, dtype=np.int64)
-        return self._to_date(version, "quota", person, period, partial)
+        return self._noted(version, "quota", person, period, partial, notes)
 
-    def incentive(self, version: Version, person: Ints, period: Ints, partial: Mask | None = None) -> Ints:
+    def incentive(
+        self, version: Version, person: Ints, period: Ints, partial: Mask | None = None, notes: Notes | None = None
+    ) -> Ints:
         """The target incentive of each row, MISSING_MONEY where there is none. Of a year to date by credit it
         is that of the periods so far or of the year, as the quota; a line of a period has the period's own."""
-        return self._to_date(version, "incentive", person, period, partial)
+        return self._noted(version, "incentive", person, period, partial, notes)
 
     def cap(self, version: Version, amount: int, periods: _Periods, person: Ints, partial: Mask | None = None) -> Ints:
         """An amount that caps a whole period, for each row."""
@@ -67,6 +73,18 @@ class QuotaBook:
     def period_at(self, every: Every, day: Ints) -> Ints:
         """The period that holds each day."""
         found: Ints = np.searchsorted(self._batch.periods[every], day, side="right") - 1
+        return found
+
+    def _noted(
+        self, version: Version, what: str, person: Ints, period: Ints, partial: Mask | None, notes: Notes | None
+    ) -> Ints:
+        if notes is None or not person.size:
+            return self._to_date(version, what, person, period, partial)
+        # What a sum over the periods of a year is made of is not told.
+        self._notes = notes if version.component.measure.window != "year_to_date" else None
+        found = self._to_date(version, what, person, period, partial)
+        self._notes = None
+        notes.note(what, found, found != MISSING_MONEY)
         return found
 
     def _to_date(self, version: Version, what: str, person: Ints, period: Ints, partial: Mask | None) -> Ints:
@@ -131,20 +149,30 @@ class QuotaBook:
             return amounts
         bounds = self._batch.periods[periods[0]]
         start, end = bounds[periods[1]], bounds[periods[1] + 1]
+        known = amounts != MISSING_MONEY
+        notes = self._notes
+        if notes is not None:
+            notes.note(f"{what}.kept", amounts, known)
         share = Ratios.constant(1)
         if ramp:
             assert component.ramp is not None
             share = self.presence.ramp(component.ramp, ramp, plan.key, person, start)
+            if notes is not None:
+                notes.note(f"{what}.ramp", share, known)
         if rules is not None and (of or partial is not None):
             window = None
             if partial is not None:
                 first, behind = self.presence.window(plan.key, version.plan_place, person, start, end)
                 window = np.where(partial, first, start), np.where(partial, behind, end)
+            active = None
             if of:
-                share = share.multiply(self.presence.share(rules, plan.key, person, start, end, window))
+                active = self.presence.share(rules, plan.key, person, start, end, window)
             elif window is not None:
-                share = share.multiply(self.presence.window_share(rules, start, end, window))
-        known = amounts != MISSING_MONEY
+                active = self.presence.window_share(rules, start, end, window)
+            if active is not None:
+                share = share.multiply(active)
+                if notes is not None:
+                    notes.note(f"{what}.active", active, known)
         exact = Ratios.of(np.where(known, amounts, 0)).multiply(share)
         whole = 10**plan.minor_digits if component.measure.unit == "money" or what != "quota" else MILLIONTHS
         step = whole if rules is not None and rules.round == "whole" else 1

@@ -19,6 +19,7 @@ from crediting.kernel.ratios import Mask, Ratios, choose
 from payouts.kernel.batch import MISSING_MONEY, Ints
 from payouts.kernel.curves import Curve, column_of_numbers, of_points, of_tiers, per_unit_of, plain_tiers, whole_numbers
 from payouts.kernel.tables import cells
+from payouts.kernel.trace import Notes
 from plans.rules.compiled import Accelerator, Bonus, Boundary, Component, Modifier, Table
 
 #: How a line with a missing or zero quota is rated: by the quota, not yet, not at all, or by one tier throughout.
@@ -94,20 +95,28 @@ class _Base:
     cell: Ints
 
 
-def rate(component: Component, lines: Stretch) -> Rated:
-    """The exact earning of each line before rounding."""
+def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Rated:
+    """The exact earning of each line before rounding; the steps to it go into the notes."""
     rows = lines.amount.size
     outcome = _outcomes(component, lines.quota)
+    waiting, idle = _waiting(component, lines, outcome)
+    if notes is not None:
+        notes = notes.only(~idle)
     base = _base(component, lines, outcome)
+    _note(notes, "base", base.earning)
     none = np.full(rows, -1, dtype=np.int64)
     earning, band = base.earning, none
     if component.accelerator is not None:
         band = _bands(component.accelerator, np.abs(lines.whole))
         numbers, bottom = whole_numbers([each.times for each in component.accelerator.bands])
         factor = Ratios.of(column_of_numbers(numbers)[band], bottom)
-        earning = earning.multiply(_plain(factor, lines.plain))
+        factor = _plain(factor, lines.plain)
+        _note(notes, "accelerator", factor)
+        earning = earning.multiply(factor)
     if component.modifiers is not None:
-        earning = earning.multiply(_modified(component, lines))
+        factor = _modified(component, lines, notes)
+        _note(notes, "modifiers", factor)
+        earning = earning.multiply(factor)
     for kicker in component.kickers:
         paid = _fields(lines).mask(kicker.when)
         if lines.plain is not None:
@@ -117,19 +126,29 @@ def rate(component: Component, lines: Stretch) -> Rated:
         else:
             assert kicker.amount is not None
             extra = Ratios.of(np.sign(lines.amount) * kicker.amount)
+        if notes is not None:
+            notes.note(f"kicker:{kicker.key}", extra, paid)
         earning = earning.add(Ratios(np.where(paid, extra.top, 0), extra.bottom))
     if lines.gate_factor is not None:
+        _note(notes, "gates", lines.gate_factor)
         earning = earning.multiply(lines.gate_factor)
     if component.limit_rate is not None:
+        before = earning
         earning = _limited(earning, _measured(component, lines), component.limit_rate)
-    return _settled(component, lines, outcome, base, earning, band)
+        if notes is not None:
+            notes.note("limit_rate", earning, before.compare(earning) != 0)
+    _note(notes, "exact", earning)
+    return _settled(base, earning, band, waiting, idle)
 
 
-def _settled(
-    component: Component, lines: Stretch, outcome: Ints | None, base: _Base, earning: Ratios, band: Ints
-) -> Rated:
-    """Lines that wait or are not paid earn nothing and lie in no tier. What is measured is waited for first, then the
-    quota, then the incentive."""
+def _note(notes: Notes | None, step: str, value: Ratios) -> None:
+    if notes is not None:
+        notes.note(step, value)
+
+
+def _waiting(component: Component, lines: Stretch, outcome: Ints | None) -> tuple[Ints, Mask]:
+    """What each line waits for, and which earn nothing for want of something. What is measured is waited for first,
+    then the quota, then the incentive."""
     waiting = np.zeros(lines.amount.size, dtype=np.int64)
     idle = np.zeros(lines.amount.size, dtype=bool)
     if lines.incentive is not None and component.missing_incentive is not None:
@@ -142,6 +161,11 @@ def _settled(
     if lines.waits is not None:
         waiting[lines.waits] = FOR_MEASURE
         idle |= lines.waits
+    return waiting, idle
+
+
+def _settled(base: _Base, earning: Ratios, band: Ints, waiting: Ints, idle: Mask) -> Rated:
+    """Lines that wait or are not paid earn nothing and lie in no tier."""
     top = earning.top
     before, after, cell = base.tier_before, base.tier_after, base.cell
     if idle.any():
@@ -415,7 +439,7 @@ def _by_cell(component: Component, table: Table, cell: Ints, lines: Stretch) -> 
     return paid.multiply(measured if table.pays == "rate" else Ratios.of(np.sign(measured.top)))
 
 
-def _modified(component: Component, lines: Stretch) -> Ratios:
+def _modified(component: Component, lines: Stretch, notes: Notes | None) -> Ratios:
     """The factors of all modifiers together."""
     assert component.modifiers is not None
     read = iter(lines.factors)
@@ -424,6 +448,7 @@ def _modified(component: Component, lines: Stretch) -> Ratios:
     for modifier in component.modifiers.each:
         factor = next(read) if modifier.read is not None else _factor(modifier, _fields(lines))
         factor = _plain(factor, lines.plain)
+        _note(notes, f"modifier:{modifier.key}", factor)
         result = result.add(factor.subtract(ONE)) if add else result.multiply(factor)
     return result
 

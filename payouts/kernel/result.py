@@ -21,6 +21,7 @@ from payouts.kernel.batch import (
     Lines,
     Result,
     Text,
+    Traces,
     Tranches,
 )
 from payouts.kernel.book import Book
@@ -246,7 +247,15 @@ def only_of(result: Result, participants: Ints) -> Result:
         ),
         tranches=replace(parts, line=line_to[parts.line]),
         schedules=spread,
+        traces=_of_lines(result.traces, kept_line, line_to),
     )
+
+
+def _of_lines(found: Traces | None, kept: Mask, line_to: Ints) -> Traces | None:
+    if found is None:
+        return None
+    rows: Traces = _rows(found, kept[found.line])
+    return replace(rows, line=line_to[rows.line])
 
 
 def _renumbered(kept: Mask) -> Ints:

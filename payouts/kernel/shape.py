@@ -103,14 +103,18 @@ def _times(divisor: int | Whole, step: int) -> int | Whole:
 
 def raised_lines(book: Book) -> None:
     """Lines brought up to the minimum of their version; those that wait stay at nothing."""
+    rated = book.waiting == 0 if book.reversal is None else (book.waiting == 0) & ~book.reversal
+    notes = book.notes()
+    if notes is not None and book.rounded is not None:
+        notes.note("rounded", book.rounded, rated)
     for version, mine in zip(book.series.versions, book.mine, strict=True):
         minimum = version.component.minimum
         if minimum is None or book.rounded is None:
             continue
-        sign = np.sign(book.series.amounts[mine])
-        sign[book.waiting[mine] != 0] = 0
-        if book.reversal is not None:
-            sign[book.reversal[mine]] = 0
+        sign = np.where(rated[mine], np.sign(book.series.amounts[mine]), 0)
         earned = book.rounded[mine]
         raised = np.where(sign > 0, np.maximum(earned, minimum), earned)
         book.rounded[mine] = np.where(sign < 0, np.minimum(raised, -minimum), raised)
+        notes = book.notes(mine)
+        if notes is not None:
+            notes.note("minimum", book.rounded[mine], book.rounded[mine] != earned)

@@ -50,6 +50,11 @@ def _one_version(credited: Credited, cash: Cash, book: Book, found: Reversed, lo
         amount, gone = _released(book.tranches, rows, part, version, lost)
     back = taken(rows, amount, gone, sign, part, plan.round_mode, plan.round_step)
     book.earned[found.lines] = book.rounded[found.lines] = -back
+    if book.trace is not None:
+        notes = book.trace.at(series.row.size, found.lines)
+        notes.note("clawback.of", amount)
+        notes.note("clawback.part", part)
+        notes.note("clawback", -back)
     # A reversal has one tranche.
     book.tranches.amount[np.searchsorted(book.tranches.line, found.lines)] = -back
 
