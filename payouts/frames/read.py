@@ -414,7 +414,7 @@ def _teams(selection: str, deal_ids: Ints, params: dict[str, Any], as_of: dateti
         sql = (
             "SELECT t.deal_id AS deal, t.role, t.participant_id AS participant, t.weight::bigint AS weight, "
             "t.place::bigint AS place "
-            f"FROM crediting_dealteam t JOIN (SELECT d.id FROM {selection}) s ON s.id = t.deal_id"
+            f"FROM crediting_dealteam t WHERE {_deals_named(selection, deal_ids, params)}"
         )
     else:
         sql = (

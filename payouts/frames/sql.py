@@ -184,7 +184,7 @@ def _staged(
     for start in range(0, rows.size, CHUNK):
         cursor.cursor.copy_expert(copy, _binary(columns, sent, rows[start : start + CHUNK]))
     yield temp
-    cursor.execute(f"DELETE FROM {temp}" if rows.size < CHUNK else f"TRUNCATE {temp}")
+    cursor.execute(f"DELETE FROM {temp}" if rows.size < MANY else f"TRUNCATE {temp}")
 
 
 def _numbers(column: Any) -> Ints:

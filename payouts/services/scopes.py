@@ -37,6 +37,8 @@ LOCKS = (7003, 7004)
 EVERYBODY = (0, 1)
 #: From so many people on whose whole time is redone, a second connection writes the half of them at the same time.
 SHARED_FROM = 20
+#: What PostgreSQL may take for a sort or a join where whole times are redone.
+MEMORY = "64MB"
 #: How many changed scopes one transaction redoes.
 CLAIM = 2000
 FOREVER = date(2100, 1, 1)
@@ -108,7 +110,11 @@ def _redo_due(halves: Sequence[int]) -> int:
     claimed = list(_due(halves).select_related("cause").order_by("id")[:CLAIM])
     if not claimed:
         return 0
-    days = credit_days() if any(scope.to_day == FOREVER for scope in claimed) else None
+    days = None
+    if any(scope.to_day == FOREVER for scope in claimed):
+        days = credit_days()
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL work_mem = %s", [MEMORY])
     failed = _redo_all(claimed, days)
     ChangedScope.objects.filter(id__in=[s.pk for s in claimed if s.participant_id not in failed]).delete()
     _set_aside(claimed, failed)
