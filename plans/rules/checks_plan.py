@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import combinations, islice
 from typing import Any
 
 from comp.core.errors import Problem
-from plans.rules.checks_credit import rows_of
+from plans.rules.checks_credit import Row, rows_of
 from plans.rules.forms import table_of
 from plans.rules.language import ATTRIBUTES
 from plans.rules.language_release import STEPS
@@ -17,6 +18,9 @@ from plans.rules.values import Document, read_date, read_percent
 #: What an example may not say: it is of the plan it stands in.
 OUTSIDE = ("format", "plan", "plans")
 ALWAYS = ("releases", "adjustments", "clawbacks", "carried")
+
+#: So many pairs of overrides are looked at together here; `specialise` refuses whatever else does not fit.
+MAX_PAIRS = 200
 
 Judge = Callable[[Document], list[Problem]]
 
@@ -104,6 +108,7 @@ def check_overrides(look: Look, plan: Document, judge: Judge, before: list[Probl
     """Report paths that lead nowhere, and what is wrong with the plan once an override is in force. `judge` finds the
     problems of a document; those `before` are of the plan itself."""
     known = {(problem.path, problem.message) for problem in before}
+    good: list[Row] = []
     seen: dict[tuple[Any, ...], str] = {}
     for path, override in rows_of(plan, "", "overrides"):
         whom, settings = override.get("for"), override.get("set")
@@ -126,7 +131,27 @@ def check_overrides(look: Look, plan: Document, judge: Judge, before: list[Probl
             seen.setdefault(same, path)
         if lost or any(problem.severity == "error" for problem in before):
             continue
-        for problem in judge(with_settings(plan, settings)):
-            if problem.severity == "error" and (problem.path, problem.message) not in known:
-                message = f"With this override {problem.path}: {problem.message}"
-                look.report(join(path, "set"), problem.found, problem.allowed, message)
+        if not _broken(look, path, "With this override", judge(with_settings(plan, settings)), known):
+            good.append((path, override))
+    for (first, one), (second, other) in islice(_together(good), MAX_PAIRS):
+        if ATTRIBUTES.index(next(iter(one["for"]))) > ATTRIBUTES.index(next(iter(other["for"]))):
+            patched = with_settings(with_settings(plan, other["set"]), one["set"])
+        else:
+            patched = with_settings(with_settings(plan, one["set"]), other["set"])
+        _broken(look, second, f"Together with {first}", judge(patched), known)
+
+
+def _together(rows: list[Row]) -> Iterator[tuple[Row, Row]]:
+    """Overrides of different attributes that change one component: somebody may have both."""
+    for one, other in combinations(rows, 2):
+        components = [{path.split(".")[1] for path in row["set"]} for _, row in (one, other)]
+        if set(one[1]["for"]) != set(other[1]["for"]) and components[0] & components[1]:
+            yield one, other
+
+
+def _broken(look: Look, path: str, when: str, found: list[Problem], known: set[tuple[str, str]]) -> bool:
+    """Report the errors that were not there before; whether there are any."""
+    errors = [each for each in found if each.severity == "error" and (each.path, each.message) not in known]
+    for problem in errors:
+        look.report(join(path, "set"), problem.found, problem.allowed, f"{when} {problem.path}: {problem.message}")
+    return bool(errors)

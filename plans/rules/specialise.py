@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from functools import lru_cache
 
+from comp.core.errors import ProblemsError
 from plans.rules.about import about
+from plans.rules.checks import check, errors
 from plans.rules.compile_components import Maker
 from plans.rules.compiled import CompiledPlan
 from plans.rules.language import ATTRIBUTES
@@ -18,7 +20,8 @@ from plans.rules.values import Document
 def specialise(plan: CompiledPlan, which: tuple[int, ...]) -> CompiledPlan:
     """The plan with the overrides at the places `which` of `plan.overrides` in force: region first, then title,
     position and person, those of one attribute in the order of the text; the later wins. Components keep their keys and
-    their order, all else is the plan's own. Each override alone has been checked."""
+    their order, all else is the plan's own. Each override has been checked alone; several that do not fit together
+    raise `ProblemsError`."""
     if not which:
         return plan
     document: Document = json.loads(plan.document)
@@ -26,5 +29,9 @@ def specialise(plan: CompiledPlan, which: tuple[int, ...]) -> CompiledPlan:
     for place in places:
         settings = {path: json.loads(value) for path, value in plan.overrides[place].settings}
         document = with_settings(document, settings)
+    if len(places) > 1:
+        problems = errors(check(document))
+        if problems:
+            raise ProblemsError(problems)
     maker = Maker(plan.key, about(document))
     return replace(plan, components=tuple(maker.component(row) for row in document["components"]))
