@@ -214,13 +214,6 @@ def _inserted(quotas: QuotaBook, book: Book, extra: _Carried, cadences: list[Eve
     grown.quota[behind] = grown.quota[behind - 1]
     if grown.incentive is not None:
         grown.incentive[behind] = grown.incentive[behind - 1]
-    lone = np.flatnonzero(alone)
-    for number in np.unique(found.version[lone]).tolist():
-        rows = lone[found.version[lone] == number]
-        who, period, version = found.person[group[rows]], found.period[rows], found.versions[number]
-        grown.quota[rows] = quotas.quota(version, who, period)
-        if grown.incentive is not None and version.component.incentive is not None:
-            grown.incentive[rows] = quotas.incentive(version, who, period)
     return grown
 
 

@@ -144,6 +144,8 @@ class _Work:
                 self._result(book, component, mine, gates)
         if book.reversal is not None:
             book.waiting[book.reversal] = 0
+            for trace in (book.tier_before, book.tier_after, book.band):
+                trace[book.reversal] = -1
         self._release_bounds(book)
 
     def _amounts(self, book: Book, version: Version, mine: Ints | slice) -> None:
@@ -178,8 +180,8 @@ class _Work:
                 notes.note("column", column)
         if series.year is not None:
             # What was due before a line went by what the line before it went by.
-            quota_before = _line_before(book.quota)[mine]
-            incentive_before = None if book.incentive is None else _line_before(book.incentive)[mine]
+            quota_before = _line_before(series, book.quota)[mine]
+            incentive_before = None if book.incentive is None else _line_before(series, book.incentive)[mine]
         incentive = None if book.incentive is None else book.incentive[mine]
         value = None if series.value is None else taken(series.value, mine)
         if series.given is not None and component.kind in ("pool", "rank"):
@@ -316,9 +318,11 @@ def _of_periods(lines: PeriodSeries) -> Series:
     )
 
 
-def _line_before(column: Ints) -> Ints:
-    """Of each line that of the line above it."""
-    return np.concatenate((column[:1], column[:-1]))
+def _line_before(series: Series, column: Ints) -> Ints:
+    """Of each line that of the line before it in its group, its own for the first."""
+    found = np.concatenate((column[:1], column[:-1]))
+    found[series.starts] = column[series.starts]
+    return found
 
 
 def _fresh(lines: Ints, heads: Ints) -> Ints:

@@ -93,15 +93,6 @@ class Presence:
         first, behind = np.where(before, first, start), np.where(after, behind, end)
         return first, np.maximum(first, behind)
 
-    def assigned(self, plan: str, person: Ints, start: Ints, end: Ints) -> Mask:
-        """Whether each person is assigned to the plan on some day of [start, end)."""
-        spans = self._of(plan, employed=False, leave=False)
-        found = np.zeros(person.size, dtype=bool)
-        for turn in range(spans.most):
-            a, b = spans.at(person, turn)
-            found |= (a < end) & (b > start)
-        return found
-
     def ramp(self, ramp: Ramp, shares: tuple[Fraction, ...], plan: str, person: Ints, start: Ints) -> Ratios:
         """The percentage of each person in a period that begins on `start`; whole where nobody says when it began."""
         begun = self._begun(ramp, plan)[person]

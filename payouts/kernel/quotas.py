@@ -103,11 +103,6 @@ class QuotaBook:
             found = self._amounts(
                 version, what, (every, each), person[rows], None if partial is None else partial[rows]
             )
-            # A period without a day on the plan asks nothing of anybody.
-            absent = (found == MISSING_MONEY) & ~self.presence.assigned(
-                version.plan.key, person[rows], bounds[each], bounds[each + 1]
-            )
-            found[absent] = 0
             gone = (found == MISSING_MONEY) | (total[rows] == MISSING_MONEY)
             total[rows] = np.where(gone, MISSING_MONEY, total[rows] + found)
         known = total != MISSING_MONEY

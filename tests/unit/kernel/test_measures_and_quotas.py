@@ -74,14 +74,14 @@ def test_cumulative_quotas_are_those_of_the_periods_so_far():
     assert result.lines.position.tolist() == [1, 2]
 
 
-def test_a_year_to_date_waits_for_a_quota_on_the_way_but_not_for_one_before_the_plan():
+def test_a_year_to_date_waits_for_every_quota_on_the_way():
     deals = [Deal(90_000, "2026-03-15")]
     quotas = [(1, "sales", MARCH, 100_000)]
     made = plan(to_date("month", "cumulative"))
     waiting = calculate(world(made, deals, quotas=quotas))
     assert waiting.lines.waiting.tolist() == [1] and waiting.groups.quota.tolist() == [MISSING_MONEY]
-    joined = [(made, "2026-03-01", "2027-01-01")]
-    assert earned(world(joined, deals, quotas=quotas)) == [450_000]
+    nothing = [(1, "sales", month, 0) for month in (JANUARY, FEBRUARY)]
+    assert earned(world(made, deals, quotas=[*nothing, *quotas])) == [450_000]
 
 
 # ------------------------------------------------------------------ what counts
