@@ -10,12 +10,12 @@ from comp.core.spans import add_months, day_in_month
 from crediting.kernel.columns import Ints
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import Schedules
-from plans.rules.compiled import Amortise
 
 
-def schedules(amortise: Amortise, line: Ints, earned: Ints, day: Ints, months: Ints, mode: Mode) -> Schedules:
+def schedules(line: Ints, earned: Ints, day: Ints, months: Ints, delay: Ints, mode: Mode) -> Schedules:
     """One row a line and month: the rounded cumulative part less the one before, so that the months of a line sum to
-    it. `months` is each line's number of months; a line of none has no schedule."""
+    it. `months` is each line's number of months, `delay` how many after its day's the first is; a line of none has no
+    schedule."""
     count = np.where(earned != 0, np.maximum(months, 0), 0)
     of = np.repeat(np.arange(line.size), count)
     turn = np.arange(of.size) - np.repeat(np.cumsum(count) - count, count) + 1
@@ -23,5 +23,4 @@ def schedules(amortise: Amortise, line: Ints, earned: Ints, day: Ints, months: I
     before = np.roll(due, 1)
     before[turn == 1] = 0
     start = day_in_month(day[of], np.int64(1))
-    offset = turn - 1 + (amortise.start == "next_month")
-    return Schedules(line[of], add_months(start, offset), due - before)
+    return Schedules(line[of], add_months(start, turn - 1 + delay[of]), due - before)

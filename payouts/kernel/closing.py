@@ -6,7 +6,6 @@ from dataclasses import fields
 
 import numpy as np
 
-from comp.core.rounding import Mode
 from crediting.kernel.columns import MILLIONTHS
 from crediting.kernel.credit import Credited
 from payouts.kernel.amortise import schedules
@@ -27,10 +26,10 @@ from payouts.kernel.batch import (
 from payouts.kernel.book import Book
 from payouts.kernel.exchange import converts, pay
 from payouts.kernel.measure import fields_of
+from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.release import Due, Triggers, tranches
 from payouts.kernel.settle import movements, settle
-from plans.rules.compiled import Amortise
 
 
 def _deal(batch: Batch, credited: Credited, book: Book) -> Ints:
@@ -98,10 +97,8 @@ def scheduled(credited: Credited, books: list[Book]) -> Schedules | None:
     first_line = 0
     for book in books:
         for version, mine in zip(book.series.versions, book.mine, strict=True):
-            amortise = version.component.amortise
-            if amortise is not None:
-                lines = np.arange(book.series.row.size)[mine]
-                found.append(_spread(credited, book, lines, amortise, version.plan.round_mode, first_line))
+            if version.component.amortise is not None:
+                found.append(_spread(credited, book, np.arange(book.series.row.size)[mine], version, first_line))
         first_line += book.series.row.size
     if not found:
         return None
@@ -110,18 +107,23 @@ def scheduled(credited: Credited, books: list[Book]) -> Schedules | None:
     return Schedules(*(column[order] for column in columns))
 
 
-def _spread(credited: Credited, book: Book, lines: Ints, amortise: Amortise, mode: Mode, first_line: int) -> Schedules:
-    series = book.series
-    if series.kind is not None:
-        lines = lines[series.kind[lines] != OF_REVERSAL]
+def _spread(credited: Credited, book: Book, lines: Ints, version: Version, first_line: int) -> Schedules:
+    """The schedules of the lines of one version; a reversal stands whole in the month of its day."""
+    series, amortise = book.series, version.component.amortise
+    assert amortise is not None
     if isinstance(amortise.months, int):
         months = np.full(lines.size, amortise.months, dtype=np.int64)
     else:
-        lines = lines[series.row[lines] >= 0]
-        version = series.versions[int(series.version[lines[0]])] if lines.size else series.versions[0]
-        term = fields_of(credited, version, series.row[lines]).column(amortise.months, "number")
-        months = np.where(term == MISSING_MONEY, 0, term // MILLIONTHS)
-    return schedules(amortise, lines + first_line, book.earnings[lines], series.day[lines], months, mode)
+        known = series.row[lines] >= 0
+        term = fields_of(credited, version, series.row[lines[known]]).column(amortise.months, "number")
+        months = np.zeros(lines.size, dtype=np.int64)
+        months[known] = np.where(term == MISSING_MONEY, 0, term // MILLIONTHS)
+    delay = np.full(lines.size, int(amortise.start == "next_month"))
+    if series.kind is not None:
+        reversal = series.kind[lines] == OF_REVERSAL
+        months, delay = np.where(reversal, 1, months), np.where(reversal, 0, delay)
+    mode = version.plan.round_mode
+    return schedules(lines + first_line, book.earnings[lines], series.day[lines], months, delay, mode)
 
 
 def settled(batch: Batch, quotas: QuotaBook, result: Result) -> Settlements | None:
@@ -133,7 +135,6 @@ def settled(batch: Batch, quotas: QuotaBook, result: Result) -> Settlements | No
     kind = np.full(lines.group.size, OF_CREDIT, dtype=np.int8) if lines.kind is None else lines.kind
     state = _dated(parts.release_day) if parts.state is None else parts.state
     moved = movements(
-        batch,
         parts.line,
         (parts.amount, parts.pay_period, state.astype(np.int64)),
         (groups.participant[lines.group], plan, groups.replicate[lines.group], kind.astype(np.int64)),
