@@ -31,7 +31,7 @@ class About:
     components: Mapping[str, Document]  # by key
 
     def credits_unit(self, component: Any) -> Unit | None:
-        """The unit of the credits that a component counts."""
+        """The unit of the credits that a component counts; where only other plans give them, money."""
         if not isinstance(component, dict):
             return None
         if "reads" in component:
@@ -41,7 +41,11 @@ class About:
         found: set[Unit] = set()
         for name in classes if isinstance(classes, list) else []:
             found |= self.class_units.get(name, frozenset()) if isinstance(name, str) else set()
-        return found.pop() if len(found) == 1 else None
+        if len(found) == 1:
+            return found.pop()
+        measure = component.get("measure")
+        elsewhere = isinstance(measure, dict) and measure.get("of") in ("team", "pool", "company")
+        return "money" if elsewhere and not found else None
 
     def unit(self, component: Any) -> Unit | None:
         """The unit of a component's measure."""

@@ -126,14 +126,18 @@ def check_counted(look: Look, component: Document, path: str, given: Credited) -
     credits = table_of(component.get("credits"))
     path = join(path, "credits")
     classes = [name for name in slugs_of(credits, "classes") if SLUG.fullmatch(name)]
+    # What a team, a pool or the company is credited may come from other plans alone.
+    elsewhere = table_of(component.get("measure")).get("of") in ("team", "pool", "company")
+    tell = look.warn if elsewhere else look.report
+    of = "No credit rule of this plan" if elsewhere else "No credit rule"
     for name in classes:
         if given and name not in given:
             allowed = listed(sorted(given))
-            message = f"No credit rule gives credit of the class {name}; classes given: {allowed}."
-            look.report(join(path, "classes"), name, allowed, message)
+            message = f"{of} gives credit of the class {name}; classes given: {allowed}."
+            tell(join(path, "classes"), name, allowed, message)
     roles: set[str] = set().union(*(given.get(name, set()) for name in classes))
     for role in slugs_of(credits, "roles"):
         if roles and role not in roles and SLUG.fullmatch(role):
             allowed = listed(sorted(roles))
-            message = f"No credit rule credits the role {role} in {listed(classes)}; roles credited: {allowed}."
-            look.report(join(path, "roles"), role, allowed, message)
+            message = f"{of} credits the role {role} in {listed(classes)}; roles credited: {allowed}."
+            tell(join(path, "roles"), role, allowed, message)
