@@ -128,6 +128,10 @@ def _columns(look: Look, columns: Document, path: str, known: About) -> None:
     values = columns.get("from")
     starts = [value_of(value, unit, look) for value in (values if isinstance(values, list) else [])]
     paths = [join(join(path, "from"), place) for place in range(len(starts))]
+    if starts and starts[0]:
+        text, first = unit_text(starts[0], unit, look), unit_text(Fraction(0), unit, look)
+        message = f"The first column starts at {text}; it has to start at {first}: what is below has no column."
+        look.report(paths[0], text, first, message)
     rising(look, starts, paths, "column", lambda value: unit_text(value, unit, look))
 
 
