@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.bench import hooks, recompute
+from tests.bench import hooks, kernel, recompute
 from tests.bench.ground import ground
 from tests.bench.report import Report
 
 HOOKS: dict[str, Any] = {"people": 200, "deals": 6_000, "accept_seconds": 5, "samples": 3, "seconds": 60}
 QUICK_HOOKS: dict[str, Any] = {"people": 20, "deals": 600, "accept_seconds": 0.5, "samples": 1, "seconds": 2}
+KERNEL: dict[str, Any] = {"scale": 1, "samples": 5}
+QUICK_KERNEL: dict[str, Any] = {"scale": 0.02, "samples": 1}
 RECOMPUTE = {"deals": 1_000_000, "people": 500}
 QUICK_RECOMPUTE = {"deals": 20_000, "people": 40}
 
@@ -21,20 +23,24 @@ QUICK_RECOMPUTE = {"deals": 20_000, "people": 40}
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of everything: shows that it runs, no more")
-    parser.add_argument("--only", choices=["hooks", "recompute"], help="one part alone")
+    parser.add_argument("--only", choices=["hooks", "kernel", "recompute"], help="one part alone")
     parser.add_argument("--rounds", type=int, default=2, help="of the full recomputation")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     given = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))  # the servers are stopped on the way out
     report = Report(quick=given.quick)
-    with ground(report) as place:
-        if given.only != "recompute":
-            size = QUICK_HOOKS if given.quick else HOOKS
-            hooks.measure(place, report, **size)
-        if given.only != "hooks":
-            size = QUICK_RECOMPUTE if given.quick else RECOMPUTE
-            recompute.measure(place, report, **size, rounds=1 if given.quick else given.rounds)
+    if given.only in (None, "kernel"):
+        # First: nothing else runs yet, and no server takes memory.
+        kernel.measure(report, **(QUICK_KERNEL if given.quick else KERNEL))
+    if given.only != "kernel":
+        with ground(report) as place:
+            if given.only != "recompute":
+                size = QUICK_HOOKS if given.quick else HOOKS
+                hooks.measure(place, report, **size)
+            if given.only != "hooks":
+                size = QUICK_RECOMPUTE if given.quick else RECOMPUTE
+                recompute.measure(place, report, **size, rounds=1 if given.quick else given.rounds)
     report.write(given.out)
     print(f"\n{report.table()}\n\nWritten to {given.out}; machine and stages stand there too.")
     missed = any(figure.ok is False for figure in report.figures)

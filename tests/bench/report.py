@@ -63,12 +63,12 @@ class Report:
         self.say(f"{figure.name} = {figure.value:.2f} {figure.unit}")
 
     def table(self) -> str:
-        lines = [f"{'figure':<28} {'value':>10} {'unit':<6} {'min - max':>21} {'n':>3}  {'goal':<8} ok"]
+        lines = [f"{'figure':<32} {'value':>10} {'unit':<6} {'min - max':>21} {'n':>3}  {'goal':<8} ok"]
         for figure in self.figures:
             spread = f"{min(figure.samples):.2f} - {max(figure.samples):.2f}"
             ok = {None: "-", True: "yes", False: "NO"}[figure.ok]
             lines.append(
-                f"{figure.name:<28} {figure.value:>10.2f} {figure.unit:<6} {spread:>21} {len(figure.samples):>3}  "
+                f"{figure.name:<32} {figure.value:>10.2f} {figure.unit:<6} {spread:>21} {len(figure.samples):>3}  "
                 f"{figure.goal or 'report':<8} {ok}"
             )
         return "\n".join(lines)

@@ -11,6 +11,13 @@ from pathlib import Path
 from comp.local.digests import CHECKOUT
 
 NAMES = {
+    "kernel_marginal_credits_per_s": "1/s",
+    "kernel_bytes_per_credit": "B",
+    "kernel_vs_oracle": "x",
+    "kernel_everything_credits_per_s": "1/s",
+    "kernel_single_cell_ms": "ms",
+    "kernel_simulation_s": "s",
+    "kernel_growth_exponent": "",
     "full_recompute_vs_copy_floor": "x",
     "full_recompute_vs_sql": "x",
     "webhook_accept_per_s": "1/s",
