@@ -27,7 +27,9 @@ from comp.tenancy.selectors import own_currency
 from comp.tenancy.services import capabilities_of
 from plans.models import Plan, PlanAssignment, PlanVersion, Quota
 from plans.rules.checks import check, errors
+from plans.rules.compile import compile_plan
 from plans.rules.load import read_yaml
+from plans.rules.reach import unsupported
 from plans.rules.values import SLUG, Document
 
 State = PlanVersion.State
@@ -165,7 +167,8 @@ def _check_publisher(version: PlanVersion, published_by: User) -> None:
 def _check_document(version: PlanVersion) -> None:
     """What other rooms say against a document: an example that fails, a construct that cannot be paid yet."""
     document = json.loads(version.document)
-    problems = [problem for judge in _JUDGES for problem in judge(document)]
+    problems = unsupported(compile_plan(document))
+    problems += [problem for judge in _JUDGES for problem in judge(document)]
     if problems:
         raise ProblemsError(problems)
 

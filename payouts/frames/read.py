@@ -23,14 +23,18 @@ from comp.core.calendars import PayCalendar as CalendarShape
 from comp.core.calendars import measure_periods, periods
 from comp.core.days import day_number, parse_day
 from comp.core.errors import CompError
-from comp.core.money import parse_money
+from comp.core.money import LARGEST, parse_money
+from comp.core.rounding import round_fraction
 from comp.people.calendars import calendar_of
 from comp.people.models import PayCalendar
 from payouts.frames.sql import NONE, Columns, Words, day, number, read
 from payouts.kernel.batch import (
     FAR_DAY,
+    MILLIONTHS,
     Assignments,
+    Attributes,
     Batch,
+    Employment,
     Facts,
     Ints,
     Milestones,
@@ -41,7 +45,8 @@ from payouts.kernel.batch import (
     Usage,
 )
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import CompiledPlan, Condition, Group
+from plans.rules.compiled import CompiledPlan
+from plans.rules.named import named_fields
 
 #: The years of facts' dates: intake refuses others, and a custom field with another is no credit date.
 YEARS = range(1990, 2100)
@@ -73,7 +78,12 @@ class Versions:
 
     def every(self) -> str:
         """The longest measure period that any of them uses."""
-        found = {component.every for plan in self.compiled for component in plan.components}
+        found: set[str] = set()
+        for plan in self.compiled:
+            found |= {cap.every for cap in plan.caps}
+            for component in plan.components:
+                yearly = component.measure.window != "discrete" or any(cap.per == "year" for cap in component.caps)
+                found.add("year" if yearly else component.every)
         return next((every for every in ("year", "half", "quarter", "month") if every in found), "month")
 
     def levels(self) -> tuple[int, ...]:
@@ -226,6 +236,8 @@ def read_batch(
         teams=teams,
         reporting=reporting,
         assignments=assignments,
+        attributes=_attributes(as_of) if _needs_people(versions.compiled) else None,
+        employment=_employment(as_of) if _needs_people(versions.compiled) else None,
         quotas=_quotas(params, as_of),
         milestones=_milestones(selection, deals.id, versions, params, as_of),
         usage=_usage(selection, deals.id, versions, params, as_of),
@@ -258,19 +270,11 @@ def _fields(plans: Iterable[CompiledPlan]) -> Fields:
     found: dict[str, set[str]] = {kind: set() for kind in KINDS}
     credit_dates: set[str] = set()
 
-    def walk(condition: Condition) -> None:
-        if isinstance(condition, Group):
-            for part in condition.parts:
-                walk(part)
-        else:
-            found[condition.type].add(condition.field)
-
     for plan in plans:
-        for rule in plan.credit_rules:
-            walk(rule.when)
-            found["money"].add(rule.amount)
-            found["date"].add(rule.credit_date)
-            credit_dates.add(rule.credit_date)
+        credit_dates.update(rule.credit_date.removeprefix("deal.") for rule in plan.credit_rules)
+        for _, field, kind in named_fields(plan):
+            if not field.startswith(("computed.", "person.")):
+                found[kind].add(field.removeprefix("deal."))
     text, money, date, number_, boolean = (tuple(sorted(found[kind])) for kind in KINDS)
     return Fields(text, money, date, number_, boolean, tuple(sorted(credit_dates)))
 
@@ -304,14 +308,20 @@ def _custom(words: Words, kind: str, currency: str) -> Any:
                 case "boolean":
                     return {"true": 1, "false": 0}.get(word, -1)
                 case _:
-                    return Fraction(word) if _NUMBER.fullmatch(word) else None
+                    return _millionths(word) if _NUMBER.fullmatch(word) else NONE
         except CompError:
             return NONE
 
-    empty: Any = {"money": NONE, "date": NONE, "boolean": -1, "number": None}[kind]
-    types: dict[str, Any] = {"money": np.int64, "date": np.int64, "boolean": np.int8, "number": object}
+    empty: Any = {"money": NONE, "date": NONE, "boolean": -1, "number": NONE}[kind]
+    types: dict[str, Any] = {"money": np.int64, "date": np.int64, "boolean": np.int8, "number": np.int64}
     values = np.array([*(value(word) if word else empty for word in words.words), empty], dtype=types[kind])
     return values[words.codes]
+
+
+def _millionths(word: str) -> int:
+    """A number in whole millionths; one too large to be held is missing."""
+    value = round_fraction(Fraction(word) * MILLIONTHS, "half-even")
+    return value if abs(value) <= LARGEST else NONE
 
 
 def _within_years(days: Ints) -> Ints:
@@ -462,6 +472,58 @@ def _reporting(as_of: datetime | None) -> Reporting:
         {"as_of": as_of},
     )
     return Reporting(found["participant"], found["manager"], found["start"], found["end"])
+
+
+def _needs_people(plans: Iterable[CompiledPlan]) -> bool:
+    """Whether any plan asks what a person is, or how long employed."""
+    return any(
+        plan.overrides
+        or plan.employment is not None
+        or plan.proration is not None
+        or any(component.ramp is not None for component in plan.components)
+        or any(field.startswith("person.") for _, field, _ in named_fields(plan))
+        for plan in plans
+    )
+
+
+def _attributes(as_of: datetime | None) -> Attributes:
+    """Titles and teams (by key) from the positions; everybody's own key as `person`."""
+    found = read(
+        f"SELECT s.participant_id AS participant, a.name, a.value, {day('s.starts_on')} AS start, "
+        f"{_open_end('s.ends_on')} AS end FROM {table('people_position', as_of)} s "
+        f"LEFT JOIN {table('people_team', as_of)} t ON t.id = s.team_id, "
+        "LATERAL (VALUES ('title', s.title), ('team', t.key)) a(name, value) WHERE a.value IS NOT NULL",
+        {"as_of": as_of},
+        words=["name", "value"],
+    )
+    keys = read(
+        f"SELECT p.id AS participant, p.key AS value FROM {table('people_participant', as_of)} p",
+        {"as_of": as_of},
+        words=["value"],
+    )
+    names = (*found["name"].words, "person")
+    values = tuple(dict.fromkeys((*found["value"].words, *keys["value"].words)))
+    place = {word: number for number, word in enumerate(values)}
+    own = np.array([place[word] for word in keys["value"].words], dtype=np.int64)[keys["value"].codes]
+    rows = keys["participant"].size
+    return Attributes(
+        np.concatenate((found["participant"], keys["participant"])),
+        Text(np.concatenate((found["name"].codes, np.full(rows, len(names) - 1))).astype(np.int32), names),
+        Text(np.concatenate((found["value"].codes, own)).astype(np.int32), values),
+        np.concatenate((found["start"], np.full(rows, -FAR_DAY))),
+        np.concatenate((found["end"], np.full(rows, FAR_DAY))),
+    )
+
+
+def _employment(as_of: datetime | None) -> Employment:
+    """Each participant's days here. Leave is not kept yet."""
+    found = read(
+        f"SELECT p.id AS participant, {day('p.starts_on')} AS start, {_open_end('p.ends_on')} AS end "
+        f"FROM {table('people_participant', as_of)} p",
+        {"as_of": as_of},
+    )
+    leave = np.zeros(found["participant"].size, dtype=np.int8)
+    return Employment(found["participant"], leave, found["start"], found["end"])
 
 
 def _with_downlines(

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from comp.core.errors import Problem
-from plans.rules.compiled import CompiledPlan, Component, Condition, CreditRule, Group, Measure, Read, Table
+from plans.rules.compiled import CompiledPlan, Component, CreditRule, Read
+from plans.rules.named import named_fields
 
 #: Fields of deals that sources deliver, beside `custom.*`, and of people.
 DELIVERED = frozenset(
@@ -25,7 +26,6 @@ DELIVERED = frozenset(
         "engage_date",
         "person.title",
         "person.team",
-        "person.position",
         "person.tenure_months",
         "person.hired_on",
     )
@@ -41,7 +41,7 @@ def unsupported(plan: CompiledPlan) -> list[Problem]:
         for what, places in _WHOLE
         for path in places(plan)
     ]
-    found += [_field(path, name) for path, name in _fields(plan) if not _delivered(name)]
+    found += [_field(path, name) for path, name, _ in named_fields(plan) if not _delivered(name)]
     for number, rule in enumerate(plan.credit_rules):
         path = f"credit_rules[{number}]"
         found += [
@@ -69,11 +69,11 @@ _NOT_YET = (
 
 _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
-    ("Proration", lambda plan: _if(plan.proration, "proration")),
-    ("Rules of employment", lambda plan: _if(plan.employment, "employment")),
+    ("Losing what is released after employment", lambda plan: _if(_loses(plan), "employment.release_after")),
     ("Conversion of currencies", lambda plan: _if(plan.currencies, "currencies")),
-    ("A cap over all components", lambda plan: _if(plan.caps, "caps")),
-    ("An override", lambda plan: (f"overrides[{number}]" for number in range(len(plan.overrides)))),
+    ("A review of excess", lambda plan: _if(any(cap.excess != "lost" for cap in plan.caps), "caps")),
+    ("An override by region or position", lambda plan: _overrides(plan)),
+    ("A computed credit date", lambda plan: _dates(plan)),
 )
 _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
     ("fact", "Credit from other facts than deals", lambda rule: rule.fact != "deal"),
@@ -83,11 +83,9 @@ _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
 )
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
     ("measure", "A measure by period", lambda row: row.measure.by == "period"),
-    ("measure", "A measure over several periods", lambda row: row.measure.window != "discrete"),
     ("reads", "Reading what others earn", lambda row: row.reads is not None),
-    ("incentive", "A target incentive", lambda row: row.incentive is not None),
-    ("ramp", "A ramp", lambda row: row.ramp is not None),
-    ("caps", "A cap per year, carried or under review", lambda row: any(_far(cap.per, cap.excess) for cap in row.caps)),
+    ("caps", "Excess that is carried or under review", lambda row: any(cap.excess != "lost" for cap in row.caps)),
+    ("gates", "A gate that catches up", lambda row: any(bool(gate.catch_up) for gate in row.gates)),
     ("budget", "A budget", lambda row: row.budget is not None),
     ("clawback", "A clawback", lambda row: row.clawback is not None),
     ("amortise", "Amortisation", lambda row: row.amortise is not None),
@@ -100,8 +98,20 @@ def _if(value: object, path: str) -> Where:
         yield path
 
 
-def _far(per: str, excess: str) -> bool:
-    return per == "year" or excess != "lost"
+def _loses(plan: CompiledPlan) -> bool:
+    return plan.employment is not None and plan.employment.release_after == "lost"
+
+
+def _overrides(plan: CompiledPlan) -> Where:
+    for number, override in enumerate(plan.overrides):
+        if override.attribute not in ("title", "person"):
+            yield f"overrides[{number}].for"
+
+
+def _dates(plan: CompiledPlan) -> Where:
+    for number, rule in enumerate(plan.credit_rules):
+        if rule.credit_date.startswith("computed."):
+            yield f"credit_rules[{number}].credit_date"
 
 
 def _delivered(name: str) -> bool:
@@ -112,51 +122,6 @@ def _delivered(name: str) -> bool:
 def _field(path: str, name: str) -> Problem:
     message = f"No source delivers the field {name} yet. Such a version is not published."
     return Problem(path, name, ", ".join(sorted(DELIVERED)), message)
-
-
-def _fields(plan: CompiledPlan) -> Iterator[tuple[str, str]]:
-    """All fields that a plan names, each with the path of the part that does."""
-    for computed in plan.computed:
-        yield from ((f"computed.{computed.name}", name) for name, _ in computed.reads)
-    for number, rule in enumerate(plan.credit_rules):
-        path = f"credit_rules[{number}]"
-        for key, condition in (("when", rule.when), ("eligible", rule.eligible), ("hold", rule.hold)):
-            yield from ((f"{path}.{key}", name) for name in _named(condition))
-        yield f"{path}.credit_date", rule.credit_date
-        if rule.amount != "one":
-            yield f"{path}.amount", rule.amount
-        yield from ((f"{path}.credit", entry.by.field) for entry in rule.credit if entry.by is not None)
-    for number, component in enumerate(plan.components):
-        path = f"components[{number}]"
-        yield from ((f"{path}.{key}", name) for key, name in _component_fields(component))
-
-
-def _component_fields(component: Component) -> Iterator[tuple[str, str]]:
-    yield from (("eligible", name) for name in _named(component.eligible))
-    yield from (("credits.when", name) for name in _named(component.when))
-    yield from (("measure", name) for name in _measured(component.measure))
-    yield from (("table", name) for name in _dimensions(component.table))
-    for modifier in component.modifiers.each if component.modifiers is not None else ():
-        yield from (("modifiers", name) for name in (*_named(modifier.when), *_dimensions(modifier.table)))
-    for kicker in component.kickers:
-        yield from (("kickers", name) for name in _named(kicker.when))
-
-
-def _named(condition: Condition | None) -> Iterator[str]:
-    if isinstance(condition, Group):
-        for part in condition.parts:
-            yield from _named(part)
-    elif condition is not None:
-        yield condition.field
-
-
-def _measured(measure: Measure) -> Iterator[str]:
-    yield from _named(measure.part)
-    yield from (name for name in (measure.weight, measure.from_field, measure.to_field) if name is not None)
-
-
-def _dimensions(table: Table | None) -> Iterator[str]:
-    yield from (dimension.field for dimension in table.dimensions) if table is not None else ()
 
 
 def _reads(component: Component) -> Iterator[tuple[str, Read]]:
