@@ -78,9 +78,9 @@ class House:
         raise AssertionError("work does not come to an end")
 
     def won(self, key: str, amount: str, day: str, **more: object) -> None:
-        """Posts a deal of Ann's, as the CRM would."""
-        at = more.pop("at", f"{day}T10:00:00Z")
-        self.crm.send(deal("won", str(at), deal=key, owner="ann", amount=amount, close_date=day, **more))
+        """Posts a deal of Ann's (or another `owner`'s), as the CRM would."""
+        at, owner = more.pop("at", f"{day}T10:00:00Z"), more.pop("owner", "ann")
+        self.crm.send(deal("won", str(at), deal=key, owner=owner, amount=amount, close_date=day, **more))
 
     def milestone(self, key: str, kind: str, day: str, *, reached: bool = True, at: str = "") -> None:
         name = "milestone.reached" if reached else "milestone.withdrawn"
