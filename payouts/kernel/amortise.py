@@ -22,5 +22,4 @@ def schedules(line: Ints, earned: Ints, day: Ints, months: Ints, delay: Ints, mo
     due = Ratios.of(earned[of]).multiply(Ratios(turn, count[of])).rounded(mode).astype(np.int64)
     before = np.roll(due, 1)
     before[turn == 1] = 0
-    start = day_in_month(day[of], np.int64(1))
-    return Schedules(line[of], add_months(start, turn - 1 + delay[of]), due - before)
+    return Schedules(line[of], add_months(day_in_month(day, np.int64(1))[of], turn - 1 + delay[of]), due - before)
