@@ -9,6 +9,7 @@ from typing import Any
 
 from plans.rules.about import About, by_period
 from plans.rules.checks_credit import once, rows_of, slug_of
+from plans.rules.checks_rates import unit_text, value_of
 from plans.rules.forms import table_of
 from plans.rules.look import Look, join
 from plans.rules.values import Document
@@ -114,10 +115,27 @@ def _circles(look: Look, reads: Mapping[str, list[Found]]) -> None:
         visit(key)
 
 
+def _never_met(look: Look, gate: Document, path: str, known: About, own: str) -> None:
+    """Report a gate on a result that is always less."""
+    read = table_of(gate.get("reads"))
+    curve = table_of(known.components.get(_local(str(read.get("component")), own), {}).get("curve"))
+    if read.get("value") != "result" or curve.get("mode") == "by_width" or curve.get("beyond") == "extend":
+        return
+    unit = known.read_unit(read)
+    least = value_of(gate.get("at_least"), unit, look)
+    paid = [value_of(row.get("pays"), unit, look) for _, row in rows_of(curve, "", "points")]
+    most = max((each for each in paid if each is not None), default=None)
+    if least is not None and most is not None and None not in paid and least > most:
+        text = unit_text(least, unit, look)
+        message = f"This gate is never met: {read['component']} comes to at most {unit_text(most, unit, look)}."
+        look.report(join(path, "at_least"), text, f"up to {unit_text(most, unit, look)}", message)
+
+
 def _gates(look: Look, component: Document, path: str, known: About, own: str) -> None:
     keys: dict[str, str] = {}
     for place, gate in rows_of(component, path, "gates"):
         once(look, keys, slug_of(gate, "key"), join(place, "key"), "gate")
+        _never_met(look, gate, place, known, own)
         if gate.get("read_at") != "running":
             continue
         read = table_of(gate.get("reads"))
