@@ -186,7 +186,6 @@ def _inserted(quotas: QuotaBook, book: Book, extra: _Carried, cadences: list[Eve
         "partial": None if series.partial is None else placed(series.partial, False),
         "kind": placed(np.full(lines, OF_CREDIT, np.int8) if series.kind is None else series.kind, OF_CARRY),
         "waits": None if series.waits is None else placed(series.waits, False),
-        "person_day": None if series.person_day is None else placed(series.person_day, extra.day),
     }
     for name in ("value", "given"):
         ratios = getattr(series, name)

@@ -64,7 +64,6 @@ class Series:
     value: Ratios | None = None  # of lines of periods
     waits: Mask | None = None
     given: Ratios | None = None
-    person_day: Ints | None = None
 
     @property
     def last(self) -> Ints:

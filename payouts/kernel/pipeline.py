@@ -114,8 +114,10 @@ class _Work:
             return
 
         def rating(place: int, totals: Ints) -> Rated:
-            version, gates = book.series.versions[place], book.effects.get(place, Effects())
-            return rate(version.component, self._stretch(book, version, book.mine[place], gates, totals))
+            version, mine = book.series.versions[place], book.mine[place]
+            # Asked anew: carried excess may have come among the lines.
+            gates = effects(version.component, self.ledger, self._places(book, mine))
+            return rate(version.component, self._stretch(book, version, mine, gates, totals))
 
         float_rates(book, rating)
 
@@ -124,7 +126,7 @@ class _Work:
         series = book.series
         for version, mine in zip(series.versions, book.mine, strict=True):
             self._amounts(book, version, mine)
-        totals = series.totals
+        totals = series.totals if any(_by_total(version.component) for version in series.versions) else series.after
         for place, (version, mine) in enumerate(zip(series.versions, book.mine, strict=True)):
             if not series.row[mine].size:
                 book.rated.append(NOTHING)
@@ -287,6 +289,11 @@ _NONE = np.zeros(0, dtype=np.int64)
 NOTHING = Rated(_NONE, 1, _NONE, _NONE, _NONE, _NONE, _NONE)
 
 
+def _by_total(component: Component) -> bool:
+    """Whether lines are rated by what their group comes to."""
+    return component.tiers is not None and component.tiers.attribution == "proportional"
+
+
 def _of_periods(lines: PeriodSeries) -> Series:
     """Lines of periods as a series: each a group of its own."""
     rows = lines.version.size
@@ -314,7 +321,6 @@ def _of_periods(lines: PeriodSeries) -> Series:
         value=lines.value,
         waits=lines.waits,
         given=lines.fixed_earning,
-        person_day=lines.person_day,
     )
 
 
