@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from payouts.kernel import calculate
-from payouts.kernel.batch import DATED, LOST, OF_CREDIT, OF_REVERSAL
-from plans.rules.compiled import Clawback
-from tests.unit.kernel.world import Deal, bonus, cap, commission, day, plan, release, rule, tiers, world
+from payouts.kernel.batch import DATED, HELD, LOST, OF_CREDIT, OF_REVERSAL
+from plans.rules.compiled import Budget, Clawback, Leaf, Measure, PlanCap, Reads, RollUp
+from tests.unit.kernel.world import (
+    MISSING_DAY,
+    MISSING_MONEY,
+    Deal,
+    bonus,
+    cap,
+    commission,
+    day,
+    ints,
+    plan,
+    release,
+    rule,
+    tiers,
+    world,
+)
 
 FLAT = tiers((0, 10))
 DAYS = {"day": "date", "term_months": "number"}
@@ -38,8 +54,6 @@ def run(facts, stated, curve=None, **more):
 
 def _dated(batch, facts):
     """The batch with the days and terms of its facts."""
-    from tests.unit.kernel.world import MISSING_DAY, MISSING_MONEY, ints
-
     dates = dict(batch.facts.dates) | {"day": ints(fact.extra.get("day", MISSING_DAY) for fact in facts)}
     months = ints(
         MISSING_MONEY if "term_months" not in fact.extra else fact.extra["term_months"] * 10**6 for fact in facts
@@ -215,8 +229,6 @@ def test_a_later_period_may_hold_a_reversal_only():
 
 
 def test_what_rolled_up_follows_where_its_own_component_says_so():
-    from plans.rules.compiled import RollUp
-
     own = commission(FLAT, clawback=clawback())
     team = commission(FLAT, key="team", roles=("manager",), quota=None, missing_quota="lowest_tier")
     rules = [rule(roll_up=[RollUp(("ae",), "manager", 1, Fraction(1))])]
@@ -300,3 +312,95 @@ def test_the_order_of_rows_changes_nothing():
     assert straight.lines.earned.tolist() == turned.lines.earned.tolist()
     assert straight.lines.fact.tolist() == [order[row] for row in turned.lines.fact.tolist()]
     assert straight.tranches.amount.tolist() == turned.tranches.amount.tolist()
+
+
+@pytest.mark.parametrize("takes", ["all", "released"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_deal_cancelled_bit_by_bit_leaves_nothing(takes, seed):
+    pick = random.Random(seed)
+    thirds = tuple(replace(entry, share=Fraction(1, 3)) for entry in HALVES)
+    facts: list[Deal] = []
+    for name in "PQRS":
+        signed = [("signed", f"2026-0{pick.randint(2, 9)}-15")] if pick.random() < 0.6 else []
+        facts.append(
+            Deal(minor=pick.choice((-1, 1)) * pick.randint(3, 99_999), close="2026-01-10", name=name, milestones=signed)
+        )
+        parts = sorted(pick.sample(range(2, 12), 3))
+        facts += [cancelled(name, f"2026-{month:02}-01", minor=abs(facts[-1].minor or 0) // 3 + 1) for month in parts]
+    result = run(facts, clawback(takes=takes, lowers_measure=True), component={"release": thirds})
+    lines, parts_ = result.lines, result.tranches
+    kept = np.where(parts_.state == LOST, 0, parts_.amount)
+    owner = np.where(lines.origin < 0, np.arange(lines.origin.size), lines.origin)
+    net = np.zeros(lines.origin.size, dtype=np.int64)
+    np.add.at(net, owner[parts_.line], kept)
+    assert not net.any()
+    # The parts of a line still sum to it, and the totals come back to nothing.
+    whole = np.zeros(lines.origin.size, dtype=np.int64)
+    np.add.at(whole, parts_.line, parts_.amount)
+    assert whole.tolist() == lines.earned.tolist()
+    assert int(lines.measured.sum()) == 0
+
+
+def test_a_year_to_date_comes_down_where_the_customer_left():
+    to_date = Measure("month", window="year_to_date", quota_basis="year", periods=1)
+    facts = [
+        Deal(80_000, "2026-01-10", name="A"),
+        Deal(40_000, "2026-02-10", name="B"),
+        cancelled("A", "2026-03-01"),
+        Deal(20_000, "2026-03-10", name="C"),
+    ]
+    curve = tiers((0, 5), (100, 7))
+    component = commission(curve, every="month", measure=to_date, clawback=clawback(lowers_measure=True))
+    batch = _dated(world(plan(component), facts, quotas=[(1, "sales", (20454, 20819), 100_000)]), facts)
+    result = calculate(batch)
+    # 4,000; 1,000 and 20,000 at 7%; then 4,000 back, and from 40,000 to 60,000 again at 5%.
+    assert (result.lines.earned // 100).tolist() == [4_000, 2_400, -4_000, 1_000]
+    assert result.groups.total.tolist() == [6_000_000]
+
+
+def test_replicates_are_reversed_apart():
+    facts = [
+        replace(SIXTY, replicate=0),
+        replace(SIXTY, replicate=1, name="A2"),
+        replace(cancelled("A2", "2026-02-01"), replicate=1),
+    ]
+    lines = run(facts, clawback()).lines
+    assert lines.earned.tolist() == [600_000, 600_000, -600_000]
+    assert lines.origin.tolist() == [-1, -1, 1]
+
+
+def test_held_credit_is_taken_back_on_the_day():
+    made = plan(commission(FLAT, clawback=clawback()), rules=[rule(hold=Leaf("stage", "text", "is", "won"))])
+    facts = [SIXTY, cancelled("A", "2026-02-01")]
+    parts = calculate(_dated(world(made, facts), facts)).tranches
+    assert parts.state.tolist() == [HELD, DATED]
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"), [("restart", [6_000, 6_000, -6_000]), ("rerun", [7_200, 6_000, -7_200])]
+)
+def test_a_new_version_that_restarts_or_rates_anew(choice, expected):
+    versions = [
+        (plan(commission(tiers((0, rate)), clawback=clawback()), on_new_version=choice), *span)
+        for rate, span in ((10, ("2026-01-01", "2026-01-15")), (12, ("2026-01-15", "2027-01-01")))
+    ]
+    facts = [SIXTY, FIFTY, cancelled("A", "2026-02-01")]
+    assert earned(calculate(_dated(world(versions, facts), facts))) == expected
+
+
+def test_plan_caps_and_budgets_come_before_reversals():
+    facts = [*THREE, cancelled("B", "2026-02-01")]
+    # The quarter's 8,000 leave 6,000, 2,000 and nothing.
+    by_plan = {"caps": (PlanCap(800_000, "quarter", "lost"),)}
+    assert earned(run(facts, clawback(), plan=by_plan)) == [6_000, 2_000, 0, -2_000]
+    budget = {"budget": Budget(800_000, "keep")}
+    assert earned(run(facts, clawback(), component=budget)) == [6_000, 2_000, 0, -2_000]
+
+
+def test_what_others_read_is_read_without_reversals():
+    reads = Reads("earning", "self", None, (("plan", "commission"),))
+    measure = Measure("quarter", by="period")
+    over = commission(FLAT, key="over", classes=(), roles=(), reads=reads, measure=measure, missing_quota="lowest_tier")
+    made = plan(commission(FLAT, clawback=clawback()), over)
+    facts = [SIXTY, cancelled("A", "2026-02-01")]
+    assert earned(calculate(_dated(world(made, facts), facts))) == [6_000, 600, -6_000]

@@ -7,10 +7,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from payouts.kernel import calculate
-from payouts.kernel.batch import DATED, HELD, LOST, MISSING_DAY, NO_RATE, WAITING
+from payouts.kernel.batch import DATED, HELD, LOST, MISSING_DAY, NO_RATE, WAITING, Exchange
 from payouts.kernel.errors import DateOutsideCalendar
 from plans.rules.compiled import After, Currencies, EmploymentRules, Leaf, Tranche
 from tests.unit.kernel.world import (
@@ -23,6 +24,7 @@ from tests.unit.kernel.world import (
     plan,
     release,
     rule,
+    text,
     tiers,
     world,
 )
@@ -51,8 +53,6 @@ def rows(result) -> list[tuple[int, int, str]]:
 
 
 def iso(number: int) -> str:
-    import numpy as np
-
     return str(np.datetime64(number, "D"))
 
 
@@ -243,10 +243,6 @@ def in_dollars(pay_rate: Any, *rates: Any, entries=((100, "credit_date"),), **mo
 
 def both(*tables):
     """Tables of rates as one."""
-    import numpy as np
-
-    from payouts.kernel.batch import Exchange
-    from tests.unit.kernel.world import text
 
     def words(name):
         return text([getattr(each, name).vocabulary[code] for each in tables for code in getattr(each, name).codes])

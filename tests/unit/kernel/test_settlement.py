@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -390,3 +390,27 @@ def test_everything_stands_somewhere(seed):
         employment=employment((1, "2025-01-01", "2026-11-15")),
     )
     identity(batch, calculate(batch))
+
+
+def test_the_order_of_rows_changes_nothing():
+    stated = settling(draw=draw(300), holdback=Fraction(1, 10), holdback_periods=1)
+    deals = [
+        Deal(
+            100 + place,
+            f"2026-0{1 + place % 4}-10",
+            team=[("ae", 1 + place % 3)],
+            name=f"D{place}",
+            extra={"day": None},
+        )
+        for place in range(12)
+    ]
+    facts = [*deals, cancelled("D3", "2026-05-10"), cancelled("D7", "2026-05-10", 20)]
+    late = [(1, "2026-02-10", 50, None), (2, "2026-02-11", -70, None), (1, "2026-02-12", 5, None)]
+    given = {"quotas": (), "people": (1, 2, 3), "types": {"day": "date"}}
+    batch = world(made(stated), facts, adjustments=adjusted(*late), **given)
+    straight = calculate(batch).settlements
+    order = random.Random(1).sample(range(len(facts)), len(facts))
+    turned = calculate(world(made(stated), facts, adjustments=adjusted(*late[::-1]), order=order, **given)).settlements
+    assert straight is not None and turned is not None
+    for each in fields(straight):
+        assert getattr(straight, each.name).tolist() == getattr(turned, each.name).tolist()
