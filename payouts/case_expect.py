@@ -153,14 +153,19 @@ def _figure(reader: Reader, table: Document, path: str, name: str) -> Any:
     return reader.look.money_value(value, place, "any")
 
 
-def _slice(reader: Reader, path: str, row: Any) -> tuple[Fraction | None, int | None, int | None]:
-    """A part of a line at one rate: the rate, how much of it, what it earns."""
+def _slice(reader: Reader, path: str, row: Any) -> tuple[Any, Any, int | None]:
+    """A part of a line at one rate: the rate (money a unit where units earn it), how much of it, what it earns."""
     table = reader.look.table(row, path, ("rate", "amount", "earns"))
-    rate = _read(reader, join(path, "rate"), table.get("rate"), read_percent(table.get("rate")), "a percentage")
-    amount, earns = (
-        reader.look.money_value(table[name], join(path, name), "any") if name in table else None
-        for name in ("amount", "earns")
-    )
+    rate: Any = read_percent(table.get("rate"))
+    if rate is None and "rate" in table:
+        rate = reader.look.money_value(table["rate"], join(path, "rate"), "any")
+    amount: Any = None
+    if "units" in str(table.get("amount")):
+        number = read_number(str(table["amount"]).replace("units", "").strip())
+        amount = _read(reader, join(path, "amount"), table["amount"], number, "a number with at most 6 decimals")
+    elif "amount" in table:
+        amount = reader.look.money_value(table["amount"], join(path, "amount"), "any")
+    earns = reader.look.money_value(table["earns"], join(path, "earns"), "any") if "earns" in table else None
     return rate, amount, earns
 
 

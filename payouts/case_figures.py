@@ -13,11 +13,13 @@ from comp.core.money import format_money
 from crediting.kernel.conditions import Mask
 from payouts.case import Case
 from payouts.case_expect import STATES, Expectation
-from payouts.kernel.batch import DATED, HELD, LOST, MISSING_MONEY, NO_RATE, WAITING, WITHHELD, Ints, Result
-from payouts.kernel.explain import percent_text
+from payouts.kernel.batch import DATED, HELD, LOST, MILLIONTHS, MISSING_MONEY, NO_RATE, WAITING, WITHHELD, Ints, Result
+from payouts.kernel.line_view import line_slices, line_view
+from payouts.kernel.say import money_text, percent_text
 from plans.rules.compiled import Component
 
-_STATE = {DATED: "", WAITING: "waiting", HELD: "held", WITHHELD: "withheld", LOST: "lost", NO_RATE: "no_rate"}
+#: What a tranche that is not payable is called, by its state.
+STATE_NAMES = {DATED: "", WAITING: "waiting", HELD: "held", WITHHELD: "withheld", LOST: "lost", NO_RATE: "no_rate"}
 
 
 class Figures:
@@ -57,6 +59,18 @@ class Figures:
         found: Mapping[str, Any] = getattr(self, f"_{expected.section}")(expected)
         return found
 
+    def units(self, millionths: int) -> Fraction:
+        return Fraction(millionths, MILLIONTHS)
+
+    def _in_money(self) -> Mask:
+        """Which credits are in money."""
+        credits, plans = self.result.credits, self.case.batch.plans
+        units = [
+            plans[plan].credit_rules[rule].unit == "money"
+            for plan, rule in zip(credits.plan.tolist(), credits.rule.tolist(), strict=True)
+        ]
+        return np.array(units, dtype=bool)
+
     def told(self, name: str, value: Any) -> str:
         """A figure for people."""
         if value is None:
@@ -66,7 +80,11 @@ class Figures:
             whole = (exact * 10_000).denominator == 1
             return percent_text(exact) if whole else f"{percent_text(exact)} (exactly {exact})"
         if name == "slices":
-            return "; ".join(f"{percent_text(r)} of {self._money(a)}: {self._money(e)}" for r, a, e in value)
+            return "; ".join(
+                f"{percent_text(Fraction(rate))} of {money_text(amount, self.case.currency)}: "
+                + money_text(earns, self.case.currency)
+                for rate, amount, earns in value
+            )
         if isinstance(value, bool | str | Fraction) or name in ("tier", "number"):
             return str(value)
         return self._money(value)
@@ -171,21 +189,26 @@ class Figures:
             "earned": int(lines.earned[row]),
             "review": 0 if lines.review is None else int(lines.review[row]),
             "effective_rate": Fraction(int(lines.earned[row]), measured) if measured else None,
+            "slices": tuple(
+                (part.rate, part.amount_in_slice, part.earns)
+                for part in line_slices(line_view(self.case.batch, self.result, row))
+            ),
         }
 
     def _payables(self, expected: Expectation) -> Mapping[str, Any]:
         tranches = self.result.tranches
         mine = self._lines_of(expected)[tranches.line]
         if expected.period in STATES:
-            wanted = [code for code, name in _STATE.items() if name == expected.period]
-            mine &= np.isin(self._states(), wanted)
+            wanted = [code for code, name in STATE_NAMES.items() if name == expected.period]
+            mine &= np.isin(self.states(), wanted)
         else:
             keys = np.array([*(period.key for period in self.case.pay_periods), ""], dtype=object)
             mine &= keys[tranches.pay_period] == expected.period
         paid = tranches.amount if tranches.paid_amount is None else tranches.paid_amount
         return {"amount": int(tranches.amount[mine].sum()), "paid_amount": int(paid[mine].sum())}
 
-    def _states(self) -> Ints:
+    def states(self) -> Ints:
+        """Where each tranche stands."""
         tranches = self.result.tranches
         if tranches.state is not None:
             return tranches.state.astype(np.int64)
@@ -218,18 +241,22 @@ class Figures:
         return {"reason": waits.reason.vocabulary[waits.reason.codes[rows[0]]]} if rows.size else {}
 
     def _totals(self, expected: Expectation) -> Mapping[str, Any]:
-        """Over everything, or over one person."""
-        result, mine = self.result, self._lines_of(expected)
-        credited = result.credits.amount
-        if expected.person is not None:
-            credited = credited[result.credits.participant == expected.person]
-        released = result.tranches.amount[mine[result.tranches.line] & (self._states() == DATED)]
+        return self.totals(expected.person)
+
+    def totals(self, person: int | None) -> Mapping[str, int]:
+        """Over everything, or over one person. Credits in units are no money and stand in no sum with it."""
+        result = self.result
+        mine = self.line_person == (self.line_person if person is None else person)
+        credited = result.credits.amount[self._in_money()]
+        if person is not None:
+            credited = result.credits.amount[self._in_money() & (result.credits.participant == person)]
+        released = result.tranches.amount[mine[result.tranches.line] & (self.states() == DATED)]
         settled = result.settlements
         payout = None
         if settled is not None:
             rows = np.ones(settled.payout.size, dtype=bool)
-            if expected.person is not None:
-                rows = settled.participant == expected.person
+            if person is not None:
+                rows = settled.participant == person
             payout = int(settled.payout[rows].sum())
         return {
             "credited": int(credited.sum()),

@@ -29,7 +29,7 @@ def _problems(case: dict[str, Any], path: str, name: str) -> list[Problem]:
         if not read.expectations:
             message = "The example expects nothing: say in `expect` what it comes to."
             return [Problem(f"{path}.expect", "nothing", "what the example comes to", message)]
-        failures = Report(read, calculate(read.batch)).failures()
+        failures = Report(read, calculate(read.batch, traced=True)).failures()
     except ProblemsError as error:
         return [Problem(f"{path}.{p.path}", p.found, p.allowed, p.message, p.severity) for p in error.problems]
     except CompError as error:

@@ -62,6 +62,8 @@ def float_rates(book: Book, rating: Rating) -> None:
             shown, latest = choose(newer, worth, shown), np.where(newer, day, latest)
         earned = money(shown.rounded(plan.round_mode, plan.round_step), "An earning")
         book.earned[lines[own]] = book.rounded[lines[own]] = earned[own]
+        if book.trace is not None:
+            book.trace.at(series.row.size, lines[own]).note("floating", earned[own])
     book.tranches = replace(parts, amount=amount)
 
 

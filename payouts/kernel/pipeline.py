@@ -96,7 +96,10 @@ class _Work:
     def _book(self, series: Series) -> Book:
         """Rate and shape."""
         book = Book.opened(series)
-        book.trace = Trace() if self.traced else None
+        if self.traced:
+            book.trace = Trace()
+            if series.person_day is not None:
+                book.trace.at(series.row.size).note("person_day", series.person_day)
         self._rate(book)
         book.rounded = rounded_lines(series, book.mine, book.rated)
         book.rated.clear()

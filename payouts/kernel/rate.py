@@ -101,9 +101,14 @@ def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Ra
     outcome = _outcomes(component, lines.quota)
     waiting, idle = _waiting(component, lines, outcome)
     if notes is not None:
+        if lines.value is None:
+            notes.note("whole", lines.whole)
+        else:
+            notes.note("value", lines.value, None if lines.waits is None else ~lines.waits)
         notes = notes.only(~idle)
     base = _base(component, lines, outcome)
-    _note(notes, "base", base.earning)
+    if notes is not None:
+        _note_inputs(notes, component, lines, base)
     none = np.full(rows, -1, dtype=np.int64)
     earning, band = base.earning, none
     if component.accelerator is not None:
@@ -139,6 +144,18 @@ def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Ra
             notes.note("limit_rate", earning, before.compare(earning) != 0)
     _note(notes, "exact", earning)
     return _settled(base, earning, band, waiting, idle)
+
+
+def _note_inputs(notes: Notes, component: Component, lines: Stretch, base: _Base) -> None:
+    """What decides the base earning, and that."""
+    if component.tiers is not None and component.tiers.attribution == "proportional":
+        notes.note("total", lines.total)
+    for step, before in (("quota.before", lines.quota_before), ("incentive.before", lines.incentive_before)):
+        if before is not None:
+            notes.note(step, before, before != MISSING_MONEY)
+    if component.table is not None:
+        notes.note("cell", base.cell)
+    notes.note("base", base.earning)
 
 
 def _note(notes: Notes | None, step: str, value: Ratios) -> None:

@@ -16,7 +16,7 @@ from comp.tenancy.capabilities import Can
 from comp.web.access import anyone
 from comp.web.parts import Event, Link, Step
 from crediting.models import DealRevision, MilestoneRevision, UsageReading
-from payouts.kernel import explain
+from payouts.kernel import say
 from payouts.models import Earning
 from payouts.pages.links import link
 from payouts.reads.changes import of_line
@@ -88,7 +88,7 @@ def _say(why: Why) -> str:
         text = f"{rate_words(why.version.says, why.component, vars(earning), total)} of {credit}"
         position = by_code.get("position")
         if position is not None and position.detail["attainment"]:
-            before, after = (explain.percent_text(share) for share in position.detail["attainment"])
+            before, after = (say.percent_text(share) for share in position.detail["attainment"])
             text += f", because this deal took attainment from {before} to {after} of quota"
     lost = earning.rounded_minor - earning.earned_minor
     return f"{text}; the cap takes {format_money(lost, currency)} of it." if lost else f"{text}."
@@ -117,10 +117,10 @@ def _steps(request: HttpRequest, why: Why, own: bool) -> list[Step]:
     return [*found, Step("Earned", format_money(why.earning.earned_minor, currency), result=True)]
 
 
-def _value(step: explain.Step, currency: str) -> str:
+def _value(step: say.Step, currency: str) -> str:
     if step.label_code == "position":
         shares = step.detail["attainment"]
-        return explain.percent_text(shares[1]) if shares else ""
+        return say.percent_text(shares[1]) if shares else ""
     if step.unit == "money" and step.value is not None:
         return exact_words(step.value, currency)
     if step.unit == "factor" and step.value is not None:

@@ -15,7 +15,7 @@ from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from comp.people.selectors import in_force
 from comp.web.parts import Meter, Tier, percent
-from payouts.kernel.explain import percent_text
+from payouts.kernel.say import percent_text
 from payouts.models import Attainment, Earning
 from payouts.reads.periods import Span, span_holding
 from payouts.reads.plans import Version, bonus_words, version_of

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from comp.core.money import format_money
-from payouts.kernel.explain import percent_text
+from payouts.kernel.say import percent_text
 from payouts.kernel.slices import flat_tier, slices, tier_of
 from plans.models import PlanVersion
 from plans.rules.compile import compile_plan

@@ -14,7 +14,8 @@ from comp.people.models import CreditRole, Participant
 from comp.people.selectors import downline_ids
 from crediting.models import Credit, DealRevision, DealTeam, MilestoneRevision, UsageReading
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
-from payouts.kernel.explain import LineFacts, Step, TrancheFacts, explain_line, percent_text
+from payouts.kernel.explain_stored import LineFacts, TrancheFacts, explain_line
+from payouts.kernel.say import Step, percent_text
 from payouts.models import Attainment, BatchLine, Earning, Payable, Tranche
 from payouts.reads.lines import KEY
 from payouts.reads.plans import Version, release_words, versions

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from payouts.case import read_case
-from payouts.case_figures import Figures
+from payouts.case_report import Report
 from payouts.kernel import calculate
 from plans.rules.load import read_yaml
 
@@ -24,12 +24,5 @@ def test_worked_example(path: Path) -> None:
     assert text.startswith("# "), "a worked example begins with its arithmetic"
     case = read_case(read_yaml(text))
     assert case.expectations, "a worked example says what it expects"
-    figures = Figures(case, calculate(case.batch))
-    failures = [
-        f"{each.path}.{name}: expected {figures.told(name, value)}, found {figures.told(name, found.get(name))}"
-        for each in case.expectations
-        for found in [figures.of(each)]
-        for name, value in each.figures.items()
-        if found.get(name) != value
-    ]
-    assert not failures, "\n".join(failures)
+    failures = Report(case, calculate(case.batch, traced=True)).failures()
+    assert not failures, "\n".join(map(str, failures))

@@ -11,7 +11,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from comp.core.errors import CompError
 from payouts.case import read_case
+from payouts.case_json import as_json
 from payouts.case_report import Report
+from payouts.case_statement import statement
 from payouts.kernel import calculate
 from plans.rules.load import read_yaml
 
@@ -28,15 +30,15 @@ class Command(BaseCommand):
         path: Path = options["case"]
         try:
             case = read_case(read_yaml(path.read_text(encoding="utf-8")))
-            report = Report(case, calculate(case.batch))
+            report = Report(case, calculate(case.batch, traced=True))
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{path} cannot be read: {error}") from None
         except CompError as error:
             raise CommandError(f"{path}:\n{error}") from None
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+            self.stdout.write(json.dumps(as_json(report), indent=2, ensure_ascii=False))
         else:
-            self.stdout.write(report.statement(), ending="")
+            self.stdout.write(statement(report), ending="")
         failures = report.failures()
         if failures:
             raise CommandError("\n".join(["Not as expected:", *(f"  {failure}" for failure in failures)]))

@@ -22,7 +22,7 @@ TEXT = CASE.read_text(encoding="utf-8")
 
 def report(text: str) -> Report:
     case = read_case(read_yaml(text))
-    return Report(case, calculate(case.batch))
+    return Report(case, calculate(case.batch, traced=True))
 
 
 def changed(*changes: tuple[str, str]) -> str:

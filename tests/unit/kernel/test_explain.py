@@ -9,7 +9,8 @@ import pytest
 from comp.core.rounding import round_fraction
 from payouts.kernel import calculate
 from payouts.kernel.batch import MISSING_MONEY
-from payouts.kernel.explain import LineFacts, TrancheFacts, explain_line, percent_text
+from payouts.kernel.explain_stored import LineFacts, TrancheFacts, explain_line
+from payouts.kernel.say import percent_text
 from payouts.kernel.slices import slices
 from plans.rules.compiled import RollUp
 from tests.unit.kernel.test_earnings import rich_world

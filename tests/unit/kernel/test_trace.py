@@ -13,6 +13,7 @@ from comp.core.rounding import round_fraction
 from payouts.case import read_case
 from payouts.kernel import calculate
 from payouts.kernel.batch import OF_CARRY, OF_CREDIT, OF_REVERSAL
+from payouts.kernel.line_view import line_slices, line_view
 from plans.rules.load import read_yaml
 from tests.unit.kernel.test_earnings import rich_world
 
@@ -20,7 +21,7 @@ CASES = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml")) + sorted(
     (Path(__file__).parent / "cases").glob("*.yaml")
 )
 #: Steps after rounding that say what is left of a line.
-LEAVES = ("rounded", "minimum", "withheld", "cap", "gate_cap", "carried", "plan_cap", "budget", "clawback")
+LEAVES = ("floating", "rounded", "minimum", "withheld", "cap", "gate_cap", "carried", "plan_cap", "budget", "clawback")
 
 
 def exact(steps: dict[str, Fraction], component) -> Fraction:
@@ -52,6 +53,10 @@ def hold(batch) -> int:
         if kind in (OF_REVERSAL, OF_CARRY) or "exact" not in steps:
             assert kind in (OF_REVERSAL, OF_CARRY) or lines.rounded[line] == 0
             continue
+        view = line_view(batch, result, line)
+        parts = line_slices(view)
+        if view.component.kind in ("commission", "incentive"):
+            assert sum((part.earns for part in parts), Fraction(0)) == steps["base"]
         assert exact(steps, plan.components[int(lines.component[line])]) == steps["exact"]
         if plan.round_at == "line":
             assert round_fraction(steps["exact"], plan.round_mode, plan.round_step) == steps["rounded"]

@@ -1,0 +1,167 @@
+"""How earnings become pay: tranches, what reversals take back, schedules, and the waterfall of a pay period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from comp.core.spans import whole_months
+from payouts.kernel.batch import (
+    DATED,
+    HELD,
+    LOST,
+    MISSING_DAY,
+    NO_RATE,
+    OF_CARRY,
+    OF_REVERSAL,
+    WAITING,
+    WITHHELD,
+    Batch,
+    Result,
+)
+from payouts.kernel.line_view import LineView
+from payouts.kernel.say import Names, Step, day_text, money_text, number_text, percent_text, trigger_text
+from plans.rules.compiled import Clawback
+
+#: What is said of a tranche that is not released.
+_STATES = {
+    WAITING: "still waiting for it",
+    HELD: "held with its credit",
+    WITHHELD: "withheld by a gate",
+    LOST: "lost",
+    NO_RATE: "waiting for a rate of exchange",
+}
+
+
+def release_steps(view: LineView) -> Iterator[Step]:
+    """Every tranche: its share and trigger, its state and day, and its amount in the currency that is paid."""
+    parts = view.result.tranches
+    low, high = np.searchsorted(parts.line, [view.row, view.row + 1]).tolist()
+    for row in range(low, high):
+        amount, place = int(parts.amount[row]), int(parts.index[row])
+        trigger, release = int(parts.trigger_day[row]), int(parts.release_day[row])
+        waiting = WAITING if release == MISSING_DAY else DATED
+        state = waiting if parts.state is None else int(parts.state[row])
+        said = f"released on {day_text(release)}" if state == DATED else _STATES[state]
+        paid, rate = _paid(view, row)
+        detail: dict[str, object] = {
+            "index": place,
+            "part": 0 if parts.part is None else int(parts.part[row]),
+            "state": state,
+            "met": state == DATED,
+            "trigger_day": None if trigger == MISSING_DAY else trigger,
+            "release_day": None if state != DATED else release,
+            "rate": rate,
+        }
+        how = "At once"
+        if view.kind not in (OF_REVERSAL, OF_CARRY):
+            entry = view.component.release[place]
+            detail |= {"on": entry.on, "at": entry.at, "share": entry.share}
+            how = f"{percent_text(entry.share)} {'on' if entry.at is None else 'at'} {trigger_text(entry)}"
+        sentence = f"{how}: {money_text(amount, view.plan.currency)}{paid}, {said}."
+        yield Step("release", sentence, amount, "money", detail)
+
+
+def _paid(view: LineView, row: int) -> tuple[str, Fraction | None]:
+    """What a tranche is worth in the participant's own currency, and the rate."""
+    parts, exchange = view.result.tranches, view.batch.exchange
+    if parts.paid_amount is None or parts.exchange is None or exchange is None or parts.exchange[row] < 0:
+        return "", None
+    at = int(parts.exchange[row])
+    target = (view.batch.pay_currency or {}).get(view.participant, view.plan.currency)
+    rate = Fraction(int(exchange.top[at]), int(exchange.bottom[at]))
+    found = f" ({money_text(int(parts.paid_amount[row]), target)} at {number_text(rate)})"
+    return found, rate
+
+
+def schedule_step(view: LineView) -> Iterator[Step]:
+    """Over how many months a line is spread."""
+    spread = view.result.schedules
+    if spread is None:
+        return
+    rows = np.flatnonzero(spread.line == view.row)
+    if rows.size:
+        first, last = (day_text(int(spread.month[row]))[:7] for row in (rows[0], rows[-1]))
+        months = "1 month" if rows.size == 1 else f"{rows.size} months"
+        yield Step("schedule", f"It is spread over {months}, from {first} to {last}.", int(rows.size), "none")
+
+
+def clawback_step(view: LineView, names: Names) -> Step:
+    """What a reversal takes back, and by which formula."""
+    lines, clawback, currency = view.result.lines, view.component.clawback, view.plan.currency
+    assert lines.origin is not None and clawback is not None
+    origin = int(lines.origin[view.row])
+    since = int(view.result.credits.day[view.credit])
+    back = -int(lines.earned[view.row])
+    of, part = view.steps.get("clawback.of", Fraction(0)), view.steps.get("clawback.part", Fraction(0))
+    sentence = f"{names.fact(view.fact)} of {day_text(view.day)} reverses what was earned on {day_text(since)}: "
+    sentence += f"{_formula(clawback, since, view.day)}, {percent_text(part)} of {money_text(of, currency)} by now"
+    earlier = abs(int(of * part)) - abs(back)
+    sentence += f"; {money_text(back, currency)} is taken back" + (" after what was before" if earlier > 1 else "")
+    elapsed = int(whole_months(np.array([since]), np.array([view.day]))[0])
+    detail = {"origin": origin, "of": of, "part": part, "months": elapsed, "formula": clawback.formula}
+    return Step("clawback", f"{sentence}.", -back, "money", detail)
+
+
+def _formula(clawback: Clawback, since: int, day: int) -> str:
+    """A formula with the time that has passed."""
+    elapsed = int(whole_months(np.array([since]), np.array([day]))[0]) + (clawback.failing_month == "counts")
+    months = "1 month" if elapsed == 1 else f"{elapsed} months"
+    match clawback.formula:
+        case "pro_rata":
+            term = clawback.term_months if isinstance(clawback.term_months, int) else "the term's"
+            return f"{months} of {term} have passed"
+        case "window" if clawback.window_days is not None:
+            return f"{day - since} days have passed, within {clawback.window_days} all is taken back"
+        case "window":
+            return f"{months} have passed, within {clawback.window_months} all is taken back"
+        case "table":
+            return f"by the table for {months}"
+        case "uncollected":
+            return "the part that was not collected"
+        case _:
+            return "the part that is reversed"
+
+
+_WATERFALL = {
+    "releases": (("released", "Released: {0}."),),
+    "adjustments": (("adjusted", "Adjustments: {0}."),),
+    "clawbacks": (("clawed_back", "Taken back: {0}."),),
+    "carried": (("brought_forward", "Brought forward: {0}."),),
+    "recovery": (("recovered", "Recovered of the draw: {0}."),),
+    "cap": (("capped", "Above the cap of the period: {0}."), ("review", "Of it to review: {0}.")),
+    "holdback": (("held_back", "Held back: {0}."),),
+    "top_up": (("topped_up", "Topped up: {0}."),),
+}
+#: What stands behind all steps.
+_CLOSING = (
+    ("carried_forward", "Carried into the next period: {0}."),
+    ("written_off", "Of the draw written off: {0}."),
+    ("draw_balance", "The draw stands at {0}."),
+)
+_ON_NET = ("released", "adjusted", "clawed_back", "brought_forward", "recovered", "capped", "held_back", "topped_up")
+
+
+def explain_settlement(batch: Batch, result: Result, row: int) -> list[Step]:
+    """The waterfall of a participant's pay period, in the plan's order; steps that did nothing are left out."""
+    settled = result.settlements
+    assert settled is not None
+    plan = batch.plans[int(settled.plan[row])]
+    order = plan.settlement.order if plan.settlement is not None else ("releases", "adjustments", "clawbacks")
+    steps, net = [], 0
+    for name in order:
+        for column, sentence in _WATERFALL[name]:
+            amount = int(getattr(settled, column)[row])
+            if not amount:
+                continue
+            net += amount if column in _ON_NET else 0
+            said = sentence.format(money_text(amount, plan.currency))
+            steps.append(Step(column, said, amount, "money", {"step": name, "net": net}))
+    for column, sentence in _CLOSING:
+        amount = int(getattr(settled, column)[row])
+        if amount:
+            steps.append(Step(column, sentence.format(money_text(amount, plan.currency)), amount, "money"))
+    payout = int(settled.payout[row])
+    return [*steps, Step("payout", f"Paid: {money_text(payout, plan.currency)}.", payout, "money", {"net": net})]
