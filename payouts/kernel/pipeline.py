@@ -68,11 +68,12 @@ class _Work:
     def component(self, step: Step) -> list[Book]:
         """The lines of one component: those of credits, and those of periods where some version measures so."""
         versions, variant = self.variants.extended(step.versions)
-        found = [measure(self.batch, self.credited, versions, variant, self.triggers.cash)]
+        credited = measure(self.batch, self.credited, versions, variant, self.triggers.cash)
+        books = [] if credited is None else [self._book(credited)]
         if any(version.component.measure.by == "period" for version in versions):
             lines = period_lines(self.batch, self.credited, self.ledger, self.quotas, versions, variant)
-            found.append(None if lines is None else _of_periods(lines))
-        books = [self._book(series) for series in found if series is not None]
+            if lines is not None:
+                books.append(self._book(_of_periods(lines), lines.person_day))
         if step.is_read and books:
             self._tell(step, books)
         return books
@@ -93,13 +94,13 @@ class _Work:
             result = only_of(result, self.batch.only)
         return replace(result, settlements=settled(self.batch, self.quotas, result))
 
-    def _book(self, series: Series) -> Book:
+    def _book(self, series: Series, person_day: Ints | None = None) -> Book:
         """Rate and shape."""
         book = Book.opened(series)
         if self.traced:
             book.trace = Trace()
-            if series.person_day is not None:
-                book.trace.at(series.row.size).note("person_day", series.person_day)
+            if person_day is not None:
+                book.trace.at(series.row.size).note("person_day", person_day)
         self._rate(book)
         book.rounded = rounded_lines(series, book.mine, book.rated)
         book.rated.clear()

@@ -47,18 +47,23 @@ class Notes:
     lines: Ints
     pick: Ints | None = None
 
+    @property
+    def place(self) -> Ints:
+        return np.arange(self.lines.size) if self.pick is None else self.pick
+
     def spread(self, pick: Ints) -> Notes:
-        return Notes(self.trace, self.lines, pick)
+        """Notes of columns that have a row for several of these: `pick` says which for each row there is now."""
+        return Notes(self.trace, self.lines, pick[self.place])
 
     def only(self, kept: Mask) -> Notes:
-        """Notes of the same columns on some of the lines."""
-        place = np.arange(self.lines.size) if self.pick is None else self.pick
-        return Notes(self.trace, self.lines[kept], place[kept])
+        """Notes of the same columns on the lines of some of their rows."""
+        place = self.place
+        return Notes(self.trace, self.lines[kept[place]], place[kept[place]])
 
     def note(self, step: str, value: Ratios | Ints, where: Mask | None = None) -> None:
         """The exact value of a step, on the lines at which the mask (by column row) is true."""
         value = value if isinstance(value, Ratios) else Ratios.of(value)
-        lines, place = self.lines, np.arange(self.lines.size) if self.pick is None else self.pick
+        lines, place = self.lines, self.place
         if where is not None:
             lines, place = lines[where[place]], place[where[place]]
         top, bottom = (
