@@ -376,15 +376,15 @@ def _weight(component: Component, side: _Side) -> Ratios | None:
 
 def _outcomes(component: Component, quota: Ints) -> Ints | None:
     """For each line how it is rated, None where all are rated by their quota."""
-    if component.missing_quota is None and component.zero_quota is None:
+    if component.missing_quota is None and component.zero_quota is None and component.quota_fixed is None:
         return None
     missing, zero = quota == MISSING_MONEY, quota == 0
     if not missing.any() and not zero.any():
         return None
-    assert component.missing_quota is not None and component.zero_quota is not None
     outcome = np.full(quota.size, BY_QUOTA)
-    outcome[missing] = _OUTCOMES[component.missing_quota]
-    outcome[zero] = _OUTCOMES[component.zero_quota]
+    # Of a quota that is the same for all nothing is stated: where proration leaves nothing of it, its lines wait.
+    outcome[missing] = _OUTCOMES[component.missing_quota or "wait"]
+    outcome[zero] = _OUTCOMES[component.zero_quota or "wait"]
     return outcome
 
 

@@ -156,7 +156,9 @@ def results(
     if component.curve.axis == "attainment":
         absent, zero = quota == MISSING_MONEY, quota == 0
         unsaid = absent | zero
-        missing = missing | (absent & (component.missing_quota == "wait")) | (zero & (component.zero_quota == "wait"))
+        missing = (
+            missing | (absent & (component.missing_quota == "wait")) | (zero & (component.zero_quota in (None, "wait")))
+        )
         idle = unsaid & ~missing
         size = np.array([unit_size(component)], dtype=np.int64)
         value = choose(unsaid, Ratios.constant(0), value.divide(Ratios(np.where(unsaid, 1, quota), size)))

@@ -300,3 +300,10 @@ def test_overrides_change_components_for_some_people_by_the_day():
     assert result.lines.rounded.tolist() == [100_000, 120_000, 120_000]
     assert result.lines.earned.tolist() == [100_000, 80_000, 120_000]
     assert result.lines.component.tolist() == [0, 0, 0]
+
+
+def test_a_fixed_quota_of_which_proration_leaves_nothing_makes_lines_wait():
+    made = prorated("calendar_days", quota=None, quota_fixed=Fraction(100), missing_quota=None, zero_quota=None)
+    gone = employment((1, "2025-01-01", "2025-12-31"))
+    result = calculate(world(made, [Deal(100)], employment=gone))
+    assert result.groups.quota.tolist() == [0] and result.lines.waiting.tolist() == [1]
