@@ -170,6 +170,8 @@ def _left(view: LineView) -> Iterator[Step]:
         kind = name.split(":")[0]
         if kind not in ("minimum", "withheld", "cap", "gate_cap", "plan_cap", "budget", "floating"):
             continue
+        if name.endswith(".limit"):  # told with the step that it belongs to
+            continue
         now, limit = int(value), view.known(f"{name}.limit")
         taken, left = left - now, now
         if kind == "minimum":
