@@ -17,6 +17,19 @@ from payouts.kernel.steps import BEFORE, NEVER, STEPS, Account, Active, Period, 
 
 _NONE = np.zeros(0, dtype=np.int64)
 _RELEASES, _ADJUSTMENTS, _CLAWBACKS = range(len(STEPS))
+#: The columns that make a row: balances alone do not.
+_MOVED = (
+    "released",
+    "adjusted",
+    "clawed_back",
+    "recovered",
+    "capped",
+    "held_back",
+    "topped_up",
+    "payout",
+    "review",
+    "written_off",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +123,11 @@ class _Waterfall:
         topped: dict[int, Ints] = {}
         tables: list[dict[str, Ints]] = []
         for place in range(first, self.bounds.size - 1):
-            period = Period(place, inflow(place), late(place), held.pop(place, None), topped, held)
-            table = self._period(period)
-            # Behind the last movement pay periods go on while they pay what was carried.
-            if place > max(last, *held, last) and not table["payout"].any():
+            # Behind the last movement only what is carried may still be paid.
+            if place > last and not held and not self.account.carried.any():
                 break
-            tables.append(table)
+            period = Period(place, inflow(place), late(place), held.pop(place, None), topped, held)
+            tables.append(self._period(period))
         return self._joined(tables)
 
     def _span(self) -> tuple[int, int] | None:
@@ -244,14 +256,14 @@ class _Waterfall:
         return columns
 
     def _joined(self, tables: list[dict[str, Ints]]) -> Settlements:
-        """All periods, by account; rows in which nothing stands are left out."""
+        """All periods, by account; one in which nothing moves for an account has no row."""
         rows, count = self.account.participant.size, len(tables)
         order = np.arange(rows * count).reshape(count, rows).T.ravel()
         columns = {
             each.name: np.concatenate([table[each.name] for table in tables])[order] for each in fields(Settlements)
         }
         stands = np.zeros(rows * count, dtype=bool)
-        for name in columns.keys() - {"participant", "plan", "pay_period", "replicate"}:
+        for name in _MOVED:
             stands |= columns[name] != 0
         return Settlements(**{name: column[stands] for name, column in columns.items()})
 
