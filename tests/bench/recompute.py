@@ -149,6 +149,7 @@ def check_equal(ours: Digests, theirs: Digests) -> None:
 
 def _copies(admin: Connection) -> None:
     with admin.cursor() as cursor:
+        cursor.execute("ANALYZE")  # both sides' plans know what there is to read
         cursor.execute("CREATE SCHEMA bench")
         for table in MOVED:
             cursor.execute(f"CREATE TABLE bench.{table} (LIKE {table} INCLUDING ALL)")
