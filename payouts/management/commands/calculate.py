@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from comp.core.errors import CompError
 from payouts.case import read_case
 from payouts.case_json import as_json
+from payouts.case_plans import with_named_plans
 from payouts.case_report import Report
 from payouts.case_statement import statement
 from payouts.kernel import calculate
@@ -29,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["case"]
         try:
-            case = read_case(read_yaml(path.read_text(encoding="utf-8")))
+            case = read_case(with_named_plans(read_yaml(path.read_text(encoding="utf-8")), path.parent))
             report = Report(case, calculate(case.batch, traced=True))
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{path} cannot be read: {error}") from None

@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from comp.core.errors import ProblemsError
 from payouts.case import read_case
+from payouts.case_expect import SECTIONS
+from payouts.case_plans import with_named_plans
 from payouts.case_report import Report
+from payouts.case_tables import KEYS
 from payouts.kernel import calculate
 from payouts.management.commands.calculate import Command
 from plans.rules.load import read_yaml
@@ -62,7 +66,10 @@ def test_json_holds_every_intermediate():
     ("change", "failure"),
     [
         (("D-2, amount: 5500.00", "D-2, amount: 5500.01"), "earnings[1]: expected $5,500.01, found $5,500.00"),
-        (("is: 140%", "is: 139.999999%"), "expect.attainment[0].is: expected 139.99% (exactly 139999999/100000000), found 140%"),
+        (
+            ("is: 140%", "is: 139.999999%"),
+            "expect.attainment[0].is: expected 139.99% (exactly 139999999/100000000), found 140%",
+        ),
         (("total: 140000.00", "total: 1.00"), "expect.attainment[0].total: expected $1.00, found $140,000.00"),
         (("deal: D-4, amount: 0", "deal: D-4, amount: 9.00"), "expect.credits[2]: expected $9.00, found $0.00"),
         (("waiting, amount: 8250.00", "waiting, amount: 0"), "expect.payables[4]: expected $0.00, found $8,250.00"),
@@ -131,3 +138,53 @@ def test_versions_of_a_plan_carry_over():
     for deal, amount in (("D-1", "6000.00"), ("D-2", "6600.00"), ("D-3", "5800.00")):
         rest += f"    - {{person: Ana, component: commission, period: 2026-Q1, deal: {deal}, amount: {amount}}}\n"
     assert report(f"{head}{versions}people:{rest}").failures() == []
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "algorithms" / "case-files.md"
+
+
+def documented() -> str:
+    """The whole example of the page on case files."""
+    return DOCS.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+
+
+def test_the_documented_example_runs(tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text(documented(), encoding="utf-8")
+    told = run(path)
+    assert "The cap of $12,000.00 per quarter leaves $6,000.00." in told
+    assert told.endswith("expectations hold.\n")
+
+
+def test_every_section_is_documented():
+    text = DOCS.read_text(encoding="utf-8")
+    for section, (named, also, figures) in SECTIONS.items():
+        row = next(line for line in text.splitlines() if line.startswith(f"| {section} |"))
+        assert all(name in row for name in (*named, *also, *figures)), section
+    assert all(key in text for key in KEYS)
+
+
+def test_a_plan_by_name(tmp_path):
+    head, rest = TEXT.split("plan:\n", 1)
+    document, rest = rest.split("people:", 1)
+    (tmp_path / "plan.yaml").write_text(dedent(document), encoding="utf-8")
+    path = tmp_path / "case.yaml"
+    path.write_text(f"{head}plan: {{file: plan.yaml}}\npeople:{rest}", encoding="utf-8")
+    assert run(path).endswith("All 13 expectations hold.\n")
+    path.write_text(f"{head}plan: {{library: nobody}}\npeople:{rest}", encoding="utf-8")
+    with pytest.raises(CommandError, match=r"plan\.library: There is no plan 'nobody'.*account-executive"):
+        run(path)
+    named = {"plan": {"library": "account-executive"}, "plans": [{"document": {"library": "manager"}}]}
+    found = with_named_plans(named, tmp_path)
+    assert found["plan"]["format"] == found["plans"][0]["document"]["format"] == "comp/plan/1"
+
+
+def test_slices_that_differ_are_told(tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text(documented().replace("earns: 3000.00", "earns: 3000.01"), encoding="utf-8")
+    with pytest.raises(CommandError) as caught:
+        run(path)
+    assert (
+        "expect.lines[0].slices: expected 10% of $40,000.00: $4,000.00; 15% of $20,000.00: $3,000.01, "
+        "found 10% of $40,000.00: $4,000.00; 15% of $20,000.00: $3,000.00" in str(caught.value)
+    )
