@@ -114,7 +114,8 @@ def raised_lines(book: Book) -> None:
         sign = np.where(rated[mine], np.sign(book.series.amounts[mine]), 0)
         earned = book.rounded[mine]
         raised = np.where(sign > 0, np.maximum(earned, minimum), earned)
-        book.rounded[mine] = np.where(sign < 0, np.minimum(raised, -minimum), raised)
+        raised = np.where(sign < 0, np.minimum(raised, -minimum), raised)
         notes = book.notes(mine)
         if notes is not None:
-            notes.note("minimum", book.rounded[mine], book.rounded[mine] != earned)
+            notes.note("minimum", raised, raised != earned)
+        book.rounded[mine] = raised
