@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from plans.rules.compiled import Component
+from plans.rules.drawn import Point, pay_curve
 from plans.rules.phrases import share
-from plans.rules.words import Point, pay_curve
 
 WIDTH, HEIGHT = 480, 200
 LEFT, RIGHT, TOP, BOTTOM = 12, 12, 24, 26
@@ -43,14 +43,13 @@ class Curve:
 
 
 def draw(component: Component, before: Component | None = None) -> Curve | None:
-    """The pay curve of a commission, None for a component without tiers. `before`: the component it replaces."""
-    tiers = component.tiers
-    if tiers is None:
+    """Pay against attainment, None for a component without such a curve. `before`: the component it replaces."""
+    if not pay_curve(component):
         return None
-    old = before.tiers if before is not None else None
-    end = max(_end(component), _end(before)) if before is not None and old is not None else _end(component)
+    compared = before is not None and bool(pay_curve(before)) and _paid_in(before) == _paid_in(component)
+    end = max(_end(component), _end(before)) if before is not None and compared else _end(component)
     points = pay_curve(component, end)
-    earlier = pay_curve(before, end) if before is not None and old is not None else []
+    earlier = pay_curve(before, end) if before is not None and compared else []
     values = [value for _, value in [*points, *earlier]]
     low, high = min([Fraction(0), *values]), max([Fraction(0), *values])
     span = (high - low) or Fraction(1)
@@ -64,29 +63,46 @@ def draw(component: Component, before: Component | None = None) -> Curve | None:
     def path(line: Sequence[Point]) -> str:
         return "M" + " L".join(f"{x(attained)} {y(value)}" for attained, value in line)
 
-    starts = [tier.start for tier in tiers.rates if tier.start < end]
+    marks = [(start, label) for start, label in _marks(component) if start < end]
+    starts = [start for start, _ in marks]
     line, ghost = path(points), path(earlier) if earlier else ""
-    middles = zip(starts, [*starts[1:], end], tiers.rates, strict=False)
+    middles = zip(marks, [*starts[1:], end], strict=True)
     return Curve(
         key=component.key,
         name=component.name,
-        words=_words(points),
+        words=_words(points, _paid_in(component)),
         line=line,
         area=f"{line} L{x(end)} {y(Fraction(0))} L{x(Fraction(0))} {y(Fraction(0))} Z",
         before=ghost if ghost != line else "",
         bounds=tuple(Mark(x(start), share(start)) for start in starts),
-        rates=tuple(Mark(x((start + stop) / 2), share(tier.rate)) for start, stop, tier in middles),
-        highest=f"{_percent(points[-1][1])} of quota at {_percent(end)}",
+        rates=tuple(Mark(x((start + stop) / 2), label) for (start, label), stop in middles),
+        highest=f"{_percent(points[-1][1])} of {_paid_in(component)} at {_percent(end)}",
     )
+
+
+def _paid_in(component: Component) -> str:
+    """What a curve's pay is a share of."""
+    if component.curve is None:
+        return "quota"
+    return "target pay" if component.kind == "incentive" else "the result"
+
+
+def _marks(component: Component) -> list[tuple[Fraction, str]]:
+    """Where something changes on the way, and what holds from there."""
+    if component.tiers is not None:
+        return [(tier.start, share(tier.rate)) for tier in component.tiers.rates]
+    assert component.curve is not None
+    return [(point.at, share(point.pays)) for point in component.curve.points]
 
 
 def _end(component: Component) -> Fraction:
     return pay_curve(component)[-1][0]
 
 
-def _words(points: Sequence[Point]) -> str:
+def _words(points: Sequence[Point], paid_in: str) -> str:
     corners = dict(points)  # where it jumps, the value reached
-    return "; ".join(f"at {_percent(at)} of quota {_percent(value)} of it is earned" for at, value in corners.items())
+    of = "it" if paid_in == "quota" else paid_in
+    return "; ".join(f"at {_percent(at)} of quota {_percent(value)} of {of} is earned" for at, value in corners.items())
 
 
 def _percent(value: Fraction) -> str:

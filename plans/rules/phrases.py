@@ -11,7 +11,7 @@ from plans.rules.compiled import Condition, Group, Leaf
 from plans.rules.values import number_text, percent_text
 
 #: Keys that read as letters, not as words.
-_LETTERS = {"ae", "am", "se", "sdr", "bdr", "csm", "arr", "acv", "tcv"}
+_LETTERS = {"ae", "am", "se", "sdr", "bdr", "csm", "arr", "acv", "tcv", "csat", "nps", "mbo", "dso"}
 
 _OPS = {
     "is": "is {}",
@@ -34,7 +34,9 @@ _OPS = {
 
 def named(key: str) -> str:
     """`sales-lead` as `sales lead`, `ae` as `AE`, `custom.term_months` as `term months`."""
-    words = key.removeprefix("custom.").replace("_", " ").replace("-", " ").replace(".", " ").split()
+    for prefix in ("custom.", "computed.", "person."):
+        key = key.removeprefix(prefix)
+    words = key.replace("_", " ").replace("-", " ").replace(".", " ").split()
     return " ".join(word.upper() if word in _LETTERS else word for word in words)
 
 

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import Bonus, CompiledPlan, Component, CreditRule, RollUp, Tiers, Tranche
-from plans.rules.phrases import both, condition_words, headed, money, named, share
-from plans.rules.values import number_text
+from plans.rules.compiled import CompiledPlan, Component, CreditRule, RoleShare, RollUp
+from plans.rules.phrases import both, condition_words, headed, named, share
+from plans.rules.words_pay import (
+    amortise_sentence,
+    clawback_sentences,
+    plan_sentences,
+    rate_sentence,
+    release_sentence,
+)
+from plans.rules.words_rates import (
+    accelerator_sentence,
+    amount_of,
+    bonus_sentence,
+    curve_sentences,
+    pool_sentence,
+    rank_sentence,
+    scorecard_sentences,
+    table_sentences,
+    tier_sentences,
+)
+from plans.rules.words_reads import counted_sentence
+from plans.rules.words_shape import shape_sentences
 
-Point = tuple[Fraction, Fraction]
+__all__ = ["Section", "in_words", "release_sentence", "tier_sentences"]
 
 #: What `missing_quota` and `zero_quota` say, for a commission and for a bonus.
 _OUTCOMES = {
@@ -43,71 +61,83 @@ def in_words(plan: CompiledPlan | dict[str, Any]) -> list[Section]:
     if not isinstance(plan, CompiledPlan):
         plan = compile_plan(plan)
     return [
-        Section("plan", plan.name, (_money_sentence(plan),)),
+        Section("plan", plan.name, (_money_sentence(plan), *plan_sentences(plan))),
         *(Section(f"credit:{rule.key}", headed(rule.key), _credit(rule, plan)) for rule in plan.credit_rules),
         *(Section(part.key, part.name, _component(part, plan)) for part in plan.components),
     ]
 
 
-def curve(component: Component, highest: Fraction | None = None) -> list[Point]:
-    """The rate at each attainment, as corners of a line to draw: where a rate changes both rates stand at its bound.
-    Ends at `highest`, else a quarter of the last bound (at least a quarter of quota) beyond the last bound."""
-    if component.tiers is None:
-        return []
-    rates = component.tiers.rates
-    end = _end(component.tiers, highest)
-    points: list[Point] = []
-    for tier, following in zip(rates, [*rates[1:], None], strict=True):
-        if tier.start > end:
-            break
-        points.append((tier.start, tier.rate))
-        points.append((min(following.start, end) if following else end, tier.rate))
-    return points
-
-
-def pay_curve(component: Component, highest: Fraction | None = None) -> list[Point]:
-    """What is earned at each attainment, as a share of quota, before accelerator and cap: corners of a line to draw. A
-    retroactive tier jumps: both values stand at its bound."""
-    if component.tiers is None:
-        return []
-    points: list[Point] = []
-    earned = Fraction(0)
-    corners = curve(component, highest)
-    for (start, rate), (stop, _) in zip(corners[::2], corners[1::2], strict=True):
-        if component.tiers.mode == "retroactive":
-            points += [(start, start * rate), (stop, stop * rate)]
-        else:
-            points.append((start, earned))
-            earned += (stop - start) * rate
-            points.append((stop, earned))
-    return points
-
-
-def _end(tiers: Tiers, highest: Fraction | None) -> Fraction:
-    last = tiers.rates[-1].start
-    return highest if highest is not None else last + max(last, Fraction(1)) / 4
-
-
 def _money_sentence(plan: CompiledPlan) -> str:
-    step = (
-        "cent" if plan.round_step == 1 and plan.minor_digits == 2 else "minor unit" if plan.round_step == 1 else "unit"
-    )
-    what = "Each line is rounded once," if plan.round_at == "line" else "What adds up is rounded, a line is its step:"
+    whole = 10**plan.minor_digits
+    if plan.round_step == 1:
+        step = "cent" if plan.minor_digits == 2 else "minor unit"
+    else:
+        step = "unit" if plan.round_step == whole else "ten units"
+    what = {
+        "line": "Each line is rounded once,",
+        "curve": "What adds up is rounded, a line is its step:",
+        "total": "The total is rounded, and divided between its lines:",
+    }[plan.round_at]
     half = "half to the even neighbour" if plan.round_mode == "half-even" else "half away from zero"
     return f"Paid in {plan.currency}. {what} to the {step}, {half}."
 
 
 # ------------------------------------------------------------------ credit
 
+_FACTS = {
+    "deal": "A deal",
+    "milestone": "A milestone",
+    "usage": "A usage reading",
+    "invoice": "An invoice",
+    "receipt": "A receipt",
+    "activity": "An activity",
+    "score": "A score",
+    "hours": "A record of hours",
+    "cancellation": "A cancellation",
+    "refund": "A refund",
+    "nonpayment": "An unpaid invoice",
+}
+
 
 def _credit(rule: CreditRule, plan: CompiledPlan) -> tuple[str, ...]:
     when = condition_words(rule.when, plan.currency)
-    given = both(f"{named(entry.role)} {share(entry.share)}" for entry in rule.credit)
-    return (
-        f"A deal counts {'always' if when == 'always' else f'when {when}'}.",
-        f"It counts on its {named(rule.credit_date)}, with its {named(rule.amount)}, as {named(rule.credit_class)}.",
-        f"Credited: {given}; people who share a role divide its credit by their weights on the deal.",
-        *(_roll_up(entry) for entry in rule.roll_up),
+    what = "as one" if rule.amount == "one" else f"with its {named(rule.amount)}"
+    sentences = [
+        f"{_FACTS[rule.fact]} counts {'always' if when == 'always' else f'when {when}'}.",
+        f"It counts on its {named(rule.credit_date)}, {what}, as {named(rule.credit_class)}.",
+        f"Credited: {both(_share(entry) for entry in rule.credit)}; {_split(rule)}.",
+    ]
+    if rule.limit is not None:
+        sentences.append(f"All of them together get at most {share(rule.limit)} of it.")
+    if rule.eligible is not None:
+        sentences.append(f"Only people whose {condition_words(rule.eligible, plan.currency)} get it.")
+    if rule.hold is not None:
+        sentences.append(f"Where {condition_words(rule.hold, plan.currency)} it is held.")
+    if rule.on_transfer is not None:
+        rolled = "goes with it" if rule.on_transfer == "follows" else "stays with the old line"
+        sentences.append(f"Where a deal is handed over its credit is too; rolled-up credit {rolled}.")
+    return (*sentences, *(_roll_up(entry) for entry in rule.roll_up))
+
+
+def _share(entry: RoleShare) -> str:
+    if entry.by is None:
+        return f"{named(entry.role)} {share(entry.share)}"
+    picked = both(f"{share(value)} for {word}" for word, value in entry.by.values)
+    return f"{named(entry.role)} by {named(entry.by.field)} ({picked}, else {share(entry.by.otherwise)})"
+
+
+def _split(rule: CreditRule) -> str:
+    told = {
+        "weights": "divide its credit by their weights on the deal",
+        "equal": "divide its credit equally",
+        "each": "each get all of it",
+    }
+    splits = list(dict.fromkeys(entry.split for entry in rule.credit))
+    if len(splits) == 1:
+        return f"people who share a role {told[splits[0]]}"
+    return both(
+        f"those who share {both(named(entry.role) for entry in rule.credit if entry.split == split)} {told[split]}"
+        for split in splits
     )
 
 
@@ -123,89 +153,80 @@ def _roll_up(entry: RollUp) -> str:
 
 
 def _component(component: Component, plan: CompiledPlan) -> tuple[str, ...]:
-    counted = (
-        f"Counts {both(named(name) for name in component.classes)} credit of "
-        f"{both(named(role) for role in component.roles)}, added up each {component.every}"
-    )
-    against = f", against the quota {named(component.quota)}." if component.quota else "."
-    sentences = [component.clause, counted + against]
-    if component.tiers is not None:
-        sentences += tier_sentences(component.tiers)
-    if component.accelerator is not None:
-        bands = component.accelerator.bands
-        sentences.append(
-            "What a deal earns is multiplied by the size of the deal: "
-            + both(
-                f"{number_text(band.times)} times {'above' if component.accelerator.boundary == 'below' else 'from'} "
-                f"{money(band.start, plan.currency)}"
-                for band in bands
-            )
-            + "."
-        )
-    if component.bonus is not None:
-        sentences.append(_bonus(component.bonus, component, plan))
-    if component.cap is not None and component.cap.amount is not None:
-        span = f"{component.every}" if component.cap.per == "measure_period" else "deal"
-        sentences.append(
-            f"At most {money(component.cap.amount, plan.currency)} is earned per {span}; what is above is lost."
-        )
+    currency = plan.currency
+    sentences = [component.clause, counted_sentence(component, currency)]
+    if component.eligible is not None:
+        sentences.append(f"Only for people whose {condition_words(component.eligible, currency)}.")
+    if component.quota_fixed is not None:
+        sentences.append(f"The quota is {_fixed(component, currency)} for everybody.")
+    if component.incentive is not None:
+        sentences.append(f"The target incentive is {named(component.incentive)}.")
+    sentences += _ramp(component)
+    sentences += _pays(component, plan)
+    sentences += shape_sentences(component, currency)
     sentences += _outcomes(component)
-    sentences.append(release_sentence(component.release))
+    if component.release:
+        sentences.append(release_sentence(component.release))
+    floating = rate_sentence(component.release_rate)
+    if floating is not None:
+        sentences.append(floating)
+    if component.clawback is not None:
+        sentences += clawback_sentences(component.clawback)
+    if component.amortise is not None:
+        sentences.append(amortise_sentence(component.amortise))
     return tuple(sentences)
 
 
-def tier_sentences(tiers: Tiers) -> list[str]:
-    """The rates, how they apply, and whose a bound is."""
-    parts = []
-    for tier, following in zip(tiers.rates, [*tiers.rates[1:], None], strict=True):
-        if following is None:
-            parts.append(f"{share(tier.rate)} beyond" if len(tiers.rates) > 1 else f"{share(tier.rate)} of all of it")
-        else:
-            parts.append(f"{share(tier.rate)} up to {share(following.start)} of quota")
-    sentences = [f"The rate is {both(parts)}."]
-    if len(tiers.rates) == 1:
-        return sentences
-    if tiers.mode == "marginal":
-        sentences.append("Each rate applies to its own slice only: passing a bound changes nothing below it.")
-    else:
-        told = {
-            "running": "the deal that crosses a bound brings the difference for those before it",
-            "proportional": "every deal is paid at the rate reached in the end",
-        }[tiers.attribution or "running"]
-        sentences.append(f"The rate that is reached applies to the whole amount: {told}.")
-    sentences.append(f"Exactly on a bound belongs to the tier {tiers.boundary}.")
-    return sentences
+def _fixed(component: Component, currency: str) -> str:
+    assert component.quota_fixed is not None
+    return amount_of(component.quota_fixed, component.measure.unit, currency)
 
 
-def release_sentence(release: tuple[Tranche, ...]) -> str:
-    """When what is earned becomes payable."""
-    parts = [f"{share(tranche.share)} {_trigger(tranche)}" for tranche in release]
-    return f"Paid out: {both(parts)}."
+def _pays(component: Component, plan: CompiledPlan) -> list[str]:
+    """What earns: one of tiers, table, curve, bonus, scorecard, pool, rank."""
+    currency = plan.currency
+    found: list[str] = []
+    if component.tiers is not None:
+        found += tier_sentences(component.tiers, component, currency)
+    if component.table is not None:
+        found += table_sentences(component.table, currency)
+    if component.curve is not None:
+        what = "the target incentive" if component.kind == "incentive" else ""
+        found += curve_sentences(component.curve, component.measure.unit, currency, what)
+    if component.kind == "result":
+        found.append("It pays nothing itself: other components read it.")
+    if component.accelerator is not None:
+        found.append(accelerator_sentence(component.accelerator, currency))
+    if component.bonus is not None:
+        found.append(bonus_sentence(component.bonus, component, plan))
+    if component.scorecard is not None:
+        found += scorecard_sentences(component.scorecard)
+    if component.pool is not None:
+        found.append(pool_sentence(component.pool, currency))
+    if component.rank is not None:
+        found.append(rank_sentence(component.rank, currency))
+    return found
 
 
-def _trigger(tranche: Tranche) -> str:
-    if tranche.on == "credit_date":
-        return "at once"
-    if tranche.on == "usage" and tranche.at is not None:
-        return f"at {share(tranche.at)} usage"
-    return f"at {named(tranche.on)}"
-
-
-def _bonus(bonus: Bonus, component: Component, plan: CompiledPlan) -> str:
-    amount = money(bonus.amount, plan.currency)
-    if bonus.per == "credit":
-        least = f" of a deal of at least {money(bonus.min_deal, plan.currency)}" if bonus.min_deal is not None else ""
-        return f"Pays {amount} for each credit{least}; a negative credit takes it back."
-    word = "is passed" if bonus.boundary == "below" else "is reached"
-    return f"Pays {amount} once {share(bonus.at or Fraction(0))} of quota {word} in the {component.every}."
+def _ramp(component: Component) -> list[str]:
+    if component.ramp is None:
+        return []
+    start = {"hired": "hiring", "assigned": "joining the plan"}[component.ramp.start]
+    return [
+        f"The {what} is {both(share(step) for step in steps)} in the first months after {start}, then whole."
+        for what, steps in (("quota", component.ramp.quota), ("target incentive", component.ramp.incentive))
+        if steps
+    ]
 
 
 def _outcomes(component: Component) -> list[str]:
     sentences = []
     if component.missing_quota is not None and component.zero_quota is not None:
-        words = _OUTCOMES if component.kind == "commission" else _BONUS_OUTCOMES
+        words = _BONUS_OUTCOMES if component.kind == "bonus" else _OUTCOMES
         missing, zero = words[component.missing_quota], words[component.zero_quota]
         sentences.append(f"While the quota is missing {missing}; with a quota of zero {zero}.")
+    if component.missing_incentive is not None:
+        sentences.append(f"While the target incentive is missing {_OUTCOMES[component.missing_incentive]}.")
     if component.below_zero is not None:
         below = "at the lowest rate" if component.below_zero == "lowest_tier" else "not at all"
         sentences.append(f"The part of the running total below zero is rated {below}.")

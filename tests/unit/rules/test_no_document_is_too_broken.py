@@ -13,9 +13,10 @@ from comp.core.errors import ProblemsError
 from plans.rules.checks import check, errors
 from plans.rules.compile import compile_plan
 from plans.rules.diff import diff
+from plans.rules.drawn import curve, pay_curve
 from plans.rules.load import read_yaml, to_yaml
 from plans.rules.normal import normalise
-from plans.rules.words import curve, in_words, pay_curve
+from plans.rules.words import in_words
 from tests.unit.rules.documents import GOOD, TEXTS, VALUES, damaged
 
 

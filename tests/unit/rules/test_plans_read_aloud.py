@@ -1,22 +1,32 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from pathlib import Path
 
 import pytest
 
 from comp.core.errors import ProblemsError
 from plans.rules.compile import compile_plan
+from plans.rules.drawn import curve, pay_curve
 from plans.rules.edit import set_mode, set_tiers
-from plans.rules.words import curve, in_words, pay_curve
+from plans.rules.load import read_yaml
+from plans.rules.words import in_words
 from tests.unit.rules.documents import GOOD
 
 EXECUTIVE = GOOD["account-executive"]
+
+
+CARRIED = (
+    "Where a new version starts within a period, running totals go on, and each credit is paid by the version of its "
+    "day."
+)
 
 
 def test_an_account_executive() -> None:
     plan, credit, commission, big_win = in_words(EXECUTIVE)
     assert plan.sentences == (
         "Paid in USD. Each line is rounded once, to the cent, half to the even neighbour.",
+        CARRIED,
     )  # fmt: skip
     assert (credit.key, credit.title) == ("credit:won-deals", "Won deals")
     assert credit.sentences == (
@@ -97,4 +107,14 @@ def test_a_rounded_curve() -> None:
     rounding = {"at": "curve", "mode": "half-up", "step": "whole"}
     assert in_words(EXECUTIVE | {"rounding": rounding})[0].sentences == (
         "Paid in USD. What adds up is rounded, a line is its step: to the unit, half away from zero.",
+        CARRIED,
     )
+
+
+def test_every_construct_is_read_aloud() -> None:
+    """The whole language in one plan, sentence by sentence (tests/unit/rules/whole.txt)."""
+    folder = Path(__file__).parent
+    told = []
+    for section in in_words(read_yaml((folder / "whole.yaml").read_text())):
+        told += [section.title, *(f"    {sentence}" for sentence in section.sentences)]
+    assert "\n".join(told) + "\n" == (folder / "whole.txt").read_text()

@@ -1,0 +1,100 @@
+"""What a component measures and reads, in phrases."""
+
+from __future__ import annotations
+
+from plans.rules.compiled import Component, Measure, Read, Reads
+from plans.rules.phrases import both, condition_words, named
+
+_VALUE = {
+    "attainment": "the attainment of {}",
+    "measure": "what {} measures",
+    "result": "the result of {}",
+    "earning_before_cap": "what {} earns before its cap",
+    "earning": "what {} earns",
+    "released": "what is released of {}",
+}
+_OF = {
+    "own": "",
+    "team": " by everybody of the team",
+    "pool": " by everybody of the pool",
+    "company": " by the whole company",
+}
+
+
+def read_words(read: Read) -> str:
+    """`the attainment of retention`."""
+    return _VALUE[read.value].format(named(read.component))
+
+
+def counted_sentence(component: Component, currency: str) -> str:
+    """What is counted, how, over which time."""
+    if component.reads is not None:
+        return f"Counts {_reads_words(component.reads)}, each {component.every}."
+    if not component.classes:
+        return f"Looked at each {component.every}."
+    what = (
+        f"{both(named(name) for name in component.classes)} credit of {both(named(role) for role in component.roles)}"
+    )
+    if component.when is not None:
+        what += f" where {condition_words(component.when, currency)}"
+    return f"Counts {what}{_OF[component.measure.of]}, {_how(component.measure, currency)}{_time(component)}"
+
+
+def _reads_words(reads: Reads) -> str:
+    what = {"earning": "what is earned", "released": "what is released"}[reads.what]
+    levels = "" if reads.depth in (None, 1) else f" down to {reads.depth} levels"
+    who = {
+        "self": "by yourself",
+        "reports": f"by your reports{levels}",
+        "downline": "by everybody beneath you",
+        "team": "by your team",
+    }[reads.of]
+    return f"{what} {who} from {both(named(key) for _, key in reads.components)}"
+
+
+def _how(measure: Measure, currency: str) -> str:
+    match measure.value:
+        case "sum":
+            return "added up"
+        case "count":
+            return "one by one"
+        case "weighted":
+            return f"each times its {named(measure.weight or '')}, added up"
+        case "share":
+            part = "always" if measure.part is None else condition_words(measure.part, currency)
+            return "as the share of all of it," if part == "always" else f"as the share of it where {part},"
+        case "average":
+            return "on average" + (f", weighted by {named(measure.weight)}" if measure.weight else "")
+        case "last":
+            return "the last one"
+        case "high_water":
+            return "the highest one"
+        case _:
+            ends = [
+                f"the {word} day {'counted' if how == 'in' else 'left out'}"
+                for word, how in (("first", measure.first_day), ("last", measure.last_day))
+            ]
+            return (
+                f"as days from {named(measure.from_field or '')} to {named(measure.to_field or '')} on average"
+                + (f", weighted by {named(measure.weight)}" if measure.weight else "")
+                + f" ({both(ends)})"
+            )
+
+
+def _time(component: Component) -> str:
+    measure = component.measure
+    match measure.window:
+        case "year_to_date":
+            time = f" each {measure.every}, over the year so far"
+        case "rolling":
+            time = f" each {measure.every}, over the last {measure.periods} {measure.every}s"
+        case _:
+            time = f" each {measure.every}"
+    if component.quota is not None:
+        time += f", against the quota {named(component.quota)}"
+        if measure.quota_basis is not None:
+            time += {"cumulative": " (the year's quotas so far, added up)", "year": " of the whole year"}[
+                measure.quota_basis
+            ]
+    empty = {"wait": " While there is nothing to measure everything waits.", "zero": " Nothing to measure is zero."}
+    return f"{time}.{empty.get(measure.empty or '', '')}"

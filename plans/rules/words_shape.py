@@ -1,0 +1,107 @@
+"""What shapes a line, in sentences: factors, kickers, limits, gates, caps, budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from plans.rules.compiled import Cap, Component, Gate, Modifier, Unit
+from plans.rules.phrases import both, condition_words, money, named, share
+from plans.rules.words_rates import amount_of, curve_sentences, number, table_sentences
+from plans.rules.words_reads import read_words
+
+_PER = {"credit": "credit", "deal": "deal", "year": "year"}
+_EXCESS = {
+    "lost": "what is above is lost",
+    "review": "what is above is reviewed before it is paid",
+    "carried": "what is above is carried to the next period",
+}
+
+
+def shape_sentences(component: Component, currency: str) -> Iterator[str]:
+    """In the order in which they act."""
+    if component.limit_attainment is not None:
+        yield f"Attainment beyond {share(component.limit_attainment)} of quota earns nothing more."
+    yield from _modifiers(component, currency)
+    for kicker in component.kickers:
+        more = f"{share(kicker.rate)} of it" if kicker.rate is not None else money(kicker.amount or 0, currency)
+        when = condition_words(kicker.when, currency)
+        yield f"{'Each' if when == 'always' else f'Where {when} a'} credit pays {more} on top."
+    if component.limit_rate is not None:
+        yield f"No credit pays more than {share(component.limit_rate)} of itself."
+    if component.minimum is not None:
+        yield f"Each credit pays at least {money(component.minimum, currency)}."
+    yield from (sentence for gate in component.gates for sentence in _gate(gate, currency))
+    if component.cap is not None:
+        yield cap_sentence(component.cap, component, currency)
+    yield from (cap_sentence(cap, component, currency) for cap in component.caps)
+    if component.budget is not None:
+        after = {"keep": "stays as it was", "redivide": "is divided anew"}[component.budget.after_posting]
+        yield (
+            f"All together earn at most {money(component.budget.amount, currency)} of it, first come, first served; "
+            f"what was posted {after}."
+        )
+
+
+def cap_sentence(cap: Cap, component: Component, currency: str) -> str:
+    per = _PER.get(cap.per, component.every)
+    if cap.amount is not None:
+        most = money(cap.amount, currency)
+    elif cap.of_incentive is not None:
+        most = f"{share(cap.of_incentive)} of the target incentive"
+    else:
+        assert cap.of_component is not None and cap.share is not None
+        most = f"{share(cap.share)} of {read_words(cap.of_component)}"
+    told = f"At most {most} is earned per {per}; {_EXCESS[cap.excess]}"
+    if cap.excess == "carried":
+        told += " and counts against its cap" if cap.counts else " beside its cap"
+        told += ", until the year ends" if cap.until == "year_end" else ", until it is used up"
+    return f"{told}."
+
+
+def _modifiers(component: Component, currency: str) -> Iterator[str]:
+    if component.modifiers is None:
+        return
+    for modifier in component.modifiers.each:
+        yield from _modifier(modifier, currency)
+    if len(component.modifiers.each) > 1:
+        how = {
+            "multiply": "Several factors are multiplied.",
+            "add": "Several factors are added: what each is above 1 comes together.",
+        }
+        yield how[component.modifiers.combine]
+
+
+def _modifier(modifier: Modifier, currency: str) -> Iterator[str]:
+    if modifier.times is not None and modifier.when is not None:
+        yield f"Where {condition_words(modifier.when, currency)} it is multiplied by {number(modifier.times)}."
+    elif modifier.table is not None:
+        yield f"It is multiplied by a factor for {named(modifier.key)}."
+        yield from table_sentences(modifier.table, currency)
+    elif modifier.read is not None and modifier.curve is not None:
+        yield f"It is multiplied by a factor for {read_words(modifier.read)}."
+        unit: Unit = "share" if modifier.read.value in ("attainment", "result") else "money"
+        yield from curve_sentences(modifier.curve, unit, currency, "")
+
+
+def _gate(gate: Gate, currency: str) -> Iterator[str]:
+    unit: Unit = "share" if gate.read.value in ("attainment", "result") else "money"
+    least = amount_of(gate.at_least, unit, currency)
+    else_ = {
+        "withhold": "nothing is paid",
+        "no_accelerators": "the rates above 100%, factors and extras are left out",
+        "cap": f"at most {money(gate.cap or 0, currency)} is earned",
+        "times": f"it is multiplied by {number(gate.times) if gate.times is not None else ''}",
+    }[gate.effect]
+    yield f"{read_words(gate.read)[:1].upper()}{read_words(gate.read)[1:]} has to be at least {least}; else {else_}."
+    if gate.read_at == "running":
+        if gate.effect == "withhold" and gate.catch_up:
+            yield "It is looked at credit by credit; what was withheld is paid once it is reached."
+        else:
+            yield "It is looked at credit by credit, as it stands then."
+    elif gate.until_known == "withhold":
+        yield "Until the period is over nothing is paid out."
+    else:
+        yield "Until the period is over the value of the day decides."
+
+
+__all__ = ["both", "cap_sentence", "shape_sentences"]
