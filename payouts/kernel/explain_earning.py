@@ -84,7 +84,7 @@ def _bonus(view: LineView, base: Fraction) -> Step:
 def _by_parts(view: LineView) -> Step:
     component, base, parts = view.component, view.steps["base"], line_slices(view)
     detail: dict[str, object] = {"slices": tuple(parts)}
-    if component.tiers is not None:
+    if component.tiers is not None and component.tiers.columns is None and component.tiers.axis == "attainment":
         tiers, applied = component.tiers, {part.tier for part in parts}
         rows = [
             {"tier": place, "from": tier.start, "rate": tier.rate, "applied": place in applied}

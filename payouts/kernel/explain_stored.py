@@ -14,7 +14,7 @@ from comp.core.days import day_date
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
 from payouts.kernel.say import Step, money_text, percent_text, trigger_text
 from payouts.kernel.slices import pays_nothing, slices
-from plans.rules.compiled import Bonus, CompiledPlan, Component
+from plans.rules.compiled import Bonus, CompiledPlan, Component, CreditRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,46 @@ class LineFacts:
     waiting: bool
     tranches: tuple[TrancheFacts, ...]
     role_name: str = ""  # for people; the key where none is given
+
+
+def can_tell(plan: CompiledPlan, component: Component, rule: CreditRule) -> bool:
+    """Whether the stored scalars say all of a line: plan and component keep to the core form."""
+    tiers, measure = component.tiers, component.measure
+    core_tiers = tiers is None or (
+        tiers.mode in ("marginal", "retroactive")
+        and (tiers.axis, tiers.pays) == ("attainment", "rate")
+        and tiers.full_points is None
+        and tiers.columns is None
+    )
+    core_measure = (measure.value, measure.window, measure.of, measure.by) == ("sum", "discrete", "own", "credit")
+    beyond = (
+        component.quota_fixed,
+        component.ramp,
+        component.table,
+        component.curve,
+        component.modifiers,
+        component.limit_attainment,
+        component.limit_rate,
+        component.minimum,
+        component.budget,
+        component.clawback,
+        plan.proration,
+    )
+    more = (component.kickers, component.caps, component.gates, plan.caps, plan.overrides)
+    return (
+        (component.tiers is not None or component.bonus is not None)
+        and core_tiers
+        and core_measure
+        and all(each is None for each in beyond)
+        and not any(more)
+        and component.release_rate == "fixed"
+        and (component.cap is None or component.cap.excess == "lost")
+        and plan.on_new_version == "carry"
+        and rule.limit is None
+        and (rule.amount == "amount" or rule.amount.startswith("custom."))
+        and all(entry.by is None and entry.split == "weights" for entry in rule.credit)
+        and rule.unit == "money"
+    )
 
 
 def explain_line(plan: CompiledPlan, component: Component, line: LineFacts) -> list[Step]:

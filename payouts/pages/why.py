@@ -16,7 +16,9 @@ from comp.tenancy.capabilities import Can
 from comp.web.access import anyone
 from comp.web.parts import Event, Link, Step
 from crediting.models import DealRevision, MilestoneRevision, UsageReading
+from payouts.frames.story import line_story
 from payouts.kernel import say
+from payouts.kernel.explain_stored import can_tell
 from payouts.models import Earning
 from payouts.pages.links import link
 from payouts.reads.changes import of_line
@@ -24,7 +26,10 @@ from payouts.reads.lines import deal_label, lines, told
 from payouts.reads.periods import open_span, pay_group_of, span_holding
 from payouts.reads.plans import rate_words
 from payouts.reads.why import LineMoved, ReleaseRow, Sent, Why, exact_words, sent, team_parts, why_of
+from payouts.reads.why import told as retold
 
+#: The steps that say what a line earns before factors and caps.
+_BASES = ("bonus", "tiers", "curve", "table", "nothing")
 #: A batch's state in the vocabulary of money.
 BATCH_STATE = {"submitted": "in_batch", "approved": "approved", "paid": "paid"}
 
@@ -42,6 +47,11 @@ def why(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         raise Http404("no such line, or not yours to see")
     try:
         found = why_of(earning)
+        if not found.steps:
+            steps = line_story(earning, found.role_names)
+            if steps is None:
+                raise LineMoved(f"line {earning.pk} is not what it was")
+            found = retold(found, steps)
     except LineMoved:
         raise Http404("this line is being recomputed; open it again from the list of deals") from None
     group = pay_group_of(earning.participant)
@@ -81,8 +91,10 @@ def _say(why: Why) -> str:
     if "waits" in by_code:
         return by_code["waits"].sentence
     credit = format_money(earning.credit_minor, currency)
-    if "bonus" in by_code:
-        text = by_code["bonus"].sentence.removesuffix(".")
+    stored = can_tell(why.version.says, why.component, why.rule)
+    base = next((step for step in why.steps if step.label_code in _BASES), None)
+    if base is not None and (not stored or base.label_code == "bonus"):
+        text = base.sentence.removesuffix(".")
     else:
         total = earning.after_minor
         text = f"{rate_words(why.version.says, why.component, vars(earning), total)} of {credit}"

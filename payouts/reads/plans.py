@@ -62,7 +62,7 @@ def rate_words(plan: CompiledPlan, component: Component, line: Mapping[str, Any]
     `total` is the measure's final total, which only proportional attribution reads.
     """
     if component.tiers is None:
-        return "bonus"
+        return "bonus" if component.bonus is not None else "table" if component.table is not None else "curve"
     before, after = line.get("before_minor"), line.get("after_minor")
     if before is None or after is None:
         return ""
@@ -80,7 +80,8 @@ def tier_words(plan: CompiledPlan, component: Component, total: int | None, quot
     """The tier that a running total stands in: `12% from 100%`; for a bonus what it pays."""
     if component.bonus is not None:
         return f"{format_money(component.bonus.amount, plan.currency)} {bonus_words(component)}"
-    assert component.tiers is not None
+    if component.tiers is None:
+        return ""
     flat = flat_tier(component, quota)
     if flat is None:
         if not quota or total is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any
@@ -14,7 +14,7 @@ from comp.people.models import CreditRole, Participant
 from comp.people.selectors import downline_ids
 from crediting.models import Credit, DealRevision, DealTeam, MilestoneRevision, UsageReading
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
-from payouts.kernel.explain_stored import LineFacts, TrancheFacts, explain_line
+from payouts.kernel.explain_stored import LineFacts, TrancheFacts, can_tell, explain_line
 from payouts.kernel.say import Step, percent_text
 from payouts.models import Attainment, BatchLine, Earning, Payable, Tranche
 from payouts.reads.lines import KEY
@@ -60,7 +60,8 @@ class ReleaseRow:
 
 @dataclass(frozen=True)
 class Why:
-    """A line and what it stands on."""
+    """A line and what it stands on. `steps` is empty where its plan goes beyond what is stored of a line: it is then
+    worked out again to be told (`payouts.frames.story`)."""
 
     earning: Earning
     version: Version
@@ -105,8 +106,10 @@ def why_of(earning: Earning) -> Why:
         starts_on=earning.period_starts_on,
     ).first()
     names = dict(CreditRole.objects.values_list("key", "name"))
-    facts = _facts(earning, version, rule, credit, revision, tranches, group, names.get(earning.role, ""))
-    steps = explain_line(version.says, component, facts)
+    steps: list[Step] = []
+    if can_tell(version.says, component, rule):
+        facts = _facts(earning, version, rule, credit, revision, tranches, group, names.get(earning.role, ""))
+        steps = explain_line(version.says, component, facts)
     return Why(
         earning,
         version,
@@ -119,6 +122,12 @@ def why_of(earning: Earning) -> Why:
         _release_rows(component.release, tranches, key),
         names,
     )
+
+
+def told(why: Why, steps: list[Step]) -> Why:
+    """The same with another story."""
+    shown = [step for step in steps if step.label_code not in ("release", "schedule")]
+    return replace(why, steps=shown, tiers=_tier_rows(steps, why.version.says.currency))
 
 
 def whole_minor(rule: CreditRule, revision: DealRevision, currency: str) -> int:
@@ -170,7 +179,7 @@ def exact_words(minor: int | Fraction, currency: str) -> str:
 
 def _tier_rows(steps: list[Step], currency: str) -> list[TierRow]:
     found = next((step.detail for step in steps if step.label_code == "tiers"), None)
-    if found is None:
+    if found is None or "tiers" not in found:
         return []
     slices = list(found["slices"])
     rows = []
