@@ -5,7 +5,8 @@ Pure: `read_case` turns a document (of `plans.rules.load.read_yaml`) into a `Bat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ import numpy as np
 from comp.core.calendars import CalendarError, Every, PayCalendar, Period, measure_periods, periods
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError
+from comp.core.money import CURRENCIES
 from payouts import case_tables
 from payouts.case_expect import Expectation, expectations
 from payouts.case_tables import columns, ints, objects, text
@@ -278,8 +280,9 @@ class Reader:
             deals.append(place if is_deal else self.fact(table, path) if "deal" in table else -1)
             events.append(self._event_time(table, path))
             fields = self.look.table(table.get("fields", {}), join(path, "fields"), (), tuple(types))
-            for field, kind in types.items():
-                values[field].append(self._value(fields.get(field), kind, join(join(path, "fields"), field)))
+            with self.money_in(fields.get("currency")):
+                for field, kind in types.items():
+                    values[field].append(self._value(fields.get(field), kind, join(join(path, "fields"), field)))
             team += self._team(table, path, place)
         sources = values["source"]
         order = sorted(range(len(rows)), key=lambda row: (sources[row] or "", self.facts[row]))
@@ -413,6 +416,17 @@ class Reader:
             self.look.wrong(join(path, "units"), table["units"], "a number from 0 with at most 6 decimals")
             return None
         return int(units * MILLIONTHS)
+
+    @contextmanager
+    def money_in(self, currency: Any) -> Iterator[None]:
+        """Amounts are read with the decimals of their own currency; with the plan's where they state none."""
+        plan = self.look.currency
+        if isinstance(currency, str) and currency in CURRENCIES:
+            self.look.currency = currency
+        try:
+            yield
+        finally:
+            self.look.currency = plan
 
     def until(self, table: Document, path: str) -> int:
         """The day after the last, FAR_DAY where open."""

@@ -150,7 +150,9 @@ def _figure(reader: Reader, table: Document, path: str, name: str) -> Any:
         number = read_number(str(value).replace("units", "").strip())
         found = _read(reader, place, value, number, "a number with at most 6 decimals")
         return None if found is None else int(found * MILLIONTHS)
-    return reader.look.money_value(value, place, "any")
+    paid = reader.document.get("pay_currency")
+    with reader.money_in(paid.get(str(table.get("person"))) if name == "paid_amount" and isinstance(paid, dict) else None):
+        return reader.look.money_value(value, place, "any")
 
 
 def _slice(reader: Reader, path: str, row: Any) -> tuple[Any, Any, int | None]:
