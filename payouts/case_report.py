@@ -66,6 +66,7 @@ class Report:
         self.case = case
         self.result = result
         self.figures = Figures(case, result)
+        self._states = self.figures.states()
         self.names = Names(lambda person: case.people[person], self.fact_name)
         self.lines = list(self._lines())
 
@@ -157,7 +158,7 @@ class Report:
     def _payables(self, view: LineView) -> Iterator[Payable]:
         parts, release = self.result.tranches, view.component.release
         low, high = np.searchsorted(parts.line, [view.row, view.row + 1]).tolist()
-        states = self.figures.states()
+        states = self._states
         for row in range(low, high):
             dated = int(states[row]) == DATED
             where = self.pay_period(int(parts.pay_period[row])) if dated else STATE_NAMES[int(states[row])]

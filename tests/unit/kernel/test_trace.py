@@ -8,18 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, Phase, given, reject, seed, settings
 
+from comp.core.errors import ProblemsError
 from comp.core.rounding import round_fraction
 from payouts.case import read_case
 from payouts.kernel import calculate
 from payouts.kernel.batch import OF_CARRY, OF_CREDIT, OF_REVERSAL
+from payouts.kernel.errors import AmountOutOfRange
 from payouts.kernel.line_view import line_slices, line_view
 from plans.rules.load import read_yaml
+from tests.oracle.bridge import batch_of
+from tests.oracle.strategies import cases
 from tests.unit.kernel.test_earnings import rich_world
 
 CASES = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml")) + sorted(
     (Path(__file__).parent / "cases").glob("*.yaml")
 )
+PHASES = [Phase.generate]
 #: Steps after rounding that say what is left of a line.
 LEAVES = ("floating", "rounded", "minimum", "withheld", "cap", "gate_cap", "carried", "plan_cap", "budget", "clawback")
 
@@ -76,6 +82,23 @@ def test_the_steps_of_each_case_lead_from_base_to_earned(path):
 
 def test_the_steps_of_a_rich_world_lead_from_base_to_earned():
     assert hold(rich_world()) > 200
+
+
+def test_the_steps_of_generated_cases_lead_from_base_to_earned():
+    rated = 0
+
+    @seed(7)
+    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+    @given(cases())
+    def each(case):
+        nonlocal rated
+        try:
+            rated += hold(batch_of(case).batch)
+        except (AmountOutOfRange, ProblemsError):  # a plan or an amount that is refused
+            reject()
+
+    each()
+    assert rated > 200
 
 
 def test_a_trace_changes_nothing_and_is_limited_with_the_rest():
