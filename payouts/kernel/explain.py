@@ -52,7 +52,15 @@ def _fact(view: LineView, names: Names) -> list[Step]:
     if whole is None:
         return [Step("deal", f"{name} is credited on {_day(view)}.", None, "none", {"fact": name})]
     said = _amount(whole, rule.unit, plan.currency)
-    steps = [Step("deal", f"{name} is worth {said}.", whole, "money", {"fact": name, "field": rule.amount})]
+    steps = [
+        Step(
+            "deal",
+            f"{name} {'is worth' if rule.unit == 'money' else 'counts'} {said}.",
+            whole,
+            "money",
+            {"fact": name, "field": rule.amount},
+        )
+    ]
     row = -1 if credits.exchange is None else int(credits.exchange[view.credit])
     if row >= 0 and exchange is not None:
         source, target = (each.vocabulary[int(each.codes[row])] for each in (exchange.source, exchange.target))

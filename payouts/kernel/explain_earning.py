@@ -92,7 +92,11 @@ def _by_parts(view: LineView) -> Step:
         ]
         detail |= {"mode": tiers.mode, "attribution": tiers.attribution, "tiers": rows}
     pieces = [_piece(view, part) for part in parts]
-    sentence = f"{' and '.join(pieces)} is {_money(view, base)}." if pieces else "By its quota it pays nothing."
+    sentence = f"{' and '.join(pieces)} is {_money(view, base)}."
+    if not pieces:
+        sentence = "That pays nothing."
+    elif pieces == [_money(view, base)]:
+        sentence = f"That pays {pieces[0]}."
     label = "tiers" if component.tiers is not None else "curve" if component.curve is not None else "table"
     return Step(label, sentence, base, "money", detail)
 
@@ -102,12 +106,17 @@ def _piece(view: LineView, part: Slice) -> str:
     unit, currency = view.component.measure.unit, view.plan.currency
     if part.tier == EARNED_BEFORE:
         return f"{_money(view, part.earns)} that was earned before"
-    if not part.rate and part.earns:
+    by_amount = view.component.table is not None and view.component.table.pays == "amount"
+    if by_amount or (not part.rate and part.earns):
         return _money(view, part.earns)
     amount = figure_text(part.amount_in_slice, unit, currency)
     if unit == "money":
         return f"{percent_text(part.rate)} of {amount}"
-    return f"{_money(view, part.rate)} for each of {amount}"
+    return (
+        f"{amount} of {_money(view, part.rate)}"
+        if unit == "share"
+        else f"{_money(view, part.rate)} for each of {amount}"
+    )
 
 
 def _factors(view: LineView) -> Iterator[Step]:

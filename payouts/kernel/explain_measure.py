@@ -8,7 +8,7 @@ from fractions import Fraction
 from payouts.kernel.batch import MISSING_MONEY, OF_PERIOD
 from payouts.kernel.line_view import LineView
 from payouts.kernel.reads import cadence
-from payouts.kernel.say import Step, figure_text, money_text, number_text, percent_text, times_text
+from payouts.kernel.say import Step, day_text, figure_text, money_text, number_text, percent_text, times_text
 from plans.rules.compiled import CompiledPlan, Component, Gate, Read, Unit
 
 #: What each value of a measure is called.
@@ -215,6 +215,11 @@ def _gate(view: LineView, gate: Gate) -> Iterator[Step]:
     value = view.steps.get(f"reads:{gate.key}")
     asked = read_value(view, gate.read, gate.at_least)
     sentence = f"For gate {gate.key} {read_text(view, gate.read, value)}"
+    since = view.known(f"since:{gate.key}")
+    if since is not None:
+        sentence += f", and {asked} is asked: nothing is released before {day_text(since)}, when that was reached"
+        yield Step("gate", f"{sentence}.", value, "none", {"gate": gate.key, "met": True, "asked": gate.at_least})
+        return
     sentence += f", and {asked} is asked: it is {'met' if met else 'not met'}"
     if not met:
         sentence += _effect(view, gate)

@@ -109,14 +109,15 @@ def _formula(clawback: Clawback, since: int, day: int) -> str:
     """A formula with the time that has passed."""
     elapsed = int(whole_months(np.array([since]), np.array([day]))[0]) + (clawback.failing_month == "counts")
     months = "1 month" if elapsed == 1 else f"{elapsed} months"
+    have = "has" if elapsed == 1 else "have"
     match clawback.formula:
         case "pro_rata":
             term = clawback.term_months if isinstance(clawback.term_months, int) else "the term's"
-            return f"{months} of {term} have passed"
+            return f"{months} of {term} {have} passed"
         case "window" if clawback.window_days is not None:
             return f"{day - since} days have passed, within {clawback.window_days} all is taken back"
         case "window":
-            return f"{months} have passed, within {clawback.window_months} all is taken back"
+            return f"{months} {have} passed, within {clawback.window_months} all is taken back"
         case "table":
             return f"by the table for {months}"
         case "uncollected":

@@ -64,7 +64,12 @@ def _note(notes: Notes, gate: Gate, ledger: Ledger, at: Places) -> None:
         assert at.when is not None
         value, missing = ledger.running(gate.read, at.person, at.replicate, at.day, at.when)
     notes.note(f"reads:{gate.key}", value, ~missing)
-    notes.note(f"gate:{gate.key}", ledger.met(gate, at.person, at.replicate, at.day, at.when).astype(np.int64))
+    if gate.read_at == "running" and gate.catch_up:
+        reached = ledger.met_day(gate, at.person, at.replicate, at.day)
+        notes.note(f"since:{gate.key}", reached, reached != MISSING_DAY)
+        notes.note(f"gate:{gate.key}", (reached != MISSING_DAY).astype(np.int64))
+    else:
+        notes.note(f"gate:{gate.key}", ledger.met(gate, at.person, at.replicate, at.day, at.when).astype(np.int64))
 
 
 def factors(component: Component, ledger: Ledger, at: Places, notes: Notes | None = None) -> tuple[Ratios, ...]:
