@@ -151,7 +151,8 @@ def _figure(reader: Reader, table: Document, path: str, name: str) -> Any:
         found = _read(reader, place, value, number, "a number with at most 6 decimals")
         return None if found is None else int(found * MILLIONTHS)
     paid = reader.document.get("pay_currency")
-    with reader.money_in(paid.get(str(table.get("person"))) if name == "paid_amount" and isinstance(paid, dict) else None):
+    own = paid.get(str(table.get("person"))) if isinstance(paid, dict) and name == "paid_amount" else None
+    with reader.money_in(own):
         return reader.look.money_value(value, place, "any")
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from crediting.kernel.people import Careers
-from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY, OF_CREDIT, Batch, Result
+from payouts.kernel.batch import MILLIONTHS, OF_CREDIT, Batch, Result
 from payouts.kernel.order import Version
 from payouts.kernel.slices import Side, Slice, slices
 from payouts.kernel.variants import Variants
@@ -129,12 +129,3 @@ def _runs_over_periods(component: Component) -> bool:
     """Whether a line's quota may differ from that of the line before it."""
     measure = component.measure
     return measure.window == "year_to_date" and measure.by == "credit"
-
-
-def quota_of(view: LineView) -> int | None:
-    """The quota of the line as it was rated, of its group where no trace was asked for."""
-    found = view.known("quota")
-    if found is None and not view.steps:
-        kept = int(view.result.groups.quota[view.group])
-        return None if kept == MISSING_MONEY else kept
-    return found

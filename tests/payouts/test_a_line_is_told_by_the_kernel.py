@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.utils.html import strip_tags
 
+from comp.tenancy.scope import Pay
 from payouts.frames.story import line_story
 from payouts.models import Earning
 from plans import services as plans
@@ -41,7 +42,8 @@ def test_a_prorated_quota_a_modifier_and_a_limit_are_told() -> None:
         )  # fmt: skip
     of.won("A", "60000.00", "2026-03-10", owner="bea")
     of.work()
-    with of.acme.scope():
+    # Who sees their own pay only is told the same.
+    with of.acme.scope(pay=Pay.of([bea.pk])):
         line = Earning.objects.get(deal__external_id="A")
         steps = line_story(line, {"ae": "Account executive"})
     assert steps is not None
