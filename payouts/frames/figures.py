@@ -12,6 +12,7 @@ from comp.core.errors import CompError
 from payouts.frames.read import Read
 from payouts.frames.sql import NONE, Columns, Table, Words, day, number, quoted, read, read_numbers
 from payouts.kernel.batch import MISSING_MONEY, Ints, Result, Text
+from payouts.kernel.reads import cadence
 from plans.rules.compiled import CompiledPlan, Component, Tranche
 
 _LINE = ("participant_id", "deal_id", "plan_id", "rule", "role", "split")
@@ -327,6 +328,6 @@ def _periods(result: Result, source: Read) -> tuple[Ints, Ints]:
     for place, plan in enumerate(plans):
         for number_, component in enumerate(plan.components):
             mine = (groups.plan == place) & (groups.component == number_)
-            edges = source.batch.periods[component.every]
+            edges = source.batch.periods[cadence(component)]
             starts[mine], ends[mine] = edges[groups.period[mine]], edges[groups.period[mine] + 1]
     return starts, ends

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,14 +18,16 @@ from comp.web.parts import Meter, Tier, percent
 from payouts.kernel.say import percent_text
 from payouts.models import Attainment, Earning
 from payouts.reads.periods import Span, span_holding
-from payouts.reads.plans import Version, bonus_words, version_of
+from payouts.reads.plans import MILLIONTHS, Version, bonus_words, measured_words, tier_label, version_of
 from plans.models import PlanAssignment, PlanVersion, Quota
-from plans.rules.compiled import Component
+from plans.rules.compiled import Component, Point
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One component's measure in the period that holds a day: total against quota (None where there is none)."""
+    """One component's measure in the period that holds a day: total against quota (None where there is none), in minor
+    units, or in millionths of what is counted. `current` is False where the quota of that day is not known: it is that
+    of the last credit, or none yet."""
 
     participant_id: int
     version: Version
@@ -36,6 +38,7 @@ class Progress:
     lines: int
     earned: int
     day: date
+    current: bool = True
 
     @property
     def pace(self) -> Fraction:
@@ -49,8 +52,21 @@ class Progress:
 
     @property
     def lead(self) -> Fraction | None:
-        """How far ahead of the pace, as a share of quota; negative where behind."""
-        return None if self.attained is None else self.attained - self.pace
+        """How far ahead of the pace, as a share of quota; negative where behind. None also where the quota itself moves
+        with the time."""
+        return None if self.attained is None or not self.paced else self.attained - self.pace
+
+    @property
+    def paced(self) -> bool:
+        """Whether the quota is one for the whole period, to be reached bit by bit."""
+        summed = self.component.measure.value in ("sum", "count", "weighted")
+        return self.current and summed and self.component.measure.quota_basis != "cumulative"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the total decides anything: a quota, or tiers by amount."""
+        held = self.component.quota is not None or self.component.quota_fixed is not None
+        return held or (self.component.tiers is not None and len(self.component.tiers.rates) > 1)
 
     @property
     def name(self) -> str:
@@ -71,9 +87,12 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
     spans = Q()
     for span in periods.values():
         spans |= Q(starts_on=span.starts_on, ends_on=span.ends_on)
-    quotas = {
+    year = periods["year"]
+    kept: Kept = {
         (row.participant_id, row.key, row.starts_on, row.ends_on): row.amount_minor
-        for row in Quota.objects.filter(spans, participant_id__in=ids)
+        for row in Quota.objects.filter(
+            participant_id__in=ids, starts_on__gte=year.starts_on, ends_on__lte=year.ends_on
+        )
     }
     measured = {
         (row.participant_id, row.plan_id, row.component, row.starts_on): row
@@ -85,10 +104,13 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
         if version is None:
             continue
         for component in version.says.components:
-            span = periods[component.every]
-            who = assignment.participant_id
+            who, to_date = assignment.participant_id, component.measure.window == "year_to_date"
+            span = year if to_date and component.measure.by == "credit" else periods[component.every]
             row = measured.get((who, assignment.plan_id, component.key, span.starts_on))
-            quota = quotas.get((who, component.quota, span.starts_on, span.ends_on)) if component.quota else None
+            plain = _kept_as_it_is(version, component)
+            quota = _quota(component, kept, who, _held_against(component, periods, group)) if plain else None
+            # What the figures say was true of the last credit; a year's quotas so far go on growing after it.
+            stored = row is not None and (component.measure.quota_basis != "cumulative" or not plain)
             found.append(
                 Progress(
                     who,
@@ -96,13 +118,49 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
                     component,
                     span,
                     row.total_minor if row else 0,
-                    row.quota_minor if row else quota,
+                    row.quota_minor if row is not None and stored else quota,
                     row.lines if row else 0,
                     row.earned_minor if row else 0,
                     day,
+                    plain or (row is not None and component.measure.quota_basis != "cumulative"),
                 )
             )
     return found
+
+
+#: Amounts by participant, key, first day and end.
+Kept = Mapping[tuple[int, str, date, date], int]
+
+
+def _kept_as_it_is(version: Version, component: Component) -> bool:
+    """Whether a quota holds as it is kept: not prorated, nor ramped."""
+    says = version.says
+    prorated = says.on_new_version == "restart" or (says.proration is not None and "quota" in says.proration.of)
+    ramped = component.ramp is not None and bool(component.ramp.quota)
+    return not (prorated or ramped) or (component.quota is None and component.quota_fixed is None)
+
+
+def _held_against(component: Component, periods: Mapping[str, Span], group: PayGroup) -> list[Span]:
+    """The periods whose quotas add up to the one that holds today."""
+    current, year = periods[component.every], periods["year"]
+    if component.measure.quota_basis == "year":
+        return [year]
+    if component.measure.quota_basis is None:
+        return [current]
+    spans = [span_holding(group, year.starts_on, component.every)]
+    while spans[-1].ends_on < current.ends_on:
+        spans.append(span_holding(group, spans[-1].ends_on, component.every))
+    return spans
+
+
+def _quota(component: Component, kept: Kept, who: int, spans: Sequence[Span]) -> int | None:
+    """The quotas of these periods added up; None where one of them is missing or there is none."""
+    if component.quota_fixed is not None:
+        return int(component.quota_fixed * (1 if component.measure.unit == "money" else MILLIONTHS)) * len(spans)
+    if component.quota is None:
+        return None
+    found = [kept.get((who, component.quota, span.starts_on, span.ends_on)) for span in spans]
+    return None if None in found else sum(amount for amount in found if amount is not None)
 
 
 def deals_earning(person: Participant, rows: Sequence[Progress]) -> dict[tuple[int, str], int]:
@@ -130,25 +188,30 @@ def meter(row: Progress) -> Meter:
         name=row.name,
         value=row.total,
         target=quota,
-        value_text=format_money(row.total, currency),
-        target_text=format_money(quota, currency),
-        tiers=[Tier(_percent(at), label) for at, label in _marks(row.component, currency)],
-        pace=_percent(row.pace) if quota else None,
+        value_text=measured_words(row.component, row.total, currency),
+        target_text=measured_words(row.component, quota, currency),
+        tiers=[Tier(_percent(at), label) for at, label in _shares(row.component, currency)],
+        pace=_percent(row.pace) if quota and row.paced else None,
         next=next_words(row),
     )
 
 
 def next_words(row: Progress) -> str:
-    """`$25,840.00 or about 2 deals to the 12% tier`, by the average credit so far; empty beyond the last tier."""
-    currency = row.version.says.currency
-    if not row.quota:
-        return "waits for its quota" if row.component.quota and row.quota is None else ""
-    for at, label in _marks(row.component, currency):
-        missing = at * row.quota - row.total
-        if at > 0 and missing > 0:
+    """`$25,840.00 or about 2 deals to the 12% tier`, by the average credit so far; empty beyond the last tier, and
+    where no total alone decides what comes next."""
+    component, currency = row.component, row.version.says.currency
+    has_quota = component.quota is not None or component.quota_fixed is not None
+    if has_quota and not row.current:
+        return "Its quota is told with the first credit" if row.quota is None else "Its quota follows the next credit"
+    if has_quota and not row.quota:
+        return "waits for its quota" if component.missing_quota == "wait" and row.quota is None else ""
+    bounds = [(at * row.quota, label) for at, label in _shares(component, currency)] if row.quota else []
+    for bound, label in bounds or _amounts(component, currency):
+        missing = bound - row.total
+        if bound > 0 and missing > 0:
             distance = -(-missing.numerator // missing.denominator)
-            text = format_money(distance, currency)
-            if row.lines and row.total > 0:
+            text = measured_words(component, distance, currency)
+            if row.lines and row.total > 0 and component.measure.value in ("sum", "count", "weighted"):
                 deals = -(-distance * row.lines // row.total)
                 text += f" or about {deals:,} deal{'' if deals == 1 else 's'}"
             return f"{text} to {label.partition(' from ')[0]}"
@@ -168,13 +231,39 @@ def attained_words(row: Progress) -> str:
     return percent(row.total, row.quota or 0)
 
 
-def _marks(component: Component, currency: str) -> list[tuple[Fraction, str]]:
-    """Where tiers (or the bonus) begin, as shares of quota, with their words."""
-    if component.tiers is not None:
-        return [(t.start, f"{percent_text(t.rate)} from {percent_text(t.start)}") for t in component.tiers.rates]
-    if component.bonus is not None and component.bonus.at is not None:
-        return [(component.bonus.at, f"{format_money(component.bonus.amount, currency)} {bonus_words(component)}")]
-    return []
+def _shares(component: Component, currency: str) -> list[tuple[Fraction, str]]:
+    """Where tiers, steps or the bonus begin, as shares of quota, with their words; no more than attainment is limited
+    to. Between the points of a curve nothing begins."""
+    tiers, curve = component.tiers, component.curve
+    if tiers is not None and tiers.axis == "attainment" and tiers.mode != "each":
+        found = [(tier.start, tier_label(component, tier, currency)) for tier in tiers.rates]
+    elif curve is not None and curve.axis == "attainment" and curve.mode == "steps":
+        found = [(point.at, _step_words(component, point, currency)) for point in curve.points]
+    elif component.bonus is not None and component.bonus.at is not None:
+        found = [(component.bonus.at, f"{format_money(component.bonus.amount, currency)} {bonus_words(component)}")]
+    else:
+        return []
+    limit = component.limit_attainment
+    return [(at, label) for at, label in found if limit is None or at <= limit]
+
+
+def _amounts(component: Component, currency: str) -> list[tuple[Fraction, str]]:
+    """Where tiers by money or units begin, in what totals are stored in."""
+    tiers = component.tiers
+    if tiers is None or tiers.axis == "attainment" or tiers.mode == "each":
+        return []
+    unit = 1 if component.measure.unit == "money" else MILLIONTHS
+    return [(tier.start * unit, tier_label(component, tier, currency)) for tier in tiers.rates]
+
+
+def _step_words(component: Component, point: Point, currency: str) -> str:
+    """`50% of target pay from 90%`."""
+    assert component.curve is not None
+    pays = {
+        "share": f"{percent_text(point.pays)} of target pay",
+        "amount": format_money(int(point.pays), currency),
+    }.get(component.curve.pays, f"{percent_text(point.pays)}")
+    return f"{pays} from {percent_text(point.at)}"
 
 
 def _percent(share: Fraction) -> Decimal:

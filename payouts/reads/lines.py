@@ -33,6 +33,8 @@ STATES = {
 }
 #: What a tranche waits for whose trigger is met on a day behind the open period.
 LATER = "a later period"
+#: What a line waits for that is not rated yet, as earnings store it.
+WAITS_FOR = {1: "its quota", 2: "its target pay", 3: "what it measures"}
 BATCH_STATES = {
     "in_batch": Batch.State.SUBMITTED,
     "approved": Batch.State.APPROVED,
@@ -72,7 +74,7 @@ def with_money(rows: QuerySet[Any]) -> QuerySet[Any]:
 def in_state(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
     """Of annotated lines, those with money in that state."""
     held = ~Q(**{STATES[state]: 0})
-    return rows.filter(held | Q(waiting=1) if state == "waiting" else held)
+    return rows.filter(held | Q(waiting__gt=0) if state == "waiting" else held)
 
 
 def _sum(rows: QuerySet[Any]) -> Coalesce:
@@ -122,7 +124,7 @@ def told(rows: Iterable[Any], *, open_ends: date, state: str = "") -> list[Line]
 def line_state(row: Earning, triggers: Sequence[str]) -> tuple[str, str]:
     """The least advanced state that holds money of the line, and its cause in words."""
     if row.waiting:
-        return "waiting", "its quota"
+        return "waiting", WAITS_FOR[row.waiting]
     held = next((state for state, name in STATES.items() if getattr(row, name)), "earned")
     return held, listed(triggers) if held == "waiting" else ""
 

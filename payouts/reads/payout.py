@@ -91,7 +91,7 @@ def _say(participant: Participant, period: Span, open_period: Span, statement: S
         missing = marked.filter(paid=False)
     held = {name: OuterRef(name) for name in KEY}
     tranches = Tranche.objects.filter(not_due(open_period.ends_on), **held).exclude(amount_minor=0)
-    waiting = missing.annotate(held=Exists(tranches)).filter(Q(held=True) | Q(waiting=1))
+    waiting = missing.annotate(held=Exists(tranches)).filter(Q(held=True) | Q(waiting__gt=0))
     late = waiting.order_by().values("deal_id").distinct().count()
     if not included and not late:
         return f"No deal of {period.name} is credited yet."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +14,12 @@ from payouts.kernel.say import percent_text
 from payouts.kernel.slices import flat_tier, slices, tier_of
 from plans.models import PlanVersion
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import CompiledPlan, Component, CreditRule, Tranche
+from plans.rules.compiled import CompiledPlan, Component, CreditRule, Tier, Tranche
 from plans.rules.phrases import named
 from plans.rules.values import number_text
+
+#: What is measured in anything but money is stored in these.
+MILLIONTHS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,8 @@ def rate_words(plan: CompiledPlan, component: Component, line: Mapping[str, Any]
     `line` has before_minor, after_minor, quota_minor and band, as earnings and the traces of batch lines name them;
     `total` is the measure's final total, which only proportional attribution reads.
     """
-    if component.tiers is None:
-        return "bonus" if component.bonus is not None else "table" if component.table is not None else "curve"
+    if not rated_plainly(component):
+        return what_pays(component)
     before, after = line.get("before_minor"), line.get("after_minor")
     if before is None or after is None:
         return ""
@@ -73,22 +77,75 @@ def rate_words(plan: CompiledPlan, component: Component, line: Mapping[str, Any]
         times = component.accelerator.bands[line["band"]].times
         if times != 1:
             text += f" × {number_text(times)}"
+    if text and (component.modifiers is not None or component.kickers):
+        text += ", with factors" if component.modifiers is not None else ", with extras"
     return text
+
+
+def rated_plainly(component: Component) -> bool:
+    """Whether a line's own running totals and quota say its rates: tiers of percentages, without a matrix, a year's
+    moving quota or a gate that takes accelerators away."""
+    tiers = component.tiers
+    if tiers is None or tiers.pays != "rate" or tiers.columns is not None or component.measure.by != "credit":
+        return False
+    plain_gates = all(gate.effect != "no_accelerators" for gate in component.gates)
+    return component.measure.window == "discrete" and component.measure.unit == "money" and plain_gates
+
+
+def what_pays(component: Component) -> str:
+    """In a word or two, what gives a line its pay where no rate alone says it."""
+    if component.bonus is not None:
+        return "bonus"
+    if component.table is not None:
+        return "rate table"
+    if component.curve is not None:
+        return "target pay" if component.kind == "incentive" else "result"
+    return "tiers" if component.tiers is not None else component.kind
+
+
+def measured_words(component: Component, value: int, currency: str) -> str:
+    """A measure's total or quota for people: money, or what is counted (stored in millionths)."""
+    if component.measure.unit == "money":
+        return format_money(value, currency)
+    if component.measure.unit == "share":
+        return percent_text(Fraction(value, MILLIONTHS))
+    return number_text(Fraction(value, MILLIONTHS))
 
 
 def tier_words(plan: CompiledPlan, component: Component, total: int | None, quota: int | None) -> str:
     """The tier that a running total stands in: `12% from 100%`; for a bonus what it pays."""
     if component.bonus is not None:
         return f"{format_money(component.bonus.amount, plan.currency)} {bonus_words(component)}"
-    if component.tiers is None:
-        return ""
-    flat = flat_tier(component, quota)
+    tiers = component.tiers
+    if tiers is None or tiers.mode == "each":
+        return what_pays(component)
+    flat = flat_tier(component, quota) if tiers.axis == "attainment" else None
     if flat is None:
-        if not quota or total is None:
-            return "waits for its quota" if quota is None else ""
-        flat = tier_of(component.tiers, total, quota)
-    tier = component.tiers.rates[flat]
-    return f"{percent_text(tier.rate)} from {percent_text(tier.start)}"
+        if tiers.axis == "attainment" and not quota:
+            return "waits for its quota" if quota is None and component.missing_quota == "wait" else ""
+        if total is None or (tiers.axis != "attainment" and component.measure.unit != "money"):
+            return ""
+        if component.limit_attainment is not None and quota:
+            total = min(total, int(component.limit_attainment * quota))
+        flat = tier_of(tiers, total, quota or 0)
+    return tier_label(component, tiers.rates[flat], plan.currency)
+
+
+def tier_label(component: Component, tier: Tier, currency: str) -> str:
+    """`12% from 100%`, `$5.00 a unit from 40`; of a matrix, whose rate others decide, `the tier from 100%`."""
+    tiers = component.tiers
+    assert tiers is not None
+    if tiers.axis == "attainment":
+        start = percent_text(tier.start)
+    else:
+        start = format_money(int(tier.start), currency) if tiers.axis == "amount" else number_text(tier.start)
+    if tiers.columns is not None:
+        return f"the tier from {start}"
+    if tiers.pays == "times":
+        return f"{number_text(tier.rate)} times from {start}"
+    if tiers.pays == "per_unit":
+        return f"{format_money(int(tier.rate), currency)} a unit from {start}"
+    return f"{percent_text(tier.rate)} from {start}"
 
 
 def bonus_words(component: Component) -> str:

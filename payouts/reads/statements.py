@@ -9,14 +9,13 @@ from typing import Any
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet, Sum
 
-from comp.core.money import format_money
 from comp.web.parts import percent
 from crediting.models import Deal
 from payouts.models import Attainment, Cause, Earning, Payable, Statement
 from payouts.reads.lines import KEY, customer, deal_label, lines
 from payouts.reads.payout import statement_rows
 from payouts.reads.periods import Span
-from payouts.reads.plans import Version, rate_words, release_words, tier_words, versions
+from payouts.reads.plans import Version, measured_words, rate_words, release_words, tier_words, versions
 
 #: What a line stood on, named alike in an earning's columns and in a batch line's trace.
 TRACE = ("credit_minor", "before_minor", "after_minor", "quota_minor", "band", "earned_minor")
@@ -145,7 +144,7 @@ def parts(statement: Statement) -> list[Part]:
         total, quota = reached.get(key, (None, None))
         tier = tier_words(version.says, component, total, quota)
         if total is not None and quota:
-            reads = f"{percent(total, quota)} of {format_money(quota, version.says.currency)}"
+            reads = f"{percent(total, quota)} of {measured_words(component, quota, version.says.currency)}"
             tier = f"{tier}, at {reads}" if component.tiers is not None else f"{tier}; {reads}"
         found.append(Part(component.name, version, component.clause, count, credit, tier, int(group["minor"])))
     return sorted(found, key=lambda part: (part.version.name, -part.minor))
