@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from random import Random
 from typing import Any, TypeVar
 
@@ -18,8 +19,13 @@ from payouts.kernel.batch import (
     FAR_DAY,
     MISSING_DAY,
     MISSING_MONEY,
+    Adjustments,
     Assignments,
+    Attributes,
+    Balances,
     Batch,
+    Employment,
+    Exchange,
     Ints,
     Milestones,
     Quotas,
@@ -27,23 +33,40 @@ from payouts.kernel.batch import (
     Result,
     Teams,
     Text,
+    Transfers,
     Usage,
 )
 from payouts.kernel.batch import Facts as Columns
 from plans.rules.compile import compile_plan
-from tests.oracle.case import Case, CreditFact, Facts, GroupFact, GroupKey, LineFact, TrancheFact
-from tests.oracle.meaning import FIELD_TYPES
+from tests.oracle.book import unit_of_measure, year_long
+from tests.oracle.case import (
+    Case,
+    CreditFact,
+    Facts,
+    GroupFact,
+    GroupKey,
+    LineFact,
+    ScheduleFact,
+    SettlementFact,
+    TrancheFact,
+    WaitFact,
+)
+from tests.oracle.fields import FIELD_TYPES
 
 EPOCH = date(1970, 1, 1)
+CREDIT_KINDS = ("direct", "rolled", "transferred")
+LINE_KINDS = ("credit", "period", "reversal", "carry")
+STATES = ("dated", "waiting", "held", "withheld", "lost", "no rate")
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
 class Shuffled:
-    """A batch and the way back: which version stands at each place of its plans."""
+    """A batch and the ways back: which version and which rate stands at each place."""
 
     batch: Batch
     versions: list[int]
+    rates: list[Any]
 
 
 def kernel_facts(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) -> Facts:
@@ -60,16 +83,16 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
         random.shuffle(rows)
         return rows
 
-    def text(values: Sequence[Any]) -> Text:
-        vocabulary = shuffle(sorted({value for value in values if value is not None} | {"a word that no row has"}))
+    def text(values: Sequence[Any], spare: str = "a word that no row has") -> Text:
+        vocabulary = shuffle(sorted({value for value in values if value is not None} | {spare}))
         codes = [-1 if value is None else vocabulary.index(value) for value in values]
         return Text(np.array(codes, dtype=np.int32), tuple(vocabulary))
 
     versions = shuffle(range(len(case.versions)))
     plans = tuple(compile_plan(case.versions[version].document) for version in versions)
-    deals = shuffle(case.deals)
-    row_of = {deal.id: row for row, deal in enumerate(deals)}
-    names = sorted((deal.source, deal.external_id) for deal in case.deals)
+    facts = shuffle(case.facts)
+    row_of = {fact.id: row for row, fact in enumerate(facts)}
+    names = sorted((fact.source, fact.external_id) for fact in case.facts)
 
     kinds = dict(FIELD_TYPES)
     for version in case.versions:
@@ -77,12 +100,15 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
 
     def columns(kind: str, column: Callable[[list[Any]], Any]) -> dict[str, Any]:
         return {
-            name: column([deal.fields.get(name) for deal in deals]) for name, found in kinds.items() if found == kind
+            name: column([fact.fields.get(name) for fact in facts]) for name, found in kinds.items() if found == kind
         }
 
-    members = shuffle((row_of[deal.id], place, member) for deal in deals for place, member in enumerate(deal.team))
+    members = shuffle((row_of[fact.id], place, member) for fact in facts for place, member in enumerate(fact.team))
     reports, quotas = shuffle(case.reports), shuffle(case.quotas)
     milestones, readings = shuffle(case.milestones), shuffle(case.readings)
+    transfers, attributes, spans = shuffle(case.transfers), shuffle(case.attributes), shuffle(case.spans)
+    rates = shuffle(case.rates)
+    adjustments, balances = shuffle(case.adjustments), shuffle(case.balances)
     assigned = shuffle(
         (held.person, place, max(held.start, version.start), min(day_number(held.end), day_number(version.end)))
         for held in case.assignments
@@ -96,9 +122,9 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
         periods={every: ints(map(day_number, starts)) for every, starts in case.periods.items()},
         pay_periods=ints(map(day_number, case.pay_periods)),
         facts=Columns(
-            id=ints(deal.id for deal in deals),
-            rank=ints(7 + 3 * names.index((deal.source, deal.external_id)) for deal in deals),
-            event_time=ints(microseconds(deal.event_time) for deal in deals),
+            id=ints(fact.id for fact in facts),
+            rank=ints(7 + 3 * names.index((fact.source, fact.external_id)) for fact in facts),
+            event_time=ints(microseconds(fact.event_time) for fact in facts),
             text=columns("text", text),
             money=columns("money", lambda values: ints(MISSING_MONEY if v is None else v for v in values)),
             dates=columns("date", lambda values: ints(MISSING_DAY if v is None else day_number(v) for v in values)),
@@ -106,6 +132,11 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
             booleans=columns(
                 "boolean", lambda values: np.array([-1 if v is None else v for v in values], dtype=np.int8)
             ),
+            kind=text([fact.kind for fact in facts]) if any(fact.kind != "deal" for fact in facts) else None,
+            deal=ints(-1 if fact.belongs_to is None else row_of[fact.belongs_to] for fact in facts)
+            if any(fact.kind != "deal" for fact in facts)
+            else None,
+            currency=text([fact.currency for fact in facts], "CHF") if any(fact.currency for fact in facts) else None,
         ),
         teams=Teams(
             fact=ints(row for row, _, _ in members),
@@ -145,75 +176,236 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
             contracted=ints(reading.contracted for reading in readings),
         ),
         only=None if only is None else ints(only),
+        transfers=Transfers(
+            deal=ints(row_of[row.deal] for row in transfers),
+            role=text([row.role for row in transfers]),
+            giver=ints(row.giver for row in transfers),
+            receiver=ints(row.receiver for row in transfers),
+            day=ints(day_number(row.day) for row in transfers),
+        )
+        if transfers
+        else None,
+        attributes=Attributes(
+            participant=ints(row.person for row in attributes),
+            name=text([row.name for row in attributes]),
+            value=text([row.value for row in attributes]),
+            start=ints(day_number(row.start) for row in attributes),
+            end=ints(day_number(row.end) for row in attributes),
+        )
+        if attributes
+        else None,
+        employment=Employment(
+            participant=ints(row.person for row in spans),
+            leave=np.array([row.leave for row in spans], dtype=np.int8),
+            start=ints(day_number(row.start) for row in spans),
+            end=ints(day_number(row.end) for row in spans),
+        )
+        if spans
+        else None,
+        exchange=Exchange(
+            source=text([row.source for row in rates], "CHF"),
+            target=text([row.target for row in rates], "CHF"),
+            kind=text([row.kind for row in rates]),
+            start=ints(day_number(row.start) for row in rates),
+            end=ints(day_number(row.end) for row in rates),
+            top=ints(row.rate.numerator for row in rates),
+            bottom=ints(row.rate.denominator for row in rates),
+        )
+        if rates
+        else None,
+        holidays=ints(map(day_number, sorted(case.holidays))) if case.holidays else None,
+        pay_currency=dict(case.pay_currency) if case.pay_currency else None,
+        adjustments=Adjustments(
+            participant=ints(row.person for row in adjustments),
+            day=ints(day_number(row.day) for row in adjustments),
+            amount=ints(row.amount for row in adjustments),
+            origin=ints(MISSING_DAY if row.origin is None else day_number(row.origin) for row in adjustments),
+        )
+        if adjustments
+        else None,
+        balances=Balances(
+            participant=ints(row.person for row in balances),
+            kind=text([row.kind for row in balances]),
+            amount=ints(row.amount for row in balances),
+        )
+        if balances
+        else None,
     )
-    return Shuffled(batch, versions)
+    return Shuffled(batch, versions, rates)
+
+
+# ------------------------------------------------------------------ the way back
 
 
 def facts_of(case: Case, shuffled: Shuffled, result: Result) -> Facts:
     """The kernel's rows by what they are about, never by where they stand."""
-    batch, versions = shuffled.batch, shuffled.versions
-    credits, groups, lines, tranches = result.credits, result.groups, result.lines, result.tranches
+    return Back(case, shuffled, result).facts()
 
-    credit_facts = [
-        CreditFact(
+
+class Back:
+    def __init__(self, case: Case, shuffled: Shuffled, result: Result) -> None:
+        self.case, self.batch, self.versions, self.result = case, shuffled.batch, shuffled.versions, result
+        self.rates = shuffled.rates
+        self.credits = [self.credit(row) for row in range(len(result.credits.fact))]
+        self.keys = [self.key(row) for row in range(len(result.groups.participant))]
+        self.positions = [int(position) for position in result.lines.position]
+
+    def facts(self) -> Facts:
+        result = self.result
+        waits, settled, schedules = result.waits, result.settlements, result.schedules
+        return Facts(
+            sorted(self.credits),
+            sorted((self.group(row) for row in range(len(self.keys))), key=lambda fact: fact.key),
+            sorted(
+                (self.line(row) for row in range(len(self.positions))), key=lambda fact: (fact.group, fact.position)
+            ),
+            sorted(
+                (self.tranche(row) for row in range(len(result.tranches.line))),
+                key=lambda fact: (fact.group, fact.position, fact.place, fact.part),
+            ),
+            [] if waits is None else sorted({self.wait(row) for row in range(len(waits.fact))}),
+            []
+            if settled is None
+            else sorted(row for row in map(self.settlement, range(len(settled.participant))) if row.moves),
+            [] if schedules is None else sorted(self.schedule(row) for row in range(len(schedules.line))),
+        )
+
+    def credit(self, row: int) -> CreditFact:
+        credits = self.result.credits
+        return CreditFact(
             person=int(credits.participant[row]),
-            version=versions[credits.plan[row]],
-            deal=int(batch.facts.id[credits.fact[row]]),
-            rule=batch.plans[credits.plan[row]].credit_rules[credits.rule[row]].key,
+            version=self.versions[credits.plan[row]],
+            fact=self.fact_id(credits.fact[row]),
+            rule=self.batch.plans[credits.plan[row]].credit_rules[credits.rule[row]].key,
             split=int(credits.split[row]),
             role=word(credits.role, row),
             credit_class=word(credits.credit_class, row),
-            rolled=bool(credits.kind[row]),
+            kind=CREDIT_KINDS[credits.kind[row]],
             day=day_of(credits.day[row]),
             pot=int(credits.pot[row]),
             amount=int(credits.amount[row]),
+            held=credits.held is not None and bool(credits.held[row]),
         )
-        for row in range(len(credits.fact))
-    ]
 
-    keys, group_facts = [], []
-    for row in range(len(groups.participant)):
-        plan = batch.plans[groups.plan[row]]
+    def fact_id(self, row: Any) -> int:
+        return int(self.batch.facts.id[row])
+
+    def component(self, plan: Any, row: int) -> dict[str, Any]:
+        """The component's document; the compiled plan keeps the order of the text."""
+        document = self.case.versions[self.versions[plan]].document
+        component: dict[str, Any] = document["components"][row]
+        return component
+
+    def key(self, row: int) -> GroupKey:
+        groups = self.result.groups
+        plan = self.batch.plans[groups.plan[row]]
         component = plan.components[groups.component[row]]
-        keys.append(
-            GroupKey(int(groups.participant[row]), plan.key, component.key, component.every, int(groups.period[row]))
-        )
-        quota = None if groups.quota[row] == MISSING_MONEY else int(groups.quota[row])
-        group_facts.append(
-            GroupFact(keys[-1], versions[groups.plan[row]], quota, int(groups.total[row]), int(groups.lines[row]))
+        every = "year" if year_long(self.component(groups.plan[row], groups.component[row])) else component.every
+        return GroupKey(
+            int(groups.participant[row]),
+            plan.key,
+            component.key,
+            every,
+            int(groups.period[row]),
+            self.versions[groups.plan[row]],
         )
 
-    line_facts = [
-        LineFact(
-            group=keys[lines.group[row]],
-            position=int(lines.position[row]),
-            credit=credit_facts[lines.credit[row]],
+    def group(self, row: int) -> GroupFact:
+        groups = self.result.groups
+        component = self.component(groups.plan[row], groups.component[row])
+        unit = unit_of_measure(self.case.versions[self.versions[groups.plan[row]]].document, component)
+        value = ratio(groups.value_top, groups.value_bottom, row)
+        total: int | None = int(groups.total[row])
+        if unit in ("share", "days"):
+            total = None
+        elif value is not None:
+            # A whole value may be told either way.
+            whole = value if unit == "money" else value * 10**6
+            total, value = (int(whole), None) if whole.denominator == 1 else (None, value)
+        return GroupFact(
+            key=self.keys[row],
+            quota=or_none(groups.quota[row]),
+            incentive=None if groups.incentive is None else or_none(groups.incentive[row]),
+            total=total,
+            value=value,
+            result=ratio(groups.result_top, groups.result_bottom, row),
+            lines=int(groups.lines[row]),
+        )
+
+    def line(self, row: int) -> LineFact:
+        lines = self.result.lines
+        kind = "credit" if lines.kind is None else LINE_KINDS[lines.kind[row]]
+        credit = None if lines.credit[row] == -1 else self.credits[lines.credit[row]]
+        version = credit.version if lines.plan is None and credit else self.versions[lines.plan[row]]  # type: ignore[index]
+        fact = credit.fact if credit else None
+        if lines.fact is not None:
+            fact = None if lines.fact[row] == -1 else self.fact_id(lines.fact[row])
+        day = credit.day if lines.day is None and credit else day_of(lines.day[row])  # type: ignore[index]
+        measured = lines.measured
+        return LineFact(
+            group=self.keys[lines.group[row]],
+            position=self.positions[row],
+            kind=kind,
+            day=day,
+            version=version,
+            credit=credit,
+            fact=fact,
+            measured=(credit.amount if credit else None) if measured is None else int(measured[row]),
             before=int(lines.before[row]),
             after=int(lines.after[row]),
+            tiers=(place_or_none(lines.tier_before[row]), place_or_none(lines.tier_after[row])),
+            band=place_or_none(lines.band[row]),
             rounded=int(lines.rounded[row]),
             earned=int(lines.earned[row]),
-            waiting=bool(lines.waiting[row]),
+            review=0 if lines.review is None else int(lines.review[row]),
+            waiting=int(lines.waiting[row]),
         )
-        for row in range(len(lines.credit))
-    ]
-    tranche_facts = [
-        TrancheFact(
-            group=line_facts[tranches.line[row]].group,
-            position=line_facts[tranches.line[row]].position,
+
+    def tranche(self, row: int) -> TrancheFact:
+        tranches = self.result.tranches
+        line = tranches.line[row]
+        release = day_or_none(tranches.release_day[row])
+        if tranches.state is None:
+            state = "waiting" if release is None else "dated"
+        else:
+            state = STATES[tranches.state[row]]
+        amount = int(tranches.amount[row])
+        paid = amount if tranches.paid_amount is None else int(tranches.paid_amount[row])
+        rate = None if tranches.exchange is None or tranches.exchange[row] == -1 else self.rates[tranches.exchange[row]]
+        return TrancheFact(
+            group=self.keys[self.result.lines.group[line]],
+            position=self.positions[line],
             place=int(tranches.index[row]),
-            amount=int(tranches.amount[row]),
+            part=0 if tranches.part is None else int(tranches.part[row]),
+            amount=amount,
             trigger_day=day_or_none(tranches.trigger_day[row]),
-            release_day=day_or_none(tranches.release_day[row]),
-            pay_period=None if tranches.pay_period[row] == -1 else int(tranches.pay_period[row]),
+            release_day=release,
+            pay_period=place_or_none(tranches.pay_period[row]),
+            state=state,
+            paid=paid if release is not None else None,
+            rate=rate if release is not None else None,
         )
-        for row in range(len(tranches.line))
-    ]
-    return Facts(
-        sorted(credit_facts),
-        sorted(group_facts, key=lambda fact: fact.key),
-        sorted(line_facts, key=lambda fact: (fact.group, fact.position)),
-        sorted(tranche_facts, key=lambda fact: (fact.group, fact.position, fact.place)),
-    )
+
+    def wait(self, row: int) -> WaitFact:
+        waits = self.result.waits
+        assert waits is not None
+        rule = self.batch.plans[waits.plan[row]].credit_rules[waits.rule[row]].key
+        return WaitFact(self.fact_id(waits.fact[row]), self.versions[waits.plan[row]], rule)
+
+    def settlement(self, row: int) -> SettlementFact:
+        settled = self.result.settlements
+        assert settled is not None
+        names = SettlementFact._fields[3:]
+        amounts = {name: int(getattr(settled, name)[row]) for name in names}
+        plan = self.batch.plans[settled.plan[row]].key
+        return SettlementFact(int(settled.participant[row]), plan, int(settled.pay_period[row]), **amounts)
+
+    def schedule(self, row: int) -> ScheduleFact:
+        schedules = self.result.schedules
+        assert schedules is not None
+        line = schedules.line[row]
+        key = self.keys[self.result.lines.group[line]]
+        return ScheduleFact(key, self.positions[line], day_of(schedules.month[row]), int(schedules.amount[row]))
 
 
 # ------------------------------------------------------------------ values
@@ -239,6 +431,18 @@ def day_of(number: Any) -> date:
 
 def day_or_none(number: Any) -> date | None:
     return None if number == MISSING_DAY else day_of(number)
+
+
+def or_none(amount: Any) -> int | None:
+    return None if amount == MISSING_MONEY else int(amount)
+
+
+def place_or_none(place: Any) -> int | None:
+    return None if place == -1 else int(place)
+
+
+def ratio(top: Any, bottom: Any, row: int) -> Fraction | None:
+    return None if top is None or bottom is None or bottom[row] == 0 else Fraction(int(top[row]), int(bottom[row]))
 
 
 def microseconds(moment: datetime) -> int:

@@ -2,7 +2,7 @@
 
 A case holds plan documents as people write them (text percentages, text money) and all that the language reads
 beside them. Days are `datetime.date`, intervals half-open [start, end) with None for an open end, money is whole minor
-units.
+units, numbers are Fractions of one.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Deal:
-    """`fields` by name; an absent name is a missing value. The place in `team` is the split number."""
+class Fact:
+    """`fields` by name; an absent name is a missing value. The place in `team` is the split number. `deal` is the id of
+    the deal that a fact of another kind belongs to. `currency` is that of the money fields, None for the plan's."""
 
     id: int
     source: str
@@ -57,10 +58,20 @@ class Deal:
     event_time: datetime
     fields: dict[str, Value]
     team: tuple[Member, ...]
+    kind: str = "deal"
+    deal: int | None = None
+    currency: str | None = None
+
+    @property
+    def belongs_to(self) -> int | None:
+        """The id of the deal that this is, or belongs to."""
+        return self.id if self.kind == "deal" else self.deal
 
 
 @dataclass(frozen=True)
 class Quota:
+    """An amount kept by key for a period: minor units, or millionths where it is counted otherwise."""
+
     person: int
     key: str
     start: date
@@ -84,73 +95,210 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    deal: int
+    role: str
+    giver: int
+    receiver: int
+    day: date
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """`name` is title, region, position, team, pool or person."""
+
+    person: int
+    name: str
+    value: str
+    start: date
+    end: date | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """Employment, or leave."""
+
+    person: int
+    leave: bool
+    start: date
+    end: date | None
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One unit of `source` is `rate` units of `target`; `kind` is spot or average."""
+
+    source: str
+    target: str
+    kind: str
+    start: date
+    end: date | None
+    rate: Fraction
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    person: int
+    day: date
+    amount: int
+    origin: date | None
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What a person starts from: `kind` is draw or carried."""
+
+    person: int
+    kind: str
+    amount: int
+
+
+@dataclass(frozen=True)
 class Case:
-    """`periods` maps month, quarter and year to first days, closed by the first day after the last."""
+    """`periods` maps month, quarter, half and year to first days, closed by the first day after the last. `facts` are
+    deals and all else that happened."""
 
     versions: tuple[Version, ...]
     assignments: tuple[Assignment, ...]
     reports: tuple[Reports, ...]
-    deals: tuple[Deal, ...]
+    facts: tuple[Fact, ...]
     quotas: tuple[Quota, ...]
     milestones: tuple[Milestone, ...]
     readings: tuple[Reading, ...]
     periods: dict[str, tuple[date, ...]]
     pay_periods: tuple[date, ...]
+    transfers: tuple[Transfer, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    spans: tuple[Span, ...] = ()
+    rates: tuple[Rate, ...] = ()
+    holidays: tuple[date, ...] = ()
+    adjustments: tuple[Adjustment, ...] = ()
+    balances: tuple[Balance, ...] = ()
+    pay_currency: tuple[tuple[int, str], ...] = ()
+
+    def fact(self, number: int) -> Fact:
+        return next(fact for fact in self.facts if fact.id == number)
 
 
 class CreditFact(NamedTuple):
-    """`version` is the place of the version in `Case.versions`; `rule` the key of its rule."""
+    """`version` is the place of the version in `Case.versions`; `rule` the key of its rule; `kind` is direct, rolled or
+    transferred."""
 
     person: int
     version: int
-    deal: int
+    fact: int
     rule: str
     split: int
     role: str
     credit_class: str
-    rolled: bool
+    kind: str
     day: date
     pot: int
     amount: int
+    held: bool = False
+
+
+class WaitFact(NamedTuple):
+    """A fact that waits for a rate of exchange."""
+
+    fact: int
+    version: int
+    rule: str
 
 
 class GroupKey(NamedTuple):
-    """A participant's component in a measure period."""
+    """A participant's component in a measure period; `version` is that of its last line."""
 
     person: int
     plan: str
     component: str
     every: str
     period: int
+    version: int
 
 
 class GroupFact(NamedTuple):
+    """`value` is exact where it is a ratio (and `total` then None); `result` that of a result component."""
+
     key: GroupKey
-    version: int
     quota: int | None
-    total: int
+    incentive: int | None
+    total: int | None
+    value: Fraction | None
+    result: Fraction | None
     lines: int
 
 
 class LineFact(NamedTuple):
+    """`waiting`: 0 no, 1 its quota, 2 its incentive, 3 what it measures. `kind`: credit, period, reversal or carry.
+    `credit` is None for lines of periods and carried excess; `fact` is the reversing one of a reversal. `tiers` are
+    the places of the tiers that hold `before` and `after`, None where none is looked at; `band` that of the
+    accelerator."""
+
     group: GroupKey
     position: int
-    credit: CreditFact
-    before: int
-    after: int
+    kind: str
+    day: date
+    version: int
+    credit: CreditFact | None
+    fact: int | None
+    measured: int | None
+    before: int | None
+    after: int | None
+    tiers: tuple[int | None, int | None]
+    band: int | None
     rounded: int
     earned: int
-    waiting: bool
+    review: int
+    waiting: int
 
 
 class TrancheFact(NamedTuple):
+    """`state`: dated, waiting, held, withheld, lost or no rate. `paid` is the amount in the participant's currency."""
+
     group: GroupKey
     position: int
     place: int
+    part: int
     amount: int
     trigger_day: date | None
     release_day: date | None
     pay_period: int | None
+    state: str
+    paid: int | None
+    rate: Rate | None
+
+
+class SettlementFact(NamedTuple):
+    person: int
+    plan: str
+    pay_period: int
+    released: int
+    adjusted: int
+    clawed_back: int
+    brought_forward: int
+    recovered: int
+    capped: int
+    held_back: int
+    topped_up: int
+    carried_forward: int
+    payout: int
+    draw_balance: int
+    review: int
+    written_off: int
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything happens: balances that only stand are not told."""
+        amounts = (self.released, self.adjusted, self.clawed_back, self.recovered, self.capped, self.held_back)
+        return any(amounts + (self.topped_up, self.payout, self.review, self.written_off))
+
+
+class ScheduleFact(NamedTuple):
+    group: GroupKey
+    position: int
+    month: date
+    amount: int
 
 
 @dataclass(frozen=True)
@@ -161,3 +309,6 @@ class Facts:
     groups: list[GroupFact]
     lines: list[LineFact]
     tranches: list[TrancheFact]
+    waits: list[WaitFact]
+    settlements: list[SettlementFact]
+    schedules: list[ScheduleFact]

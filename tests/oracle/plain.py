@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from tests.oracle.case import Assignment, Case, Deal, Member, Quota, Version
+from tests.oracle.case import Assignment, Case, Fact, Member, Quota, Version
 
 REP, MANAGER, HEAD = 1, 2, 3
 JANUARY, JULY = date(2026, 1, 1), date(2026, 7, 1)
@@ -64,17 +64,17 @@ def retroactive(attribution: str, boundary: str = "above") -> dict[str, Any]:
     return marginal(boundary) | {"mode": "retroactive", "attribution": attribution}
 
 
-def deal(amount: int, place: int = 0, day: date = JANUARY, team: tuple[Member, ...] = (Member(REP, "ae", 1),)) -> Deal:
+def deal(amount: int, place: int = 0, day: date = JANUARY, team: tuple[Member, ...] = (Member(REP, "ae", 1),)) -> Fact:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    return Deal(place, "crm", f"D{place:03}", moment, {"amount": amount, "close_date": day}, team)
+    return Fact(place, "crm", f"D{place:03}", moment, {"amount": amount, "close_date": day}, team)
 
 
-def case(document: dict[str, Any], *deals: Deal, quota: int | None = 100_000_00, **changes: Any) -> Case:
+def case(document: dict[str, Any], *facts: Fact, quota: int | None = 100_000_00, **changes: Any) -> Case:
     rows: dict[str, Any] = {
         "versions": (Version(document, JANUARY, None),),
         "assignments": tuple(Assignment(person, "sales", JANUARY, None) for person in (REP, MANAGER, HEAD)),
         "reports": (),
-        "deals": deals,
+        "facts": facts,
         "quotas": () if quota is None else (Quota(REP, "sales", *YEAR, quota),),
         "milestones": (),
         "readings": (),

@@ -11,149 +11,91 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from math import floor
-from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from tests.oracle.case import Assignment, Case, Deal, Member, Milestone, Quota, Reading, Reports, Value, Version
-from tests.oracle.meaning import MINOR_DIGITS, percent
-
-Option = TypeVar("Option")
-
-LARGEST = 10**15
-PEOPLE = (3, 11, 7, 20)
-EVERY = ("quarter", "quarter", "month", "year")
-ROLES = ("ae", "se", "csm")
-QUOTA_KEYS = ("new-business", "expansion")
-MILESTONES = ("signature", "go-live")
-CUSTOM_FIELDS = {
-    "custom.term": "number",
-    "custom.arr": "money",
-    "custom.signed": "date",
-    "custom.renewal": "boolean",
-    "custom.note": "text",
-}
-TEXTS: dict[str, tuple[str, ...]] = {
-    "stage": ("won", "lost", "Won"),
-    "source": ("crm", "b", "B", "é"),
-    "product": ("GTX Pro", "GTXPro", "MG Special"),
-    "product.series": ("GTX", "MG"),
-    "account": ("Kan-code", "kan-code"),
-    "account.sector": ("technology", "retail"),
-    "account.country": ("Kenya", "Norway"),
-    "territory": ("Central", "East"),
-    "currency": ("USD", "JPY"),
-    "custom.note": ("multi-year", "pilot", ""),
-}
-START = date(2024, 1, 1)
-#: Most days fall into one quarter; the others sit on the edges of months, quarters, years, assignments and versions.
-DAYS = tuple(
-    date.fromisoformat(text)
-    for text in (
-        *(
-            "2024-02-10",
-            "2024-02-10",
-            "2024-02-11",
-            "2024-02-20",
-            "2024-02-28",
-            "2024-02-29",
-            "2024-03-01",
-            "2024-03-02",
-        ),
-        *(
-            "2024-01-31",
-            "2024-02-01",
-            "2024-03-31",
-            "2024-04-01",
-            "2024-04-02",
-            "2024-12-31",
-            "2025-01-01",
-            "2024-01-01",
-        ),
-    )
+from tests.oracle.case import (
+    Adjustment,
+    Assignment,
+    Attribute,
+    Balance,
+    Case,
+    Fact,
+    Member,
+    Milestone,
+    Quota,
+    Rate,
+    Reading,
+    Reports,
+    Span,
+    Transfer,
+    Value,
+    Version,
 )
-CHANGES = tuple(date.fromisoformat(text) for text in ("2024-02-20", "2024-03-01", "2024-02-11", "2025-01-01"))
-RATES = ("10%", "15%", "20%", "0%", "12.5%", "7.333333%", "0.000001%", "150%", "100000%")
-SHARES = ("100%", "50%", "25%", "33.333333%", "150%", "0.5%")
-FACTORS = ("1", "1.5", "0.5", "2", "0", "1.000001", "1000")
-BOUNDS = (
-    ("0%",),
-    ("0%", "100%"),
-    ("0%", "100%", "120%"),
-    ("0%", "50%", "100%", "150%"),
-    ("0%", "33.333333%", "66.666667%"),
-    ("0%", "0.000001%"),
-)
-RELEASES = (
-    ("100%",),
-    ("50%", "50%"),
-    ("50%", "25%", "25%"),
-    ("33.333333%", "33.333333%", "33.333334%"),
-    ("0.000001%", "99.999999%"),
-    ("10%", "20%", "30%", "40%"),
-)
+from tests.oracle.pick import FEATURES, TAPE, Pick
+from tests.oracle.reading import MINOR_DIGITS, percent
+from tests.oracle.words import AREAS, DAYS, LARGEST, MILESTONES, PEOPLE, START, TEXTS, TITLES
+from tests.oracle.writing import CHANGES, document_of, next_version
+
+__all__ = ["LARGEST", "case_from", "cases"]
+
+MILLION = 10**6
 
 
-#: Bytes of chance that a case may use up; the largest cases take nearly as many.
-TAPE = 650
-
-
-class Pick:
-    """Choices read from a tape of bytes, each an index into written options; past the end the first option.
-
-    One draw a case, where a draw for each choice would be slow and would let hypothesis mix parts of one example into
-    the next instead of making new ones. It still shrinks: a smaller byte is a plainer choice.
-    """
-
-    def __init__(self, tape: bytes) -> None:
-        self._tape = iter(tape)
-
-    def one(self, options: Sequence[Option]) -> Option:
-        return options[self.upto(len(options) - 1)]
-
-    def upto(self, highest: int) -> int:
-        number, reach = 0, 1
-        while reach <= highest:
-            number, reach = number * 256 + next(self._tape, 0), reach * 256
-        return number % (highest + 1)
-
-    def seldom(self, out_of: int) -> bool:
-        """True once in `out_of` times."""
-        return self.upto(out_of - 1) == out_of - 1
-
-    def some(self, options: Sequence[Option]) -> list[Option]:
-        """At least one of the options, in their order."""
-        chosen = 1 + self.upto(2 ** len(options) - 2)
-        return [option for place, option in enumerate(options) if chosen >> place & 1]
-
-
-def cases() -> st.SearchStrategy[Case]:
+def cases(features: set[str] | frozenset[str] = frozenset(FEATURES)) -> st.SearchStrategy[Case]:
     """Cases of one to four people, one to twelve deals and one to four plan versions."""
-    return st.binary(min_size=TAPE, max_size=TAPE).map(lambda tape: case_from(Pick(tape)))
+    return st.binary(min_size=TAPE, max_size=TAPE).map(lambda tape: case_from(Pick(tape, features)))
 
 
 def case_from(pick: Pick) -> Case:
     currency = pick.one(("USD", "JPY", "KWD"))
     unit = 10 ** MINOR_DIGITS[currency]
     large = pick.seldom(12)
+    if large:
+        pick.features = set()
     people = PEOPLE[: 1 + pick.upto(len(PEOPLE) - 1)]
     periods, pay_periods = pick.one((CALENDAR, WEEKS_4_4_5))
 
-    versions = versions_of_plan(pick, "plan-a", currency)
+    versions = versions_of_plan(pick, "plan-a", currency, ())
     if pick.seldom(5):
-        versions += versions_of_plan(pick, "plan-b", currency)
+        versions += versions_of_plan(pick, "plan-b", currency, versions)
+    documents = [version.document for version in versions]
     quotas = some_quotas(pick, people, versions, periods, unit, large)
     deals = some_deals(pick, people, versions, quotas, unit, large)
+    facts = deals + (other_facts(pick, people, deals, unit) if pick.features else ())
+    spans = (
+        some_spans(pick, people)
+        if any("employment" in d or "proration" in d for d in documents) or pick.has("employment", 8)
+        else ()
+    )
+    rates: tuple[Rate, ...] = ()
+    if pick.has("currencies", 8):
+        facts = in_currencies(pick, facts, currency)
+    paid_in: tuple[tuple[int, str], ...] = ()
+    # Every version has to say at which rate, or nobody is paid in another currency.
+    if all("currencies" in document for document in documents):
+        paid_in = tuple((person, pick.one((currency, "EUR", "GBP"))) for person in people)
+    if paid_in or any(fact.currency for fact in facts):
+        rates = some_rates(pick, currency)
+    settled = any("settlement" in document for document in documents)
     return Case(
         versions=versions,
         assignments=some_assignments(pick, people, versions),
         reports=some_reports(pick, people),
-        deals=deals,
+        facts=facts,
         quotas=quotas,
         milestones=some_milestones(pick, deals),
         readings=some_readings(pick, deals),
         periods=periods,
         pay_periods=pay_periods,
+        transfers=some_transfers(pick, people, deals) if "transfers" in pick.used else (),
+        attributes=some_attributes(pick, people) if pick.features else (),
+        spans=spans,
+        rates=rates,
+        holidays=tuple(day for day in DAYS[3:8] if pick.seldom(3)) if pick.features else (),
+        adjustments=some_adjustments(pick, people, unit) if settled else (),
+        balances=some_balances(pick, people, unit) if settled else (),
+        pay_currency=paid_in,
     )
 
 
@@ -172,201 +114,34 @@ def weeks(lengths: tuple[int, ...], years: int) -> tuple[date, ...]:
     return tuple(days)
 
 
-CALENDAR = ({"month": months(36, 1), "quarter": months(36, 3), "year": months(36, 12)}, months(36, 1))
+CALENDAR = (
+    {"month": months(36, 1), "quarter": months(36, 3), "half": months(36, 6), "year": months(36, 12)},
+    months(36, 1),
+)
 WEEKS_4_4_5 = (
-    {"month": weeks((4, 4, 5) * 4, 3), "quarter": weeks((13,) * 4, 3), "year": weeks((52,), 3)},
+    {
+        "month": weeks((4, 4, 5) * 4, 3),
+        "quarter": weeks((13,) * 4, 3),
+        "half": weeks((26,) * 2, 3),
+        "year": weeks((52,), 3),
+    },
     weeks((2,) * 26, 3),
 )
 
 # ------------------------------------------------------------------ plans
 
 
-def money(amount: int, unit: int) -> str:
-    """Minor units as the text that people write."""
-    digits = len(str(unit)) - 1
-    sign, amount = ("-" if amount < 0 else ""), abs(amount)
-    return f"{sign}{amount // unit}.{amount % unit:0{digits}}" if digits else f"{sign}{amount}"
-
-
-def versions_of_plan(pick: Pick, key: str, currency: str) -> tuple[Version, ...]:
+def versions_of_plan(pick: Pick, key: str, currency: str, before: Sequence[Version]) -> tuple[Version, ...]:
     """One version without an end, or two that meet on a day inside a measure period, or with a gap between."""
-    every = [pick.one(EVERY) for _ in range(3)]
-    first = document_of(pick, key, currency, every)
+    others = [
+        (component["key"], version.document) for version in before[:1] for component in version.document["components"]
+    ]
+    first = document_of(pick, key, currency, others)
     if not pick.seldom(3):
         return (Version(first, START, None),)
     changed = pick.one(CHANGES)
     gap = timedelta(days=1 if pick.seldom(6) else 0)
-    if pick.seldom(6):
-        every = [pick.one(EVERY) for _ in range(3)]
-    return (Version(first, START, changed), Version(document_of(pick, key, currency, every), changed + gap, None))
-
-
-def document_of(pick: Pick, key: str, currency: str, every: list[str]) -> dict[str, Any]:
-    unit = 10 ** MINOR_DIGITS[currency]
-    rules = [rule_of(pick, f"rule-{place}", unit) for place in range(1 + pick.upto(3) // 2)]
-    return {
-        "format": "comp/plan/1",
-        "key": key,
-        "name": "A plan",
-        "currency": currency,
-        "on_new_version": "carry",
-        "rounding": {
-            "at": pick.one(("line", "curve")),
-            "mode": pick.one(("half-even", "half-up")),
-            "step": "whole" if pick.seldom(4) else "minor",
-        },
-        "fields": CUSTOM_FIELDS,
-        "credit_rules": rules,
-        "components": [
-            component_of(pick, f"component-{place}", measured, rules, unit)
-            for place, measured in enumerate(every[: 1 + pick.upto(5) // 2])
-        ],
-    }
-
-
-def rule_of(pick: Pick, key: str, unit: int) -> dict[str, Any]:
-    roles = ["ae"] if pick.seldom(2) else pick.some(ROLES)
-    return {
-        "key": key,
-        "fact": "deal",
-        "class": pick.one(("bookings", "bookings", "bookings", "renewals")),
-        "when": condition_of(pick, unit, depth=2) if pick.seldom(3) else {"all": []},
-        "credit_date": pick.one((*["close_date"] * 6, "engage_date", "custom.signed")),
-        "amount": pick.one((*["amount"] * 6, "custom.arr")),
-        "credit": [{"role": role, "share": pick.one(SHARES)} for role in roles],
-        "roll_up": [roll_up_of(pick, roles, place) for place in range(pick.upto(4) // 2)],
-    }
-
-
-def roll_up_of(pick: Pick, roles: list[str], place: int) -> dict[str, Any]:
-    return {
-        "from": pick.some(roles),
-        "to": pick.one((("manager", "director")[place], "ae")),
-        "levels": 1 + pick.upto(2),
-        "limit": pick.one(("100%", "150%", "50%", "33.333333%")),
-    }
-
-
-def condition_of(pick: Pick, unit: int, depth: int) -> dict[str, Any]:
-    if depth == 0 or pick.seldom(2):
-        return leaf_of(pick, unit)
-    join = pick.one(("all", "any", "none"))
-    return {join: [condition_of(pick, unit, depth - 1) for _ in range(1 + pick.upto(1))]}
-
-
-def leaf_of(pick: Pick, unit: int) -> dict[str, Any]:
-    field = pick.one(("stage", "amount", *TEXTS, "close_date", "engage_date", *CUSTOM_FIELDS))
-    if pick.seldom(6):
-        return {"field": field, "op": pick.one(("is_present", "is_missing"))}
-    if field in TEXTS:
-        op = pick.one(("is", "is_not", "in", "not_in", "contains", "starts_with"))
-        words = TEXTS[field]
-        if op in ("in", "not_in"):
-            return {"field": field, "op": op, "value": pick.some([word for word in words if word])}
-        whole = pick.one([word for word in words if word])
-        return {"field": field, "op": op, "value": whole[:2] if op in ("contains", "starts_with") else whole}
-    if field == "custom.renewal":
-        return {"field": field, "op": "is", "value": pick.one((True, False))}
-    if field in ("close_date", "engage_date", "custom.signed"):
-        op = pick.one(("on_or_after", "before", "is", "between"))
-        values = sorted(pick.one(DAYS).isoformat() for _ in range(2))
-    else:
-        op = pick.one(("at_least", "at_most", "more_than", "less_than", "is", "is_not", "between"))
-        if field == "custom.term":
-            values = sorted((pick.one(("12", "0.5", "36", "0")) for _ in range(2)), key=Fraction)
-        else:
-            values = [money(amount, unit) for amount in sorted(pick.one((0, 100, 25_000)) * unit for _ in range(2))]
-    return {"field": field, "op": op, "value": values if op == "between" else values[0]}
-
-
-def component_of(pick: Pick, key: str, every: str, rules: list[dict[str, Any]], unit: int) -> dict[str, Any]:
-    kind = pick.one(("commission", "commission", "bonus"))
-    component: dict[str, Any] = {
-        "key": key,
-        "name": "A component",
-        "clause": "You earn what this says.",
-        "kind": kind,
-        "credits": taken_by(pick, rules),
-        "measure": {"every": every},
-        "quota": pick.one(QUOTA_KEYS),
-        "cap": None,
-        "release": release_of(pick),
-    }
-    if kind == "commission":
-        component |= commission_of(pick, unit)
-    else:
-        component["bonus"] = bonus_of(pick, unit)
-        if component["bonus"]["per"] == "credit":
-            component["quota"] = None
-    if component["quota"] is not None:
-        component["missing_quota"] = pick.one(("lowest_tier", "wait"))
-        component["zero_quota"] = pick.one(("lowest_tier", "highest_tier", "no_pay", "wait"))
-    if pick.seldom(3):
-        component["cap"] = {
-            "amount": money(pick.one((5_000 * unit, 500 * unit, 100 * unit, 1 * unit)), unit),
-            "per": pick.one(("measure_period", "deal")),
-            "excess": "lost",
-        }
-    return component
-
-
-def taken_by(pick: Pick, rules: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """Classes that the rules give, and roles that they credit in these classes: all, or some of them."""
-    given = sorted({rule["class"] for rule in rules})
-    classes = pick.some(given) if pick.seldom(3) else given
-    credited = [rule for rule in rules if rule["class"] in classes]
-    roles = {entry["role"] for rule in credited for entry in rule["credit"]}
-    roles |= {entry["to"] for rule in credited for entry in rule["roll_up"]}
-    return {"classes": classes, "roles": pick.some(sorted(roles)) if pick.seldom(3) else sorted(roles)}
-
-
-def commission_of(pick: Pick, unit: int) -> dict[str, Any]:
-    mode = pick.one(("marginal", "retroactive"))
-    tiers: dict[str, Any] = {"mode": mode, "boundary": pick.one(("above", "below"))}
-    if mode == "retroactive":
-        tiers["attribution"] = pick.one(("running", "proportional"))
-    tiers["rates"] = [{"from": bound, "rate": pick.one(RATES)} for bound in pick.one(BOUNDS)]
-    accelerator = None
-    if pick.seldom(3):
-        starts = pick.one(((0, 25_000), (0, 100, 25_000)))
-        accelerator = {
-            "boundary": pick.one(("above", "below")),
-            "bands": [
-                {
-                    "from": money(start * unit, unit),
-                    "times": pick.one(FACTORS),
-                }
-                for start in starts
-            ],
-        }
-    return {"below_zero": pick.one(("lowest_tier", "no_pay")), "tiers": tiers, "accelerator": accelerator}
-
-
-def bonus_of(pick: Pick, unit: int) -> dict[str, Any]:
-    bonus: dict[str, Any] = {"amount": money(pick.one((500 * unit, 12_345, 1)), unit)}
-    if pick.seldom(2):
-        bonus |= {"per": "credit"}
-        if pick.seldom(2):
-            bonus["min_deal"] = money(pick.one((25_000, 100)) * unit, unit)
-        return bonus
-    return bonus | {
-        "per": "measure_period",
-        "at": pick.one(("100%", "50%", "33.333333%", "120%")),
-        "boundary": pick.one(("above", "below")),
-    }
-
-
-def release_of(pick: Pick) -> list[dict[str, Any]]:
-    """Triggers do not repeat inside one release."""
-    triggers: list[dict[str, Any]] = [
-        {"on": "credit_date"},
-        *({"on": kind} for kind in MILESTONES),
-        *({"on": "usage", "at": at} for at in ("25%", "33.333333%", "75%")),
-    ]
-    release = []
-    for share in pick.one(RELEASES):
-        release.append({"share": share} | triggers.pop(pick.upto(len(triggers) - 1)))
-    return release
+    return (Version(first, START, changed), Version(next_version(pick, first), changed + gap, None))
 
 
 # ------------------------------------------------------------------ people
@@ -404,6 +179,44 @@ def some_reports(pick: Pick, people: Sequence[int]) -> tuple[Reports, ...]:
     return tuple(rows)
 
 
+def some_attributes(pick: Pick, people: Sequence[int]) -> tuple[Attribute, ...]:
+    """What each person is; some of it changes on a day."""
+    rows = []
+    values = {"title": TITLES, "region": AREAS, "position": ("P1", "P2"), "team": ("T1", "T2"), "pool": ("X", "Y")}
+    for person in people:
+        rows.append(Attribute(person, "person", f"p{person}", START - timedelta(days=5000), None))
+        for name, options in values.items():
+            match pick.one(("first", "first", "second", "changes", "none")):
+                case "first":
+                    rows.append(Attribute(person, name, options[0], START, None))
+                case "second":
+                    rows.append(Attribute(person, name, options[1], START, None))
+                case "changes":
+                    day = pick.one((date(2024, 2, 11), date(2024, 2, 29), date(2024, 3, 31)))
+                    rows.append(Attribute(person, name, options[0], START, day))
+                    rows.append(Attribute(person, name, options[1], day, None))
+    return tuple(rows)
+
+
+def some_spans(pick: Pick, people: Sequence[int]) -> tuple[Span, ...]:
+    rows = []
+    for person in people:
+        match pick.one(("no rows", "always", "leaves", "joins", "comes back")):
+            case "always":
+                rows.append(Span(person, False, pick.one((START, date(2023, 12, 31), date(2022, 5, 31))), None))
+            case "leaves":
+                rows.append(Span(person, False, START, pick.one((date(2024, 2, 29), date(2024, 3, 31)))))
+            case "joins":
+                rows.append(Span(person, False, pick.one((date(2024, 2, 11), date(2024, 2, 1))), None))
+            case "comes back":
+                rows.append(Span(person, False, START, date(2024, 2, 11)))
+                rows.append(Span(person, False, date(2024, 2, 20), pick.one((None, date(2024, 4, 1)))))
+        if pick.seldom(3):
+            first = pick.one(DAYS)
+            rows.append(Span(person, True, first, first + timedelta(days=pick.one((10, 1, 40)))))
+    return tuple(rows)
+
+
 def some_quotas(
     pick: Pick,
     people: Sequence[int],
@@ -412,22 +225,46 @@ def some_quotas(
     unit: int,
     large: bool,
 ) -> tuple[Quota, ...]:
-    """The same quota for each period of a person and key; now and then one that is a day short and so matches none."""
-    components = [component for version in versions for component in version.document["components"]]
-    keys = sorted(
-        {(component["quota"], component["measure"]["every"]) for component in components if component["quota"]}
-    )
+    """The same amount for each period of a person and key; now and then one that is a day short and so matches none."""
+    keys: set[tuple[str, str]] = set()
+    for version in versions:
+        for component in version.document["components"]:
+            names = [component.get("quota"), component.get("incentive"), component.get("pool", {}).get("points")]
+            spans = {component["measure"]["every"]}
+            if component["measure"].get("window") == "year_to_date":
+                spans.add("year")
+            keys |= {(name, every) for name in names if isinstance(name, str) for every in spans}
     rows: list[Quota] = []
-    amounts = (100_000 * unit, 100 * unit, 120_000 * unit, 0, None, 333, 1, 60_000 * unit)
     for person in people:
-        for key, every in keys:
-            amount = pick.one((*amounts, LARGEST, LARGEST + 1) if large else amounts)
+        for key, every in sorted(keys):
+            amount = some_quota(pick, key, unit, large)
             if amount is None:
                 continue
             short = timedelta(days=1 if pick.seldom(12) else 0)
-            spans = zip(periods[every][:5], periods[every][1:6], strict=False)
-            rows.extend(Quota(person, key, start, end - short, amount) for start, end in spans)
+            left_out = pick.upto(3) if pick.seldom(8) else None
+            whole = zip(periods[every][:13], periods[every][1:14], strict=False)
+            rows.extend(
+                Quota(person, key, start, end - short, amount)
+                for place, (start, end) in enumerate(whole)
+                if place != left_out
+            )
     return tuple(rows)
+
+
+def some_quota(pick: Pick, key: str, unit: int, large: bool) -> int | None:
+    match key:
+        case "quota-of-units":
+            return pick.one((3 * MILLION, 2_500_000, 0, None, 12 * MILLION))
+        case "quota-of-share":
+            return pick.one((900_000, MILLION, 0, None, 333_333))
+        case "quota-of-days":
+            return pick.one((30 * MILLION, 1_500_000, 0, None))
+        case "target":
+            return pick.one((1_000 * unit, 333, 0, None, 25_000 * unit))
+        case "pool-points":
+            return pick.one((1, 2, None, 0, 7))
+    amounts = (100_000 * unit, 100 * unit, 120_000 * unit, 0, None, 333, 1, 60_000 * unit)
+    return pick.one((*amounts, LARGEST, LARGEST + 1) if large else amounts)
 
 
 # ------------------------------------------------------------------ deals
@@ -440,9 +277,9 @@ def some_deals(
     quotas: Sequence[Quota],
     unit: int,
     large: bool,
-) -> tuple[Deal, ...]:
+) -> tuple[Fact, ...]:
     aims = aimed_totals(versions, quotas, unit)
-    deals: list[Deal] = []
+    deals: list[Fact] = []
     so_far = 0
     for place in range(1 + pick.one((3, 0, 1, 2, 4, 5, 7, 11))):
         amount = some_amount(pick, aims, so_far, deals, unit, large)
@@ -458,7 +295,7 @@ def some_deals(
         source = pick.one(TEXTS["source"])
         fields["source"] = source
         deals.append(
-            Deal(
+            Fact(
                 id=1000 - 7 * place,
                 source=source,
                 external_id=f"{pick.one(('D', 'd', 'É'))}{(place * 7) % 13}",
@@ -478,23 +315,34 @@ def other_fields(pick: Pick, amount: int | None, unit: int) -> dict[str, Value]:
     fields["custom.arr"] = pick.one((amount, None, 100 * unit, -25_000 * unit))
     fields["custom.signed"] = pick.one((*DAYS[:8], None))
     fields["custom.renewal"] = pick.one((True, False, None))
+    if pick.seldom(2):
+        fields["quantity"] = pick.one((Fraction(1), Fraction(3), Fraction(-2), Fraction(7, 4), None))
+        fields["cost"] = pick.one((60 * unit, 333, None))
+        fields["tax"] = pick.one((19 * unit, None, 1))
+        fields["invoice_date"] = pick.one((*DAYS[4:9], None))
+        fields["paid_date"] = pick.one((*DAYS[4:12], None))
+        fields["term_months"] = pick.one((Fraction(12), Fraction(2), None, Fraction(36)))
     return fields
 
 
 def aimed_totals(versions: Sequence[Version], quotas: Sequence[Quota], unit: int) -> list[int]:
     """Running totals and deal sizes on which some bound of the case lies."""
-    bounds = set()
+    bounds = {Fraction(1)}
     for version in versions:
         for component in version.document["components"]:
-            if component["kind"] == "commission":
-                bounds |= {percent(tier["from"]) for tier in component["tiers"]["rates"]}
-            else:
-                bounds.add(percent(component["bonus"].get("at", "0%")))
-    totals = {floor(bound * quota.amount) for bound in bounds for quota in quotas}
+            tiers = component.get("tiers") or {"rates": []}
+            bounds |= {percent(tier["from"]) for tier in tiers["rates"] if tier["from"].endswith("%")}
+            bounds.add(percent(component.get("bonus", {}).get("at", "0%")))
+    totals = {
+        floor(bound * quota.amount)
+        for bound in bounds
+        for quota in quotas
+        if not quota.key.startswith(("quota-of", "pool", "target"))
+    }
     return sorted(totals | {25_000 * unit, 100 * unit})
 
 
-def some_amount(pick: Pick, aims: list[int], so_far: int, deals: Sequence[Deal], unit: int, large: bool) -> int | None:
+def some_amount(pick: Pick, aims: list[int], so_far: int, deals: Sequence[Fact], unit: int, large: bool) -> int | None:
     if large and pick.seldom(3):
         return pick.one((LARGEST, LARGEST - 1, 4 * 10**14, LARGEST + 1, -LARGEST, 3 * 10**15, -LARGEST - 1))
     match pick.one(("round", "on a bound", "small", "any", "taken back", "missing or none")):
@@ -522,16 +370,143 @@ def some_team(pick: Pick, people: Sequence[int]) -> tuple[Member, ...]:
     return tuple(team.values())
 
 
-def some_milestones(pick: Pick, deals: Sequence[Deal]) -> tuple[Milestone, ...]:
+# ------------------------------------------------------------------ what else happens
+
+
+def other_facts(pick: Pick, people: Sequence[int], deals: Sequence[Fact], unit: int) -> tuple[Fact, ...]:
+    """Invoices, receipts, activities and what takes a deal back."""
+    kinds = (
+        "receipt",
+        "invoice",
+        "cancellation",
+        "refund",
+        "activity",
+        "score",
+        "milestone",
+        "usage",
+        "hours",
+        "nonpayment",
+    )
+    facts = []
+    for place in range(pick.one((0, 2, 4, 6))):
+        kind = pick.one(kinds)
+        deal = pick.one(deals)
+        amount = some_part(pick, deal, unit)
+        fields: dict[str, Value] = {
+            "amount": amount,
+            "day": None if pick.seldom(12) else pick.one(DAYS),
+            "type": pick.one((*TEXTS["type"], None)),
+            "quantity": pick.one((Fraction(1), Fraction(2), Fraction(1, 2), None)),
+            "source": "crm",
+        }
+        if pick.seldom(3):
+            fields |= other_fields(pick, amount, unit) | {"source": "crm"}
+        facts.append(
+            Fact(
+                id=2000 + 3 * place,
+                source="crm",
+                external_id=f"F{(place * 5) % 7}",
+                event_time=datetime(2024, 5, 1, pick.upto(2), tzinfo=UTC),
+                fields={name: value for name, value in fields.items() if value is not None},
+                team=some_team(pick, people) if pick.seldom(3) else (),
+                kind=kind,
+                deal=None if kind in ("activity", "score", "hours") and pick.seldom(2) else deal.id,
+            )
+        )
+    return tuple(facts)
+
+
+def some_part(pick: Pick, deal: Fact, unit: int) -> int | None:
+    """All of the deal's amount, half of it, or another amount."""
+    whole = deal.fields.get("amount")
+    assert whole is None or isinstance(whole, int)
+    return pick.one((whole, None if whole is None else whole // 2, 100 * unit, None, 333, 0))
+
+
+def some_milestones(pick: Pick, deals: Sequence[Fact]) -> tuple[Milestone, ...]:
     days = (*DAYS, date(2023, 11, 5), date(2026, 6, 30))
     return tuple(
         Milestone(pick.one(deals).id, pick.one((*MILESTONES, "kick-off")), pick.one(days)) for _ in range(pick.upto(4))
     )
 
 
-def some_readings(pick: Pick, deals: Sequence[Deal]) -> tuple[Reading, ...]:
+def some_readings(pick: Pick, deals: Sequence[Fact]) -> tuple[Reading, ...]:
     rows: list[Reading] = []
     for _ in range(pick.upto(4)):
         used, contracted = pick.one(((25, 100), (75, 100), (74, 100), (1, 3), (333_333, 1_000_000), (5, 0), (-3, -4)))
         rows.append(Reading(pick.one(deals).id, pick.one(DAYS), used, contracted))
+    return tuple(rows)
+
+
+def some_transfers(pick: Pick, people: Sequence[int], deals: Sequence[Fact]) -> tuple[Transfer, ...]:
+    rows: dict[tuple[int, str, int], Transfer] = {}
+    for _ in range(pick.upto(3)):
+        giver, receiver = pick.one(people), pick.one(people)
+        transfer = Transfer(pick.one(deals).id, pick.one(("ae", "ae", "se")), giver, receiver, pick.one(DAYS))
+        if giver != receiver:
+            rows.setdefault((transfer.deal, transfer.role, giver), transfer)
+    return tuple(rows.values())
+
+
+# ------------------------------------------------------------------ money of other currencies, settlements
+
+
+def in_currencies(pick: Pick, facts: tuple[Fact, ...], currency: str) -> tuple[Fact, ...]:
+    """Every fact with a currency of its own; what belongs to a deal has that of the deal."""
+    of_deal: dict[int, str] = {}
+    found = []
+    for fact in facts:
+        chosen = pick.one((currency, currency, "EUR", "GBP"))
+        chosen = of_deal.get(fact.deal, chosen) if fact.deal is not None else chosen
+        if fact.kind == "deal":
+            of_deal[fact.id] = chosen
+        found.append(
+            Fact(
+                fact.id,
+                fact.source,
+                fact.external_id,
+                fact.event_time,
+                fact.fields | {"currency": chosen},
+                fact.team,
+                fact.kind,
+                fact.deal,
+                chosen,
+            )
+        )
+    return tuple(found)
+
+
+def some_rates(pick: Pick, currency: str) -> tuple[Rate, ...]:
+    """Rates that change on a day, some of them with a gap."""
+    rows = []
+    for other in ("EUR", "GBP"):
+        for source, target in ((other, currency), (currency, other)):
+            for kind in ("spot", "average"):
+                changes = pick.one((date(2024, 2, 20), date(2024, 3, 1)))
+                gap = timedelta(days=pick.one((0, 0, 1, 30)))
+                values = (Fraction(11, 10), Fraction(27, 25), Fraction(1, 3), Fraction(105))
+                rows.append(Rate(source, target, kind, START - timedelta(days=90), changes, pick.one(values)))
+                rows.append(Rate(source, target, kind, changes + gap, None, pick.one(values)))
+    return tuple(rows)
+
+
+def some_adjustments(pick: Pick, people: Sequence[int], unit: int) -> tuple[Adjustment, ...]:
+    return tuple(
+        Adjustment(
+            pick.one(people),
+            pick.one(DAYS[:12]),
+            pick.one((500, -500, 33, 100_000)) * unit,
+            pick.one((None, date(2024, 1, 5), date(2024, 2, 10))),
+        )
+        for _ in range(pick.upto(2))
+    )
+
+
+def some_balances(pick: Pick, people: Sequence[int], unit: int) -> tuple[Balance, ...]:
+    rows = []
+    for person in people:
+        if pick.seldom(3):
+            rows.append(Balance(person, "draw", pick.one((3_000, 100)) * unit))
+        if pick.seldom(4):
+            rows.append(Balance(person, "carried", pick.one((-700, 150)) * unit))
     return tuple(rows)

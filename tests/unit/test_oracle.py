@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.case import Deal, Member, Milestone, Reading, Reports, Version
-from tests.oracle.meaning import holds, meaning, rounded
+from tests.oracle.case import Fact, Member, Milestone, Reading, Reports, Version
+from tests.oracle.fields import Sight
+from tests.oracle.meaning import meaning
 from tests.oracle.plain import HEAD, JANUARY, JULY, MANAGER, REP, case, deal, marginal, plan, retroactive
+from tests.oracle.reading import rounded
 
 
 def earned(document: dict[str, Any], *amounts: int, quota: int | None = 100_000_00, **changes: Any) -> list[int]:
@@ -77,7 +79,7 @@ def test_a_new_version_in_mid_year_carries_the_running_total() -> None:
     deals = (deal(90_000_00, 0), deal(60_000_00, 1, JULY))
     facts = meaning(case(old, *deals, quota=120_000_00, versions=versions))
     assert [line.earned for line in facts.lines] == [9_000_00, 9_000_00]
-    assert facts.groups[0].version == 1
+    assert facts.groups[0].key.version == 1
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,9 @@ def test_rolled_credit_counts_each_part_once_whatever_the_paths_and_keeps_its_li
         Reports(HEAD, REP, JANUARY, None),  # a circle brings nobody his own credit twice
     )
     team = (Member(REP, "ae", 1), Member(9, "se", 1))
-    rolled = [c for c in meaning(case(document, deal(-100_00, team=team), reports=reports)).credits if c.rolled]
+    rolled = [
+        c for c in meaning(case(document, deal(-100_00, team=team), reports=reports)).credits if c.kind == "rolled"
+    ]
     assert [(credit.person, credit.pot, credit.amount) for credit in rolled] == [
         (MANAGER, -150_00, -100_00),
         (HEAD, -150_00, -100_00),
@@ -215,14 +219,14 @@ def test_tranches_add_up_and_wait_for_their_triggers() -> None:
 
 
 def test_conditions_read_text_exactly_and_treat_a_missing_value_as_no_match() -> None:
-    found = Deal(0, "crm", "1", datetime(2026, 1, 1, tzinfo=UTC), {"stage": "won", "amount": 500}, ())
-    document = plan()
+    found = Fact(0, "crm", "1", datetime(2026, 1, 1, tzinfo=UTC), {"stage": "won", "amount": 500}, ())
+    sight = Sight(case(plan(), found), plan(), found, REP, JANUARY)
 
     def leaf(field: str, op: str, value: Any = None) -> bool:
-        return holds({"field": field, "op": op, "value": value}, found, document)
+        return sight.holds({"field": field, "op": op, "value": value})
 
     assert leaf("stage", "is", "won") and not leaf("stage", "is", "Won") and leaf("stage", "starts_with", "wo")
     assert leaf("amount", "between", ["5.00", "6.00"]) and not leaf("amount", "more_than", "5.00")
     assert not leaf("product", "is_not", "GTX") and not leaf("product", "not_in", ["GTX"])
     assert leaf("product", "is_missing") and not leaf("product", "is_present")
-    assert holds({"none": [{"any": []}, {"field": "product", "op": "is", "value": "GTX"}]}, found, document)
+    assert sight.holds({"none": [{"any": []}, {"field": "product", "op": "is", "value": "GTX"}]})

@@ -1,0 +1,238 @@
+"""Caps, carried excess, plan caps and budgets, in that order (14, 25 j to l)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fractions import Fraction
+from typing import Any
+
+from tests.oracle.amounts import prorated
+from tests.oracle.book import Book, Group, Line, component_in, measure_of, value_read
+from tests.oracle.case import Case
+from tests.oracle.rating import LATEST, length_of, restarts, unmet
+from tests.oracle.reading import last_day, minor, percent, period_of, rounded_to_minor
+
+
+def cap_component(case: Case, groups: list[Group], book: Book) -> None:
+    """`cap`, then `caps` in order, then gates with a cap: each on what the one before left."""
+    stages = 1 + max((len(line.component.get("caps", ())) for group in groups for line in group.lines), default=0)
+    for stage in range(stages):
+        lines = counting(groups)
+        before = {id(line): line.earned for line in lines}
+        apply(case, book, groups, [(line, cap_at(line, stage)) for line in lines])
+        carry(case, book, groups, stage, before)
+    most = max((len(line.component.get("gates", ())) for group in groups for line in group.lines), default=0)
+    for place in range(most):
+        apply(case, book, groups, [(line, gate_cap(case, book, line, place)) for line in counting(groups)])
+
+
+def counting(groups: list[Group]) -> list[Line]:
+    """Lines that caps look at, in the order of credits."""
+    lines = [line for group in groups for line in group.lines if line.kind in ("credit", "period") and not line.waiting]
+    return sorted(lines, key=lambda line: line.order)
+
+
+def cap_at(line: Line, stage: int) -> dict[str, Any] | None:
+    if stage == 0:
+        found: dict[str, Any] | None = line.component.get("cap")
+        return found
+    caps = line.component.get("caps", ())
+    return caps[stage - 1] if stage <= len(caps) else None
+
+
+def gate_cap(case: Case, book: Book, line: Line, place: int) -> dict[str, Any] | None:
+    gates = line.component.get("gates", ())
+    if place >= len(gates) or not any(
+        gate["key"] == gates[place]["key"] and gate["effect"] == "cap" for gate in unmet(case, book, line)
+    ):
+        return None
+    return {"amount": gates[place]["effect"]["cap"], "per": "measure_period", "excess": "lost", "gate": True}
+
+
+def apply(case: Case, book: Book, groups: list[Group], capped: list[tuple[Line, dict[str, Any] | None]]) -> None:
+    group_of = {id(line): group for group in groups for line in group.lines}
+    sums: dict[Any, int] = defaultdict(int)
+    for line, cap in capped:
+        group = group_of[id(line)]
+        stretch = line.version if restarts(group) else -1
+        year = period_of(line.day, case.periods["year"])
+        deal = (
+            None if line.fact is None else (line.fact.belongs_to if line.fact.belongs_to is not None else -line.fact.id)
+        )
+        covers = {
+            "credit": ("credit", id(line)),
+            "deal": ("deal", id(group), deal),
+            "measure_period": ("measure_period", id(group)),
+            "year": ("year", line.person, year, stretch),
+        }
+        amount = line.earned
+        if cap is not None:
+            before = sums[covers[cap["per"]]]
+            limit = limit_of(case, book, line, group, cap)
+            line.earned = min(limit, before + amount) - min(limit, before)
+            if cap["excess"] == "review":
+                line.review += amount - line.earned
+        for scope in covers.values():
+            sums[scope] += amount
+
+
+def limit_of(case: Case, book: Book, line: Line, group: Group, cap: dict[str, Any]) -> int:
+    if "of_incentive" in cap:
+        return (
+            0
+            if line.incentive is None
+            else rounded_to_minor(percent(cap["of_incentive"]) * line.incentive, line.document)
+        )
+    if "of_component" in cap:
+        stated = cap["of_component"]
+        found = value_read(book, {"component": stated["component"], "value": "earning"}, line)
+        return rounded_to_minor(max(Fraction(0), percent(stated["share"]) * (found or 0)), line.document)
+    amount = minor(cap["amount"], line.document)
+    if cap["per"] not in ("measure_period", "year") or "gate" in cap:
+        return amount
+    starts = case.periods[length_of(line.component)]
+    place = group.period
+    if cap["per"] == "year":
+        starts = case.periods["year"]
+        place = period_of(line.day, starts)
+    span = starts[place], starts[place + 1]
+    return prorated(case, line.person, line.version, None, restarts(group), "caps", amount, *span, "money")
+
+
+# ------------------------------------------------------------------ carried excess
+
+
+def carry(case: Case, book: Book, groups: list[Group], stage: int, before: dict[int, int]) -> None:
+    for person in sorted({group.person for group in groups}):
+        own = sorted((group for group in groups if group.person == person), key=lambda group: group.start)
+        carry_of(case, book, groups, own, stage, before)
+
+
+def carried_cap(line: Line, stage: int) -> dict[str, Any] | None:
+    cap = cap_at(line, stage)
+    return cap if cap is not None and cap["excess"] == "carried" else None
+
+
+def carry_of(case: Case, book: Book, groups: list[Group], own: list[Group], stage: int, before: dict[int, int]) -> None:
+    """The excess of each period is owed, and paid in the following ones as far as the cap has room."""
+    with_cap = [line for group in own for line in group.lines if id(line) in before and carried_cap(line, stage)]
+    if not with_cap:
+        return
+    every = own[0].every
+    starts = case.periods[every]
+    owed, owing = 0, with_cap[0]
+    for period in range(own[0].period, len(starts) - 1):
+        year = period_of(starts[period], case.periods["year"])
+        new_year = period > 0 and year != period_of(starts[period - 1], case.periods["year"])
+        cap = carried_cap(owing, stage)
+        assert cap is not None
+        if new_year and cap["until"] == "year_end":
+            owed = 0
+        group = next((group for group in own if group.period == period), None)
+        lines = [line for line in group.lines if id(line) in before] if group is not None else []
+        excess = sum(before[id(line)] - line.earned for line in lines)
+        earned = sum(line.earned for line in lines)
+        capped = [line for line in lines if carried_cap(line, stage)]
+        if owed > 0:
+            pay = room(case, book, owing if not capped else capped[-1], group, period, stage, owed, earned)
+            if pay > 0:
+                owed -= pay
+                add_carry(case, groups, group, owing, period, pay)
+        owed += max(0, excess)
+        if capped:
+            owing = capped[-1]
+
+
+def room(
+    case: Case, book: Book, line: Line, group: Group | None, period: int, stage: int, owed: int, earned: int
+) -> int:
+    cap = carried_cap(line, stage)
+    assert cap is not None
+    if "amount" in cap:
+        starts = case.periods[length_of(line.component)]
+        span = starts[period], starts[period + 1]
+        restart = group is not None and restarts(group)
+        amount = minor(cap["amount"], line.document)
+        limit = prorated(case, line.person, line.version, None, restart, "caps", amount, *span, "money")
+    else:
+        assert group is not None
+        limit = limit_of(case, book, line, group, cap)
+    return max(0, min(owed, limit - earned)) if cap["counts"] else min(owed, limit)
+
+
+def add_carry(case: Case, groups: list[Group], group: Group | None, like: Line, period: int, pay: int) -> None:
+    starts = case.periods[length_of(like.component)]
+    day = last_day(starts, period)
+    if group is None:
+        span = starts[period], starts[period + 1]
+        group = Group(like.person, like.plan, like.key, length_of(like.component), period, *span, [], like.version)
+        group.value = Fraction(0)
+        groups.append(group)
+    total = group.value or Fraction(0)
+    line = Line(
+        case=case,
+        person=like.person,
+        plan=like.plan,
+        version=like.version,
+        document=like.document,
+        component=like.component,
+        kind="carry",
+        day=day,
+        order=(day, *LATEST),
+        period=period_of(day, case.periods[measure_of(like.component)["every"]]),
+        unit=like.unit,
+        m=Fraction(0),
+        before=total,
+        after=total,
+        rounded=pay,
+        earned=pay,
+    )
+    group.lines.append(line)
+    group.version = line.version
+
+
+# ------------------------------------------------------------------ plan caps and budgets
+
+
+def cap_plans(case: Case, book: Book) -> None:
+    """Over all components of a plan, then over everybody on it."""
+    most = max((len(version.document.get("caps", ())) for version in case.versions), default=0)
+    lines = [line for node in book.groups for line in book.lines(node) if line.kind != "reversal" and not line.waiting]
+    for place in range(most):
+        sums: dict[Any, int] = defaultdict(int)
+        for line in sorted(lines, key=lambda line: (line.order, place_of(line))):
+            scopes = {
+                every: (line.person, line.plan, every, period_of(line.day, starts))
+                for every, starts in case.periods.items()
+            }
+            caps = line.document.get("caps", ())
+            cap = caps[place] if place < len(caps) else None
+            amount = line.earned
+            if cap is not None:
+                under(line, minor(cap["amount"], line.document), cap["excess"], sums[scopes[cap["every"]]])
+            for scope in scopes.values():
+                sums[scope] += amount
+
+
+def cap_budgets(case: Case, book: Book) -> None:
+    for node in book.groups:
+        so_far = 0
+        for line in sorted(book.lines(node), key=lambda line: (line.order, line.person)):
+            if line.kind == "reversal" or line.waiting:
+                continue
+            amount, stated = line.earned, line.component.get("budget")
+            if stated is not None:
+                under(line, minor(stated["amount"], line.document), "lost", so_far)
+            so_far += amount
+
+
+def place_of(line: Line) -> int:
+    found = component_in(line.document, line.key)
+    return int(line.document["components"].index(found))
+
+
+def under(line: Line, limit: int, excess: str, before: int) -> None:
+    amount = line.earned
+    line.earned = min(limit, before + amount) - min(limit, before)
+    if excess == "review":
+        line.review += amount - line.earned

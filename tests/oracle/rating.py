@@ -1,0 +1,703 @@
+"""From credits to earnings, component by component: numbers 5 to 14, 17 to 23, 25 to 27."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from typing import Any
+
+from tests.oracle.amounts import incentive_of, quota_of
+from tests.oracle.book import (
+    Book,
+    Component,
+    Group,
+    Line,
+    Node,
+    bound_of,
+    by_period,
+    component_in,
+    measure_of,
+    natural,
+    node_of,
+    read_running,
+    unit_of_component,
+    value_read,
+    year_long,
+)
+from tests.oracle.case import Case
+from tests.oracle.clawback import corrected, reversals_of
+from tests.oracle.crediting import Ordered, overridden
+from tests.oracle.curves import (
+    NO_VALUE,
+    Terms,
+    cell_of,
+    curve_at,
+    earning_at,
+    limited,
+    pays_nothing,
+    proportional,
+    tier_at,
+    waits_for,
+)
+from tests.oracle.fields import Sight, attribute, version_on
+from tests.oracle.measuring import earnings_read, measure_amount, rows_of, taken, value_of, window_of
+from tests.oracle.reading import (
+    MILLION,
+    Document,
+    divided,
+    each_day,
+    holding,
+    inside,
+    last_day,
+    minor,
+    percent,
+    period_of,
+    rounded_to_minor,
+    rounded_to_step,
+    step_of,
+)
+
+#: What comes after every credit of its day.
+LATEST = (datetime.max.replace(tzinfo=UTC), "", "", 0, 0)
+
+
+def work_out(case: Case, credits: list[Ordered], node: Node, book: Book) -> list[Group]:
+    """The groups of a component with their lines rated, rounded and gated, before any cap."""
+    groups = credit_groups(case, credits, node) + period_groups(case, credits, node, book)
+    for group in groups:
+        rate(case, group, book)
+    return groups
+
+
+# ------------------------------------------------------------------ lines by credit (6, 17)
+
+
+def credit_groups(case: Case, credits: list[Ordered], node: Node) -> list[Group]:
+    plan, key = node
+    rows: dict[tuple[int, str, int], list[Line]] = defaultdict(list)
+    for row in credits:
+        document = case.versions[row.credit.version].document
+        component = component_in(document, key)
+        if document["key"] != plan or component is None or by_period(component):
+            continue
+        line = line_of_credit(case, row, document, component)
+        if line is None:
+            continue
+        for each in (line, *reversals_of(case, line)):
+            place = length_of(component), group_period(case, component, each.day)
+            rows[(each.person, *place)].append(each)
+    groups = []
+    for (person, every, period), lines in sorted(rows.items()):
+        lines.sort(key=lambda line: line.order)
+        for stretch in stretches(case, lines):
+            starts = case.periods[every]
+            groups.append(Group(person, plan, key, every, period, starts[period], starts[period + 1], stretch))
+    return groups
+
+
+def line_of_credit(case: Case, row: Ordered, document: Document, component: Component) -> Line | None:
+    credit = row.credit
+    sight = Sight(case, document, row.fact, credit.person, credit.day)
+    unit = unit_of_component(case, (document["key"], component["key"]))
+    if not taken(component, sight, row):
+        return None
+    component = overridden(case, credit.version, component, credit.person, credit.day)
+    if "eligible" in component and not sight.holds(component["eligible"]):
+        return None
+    line = Line(
+        case=case,
+        person=credit.person,
+        plan=document["key"],
+        version=credit.version,
+        document=document,
+        component=component,
+        kind="credit",
+        day=credit.day,
+        order=row.order,
+        period=period_of(credit.day, case.periods[measure_of(component)["every"]]),
+        unit=unit,
+        m=Fraction(0),
+        ordered=row,
+        fact=row.fact,
+    )
+    line.measured = corrected(case, line, measure_amount(component, sight, row))
+    line.m = natural(line.measured, unit)
+    return line
+
+
+def length_of(component: Component) -> str:
+    return "year" if year_long(component) else str(measure_of(component)["every"])
+
+
+def group_period(case: Case, component: Component, day: date) -> int:
+    return period_of(day, case.periods[length_of(component)])
+
+
+def stretches(case: Case, lines: list[Line]) -> list[list[Line]]:
+    """The version of the last credit decides what a new version in mid-period does (27)."""
+    last = [line for line in lines if line.kind == "credit"] or lines
+    document = last[-1].document
+    match document["on_new_version"]:
+        case "carry":
+            return [lines]
+        case "rerun":
+            for line in lines:
+                if line.kind == "credit":
+                    rated_by(case, line, last[-1].version)
+            return [lines]
+    several: dict[int, list[Line]] = defaultdict(list)
+    for line in lines:
+        several[line.version].append(line)
+    return sorted(several.values(), key=lambda stretch: case.versions[stretch[0].version].start)
+
+
+def rated_by(case: Case, line: Line, version: int) -> None:
+    document = case.versions[version].document
+    component = component_in(document, line.key)
+    assert component is not None
+    line.version, line.document = version, document
+    line.component = overridden(case, version, component, line.person, line.day)
+
+
+def restarts(group: Group) -> bool:
+    """Is the group a stretch of one version?"""
+    last = [line for line in group.lines if line.kind == "credit"] or group.lines
+    return bool(last[-1].document["on_new_version"] == "restart" and last[-1].kind in ("credit", "reversal"))
+
+
+# ------------------------------------------------------------------ lines by period (17, 22 to 24)
+
+
+def period_groups(case: Case, credits: list[Ordered], node: Node, book: Book) -> list[Group]:
+    plan, key = node
+    groups: list[Group] = []
+    everybody = sorted({held.person for held in case.assignments})
+    for every in ("month", "quarter", "half", "year"):
+        starts = case.periods.get(every, ())
+        for period in range(len(starts) - 1):
+            found = []
+            for person in everybody:
+                line = line_of_period(case, credits, node, book, person, every, period)
+                if line is not None:
+                    found.append(line)
+            share_pools(case, credits, found)
+            share_prizes(found)
+            for line in found:
+                if line.component["kind"] == "pool" and line.fixed is None and not line.waiting:
+                    continue
+                span = starts[period], starts[period + 1]
+                groups.append(Group(line.person, plan, key, every, period, *span, [line], value=line_value(line)))
+    return groups
+
+
+def line_value(line: Line) -> Fraction | None:
+    return None if line.waiting == NO_VALUE else line.m
+
+
+def line_of_period(
+    case: Case, credits: list[Ordered], node: Node, book: Book, person: int, every: str, period: int
+) -> Line | None:
+    plan, key = node
+    starts = case.periods[every]
+    days = [
+        day for day in each_day(starts[period], starts[period + 1]) if version_on(case, person, plan, day) is not None
+    ]
+    if not days:
+        return None
+    day, end = days[-1], last_day(starts, period)
+    version = version_on(case, person, plan, day)
+    assert version is not None
+    document = case.versions[version].document
+    component = component_in(document, key)
+    if component is None or not by_period(component) or measure_of(component)["every"] != every:
+        return None
+    component = overridden(case, version, component, person, day)
+    if "eligible" in component and not Sight(case, document, None, person, day).holds(component["eligible"]):
+        return None
+    if component["kind"] == "pool" and day != end:
+        return None
+    value = value_for(case, credits, book, document, component, person, day, period, end)
+    if value == "no line":
+        return None
+    unit = unit_of_component(case, node)
+    line = Line(
+        case=case,
+        person=person,
+        plan=plan,
+        version=version,
+        document=document,
+        component=component,
+        kind="period",
+        day=end,
+        order=(end, *LATEST),
+        period=period,
+        unit=unit,
+        m=Fraction(0) if value is None else value,
+        waiting=NO_VALUE if value is None else 0,
+    )
+    line.measured = for_show(line.m, unit, document)
+    return line
+
+
+def for_show(value: Fraction, unit: str, document: Document) -> int:
+    """Minor units, or millionths, rounded."""
+    return rounded_to_minor(value if unit == "money" else value * MILLION, document)
+
+
+def value_for(
+    case: Case,
+    credits: list[Ordered],
+    book: Book,
+    document: Document,
+    component: Component,
+    person: int,
+    day: date,
+    period: int,
+    end: date,
+) -> Any:
+    """The measure's value; None where it waits; "no line" where the window has no row."""
+    if component["kind"] == "scorecard":
+        return score(book, document, component, person, end)
+    if "reads" in component:
+        amounts = earnings_read(case, book, document["key"], component, person, day, period)
+        return Fraction(sum(amounts)) if amounts else "no line"
+    if "credits" not in component:
+        first, behind = window_of(case, component, period)
+        stands = any(
+            inside(row.credit.day, first, behind)
+            for row in credits
+            if case.versions[row.credit.version].document["key"] == document["key"]
+        )
+        return Fraction(0) if stands else "no line"
+    rows = rows_of(case, credits, document, component, person, day, period)
+    if not rows:
+        return "no line"
+    unit = unit_of_component(case, (document["key"], component["key"]))
+    return value_of(case, document, component, rows, unit)
+
+
+def score(book: Book, document: Document, component: Component, person: int, end: date) -> Any:
+    """The weighted results of its parts, clipped (22)."""
+    stated = component["scorecard"]
+    results = []
+    for part in stated["parts"]:
+        groups = book.stretches(node_of(part["component"], document["key"]), person, end)
+        results.append((percent(part["weight"]), groups[-1].result if groups else None))
+    if all(result is None for _, result in results):
+        return "no line"
+    if stated["missing_part"] == "wait" and any(result is None for _, result in results):
+        return None
+    whole = sum((weight * (result or 0) for weight, result in results), Fraction(0))
+    if stated["at_least"] is not None:
+        whole = max(whole, percent(stated["at_least"]))
+    if stated["at_most"] is not None:
+        whole = min(whole, percent(stated["at_most"]))
+    return whole
+
+
+def share_pools(case: Case, credits: list[Ordered], lines: list[Line]) -> None:
+    """What is divided among everybody in it (23)."""
+    lines = [line for line in lines if line.component["kind"] == "pool" and not line.waiting]
+    pots: dict[Any, list[Line]] = defaultdict(list)
+    for line in lines:
+        of = measure_of(line.component)["of"] if "credits" in line.component else "company"
+        if "reads" in line.component:
+            of = "own"
+        together: Any = None
+        if of in ("team", "pool"):
+            together = attribute(case, line.person, of, line.day)
+        elif of == "own":
+            together = line.person
+        pots[(line.version, together)].append(line)
+    for together in pots.values():
+        divide_pool(case, together)
+
+
+def divide_pool(case: Case, lines: list[Line]) -> None:
+    first = lines[0]
+    stated, document = first.component["pool"], first.document
+    if "amount" in stated:
+        total = minor(stated["amount"], document)
+    else:
+        total = rounded_to_minor(percent(stated["share"]) * first.m, document)
+    shares = {line.person: 1 if stated["divide"] == "equal" else points(case, line) for line in lines}
+    if not sum(shares.values()):
+        given = dict.fromkeys(shares, 0)
+    else:
+        given = divided(total, shares)
+    for line in lines:
+        line.fixed = Fraction(given[line.person])
+
+
+def points(case: Case, line: Line) -> int:
+    starts = case.periods[measure_of(line.component)["every"]]
+    span = starts[line.period], starts[line.period + 1]
+    for quota in case.quotas:
+        if (quota.person, quota.key, quota.start, quota.end) == (line.person, line.component["pool"]["points"], *span):
+            return quota.amount
+    return 0
+
+
+def share_prizes(lines: list[Line]) -> None:
+    lines = [line for line in lines if line.component["kind"] == "rank" and not line.waiting]
+    for line in lines:
+        stated = line.component["rank"]
+        prizes = [minor(prize, line.document) for prize in stated["prizes"]]
+        better = [each for each in lines if (each.m > line.m if stated["order"] == "high" else each.m < line.m)]
+        equal = sorted(each.person for each in lines if each.m == line.m)
+        places = prizes[len(better) : len(better) + len(equal)]
+        if stated["ties"] == "all":
+            line.fixed = Fraction(places[0] if places else 0)
+        else:
+            line.fixed = Fraction(divided(sum(places), dict.fromkeys(equal, 1))[line.person])
+
+
+# ------------------------------------------------------------------ rating a group (25 a to i)
+
+
+def rate(case: Case, group: Group, book: Book) -> None:
+    restart = restarts(group)
+    running = Fraction(0)
+    for line in group.lines:
+        if line.kind != "period":
+            line.before, running = running, running + line.m
+            line.after = running
+        else:
+            line.after = line.m
+        place = case, line.person, line.version, line.component, line.period
+        line.quota = quota_of(*place, line.unit, restart)
+        line.incentive = incentive_of(*place, restart)
+    last = group.lines[-1]
+    group.version, group.quota, group.incentive = last.version, last.quota, last.incentive
+    if last.kind != "period":
+        group.value = running
+    for place, line in enumerate(group.lines):
+        if line.kind != "reversal":
+            rate_line(case, group, book, place, line)
+    round_lines(group)
+    for line in group.lines:
+        if line.kind != "reversal":
+            line.rounded = 0 if line.waiting else at_least_the_minimum(line, line.rounded)
+            line.earned = 0 if withheld(case, book, line) else line.rounded
+    if last.component["kind"] == "result":
+        group.result = last.result
+
+
+def rate_line(case: Case, group: Group, book: Book, place: int, line: Line) -> None:
+    terms = terms_of(case, book, line)
+    line.terms = terms
+    line.band = band_of(line)
+    line.waiting = line.waiting or waits_for(terms)
+    gates = unmet(case, book, line)
+    if line.waiting:
+        return
+    base = base_earning(case, group, place, line, terms)
+    if line.component["kind"] == "result":
+        factor = times_of(gates)
+        line.result = Fraction(0) if any(gate["effect"] == "withhold" for gate in gates) else base * factor
+        return
+    line.exact = limited_rate(
+        line, with_kickers(line, base * factors(case, book, line, terms), terms) * times_of(gates)
+    )
+
+
+def terms_of(case: Case, book: Book, line: Line) -> Terms:
+    plain = any(gate["effect"] == "no_accelerators" for gate in unmet(case, book, line))
+    return Terms(
+        line.document, line.component, line.quota, line.incentive, line.unit, column_of(case, book, line), plain
+    )
+
+
+def column_of(case: Case, book: Book, line: Line) -> int:
+    stated = (line.component.get("tiers") or {}).get("columns")
+    if stated is None:
+        return 0
+    found = value_read(book, stated["reads"], line)
+    if found is None:
+        return 0
+    starts = [bound_of(case, stated["reads"], text, line) for text in stated["from"]]
+    return holding(starts, found, stated["boundary"])
+
+
+def base_earning(case: Case, group: Group, place: int, line: Line, terms: Terms) -> Fraction:
+    component = line.component
+    if pays_nothing(terms):
+        return Fraction(0)
+    if line.fixed is not None:
+        return line.fixed
+    if component["kind"] == "scorecard":
+        assert line.incentive is not None
+        return line.m * line.incentive
+    if component.get("table"):
+        return by_table(line)
+    if component["kind"] == "bonus" and component["bonus"]["per"] == "credit":
+        return bonus_of_credit(line)
+    if component["kind"] == "commission":
+        line.tiers = tiers_shown(group, place, line, terms)
+        if component["tiers"]["mode"] == "each":
+            return earning_at(terms, line.m)
+        if component["tiers"].get("attribution") == "proportional" and line.kind != "period":
+            own = limited(terms, line.after) - limited(terms, line.before)
+            return proportional(terms, own, total_to(group, line))
+    if line.kind == "period":
+        return earning_at(terms, line.m)
+    return earning_at(terms, line.after) - earned_before(group, place, line, terms)
+
+
+def tiers_shown(group: Group, place: int, line: Line, terms: Terms) -> tuple[int | None, int | None]:
+    """The tiers that hold the running total before and after, where the line is paid by tiers."""
+    if line.component["kind"] != "commission" or not line.component.get("tiers"):
+        return None, None
+    if line.waiting or waits_for(terms) or pays_nothing(terms):
+        return None, None
+    if line.component["tiers"]["mode"] == "each":
+        return tier_at(terms, Fraction(0)), tier_at(terms, line.m)
+    alone = line.component["tiers"].get("attribution") == "proportional" or not place
+    before = terms if alone else terms_before(group, place, line, terms)
+    held = None if waits_for(before) or pays_nothing(before) else tier_at(before, line.before)
+    return held, tier_at(terms, line.after)
+
+
+def terms_before(group: Group, place: int, line: Line, terms: Terms) -> Terms:
+    """What the curve before the line goes by: of a year to date the quota and incentive of the line before."""
+    if not year_long(line.component):
+        return terms
+    previous = group.lines[place - 1]
+    return replace(terms, quota=previous.quota, incentive=previous.incentive)
+
+
+def total_to(group: Group, line: Line) -> Fraction:
+    """The group's total, of a year to date that at the end of the line's own period."""
+    return [each.after for each in group.lines if each.period <= line.period][-1]
+
+
+def earned_before(group: Group, place: int, line: Line, terms: Terms) -> Fraction:
+    """What the curve gives before the line: for a year to date with the quota and incentive of the line before."""
+    if place == 0:
+        reached = line.component["kind"] == "bonus" and not terms.quota
+        if line.component["kind"] == "incentive" or year_long(line.component) or reached:
+            return Fraction(0)
+    if year_long(line.component):
+        # Nothing was earned where that curve waits, or is not paid.
+        terms = terms_before(group, place, line, terms)
+        if waits_for(terms) or pays_nothing(terms):
+            return Fraction(0)
+    return earning_at(terms, line.before)
+
+
+def by_table(line: Line) -> Fraction:
+    cell = cell_of(line.component["table"], line.sight)
+    if cell is None:
+        return Fraction(0)
+    if line.component["table"]["pays"] == "rate":
+        return percent(cell) * line.m
+    return Fraction(minor(cell, line.document) * sign(line.m))
+
+
+def bonus_of_credit(line: Line) -> Fraction:
+    assert line.ordered is not None
+    stated = line.component["bonus"]
+    least = stated.get("min_deal")
+    if least is not None and abs(line.ordered.whole) < size_of(line, least):
+        return Fraction(0)
+    return Fraction(minor(stated["amount"], line.document) * credit_sign(line))
+
+
+def credit_sign(line: Line) -> int:
+    assert line.ordered is not None
+    return sign(Fraction(corrected(line.case, line, line.ordered.credit.amount)))
+
+
+def sign(amount: Fraction) -> int:
+    return (amount > 0) - (amount < 0)
+
+
+# ------------------------------------------------------------------ factors, kickers, limits (11, 18, 25)
+
+
+def factors(case: Case, book: Book, line: Line, terms: Terms) -> Fraction:
+    """The accelerator's factor, times those of the modifiers, multiplied or added."""
+    stated = line.component.get("modifiers", {"combine": "multiply", "each": []})
+    several = [calmed(terms, modifier_factor(case, book, line, modifier)) for modifier in stated["each"]]
+    if stated["combine"] == "add":
+        together = 1 + sum((factor - 1 for factor in several), Fraction(0))
+    else:
+        together = Fraction(1)
+        for factor in several:
+            together *= factor
+    return calmed(terms, accelerator(line)) * together
+
+
+def calmed(terms: Terms, factor: Fraction) -> Fraction:
+    return min(factor, Fraction(1)) if terms.plain else factor
+
+
+def accelerator(line: Line) -> Fraction:
+    if line.band is None:
+        return Fraction(1)
+    return Fraction(line.component["accelerator"]["bands"][line.band]["times"])
+
+
+def band_of(line: Line) -> int | None:
+    """The band that holds the size of the deal (11)."""
+    stated = line.component.get("accelerator")
+    if stated is None or line.ordered is None:
+        return None
+    starts = [size_of(line, band["from"]) for band in stated["bands"]]
+    return holding(starts, abs(line.ordered.whole), stated["boundary"])
+
+
+def size_of(line: Line, text: str) -> int:
+    """The size of a fact as text: an amount, or a quantity in millionths."""
+    assert line.ordered is not None
+    return minor(text, line.document) if line.ordered.unit == "money" else int(Fraction(text) * MILLION)
+
+
+def modifier_factor(case: Case, book: Book, line: Line, modifier: dict[str, Any]) -> Fraction:
+    if "when" in modifier:
+        return Fraction(modifier["times"]) if line.sight.holds(modifier["when"]) else Fraction(1)
+    if "table" in modifier:
+        cell = cell_of(modifier["table"], line.sight)
+        return Fraction(1) if cell is None else Fraction(cell)
+    found = value_read(book, modifier["reads"], line)
+    if found is None:
+        return Fraction(1)
+    return curve_at(
+        modifier,
+        found,
+        lambda text: bound_of(case, modifier["reads"], text, line),
+        lambda point: Fraction(point["times"]),
+    )
+
+
+def with_kickers(line: Line, earning: Fraction, terms: Terms) -> Fraction:
+    for kicker in line.component.get("kickers", ()):
+        if terms.plain or pays_nothing(terms) or not line.sight.holds(kicker["when"]):
+            continue
+        if "rate" in kicker:
+            earning += percent(kicker["rate"]) * line.m
+        else:
+            earning += minor(kicker["amount"], line.document) * credit_sign(line)
+    return earning
+
+
+def limited_rate(line: Line, earning: Fraction) -> Fraction:
+    limit = line.component.get("limits", {}).get("rate")
+    if limit is None or line.m == 0:
+        return earning
+    bound = percent(limit) * line.m
+    return min(earning, bound) if line.m > 0 else max(earning, bound)
+
+
+# ------------------------------------------------------------------ gates (19)
+
+
+def unmet(case: Case, book: Book, line: Line) -> list[dict[str, Any]]:
+    """The gates that are not met and act on the earning, their effect in one word."""
+    found = []
+    for gate in line.component.get("gates", ()):
+        if gate["read_at"] == "running" and gate["catch_up"]:
+            continue
+        read = read_running if gate["read_at"] == "running" else value_read
+        value = read(book, gate["reads"], line)
+        if value is None or value < bound_of(case, gate["reads"], gate["at_least"], line):
+            effect = gate["effect"]
+            found.append(
+                gate | ({"effect": effect} if isinstance(effect, str) else {"effect": next(iter(effect)), **effect})
+            )
+    return found
+
+
+def times_of(gates: list[dict[str, Any]]) -> Fraction:
+    factor = Fraction(1)
+    for gate in gates:
+        if gate["effect"] == "times":
+            factor *= Fraction(gate["times"])
+    return factor
+
+
+def withheld(case: Case, book: Book, line: Line) -> bool:
+    """Does a gate withhold the earning? Also sets what gates do to the release (19)."""
+    for gate in line.component.get("gates", ()):
+        if gate["read_at"] == "final" and gate["until_known"] == "withhold":
+            later(line, end_of_read(case, gate, line))
+        if gate["read_at"] == "running" and gate["catch_up"]:
+            catch_up(case, book, gate, line)
+    return any(gate["effect"] == "withhold" for gate in unmet(case, book, line))
+
+
+def later(line: Line, day: date) -> None:
+    line.not_before = day if line.not_before is None else max(day, line.not_before)
+
+
+def end_of_read(case: Case, gate: dict[str, Any], line: Line) -> date:
+    """The last day of the read component's period that holds the line's day."""
+    plan, key = node_of(gate["reads"]["component"], line.plan)
+    for version in case.versions:
+        component = component_in(version.document, key)
+        if version.document["key"] == plan and component is not None:
+            starts = case.periods[length_of(component)]
+            return last_day(starts, period_of(line.day, starts))
+    raise ValueError(gate)
+
+
+def catch_up(case: Case, book: Book, gate: dict[str, Any], line: Line) -> None:
+    bound = bound_of(case, gate["reads"], gate["at_least"], line)
+    if bound <= 0:
+        return
+    groups = book.stretches(node_of(gate["reads"]["component"], line.plan), line.person, line.day)
+    for each in groups[-1].lines if groups else []:
+        reached = each.after
+        if gate["reads"]["value"] == "attainment":
+            if not groups[-1].quota:
+                continue
+            reached = reached / groups[-1].quota
+        if reached >= bound:
+            later(line, each.day)
+            return
+    line.withheld = True
+
+
+# ------------------------------------------------------------------ rounding (12, 25 g and h)
+
+
+def round_lines(group: Group) -> None:
+    before = Fraction(0)
+    lines = [line for line in group.lines if line.kind != "reversal" and not line.waiting]
+    for line in lines:
+        after = before + line.exact
+        match line.document["rounding"]["at"]:
+            case "line":
+                line.rounded = to_step(line, line.exact)
+            case "curve":
+                line.rounded = to_step(line, after) - to_step(line, before)
+        before = after
+    for version in {line.version for line in lines}:
+        together = [line for line in lines if line.version == version]
+        if together[0].document["rounding"]["at"] == "total":
+            round_total(together)
+
+
+def to_step(line: Line, exact: Fraction) -> int:
+    return rounded_to_step(exact, line.document)
+
+
+def round_total(lines: list[Line]) -> None:
+    """The sum is rounded; lines are cut below to the step, and what is left goes to the largest remainders."""
+    step = step_of(lines[-1].document)
+    whole = to_step(lines[-1], sum((line.exact for line in lines), Fraction(0)))
+    cut = [line.exact // step * step for line in lines]
+    left = (whole - sum(cut)) // step
+    by_remainder = sorted(range(len(lines)), key=lambda place: (cut[place] - lines[place].exact, place))
+    for place, line in enumerate(lines):
+        line.rounded = cut[place] + (step if place in by_remainder[:left] else 0)
+
+
+def at_least_the_minimum(line: Line, amount: int) -> int:
+    stated = line.component.get("minimum")
+    if stated is None or line.m == 0:
+        return amount
+    least = minor(stated["amount"], line.document)
+    return max(amount, least) if line.m > 0 else min(amount, -least)

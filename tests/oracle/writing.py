@@ -1,0 +1,394 @@
+"""Plan documents in great number: the frame, the credit rules and their conditions.
+
+In every list of options the plainest stands first, so that examples shrink to it.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any
+
+from tests.oracle.components import components_of, reshaped
+from tests.oracle.pick import Pick
+from tests.oracle.words import (
+    AREAS,
+    CUSTOM_FIELDS,
+    DAYS,
+    ROLES,
+    SHARES,
+    START,
+    TEXTS,
+    TITLES,
+    Document,
+    money,
+)
+
+CHANGES = tuple(date.fromisoformat(text) for text in ("2024-02-20", "2024-03-01", "2024-02-11", "2025-01-01"))
+COMPUTED = {
+    "computed.margin": {"type": "money", "is": "amount - cost"},
+    "computed.half": {"type": "money", "mode": "half-up", "is": "amount / 2"},
+    "computed.share": {"type": "number", "decimals": 3, "mode": "half-even", "is": "cost / amount"},
+    "computed.days_to_pay": {
+        "type": "number",
+        "decimals": 0,
+        "mode": "half-even",
+        "is": "days(invoice_date, paid_date)",
+    },
+    "computed.sized": {
+        "type": "money",
+        "mode": "half-even",
+        "is": "when(custom.term >= 12, max(amount, money(100)), if_missing(custom.arr, computed.margin) * 0.5)",
+    },
+    "computed.months": {
+        "type": "number",
+        "decimals": 2,
+        "mode": "half-up",
+        "is": "months(engage_date, close_date) / 3",
+    },
+    "computed.new": {"type": "boolean", "is": "stage == 'won' and not (amount < money(0))"},
+}
+MONEY = "bookings", "renewals"
+COUNTED = "activities"
+
+
+def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Document]]) -> Document:
+    """A whole plan; `others` are components of other plans that it may read."""
+    unit = 10 ** {"JPY": 0, "USD": 2, "KWD": 3}[currency]
+    document: Document = {
+        "format": "comp/plan/1",
+        "key": key,
+        "name": "A plan",
+        "currency": currency,
+        "on_new_version": "carry",
+        "rounding": rounding_of(pick),
+        "fields": CUSTOM_FIELDS,
+    }
+    if pick.has("computed", 5):
+        document["computed"] = COMPUTED
+    if pick.has("proration", 6):
+        document["proration"] = proration_of(pick)
+    if pick.has("employment", 8):
+        document["employment"] = {
+            "credits_after": pick.one(("none", "count")),
+            "credits_on_leave": pick.one(("none", "count")),
+            "release_after": pick.one(("lost", "paid")),
+        }
+    if pick.has("rerun", 8):
+        document["on_new_version"] = "rerun"
+    elif pick.has("restart", 8):
+        document["on_new_version"] = "restart"
+        document["proration"] = document.get("proration", proration_of(pick)) | {"round": "minor"}
+    if pick.has("pay currency", 10):
+        document["currencies"] = {"pay_rate": pick.one(("credit_date", "release_date", "period_average"))}
+    computed = "computed" in document
+    document["credit_rules"] = [
+        rule_of(pick, f"rule-{place}", unit, computed) for place in range(1 + pick.upto(3) // 2)
+    ]
+    document["components"] = components_of(pick, document, unit, others)
+    if pick.has("plan caps", 10):
+        document["caps"] = [
+            {
+                "amount": money(pick.one((5_000, 500, 100, 1)) * unit, unit),
+                "every": pick.one(("quarter", "month", "half", "year")),
+                "excess": pick.one(("lost", "review")),
+            }
+            for _ in range(1 + pick.upto(4) // 4)
+        ]
+    if pick.has("overrides", 10):
+        overrides = overrides_of(pick, document, unit)
+        if overrides:
+            document["overrides"] = overrides
+    if pick.has("settlement", 6):
+        document["settlement"] = settlement_of(pick, unit)
+    return in_steps(document, unit)
+
+
+def in_steps(document: Document, unit: int) -> Document:
+    """With rounding to whole units or tens, every amount that is paid or limits pay is a multiple of it."""
+    step = {"minor": 1, "whole": unit, "tens": 10 * unit}[document["rounding"]["step"]]
+
+    def multiple(holder: Any, key: Any) -> None:
+        minor = int(Fraction(holder[key]) * unit)
+        holder[key] = money(max(step, -(-minor // step) * step), unit)
+
+    if step == 1:
+        return document
+    document = deepcopy(document)
+    for component in document["components"]:
+        holders = [component.get(name) for name in ("cap", "minimum", "budget", "bonus", "pool")]
+        holders += component.get("caps", ())
+        for holder in holders:
+            if holder and "amount" in holder:
+                multiple(holder, "amount")
+        for kicker in component.get("kickers", ()):
+            if "amount" in kicker:
+                multiple(kicker, "amount")
+        for gate in component.get("gates", ()):
+            if isinstance(gate["effect"], dict) and "cap" in gate["effect"]:
+                multiple(gate["effect"], "cap")
+        prizes = component.get("rank", {}).get("prizes", [])
+        for place in range(len(prizes)):
+            multiple(prizes, place)
+    for cap in document.get("caps", ()):
+        multiple(cap, "amount")
+    for override in document.get("overrides", ()):
+        for path in override["set"]:
+            if path.endswith(".amount"):
+                multiple(override["set"], path)
+    for name in ("cap", "minimum", "draw"):
+        if name in document.get("settlement", {}):
+            multiple(document["settlement"][name], "amount")
+    return document
+
+
+def next_version(pick: Pick, document: Document) -> Document:
+    """The same plan with other numbers, and perhaps other choices."""
+    unit = 10 ** {"JPY": 0, "USD": 2, "KWD": 3}[document["currency"]]
+    changed = dict(document)
+    if pick.seldom(4):
+        changed["rounding"] = rounding_of(pick)
+    if "proration" in document and pick.seldom(4):
+        changed["proration"] = proration_of(pick) | {"round": document["proration"]["round"]}
+    if pick.seldom(4):
+        changed["on_new_version"] = "carry"
+    if pick.seldom(4):
+        changed["credit_rules"] = [rule_again(pick, rule, unit, document) for rule in document["credit_rules"]]
+    changed["components"] = [
+        reshaped(pick, component, document, unit) if pick.seldom(2) else component
+        for component in document["components"]
+    ]
+    changed.pop("overrides", None)
+    return in_steps(changed, unit)
+
+
+def rule_again(pick: Pick, rule: Document, unit: int, document: Document) -> Document:
+    """The same roles in the same class and unit, by other shares and conditions."""
+    again = rule_of(pick, rule["key"], unit, "computed" in document)
+    again |= {name: rule[name] for name in ("fact", "class", "amount", "credit_date", "roll_up")}
+    again["credit"] = [credit_entry(pick, entry["role"]) for entry in rule["credit"]]
+    return again
+
+
+def rounding_of(pick: Pick) -> Document:
+    at = "total" if pick.has("rounding", 5) else pick.one(("line", "curve"))
+    step = pick.one(("whole", "tens")) if pick.has("rounding", 6) else "minor"
+    return {"at": at, "mode": pick.one(("half-even", "half-up")), "step": step}
+
+
+def proration_of(pick: Pick) -> Document:
+    return {
+        "method": pick.one(("calendar_days", "working_days", "whole_months")),
+        "first_day": pick.one(("counts", "does_not_count")),
+        "last_day": pick.one(("counts", "does_not_count")),
+        "leave": pick.one(("counts", "excluded")),
+        "of": pick.some(("quota", "incentive", "caps", "draw")),
+        "round": pick.one(("minor", "whole")),
+    }
+
+
+# ------------------------------------------------------------------ credit rules
+
+
+def rule_of(pick: Pick, key: str, unit: int, computed: bool) -> Document:
+    roles = ["ae"] if pick.seldom(2) else pick.some(ROLES)
+    if pick.has("units", 5):
+        fact = pick.one(("activity", "score", "hours")) if pick.has("fact kinds", 2) else "deal"
+        rule = {"key": key, "fact": fact, "class": COUNTED}
+        amount: Any = pick.one(("quantity", "one", "custom.term"))
+        credit_date = "close_date" if rule["fact"] == "deal" else "day"
+    else:
+        kinds = ("deal", "invoice", "receipt", "milestone", "usage")
+        fact = pick.one(kinds) if pick.has("fact kinds", 3) else "deal"
+        rule = {"key": key, "fact": fact, "class": pick.one(("bookings", "bookings", "bookings", "renewals"))}
+        credit_date = pick.one((*["close_date"] * 6, "engage_date", "custom.signed")) if fact == "deal" else "day"
+        amount = pick.one((*["amount"] * 6, "custom.arr"))
+        if computed and pick.seldom(4):
+            amount = pick.one(("computed.margin", "computed.half", "computed.sized"))
+    rule |= {
+        "when": condition_of(pick, unit, 2, computed) if pick.seldom(3) else {"all": []},
+        "credit_date": credit_date,
+        "amount": amount,
+        "credit": [credit_entry(pick, role) for role in roles],
+    }
+    if pick.has("eligible", 10):
+        rule["eligible"] = person_condition(pick)
+    if pick.has("hold", 8):
+        rule["hold"] = condition_of(pick, unit, 1, computed)
+    if pick.has("limit", 8):
+        rule["limit"] = pick.one(("150%", "100%", "60%", "33.333333%"))
+    if pick.has("transfers", 4):
+        rule["on_transfer"] = {"rolled": pick.one(("stays", "follows"))}
+    rule["roll_up"] = [roll_up_of(pick, roles, place) for place in range(pick.upto(4) // 2)]
+    return rule
+
+
+def credit_entry(pick: Pick, role: str) -> Document:
+    entry: Document = {"role": role, "share": pick.one(SHARES)}
+    if pick.has("share by", 10):
+        field = pick.one(("product.series", "stage", "deal.stage"))
+        words = TEXTS[field.removeprefix("deal.")]
+        entry["share"] = {
+            "by": field,
+            "values": {word: pick.one((*SHARES, "0%")) for word in words[:2]},
+            "else": pick.one(("0%", "10%", "100%")),
+        }
+    if pick.has("split kinds", 6):
+        entry["split"] = pick.one(("weights", "equal", "each"))
+    return entry
+
+
+def roll_up_of(pick: Pick, roles: list[str], place: int) -> Document:
+    return {
+        "from": pick.some(roles),
+        "to": pick.one((("manager", "director")[place], "ae")),
+        "levels": 1 + pick.upto(2),
+        "limit": pick.one(("100%", "150%", "50%", "33.333333%")),
+    }
+
+
+# ------------------------------------------------------------------ conditions
+
+
+def condition_of(pick: Pick, unit: int, depth: int, computed: bool) -> Document:
+    if depth == 0 or pick.seldom(2):
+        return leaf_of(pick, unit, computed)
+    join = pick.one(("all", "any", "none"))
+    return {join: [condition_of(pick, unit, depth - 1, computed) for _ in range(1 + pick.upto(1))]}
+
+
+def leaf_of(pick: Pick, unit: int, computed: bool) -> Document:
+    field = pick.one(("stage", "amount", *TEXTS, "close_date", "engage_date", *CUSTOM_FIELDS))
+    if computed and pick.seldom(4):
+        field = pick.one(("computed.margin", "computed.share", "computed.new", "computed.days_to_pay"))
+    elif pick.has("fact kinds", 8):
+        field = pick.one(
+            ("deal.stage", "deal.amount", "type", "quantity", "day", "deal.close_date", "deal.custom.term")
+        )
+    plain = field.removeprefix("deal.")
+    if pick.seldom(6):
+        return {"field": field, "op": pick.one(("is_present", "is_missing"))}
+    if plain in TEXTS:
+        op = pick.one(("is", "is_not", "in", "not_in", "contains", "starts_with"))
+        words = TEXTS[plain]
+        if op in ("in", "not_in"):
+            return {"field": field, "op": op, "value": pick.some([word for word in words if word])}
+        whole = pick.one([word for word in words if word])
+        return {"field": field, "op": op, "value": whole[:2] if op in ("contains", "starts_with") else whole}
+    if plain in ("custom.renewal", "computed.new"):
+        return {"field": field, "op": "is", "value": pick.one((True, False))}
+    if plain in ("close_date", "engage_date", "custom.signed", "day"):
+        op = pick.one(("on_or_after", "before", "is", "between"))
+        values = sorted(pick.one(DAYS).isoformat() for _ in range(2))
+    else:
+        op = pick.one(("at_least", "at_most", "more_than", "less_than", "is", "is_not", "between"))
+        if plain in ("custom.term", "quantity", "computed.share", "computed.days_to_pay"):
+            values = sorted((pick.one(("12", "0.5", "36", "0")) for _ in range(2)), key=Fraction)
+        else:
+            values = [money(amount, unit) for amount in sorted(pick.one((0, 100, 25_000)) * unit for _ in range(2))]
+    return {"field": field, "op": op, "value": values if op == "between" else values[0]}
+
+
+def person_condition(pick: Pick) -> Document:
+    match pick.one(("title", "region", "tenure", "hired", "missing")):
+        case "title":
+            return {"field": "person.title", "op": pick.one(("is", "is_not")), "value": pick.one(TITLES)}
+        case "region":
+            return {"none": [{"field": "person.region", "op": "is", "value": pick.one(AREAS)}]}
+        case "tenure":
+            op = pick.one(("at_least", "less_than"))
+            return {"field": "person.tenure_months", "op": op, "value": pick.one(("1", "2", "6", "0"))}
+        case "hired":
+            return {"field": "person.hired_on", "op": "before", "value": pick.one(DAYS).isoformat()}
+    return {"field": "person.team", "op": "is_missing"}
+
+
+# ------------------------------------------------------------------ overrides, settlement
+
+
+def overrides_of(pick: Pick, document: Document, unit: int) -> list[Document]:
+    rows = []
+    for _ in range(1 + pick.upto(2)):
+        name, values = pick.one(
+            (("region", AREAS), ("title", TITLES), ("position", ("P1", "P2")), ("person", ("p3", "p11")))
+        )
+        component = pick.one(document["components"])
+        path = f"components.{component['key']}"
+        settings: Document = {}
+        if "rate" in (component.get("tiers") or {"rates": [{}]})["rates"][0]:
+            settings[f"{path}.tiers.rates.0.rate"] = pick.one(("12%", "7.5%", "0%"))
+        if component.get("cap"):
+            settings[f"{path}.cap.amount"] = money(pick.one((60, 5_001)) * unit, unit)
+        if component["kind"] == "bonus":
+            settings[f"{path}.bonus.amount"] = money(pick.one((77, 1_000)) * unit, unit)
+        if component.get("curve") and component["curve"]["pays"] == "share":
+            settings[f"{path}.curve.points.0.pays"] = pick.one(("5%", "0%"))
+        if component.get("kickers"):
+            settings[f"{path}.kickers.new-logo.when"] = {"all": []}
+        if settings:
+            rows.append({"for": {name: pick.one(values)}, "set": dict([pick.one(sorted(settings.items(), key=str))])})
+    return rows
+
+
+def settlement_of(pick: Pick, unit: int) -> Document:
+    order = ["releases", "adjustments", "clawbacks", "carried", "recovery", "cap", "holdback", "top_up"]
+    if pick.seldom(3):
+        order[4], order[5] = order[5], order[4]
+    if pick.seldom(4):
+        order[2], order[5] = order[5], order[2]
+    settlement: Document = {"order": order}
+    if pick.seldom(3):
+        settlement["cap"] = {
+            "amount": money(pick.one((1_000, 100, 5_000)) * unit, unit),
+            "excess": pick.one(("lost", "carried", "review")),
+        }
+    else:
+        order.remove("cap")
+    if pick.seldom(3):
+        settlement["holdback"] = {"share": pick.one(("10%", "33.333333%", "5%")), "periods": 1 + pick.upto(2)}
+    else:
+        order.remove("holdback")
+    if pick.seldom(2):
+        settlement["draw"] = draw_of(pick, unit)
+    draw = settlement.get("draw")
+    if draw is None:
+        order.remove("top_up")
+    if draw is None or draw["kind"] != "recoverable":
+        order.remove("recovery")
+    elif draw["style"] == "top_up":
+        draw["test"] = [step for step in draw["test"] if step in order]
+    if draw is not None and "test" in draw:
+        draw["test"] = [step for step in draw["test"] if step in order] or ["releases"]
+    if pick.seldom(3):
+        settlement["minimum"] = {"amount": money(pick.one((100, 1_000)) * unit, unit)}
+    settlement["negative"] = pick.one(("carried", "collected"))
+    return settlement
+
+
+def draw_of(pick: Pick, unit: int) -> Document:
+    kind = pick.one(("recoverable", "non_recoverable", "guarantee"))
+    style = pick.one(("top_up", "top_up", "advance"))
+    start = pick.one((START, date(2024, 2, 1), date(2024, 2, 10)))
+    draw: Document = {
+        "kind": kind,
+        "style": style,
+        "amount": money(pick.one((2_000, 500, 100)) * unit, unit),
+        "from": start.isoformat(),
+        "to": (start + timedelta(days=pick.one((182, 60, 31)))).isoformat(),
+    }
+    if style == "top_up":
+        draw["test"] = pick.some(("releases", "adjustments", "clawbacks", "carried"))
+    if kind == "recoverable":
+        draw["recovery"] = {
+            "share": pick.one(("50%", "100%")),
+            "keep": money(pick.one((0, 1_000)) * unit, unit),
+            "after_periods": pick.upto(2),
+        }
+        draw["on_leaving"] = pick.one(("owed", "written_off"))
+    if kind == "guarantee":
+        draw["retest"] = pick.one((True, False))
+    return draw
+
+
+__all__ = ["CHANGES", "document_of", "next_version"]
