@@ -17,6 +17,7 @@ from plans.models import PlanVersion
 from plans.rules import edit
 from plans.rules.checks import check, errors
 from plans.rules.load import to_yaml
+from plans.rules.phrases import both, named
 from plans.rules.values import Document
 from plans.selectors import document
 
@@ -26,6 +27,11 @@ MODES = {
     "running": ("retroactive", "running"),
     "proportional": ("retroactive", "proportional"),
 }
+#: What a component may have that is edited as text, in the order of the document.
+AS_TEXT = (
+    "ramp", "table", "curve", "scorecard", "pool", "rank", "modifiers", "kickers", "limits", "minimum", "caps",
+    "budget", "gates", "clawback", "amortise",
+)  # fmt: skip
 TierRows = formset_factory(TierRow, extra=1, max_num=50)
 BandRows = formset_factory(BandRow, extra=1, max_num=50)
 
@@ -38,7 +44,11 @@ class PartEditor:
         self.currency = currency
         tiers, bonus = component.get("tiers"), component.get("bonus")
         cap = component.get("cap") or {"amount": "", "per": "measure_period"}
-        self.tiers = self.tier_rows = self.bands = self.bonus = None
+        self.tiers = self.tier_rows = self.bands = self.bonus = self.cap = None
+        self.as_text = [named(key) for key in AS_TEXT if component.get(key)]
+        if tiers and not _plain(tiers):
+            self.as_text.insert(0, "tiers")
+            tiers = None
         prefix = f"part-{self.key}"
         if tiers:
             mode = tiers.get("attribution") or "marginal"
@@ -53,7 +63,8 @@ class PartEditor:
             self.bands = BandRows(data, prefix=f"{prefix}-bands", initial=rows)
         if bonus:
             self.bonus = BonusForm(bonus["per"], data, prefix=f"{prefix}-bonus", initial=bonus)
-        self.cap = CapForm(data, prefix=f"{prefix}-cap", initial=cap)
+        if "cap" in component:
+            self.cap = CapForm(data, prefix=f"{prefix}-cap", initial=cap)
 
     @property
     def pieces(self) -> Iterable[forms.Form | BaseFormSet[Any]]:
@@ -78,8 +89,16 @@ class PartEditor:
         if self.bonus is not None:
             more = {name: self.bonus.cleaned_data[name] or None for name in self.bonus.fields if name != "amount"}
             found = edit.set_bonus(found, self.key, self.bonus.cleaned_data["amount"], **more)
-        cap = self.cap.cleaned_data
-        return edit.set_cap(found, self.key, cap["amount"] or None, per=cap["per"])
+        if self.cap is not None:
+            cap = self.cap.cleaned_data
+            found = edit.set_cap(found, self.key, cap["amount"] or None, per=cap["per"])
+        return found
+
+    @property
+    def told_as_text(self) -> str:
+        """`Tiers, gates and caps`: what no form here changes; empty where there is none."""
+        words = both(self.as_text) if self.as_text else ""
+        return words[:1].upper() + words[1:]
 
 
 class VersionEditor:
@@ -124,6 +143,12 @@ class VersionEditor:
     def text(self) -> str:
         """The document as typed, as YAML for the services."""
         return to_yaml(self.typed)
+
+
+def _plain(tiers: Document) -> bool:
+    """Whether the form's rows hold all that these tiers say: a percentage from each share of quota on."""
+    by_quota = tiers.get("axis", "attainment") == "attainment" and tiers.get("pays", "rate") == "rate"
+    return by_quota and tiers["mode"] in ("marginal", "retroactive") and "columns" not in tiers
 
 
 def _rows(rows: BaseFormSet[Any]) -> list[edit.Row]:

@@ -129,7 +129,9 @@ def version_publish(*, version: PlanVersion, published_by: User) -> PlanVersion:
     _check_publisher(version, published_by)
     standing = list(_overlapping(version))
     _check_replaced(version, standing)
-    _check_document(version)
+    problems = obstacles(json.loads(version.document))
+    if problems:
+        raise ProblemsError(problems)
     for old in standing:
         if old.starts_on < version.starts_on:
             old.ends_on = version.starts_on
@@ -164,13 +166,10 @@ def _check_publisher(version: PlanVersion, published_by: User) -> None:
         raise refused("published_by", published_by, "somebody who did not prepare it", message)
 
 
-def _check_document(version: PlanVersion) -> None:
-    """What other rooms say against a document: an example that fails, a construct that cannot be paid yet."""
-    document = json.loads(version.document)
-    problems = unsupported(compile_plan(document))
-    problems += [problem for judge in _JUDGES for problem in judge(document)]
-    if problems:
-        raise ProblemsError(problems)
+def obstacles(document: Document) -> list[Problem]:
+    """What keeps a checked document from being put in force: a construct that cannot be paid yet, and what other rooms
+    say against it, such as an example that fails."""
+    return [*unsupported(compile_plan(document)), *(problem for judge in _JUDGES for problem in judge(document))]
 
 
 def register_judge(judge: Judge) -> None:

@@ -19,14 +19,14 @@ from comp.web.access import needs
 from comp.web.paging import paginate
 from comp.web.parts import Event, Link
 from plans import rules, selectors, services
-from plans.curves import Curve, draw
+from plans.curves import draw
 from plans.forms import PlanForm, add_problems
+from plans.grids import grids
 from plans.models import Plan, PlanVersion
 from plans.rules.compiled import CompiledPlan, Component
 from plans.rules.load import read_yaml, to_yaml
-from plans.rules.phrases import money, share
-from plans.rules.values import number_text
-from plans.rules.words import Section, in_words, release_sentence, tier_sentences
+from plans.rules.words import in_words
+from plans.rules.words_rates import accelerator_sentence, table_sentences, tier_sentences
 
 LIBRARY = Path(rules.__file__).parent / "library"
 STATES = (("", "All"), ("in_force", "In force"), ("coming", "Coming"), ("draft", "With a draft"), ("ended", "Ended"))
@@ -141,32 +141,44 @@ def crumbs(tenant: str, found: Plan | None = None) -> list[Link]:
     return links
 
 
-def spoken(compiled: CompiledPlan) -> list[tuple[Section, Curve | None]]:
-    """The plan in sentences, beside each component its curve."""
-    curves = {component.key: draw(component) for component in compiled.components}
-    return [(section, curves.get(section.key)) for section in in_words(compiled)]
+def spoken(compiled: CompiledPlan) -> list[dict[str, Any]]:
+    """The plan in sentences, beside each component its kind and its curve."""
+    parts = {component.key: component for component in compiled.components}
+    return [
+        {
+            "section": section,
+            "kind": parts[section.key].kind if section.key in parts else "",
+            "curve": draw(parts[section.key]) if section.key in parts else None,
+        }
+        for section in in_words(compiled)
+    ]
 
 
 def part(component: Component, compiled: CompiledPlan, before: Component | None = None) -> dict[str, Any]:
-    """A component set out for the page: tables of rates and bands, the rest in sentences, and its curve."""
-    currency = compiled.currency
-    tiers, accelerator = component.tiers, component.accelerator
-    curve: Curve | None = draw(component, before)
-    rest = []
-    if component.cap is not None and component.cap.amount is not None:
-        per = component.every if component.cap.per == "measure_period" else "deal"
-        rest.append(f"At most {money(component.cap.amount, currency)} a {per}.")
+    """A component set out for the page: its rates as tables, the rest in sentences, and its curve."""
+    words = next(section.sentences for section in in_words(compiled) if section.key == component.key)
     return {
         "component": component,
-        "rates": [(share(tier.start), share(tier.rate)) for tier in tiers.rates] if tiers else [],
-        "rate_words": tier_sentences(tiers)[1:] if tiers else [],
-        "bands": [(money(band.start, currency), number_text(band.times)) for band in accelerator.bands]
-        if accelerator
-        else [],
-        "sentences": [*rest, release_sentence(component.release)],
-        "words": next(section.sentences for section in in_words(compiled) if section.key == component.key),
-        "curve": curve,
+        "grids": list(grids(component, compiled.currency)),
+        "sentences": [sentence for sentence in words[1:] if sentence not in _tabled(component, compiled.currency)],
+        "words": words,
+        "curve": draw(component, before),
     }
+
+
+def _tabled(component: Component, currency: str) -> set[str]:
+    """The sentences that say what a table beside them says."""
+    said: set[str] = set()
+    if component.tiers is not None:
+        said.add(tier_sentences(component.tiers, component, currency)[0])
+    if component.accelerator is not None:
+        said.add(accelerator_sentence(component.accelerator, currency))
+    if component.table is not None:
+        said.update(table_sentences(component.table, currency)[1:])
+    for modifier in component.modifiers.each if component.modifiers is not None else ():
+        if modifier.table is not None:
+            said.update(table_sentences(modifier.table, currency)[1:])
+    return said
 
 
 def _event(entry: AuditEntry) -> Event:

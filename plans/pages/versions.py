@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -10,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from comp.core.errors import ProblemsError
+from comp.core.errors import Problem, ProblemsError
 from comp.people.selectors import today
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
@@ -18,6 +19,7 @@ from comp.web.parts import Fact, Link
 from plans import selectors, services
 from plans.editor import VersionEditor, save_edited
 from plans.forms import ImportForm
+from plans.grids import grids
 from plans.models import Plan, PlanVersion
 from plans.pages.plans import crumbs, part, spoken
 from plans.rules.compile import compile_plan
@@ -34,13 +36,23 @@ def version(request: HttpRequest, tenant: str, key: str, number: int) -> HttpRes
     """One version: its dates and people, its warnings, the sentences, the text."""
     found = _version(key, number)
     before = _before(found)
+    document, compiled = selectors.document(found), selectors.compiled(found)
+    obstacles = services.obstacles(document) if found.state == Draft else []
     context = {
         **_about(request, tenant, found),
         "before": before,
+        "obstacles": obstacles,
+        "examples": _examples(document, obstacles),
+        "tables": [
+            replace(grid, title=f"{component.name}: {grid.title}")
+            for component in compiled.components
+            for grid in grids(component, compiled.currency)
+            if len(grid.head) > 2
+        ],
         "others": PlanVersion.objects.filter(plan=found.plan).exclude(pk=found.pk).order_by("-number"),
         "warnings": selectors.warnings(found),
-        "sections": spoken(selectors.compiled(found)),
-        "text": to_yaml(selectors.document(found)),
+        "sections": spoken(compiled),
+        "text": to_yaml(document),
         "facts": [
             Fact("In force", _span(found)),
             Fact("Prepared", str(found.prepared_by), note=f"{found.prepared_at:%Y-%m-%d}"),
@@ -89,7 +101,10 @@ def version_preview(request: HttpRequest, tenant: str, key: str, number: int) ->
 def version_import(request: HttpRequest, tenant: str, key: str) -> HttpResponse:
     """A new draft from YAML, pasted or uploaded."""
     plan = get_object_or_404(Plan, key=key)
-    form = ImportForm(request.POST or None, request.FILES or None, initial={"starts_on": today()})
+    initial: dict[str, Any] = {"starts_on": today()}
+    if request.GET.get("from", "").isdigit():
+        initial["text"] = to_yaml(selectors.document(_version(key, int(request.GET["from"]))))
+    form = ImportForm(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
@@ -143,7 +158,7 @@ def version_publish(request: HttpRequest, tenant: str, key: str, number: int) ->
             services.version_publish(version=found, published_by=request.user)  # type: ignore[arg-type]
         except ProblemsError as error:
             for problem in error.problems:
-                messages.error(request, str(problem.message))
+                messages.error(request, str(problem))
             return redirect("version_publish", tenant=tenant, key=key, number=number)
         messages.success(
             request, f"{found} is in force {_span(found)}. Figures from that day on are being recalculated."
@@ -157,6 +172,7 @@ def version_publish(request: HttpRequest, tenant: str, key: str, number: int) ->
         "people": selectors.plan_people(found.plan, found.starts_on).count(),
         "own": request.user.pk in services.preparers(version=found),
         "warnings": selectors.warnings(found),
+        "obstacles": services.obstacles(selectors.document(found)) if found.state == Draft else [],
     }
     return render(request, "plans/version_publish.html", context)
 
@@ -194,6 +210,17 @@ def _about(request: HttpRequest, tenant: str, found: PlanVersion) -> dict[str, A
         "may_edit": Can.PLAN_EDIT in can,
         "may_publish": Can.PLAN_PUBLISH in can and found.state == Draft,
     }
+
+
+def _examples(document: dict[str, Any], obstacles: list[Problem]) -> list[tuple[str, bool]]:
+    """The document's worked examples by name, and whether one of the obstacles lies in each."""
+    return [
+        (
+            str(row.get("name") or f"Example {place + 1}"),
+            any(o.path.startswith(f"examples[{place}]") for o in obstacles),
+        )
+        for place, row in enumerate(document.get("examples", []))
+    ]
 
 
 def _preview(editor: VersionEditor) -> dict[str, Any]:

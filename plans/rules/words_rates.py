@@ -53,7 +53,7 @@ def tier_sentences(tiers: Tiers, component: Component | None = None, currency: s
     if tiers.pays == "times":
         told.append("The base rate is the target incentive divided by the quota.")
     if tiers.full_points is not None:
-        told.append(f"Only full steps of {_bound(tiers, tiers.full_points, currency)} count.")
+        told.append(f"Only full steps of {bound_words(tiers, tiers.full_points, currency)} count.")
     if tiers.mode == "each":
         told.append("Each credit goes through the tiers alone, from zero.")
     if len(tiers.rates) == 1:
@@ -76,15 +76,15 @@ def tier_sentences(tiers: Tiers, component: Component | None = None, currency: s
 def _rates(tiers: Tiers, currency: str) -> list[str]:
     parts = []
     for tier, following in zip(tiers.rates, [*tiers.rates[1:], None], strict=True):
-        rate = _rate(tiers, tier.rate, currency)
+        rate = tier_pays(tiers, tier.rate, currency)
         if following is None:
             parts.append(f"{rate} beyond" if len(tiers.rates) > 1 else f"{rate} of all of it")
         else:
-            parts.append(f"{rate} up to {_bound(tiers, following.start, currency)}")
+            parts.append(f"{rate} up to {bound_words(tiers, following.start, currency)}")
     return parts
 
 
-def _rate(tiers: Tiers, rate: Fraction, currency: str) -> str:
+def tier_pays(tiers: Tiers, rate: Fraction, currency: str) -> str:
     match tiers.pays:
         case "times":
             return f"{number(rate)} times the base rate"
@@ -99,7 +99,7 @@ def money_exact(minor: Fraction, currency: str) -> str:
     return money(int(minor), currency) if minor.denominator == 1 else f"{money(int(minor), currency)}…"
 
 
-def _bound(tiers: Tiers, start: Fraction, currency: str) -> str:
+def bound_words(tiers: Tiers, start: Fraction, currency: str) -> str:
     match tiers.axis:
         case "amount":
             return money(int(start), currency)
@@ -116,7 +116,8 @@ def _backs(tiers: Tiers, currency: str) -> list[str]:
         "all": "reaches back over the whole amount",
     }
     return [
-        f"The rate from {_bound(tiers, tier.start, currency)} {told[tier.back or 'none']}." for tier in tiers.rates[1:]
+        f"The rate from {bound_words(tiers, tier.start, currency)} {told[tier.back or 'none']}."
+        for tier in tiers.rates[1:]
     ]
 
 
@@ -125,8 +126,8 @@ def _matrix(tiers: Tiers, currency: str) -> str:
     starts = both(f"from {share(start)}" if start else "below that" for start in reversed(tiers.columns.starts))
 
     def row(tier: Tier) -> str:
-        rates = " / ".join(_rate(tiers, rate, currency) for rate in reversed(tier.rates))
-        return f"{rates} from {_bound(tiers, tier.start, currency)}"
+        rates = " / ".join(tier_pays(tiers, rate, currency) for rate in reversed(tier.rates))
+        return f"{rates} from {bound_words(tiers, tier.start, currency)}"
 
     rows = both(row(tier) for tier in tiers.rates)
     return f"The rate depends on {read_words(tiers.columns.read)} ({starts}): {rows}."
@@ -195,26 +196,26 @@ def table_sentences(table: Table, currency: str) -> list[str]:
         table.pays
     ]
     told = [f"{what} on {both(named(dimension.field) for dimension in table.dimensions)}."]
-    rows = [_row_words(dimension, currency) for dimension in table.dimensions]
+    rows = [row_words(dimension, currency) for dimension in table.dimensions]
     if len(rows) == 1:
-        cells = [f"{_cell(table, cell, currency)} {row}" for row, cell in zip(rows[0], table.cells, strict=True)]
+        cells = [f"{cell_words(table, cell, currency)} {row}" for row, cell in zip(rows[0], table.cells, strict=True)]
         return [*told, f"It is {both(cells)}."]
     size = len(table.cells) // len(rows[0])
     for place, row in enumerate(rows[0]):
         mine = table.cells[place * size : (place + 1) * size]
         if len(rows) == 2:
-            cells = [f"{_cell(table, cell, currency)} {inner}" for inner, cell in zip(rows[1], mine, strict=True)]
+            cells = [f"{cell_words(table, cell, currency)} {inner}" for inner, cell in zip(rows[1], mine, strict=True)]
             told.append(f"{row[:1].upper()}{row[1:]}: {both(cells)}.")
         else:
             low, high = min(mine), max(mine)
-            span = _cell(table, low, currency)
+            span = cell_words(table, low, currency)
             if low != high:
-                span += f" to {_cell(table, high, currency)}"
+                span += f" to {cell_words(table, high, currency)}"
             told.append(f"{row[:1].upper()}{row[1:]}: {span}.")
     return told
 
 
-def _row_words(dimension: Dimension, currency: str) -> list[str]:
+def row_words(dimension: Dimension, currency: str) -> list[str]:
     name = named(dimension.field)
     if dimension.values or dimension.otherwise:
         rows = [f"for the {name} {value}" for value in dimension.values]
@@ -224,7 +225,7 @@ def _row_words(dimension: Dimension, currency: str) -> list[str]:
     return [f"{word} {amount_of(start, unit, currency)}" for start in dimension.starts]
 
 
-def _cell(table: Table, cell: Fraction, currency: str) -> str:
+def cell_words(table: Table, cell: Fraction, currency: str) -> str:
     match table.pays:
         case "rate":
             return share(cell)
