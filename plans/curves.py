@@ -44,7 +44,7 @@ class Curve:
 
 def draw(component: Component, before: Component | None = None) -> Curve | None:
     """Pay against attainment, None for a component without such a curve. `before`: the component it replaces."""
-    if not pay_curve(component):
+    if not pay_curve(component) or (component.tiers is not None and component.tiers.pays != "rate"):
         return None
     compared = before is not None and bool(pay_curve(before)) and _paid_in(before) == _paid_in(component)
     end = max(_end(component), _end(before)) if before is not None and compared else _end(component)
@@ -115,3 +115,55 @@ def _percent(value: Fraction) -> str:
 def _tenths(value: Fraction | int) -> str:
     tenths = round(Fraction(value) * 10)
     return f"{tenths // 10}.{tenths % 10}"
+
+
+# ------------------------------------------------------------------ sketches
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """The shape of what is paid, without figures: for lists."""
+
+    line: str
+    area: str
+
+    view = "0 0 120 44"
+
+
+def sketch(component: Component) -> Sketch | None:
+    """How pay grows or falls with what is measured, None where it is the same for all."""
+    points = pay_curve(component) or _by_value(component)
+    if len({value for _, value in points}) < 2:
+        return None
+    first, last = points[0][0], points[-1][0]
+    top = max(value for _, value in points)
+    places = [
+        (_tenths(2 + (at - first) / (last - first) * 116), _tenths(42 - value / top * 38)) for at, value in points
+    ]
+    line = "M" + " L".join(f"{x} {y}" for x, y in places)
+    return Sketch(line, f"{line} L118 42 L2 42 Z")
+
+
+def _by_value(component: Component) -> list[Point]:
+    """Corners along what is measured itself, or along the first number that a table asks for."""
+    if component.curve is not None:
+        steps = [(point.at, point.pays) for point in component.curve.points]
+        return _stairs(steps) if component.curve.mode == "steps" else steps
+    if component.tiers is not None and component.tiers.axis != "attainment":
+        return _stairs([(tier.start, tier.rate) for tier in component.tiers.rates])
+    if component.table is None:
+        return []
+    width = len(component.table.cells)
+    for dimension in component.table.dimensions:
+        width //= dimension.rows
+        if dimension.starts:
+            return _stairs(list(zip(dimension.starts, component.table.cells[::width], strict=False)))
+    return []
+
+
+def _stairs(steps: list[Point]) -> list[Point]:
+    """Level from each step to the next, the last one as far again."""
+    if len(steps) < 2:
+        return []
+    ends = [*(at for at, _ in steps[1:]), steps[-1][0] * 2 - steps[-2][0]]
+    return [corner for (at, value), end in zip(steps, ends, strict=True) for corner in ((at, value), (end, value))]

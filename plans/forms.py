@@ -125,7 +125,7 @@ class PlanForm(forms.Form):
     start = forms.ChoiceField(label="Start from", help_text="A plan of the library, to be changed as you like.")
     starts_on = forms.DateField(label="In force from", widget=DateInput)
 
-    def __init__(self, library: Iterable[tuple[str, str]], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, library: Iterable[tuple[str, Any]], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["start"].choices = list(library)  # type: ignore[attr-defined]
 

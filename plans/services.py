@@ -36,6 +36,8 @@ State = PlanVersion.State
 #: What a room above says against putting a document in force.
 Judge = Callable[[Document], list[Problem]]
 _JUDGES: list[Judge] = []
+#: Keys that no plan may have: pages stand at these addresses.
+RESERVED = frozenset({"templates"})
 
 
 # ------------------------------------------------------------------ plans and versions
@@ -44,6 +46,8 @@ _JUDGES: list[Judge] = []
 def plan_create(*, key: str, name: str) -> Plan:
     """A promise without a version yet. Documents name the plan by `key`."""
     _check_key(key, "plan")
+    if key in RESERVED:
+        raise refused("key", key, "a key that is free", f"{key!r} is the address of a page; a plan needs another key.")
     if not name.strip() or len(name) > 120:
         raise refused("name", name, "1 to 120 characters", "A plan needs a name of at most 120 characters.")
     if Plan.objects.filter(key=key).exists():
@@ -168,8 +172,13 @@ def _check_publisher(version: PlanVersion, published_by: User) -> None:
 
 def obstacles(document: Document) -> list[Problem]:
     """What keeps a checked document from being put in force: a construct that cannot be paid yet, and what other rooms
-    say against it, such as an example that fails."""
-    return [*unsupported(compile_plan(document)), *(problem for judge in _JUDGES for problem in judge(document))]
+    say against it."""
+    return [*unsupported(compile_plan(document)), *judged(document)]
+
+
+def judged(document: Document) -> list[Problem]:
+    """What other rooms say against a document: examples of it that fail."""
+    return [problem for judge in _JUDGES for problem in judge(document)]
 
 
 def register_judge(judge: Judge) -> None:

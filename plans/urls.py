@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from plans.pages import people, plans, versions
+from plans.pages import people, plans, templates, versions
 
 VERSION = "plans/<slug:key>/versions/<int:number>/"
 
 urlpatterns = [
     path("plans/", plans.plan_list, name="plan_list"),
     path("new-plan/", plans.plan_add, name="plan_add"),
+    path("plans/templates/", templates.template_list, name="template_list"),
+    path("plans/templates/<slug:template_key>/", templates.template_preview, name="template_preview"),
     path("plans/<slug:key>/", plans.plan, name="plan"),
     path("plans/<slug:key>/import/", versions.version_import, name="version_import"),
     path(VERSION, versions.version, name="version"),

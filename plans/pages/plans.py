@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from plans.grids import grids
 from plans.models import Plan, PlanVersion
 from plans.rules.compiled import CompiledPlan, Component
 from plans.rules.load import read_yaml, to_yaml
+from plans.rules.templates import template, templates
 from plans.rules.words import in_words
 from plans.rules.words_rates import accelerator_sentence, table_sentences, tier_sentences
 
@@ -67,10 +69,13 @@ def plan_list(request: HttpRequest, tenant: str) -> HttpResponse:
 @needs(Can.PLAN_EDIT)
 @require_http_methods(["GET", "POST"])
 def plan_add(request: HttpRequest, tenant: str) -> HttpResponse:
-    """A new plan with a first draft, copied from one of the library."""
+    """A new plan with a first draft, copied from one of the library or from the template that the address names."""
     library = {path.stem: path.read_text() for path in sorted(LIBRARY.glob("*.yaml"))}
-    choices = [(key, read_yaml(text)["name"]) for key, text in library.items()]
-    form = PlanForm(choices, request.POST or None, initial={"starts_on": today()})
+    choices: list[tuple[str, Any]] = [("Plans", [(key, read_yaml(text)["name"]) for key, text in library.items()])]
+    for group, members in groupby(templates(), key=lambda each: each.group):
+        choices.append((group, [(f"template:{each.key}", each.title) for each in members]))
+    library |= {f"template:{each.key}": each.text for each in templates()}
+    form = PlanForm(choices, request.POST or None, initial={"starts_on": today(), **_started(request)})
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         copied = {**read_yaml(library[values["start"]]), "key": values["key"], "name": values["name"]}
@@ -80,7 +85,7 @@ def plan_add(request: HttpRequest, tenant: str) -> HttpResponse:
                 plan=plan,
                 text=to_yaml(copied),
                 starts_on=values["starts_on"],
-                note=f"Copied from the library's plan {values['start']}.",
+                note=f"Copied from the library's {_origin(values['start'])}.",
                 prepared_by=request.user,  # type: ignore[arg-type]
             )
         except ProblemsError as error:
@@ -89,8 +94,23 @@ def plan_add(request: HttpRequest, tenant: str) -> HttpResponse:
             messages.success(
                 request, f"{plan.name} has a first draft. Change its rates, then somebody else publishes it."
             )
-            return redirect("version_edit", tenant=tenant, key=plan.key, number=version.number)
+            # A template is read first: it may hold more than the form of rates shows.
+            page = "version" if values["start"].startswith("template:") else "version_edit"
+            return redirect(page, tenant=tenant, key=plan.key, number=version.number)
     return render(request, "plans/plan_add.html", {"form": form})
+
+
+def _origin(start: str) -> str:
+    """What a choice of the library is called."""
+    return start.replace("template:", "template ") if start.startswith("template:") else f"plan {start}"
+
+
+def _started(request: HttpRequest) -> dict[str, str]:
+    """What the form of a new plan starts with, where a template is to be used."""
+    found = template(request.GET.get("template", ""))
+    if found is None:
+        return {}
+    return {"name": found.title, "key": found.plan_key, "start": f"template:{found.key}"}
 
 
 @needs(Can.PLAN_READ)

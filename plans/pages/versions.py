@@ -26,6 +26,7 @@ from plans.rules.compile import compile_plan
 from plans.rules.compiled import Component
 from plans.rules.diff import diff
 from plans.rules.load import to_yaml
+from plans.rules.templates import template
 
 Draft = PlanVersion.State.DRAFT
 
@@ -99,11 +100,13 @@ def version_preview(request: HttpRequest, tenant: str, key: str, number: int) ->
 @needs(Can.PLAN_EDIT)
 @require_http_methods(["GET", "POST"])
 def version_import(request: HttpRequest, tenant: str, key: str) -> HttpResponse:
-    """A new draft from YAML, pasted or uploaded."""
+    """A new draft from YAML, pasted or uploaded, or of the template that the address names."""
     plan = get_object_or_404(Plan, key=key)
     initial: dict[str, Any] = {"starts_on": today()}
     if request.GET.get("from", "").isdigit():
         initial["text"] = to_yaml(selectors.document(_version(key, int(request.GET["from"]))))
+    elif (chosen := template(request.GET.get("template", ""))) is not None:
+        initial |= {"text": chosen.text, "note": f"From the template {chosen.title}."}
     form = ImportForm(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data

@@ -104,6 +104,8 @@ PAGES: dict[str, Page] = {
     "deliveries/": Page(OPS, needs=(Can.DATA_FIX,)),
     "plans/": Page(READERS, needs=(Can.PLAN_READ,)),
     "new-plan/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "plans/templates/": Page(OPS, needs=(Can.PLAN_EDIT,)),
+    "plans/templates/<slug:template_key>/": Page(OPS, needs=(Can.PLAN_EDIT,)),
     "plans/<slug:key>/": Page(READERS, needs=(Can.PLAN_READ,)),
     "plans/<slug:key>/import/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
     "plans/<slug:key>/versions/<int:number>/": Page(READERS, needs=(Can.PLAN_READ,)),
@@ -255,7 +257,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "delivery": deal.revision.delivery_id, "issue": DataIssue.objects.get(kind="owner").pk, "group": "sales",
             "key": "account-executive", "number": 1, "other": draft.number, "why": line.pk,
             "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk,
-            "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}",
+            "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",
         }  # fmt: skip
     return built
 
@@ -280,6 +282,10 @@ def sides(shared_database: TestDatabase) -> Iterator[Sides]:
 
 
 # ------------------------------------------------------------------ the walk
+
+
+#: Named by what is the same in all companies: a day (foreign only with a participant beside it), a template.
+SHARED = (["period"], ["template_key"])
 
 
 @dataclass(frozen=True)
@@ -326,8 +332,7 @@ def expected(visitor: str, ask: Ask) -> set[int]:
         return {403}
     if ask.method not in page.methods.split():
         return {405}
-    # A period is a day, the same in both companies: foreign only with a participant beside it.
-    if role not in page.opens or (ask.foreign and ask.named != ["period"]):
+    if role not in page.opens or (ask.foreign and ask.named not in SHARED):
         return {404}
     return set(page.answers) if ask.method == "GET" else set(POSTED)
 
