@@ -24,7 +24,8 @@ REACHES = {
     "rep": {"home", "my_deals", "statement_list", "statement", "why", "deal", "delivery"},
     "newcomer": {"home", "my_deals", "statement_list"},
     "manager": {"home", "team", "statement", "why"},
-    "ops": {"plan_list", "template_list", "template_preview", "version", "version_edit", "version_diff", "issue", "delivery", "assignment_add", "audit"},
+    "ops": {"plan_list", "template_list", "template_preview", "version", "version_edit", "version_diff", "issue"}
+    | {"delivery", "assignment_add", "audit"},
     "finance": {"batch_list", "batch", "batch_submit", "ledger", "audit"},
     "leader": {"batch_list", "batch", "plan_list", "assignment_list"},
     "administrator": {"plan_list", "assignment_list", "audit"},
