@@ -47,6 +47,7 @@ from payouts.kernel.batch import (
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan
 from plans.rules.named import named_fields
+from plans.rules.specialise import stated
 
 #: The years of facts' dates: intake refuses others, and a custom field with another is no credit date.
 YEARS = range(1990, 2100)
@@ -81,7 +82,7 @@ class Versions:
         found: set[str] = set()
         for plan in self.compiled:
             found |= {cap.every for cap in plan.caps}
-            for component in plan.components:
+            for component in stated(plan):
                 yearly = component.measure.window != "discrete" or any(cap.per == "year" for cap in component.caps)
                 found.add("year" if yearly else component.every)
         return next((every for every in ("year", "half", "quarter", "month") if every in found), "month")

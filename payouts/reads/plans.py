@@ -16,6 +16,7 @@ from plans.models import PlanVersion
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan, Component, CreditRule, Tier, Tranche
 from plans.rules.phrases import named
+from plans.rules.specialise import stated
 from plans.rules.values import number_text
 
 #: What is measured in anything but money is stored in these.
@@ -65,7 +66,7 @@ def rate_words(plan: CompiledPlan, component: Component, line: Mapping[str, Any]
     `line` has before_minor, after_minor, quota_minor and band, as earnings and the traces of batch lines name them;
     `total` is the measure's final total, which only proportional attribution reads.
     """
-    if not rated_plainly(component):
+    if not rated_plainly(component) or not same_for_all(plan, component):
         return what_pays(component)
     before, after = line.get("before_minor"), line.get("after_minor")
     if before is None or after is None:
@@ -92,6 +93,11 @@ def rated_plainly(component: Component) -> bool:
     return component.measure.window == "discrete" and component.measure.unit == "money" and plain_gates
 
 
+def same_for_all(plan: CompiledPlan, component: Component) -> bool:
+    """Whether no override changes the component for anybody."""
+    return sum(each.key == component.key for each in stated(plan)) == 1
+
+
 def what_pays(component: Component) -> str:
     """In a word or two, what gives a line its pay where no rate alone says it."""
     if component.bonus is not None:
@@ -114,6 +120,8 @@ def measured_words(component: Component, value: int, currency: str) -> str:
 
 def tier_words(plan: CompiledPlan, component: Component, total: int | None, quota: int | None) -> str:
     """The tier that a running total stands in: `12% from 100%`; for a bonus what it pays."""
+    if not same_for_all(plan, component):
+        return what_pays(component)
     if component.bonus is not None:
         return f"{format_money(component.bonus.amount, plan.currency)} {bonus_words(component)}"
     tiers = component.tiers

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from plans.rules.compiled import CompiledPlan, Component, Condition, Group, Measure, Table
 from plans.rules.fields import FACT_FIELDS, FieldType
+from plans.rules.specialise import specialise
 
 
 class Named(NamedTuple):
@@ -17,7 +18,7 @@ class Named(NamedTuple):
 
 def named_fields(plan: CompiledPlan) -> Iterator[Named]:
     """In document order; a field comes as often as it is named. Fields of deals (`deal.*`), of people (`person.*`) and
-    computed ones come under their own names; what a computed field reads comes too."""
+    computed ones come under their own names; what a computed field reads comes too, and what an override names."""
     for computed in plan.computed:
         yield from (Named(f"computed.{computed.name}", field, kind) for field, kind in computed.reads)
     for number, rule in enumerate(plan.credit_rules):
@@ -30,6 +31,10 @@ def named_fields(plan: CompiledPlan) -> Iterator[Named]:
         yield from (Named(f"{path}.credit", entry.by.field, "text") for entry in rule.credit if entry.by is not None)
     for number, component in enumerate(plan.components):
         yield from _of_component(f"components[{number}]", component)
+    for place in range(len(plan.overrides)):
+        for number, component in enumerate(specialise(plan, (place,)).components):
+            if component != plan.components[number]:
+                yield from _of_component(f"overrides[{place}].components[{number}]", component)
 
 
 def _of_component(path: str, component: Component) -> Iterator[Named]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from comp.core.errors import Problem
 from plans.rules.compiled import CompiledPlan, Component, CreditRule, Read
 from plans.rules.named import named_fields
+from plans.rules.specialise import specialise
 
 #: Fields of deals that sources deliver, beside `custom.*`, and of people.
 DELIVERED = frozenset(
@@ -49,18 +50,35 @@ def unsupported(plan: CompiledPlan) -> list[Problem]:
             for key, what, has in _RULES
             if has(rule)
         ]
+    found += _of_components(plan, "")
+    told = {(problem.path, problem.found) for problem in found}
+    for place in range(len(plan.overrides)):
+        for_some = specialise(plan, (place,))
+        problems = _of_components(for_some, f"overrides[{place}].")
+        found += _releases(plan, for_some, place)
+        found += [each for each in problems if (each.path.partition(".")[2], each.found) not in told]
+    return found
+
+
+def _releases(plan: CompiledPlan, for_some: CompiledPlan, place: int) -> Iterator[Problem]:
+    """Releases that an override changes: what is stored of a tranche is told by the plan's own."""
+    for number, (ours, theirs) in enumerate(zip(plan.components, for_some.components, strict=True)):
+        if ours.release != theirs.release:
+            path, what = f"overrides[{place}].components[{number}].release", "A release for some people only"
+            yield Problem(path, what, "one release for everybody", f"{what}: {_NOT_YET}")
+
+
+def _of_components(plan: CompiledPlan, before: str) -> Iterator[Problem]:
+    """What the components need, each with its path behind `before`."""
     for number, component in enumerate(plan.components):
-        path = f"components[{number}]"
-        found += [
-            Problem(f"{path}.{key}", what, "what the database delivers", f"{what}: {_NOT_YET}")
-            for key, what, has in _COMPONENTS
-            if has(component)
-        ]
+        path = f"{before}components[{number}]"
+        for key, what, has in _COMPONENTS:
+            if has(component):
+                yield Problem(f"{path}.{key}", what, "what the database delivers", f"{what}: {_NOT_YET}")
         for key, read in _reads(component):
             if read.plan != plan.key or _every(plan, read) != component.every:
                 what = "Reading another plan, or another measure period"
-                found.append(Problem(f"{path}.{key}", what, "components of this plan", f"{what}: {_NOT_YET}"))
-    return found
+                yield Problem(f"{path}.{key}", what, "components of this plan", f"{what}: {_NOT_YET}")
 
 
 _NOT_YET = (
@@ -70,6 +88,8 @@ _NOT_YET = (
 _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
     ("Losing what is released after employment", lambda plan: _if(_loses(plan), "employment.release_after")),
+    ("Leave", lambda plan: _leave(plan)),
+    ("Holidays", lambda plan: _if(plan.proration and plan.proration.method == "working_days", "proration.method")),
     ("Conversion of currencies", lambda plan: _if(plan.currencies, "currencies")),
     ("A review of excess", lambda plan: _if(any(cap.excess != "lost" for cap in plan.caps), "caps")),
     ("An override by region or position", lambda plan: _overrides(plan)),
@@ -100,6 +120,13 @@ def _if(value: object, path: str) -> Where:
 
 def _loses(plan: CompiledPlan) -> bool:
     return plan.employment is not None and plan.employment.release_after == "lost"
+
+
+def _leave(plan: CompiledPlan) -> Where:
+    if plan.employment is not None and plan.employment.credits_on_leave == "none":
+        yield "employment.credits_on_leave"
+    if plan.proration is not None and plan.proration.leave == "excluded":
+        yield "proration.leave"
 
 
 def _overrides(plan: CompiledPlan) -> Where:

@@ -10,7 +10,7 @@ from comp.core.errors import ProblemsError
 from plans.rules.about import about
 from plans.rules.checks import check, errors
 from plans.rules.compile_components import Maker
-from plans.rules.compiled import CompiledPlan
+from plans.rules.compiled import CompiledPlan, Component
 from plans.rules.language import ATTRIBUTES
 from plans.rules.settings import with_settings
 from plans.rules.values import Document
@@ -35,3 +35,12 @@ def specialise(plan: CompiledPlan, which: tuple[int, ...]) -> CompiledPlan:
             raise ProblemsError(problems)
     maker = Maker(plan.key, about(document))
     return replace(plan, components=tuple(maker.component(row) for row in document["components"]))
+
+
+@lru_cache(maxsize=256)
+def stated(plan: CompiledPlan) -> tuple[Component, ...]:
+    """The components as the plan states them for everybody, then as it does for those whom each override concerns."""
+    found = dict.fromkeys(plan.components)
+    for place in range(len(plan.overrides)):
+        found |= dict.fromkeys(specialise(plan, (place,)).components)
+    return tuple(found)

@@ -9,7 +9,8 @@ import pytest
 
 from comp.core.errors import ProblemsError
 from comp.people import services as people
-from payouts.models import Attainment, Tranche
+from payouts.models import Attainment, Earning, Tranche
+from payouts.reads.plans import rate_words, versions
 from payouts.services import replay
 from plans import services as plans
 from plans.models import Plan
@@ -142,3 +143,22 @@ def test_what_the_database_does_not_deliver_is_not_put_in_force() -> None:
     scored = scored.replace("value: won}]}", "value: won}, {field: cost, op: is_missing}]}")
     with pytest.raises(ProblemsError, match="No source delivers the field cost yet"):
         acme.publish(scored, starts_on=date(2026, 4, 1))
+
+
+@pytest.mark.django_db
+def test_what_only_an_override_names_is_read_too() -> None:
+    """Ann alone gets 250.00 more for deals of a custom term of three years: 6,250.00."""
+    text = plan_text().replace("credit_rules:", "fields: {custom.term: number}\ncredit_rules:", 1)
+    kicker = "{key: long, when: {field: custom.term, op: at_least, value: 36}, amount: 250.00}"
+    override = f"{{for: {{person: ann}}, set: {{components.commission.kickers: [{kicker}]}}}}"
+    acme = house(f"{text}overrides: [{override}]\n")
+    acme.won("A", "60000.00", "2026-01-10", custom={"term": "36"})
+    acme.work()
+    assert acme.earned() == {"A": 625_000}
+    with acme.acme.scope():
+        earning = Earning.objects.get()
+        version = versions([earning.plan_version_id])[earning.plan_version_id]
+    # What the plan states for all is not what this line was rated by.
+    words = rate_words(version.says, version.component("commission"), vars(earning), earning.after_minor)
+    assert words == "tiers"
+    full_agrees(acme)

@@ -271,11 +271,10 @@ def test_what_the_database_does_not_deliver_is_named() -> None:
     paths = {problem.path for problem in unsupported(PLAN)}
     assert {
         "settlement",
-        "proration",
-        "employment",
+        "proration.leave",
+        "employment.release_after",
         "currencies",
-        "caps",
-        "overrides[0]",
+        "overrides[0].for",
         "computed.computed.margin",
         "credit_rules[0].eligible",
         "credit_rules[0].hold",
@@ -289,6 +288,35 @@ def test_what_the_database_does_not_deliver_is_named() -> None:
         "components[7].reads",
     } <= paths
     assert "components[1].table" not in paths
+
+
+def test_what_only_an_override_needs_is_named_too() -> None:
+    document = copy.deepcopy(GOOD["account-executive"])
+    kicker = {"key": "large", "when": {"field": "quantity", "op": "at_least", "value": "2"}, "amount": "5.00"}
+    budget = {"amount": "9.00", "after_posting": "keep"}
+    document["overrides"] = [
+        {"for": {"person": "ada"}, "set": {"components.commission.budget": budget}},
+        {"for": {"person": "bob"}, "set": {"components.commission.kickers": [kicker]}},
+        {"for": {"title": "AE"}, "set": {"components.commission.release": [{"share": "100%", "on": "credit_date"}]}},
+    ]
+    assert errors(check(document)) == []
+    assert [problem.path for problem in unsupported(compile_plan(document))] == [
+        "overrides[1].components[0].kickers",
+        "overrides[0].components[0].budget",
+        "overrides[2].components[0].release",
+    ]
+
+
+def test_leave_and_holidays_are_not_kept_yet() -> None:
+    terms = {"first_day": "counts", "last_day": "counts", "of": ["quota"], "round": "minor"}
+    document = copy.deepcopy(GOOD["account-executive"])
+    document["proration"] = {**terms, "method": "working_days", "leave": "excluded"}
+    document["employment"] = {"credits_after": "none", "credits_on_leave": "none", "release_after": "paid"}
+    paths = ["employment.credits_on_leave", "proration.leave", "proration.method"]
+    assert [problem.path for problem in unsupported(compile_plan(document))] == paths
+    document["proration"] = {**terms, "method": "calendar_days", "leave": "counts"}
+    document["employment"] = {"credits_after": "none", "credits_on_leave": "count", "release_after": "paid"}
+    assert unsupported(compile_plan(document)) == []
 
 
 @settings(max_examples=200, deadline=None)
