@@ -30,6 +30,7 @@ __all__ = [
     "TRANSFERRED",
     "Assignments",
     "Attributes",
+    "Codes",
     "Credits",
     "Employment",
     "Exchange",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 Ints = npt.NDArray[np.int64]
+#: A column of small numbers, in as few bytes as hold them all: to look up by and to compare, not to calculate with.
+Codes = npt.NDArray[np.signedinteger[Any]]
 MISSING_DAY = int(np.iinfo(np.int64).min)
 MISSING_MONEY = int(np.iinfo(np.int64).min)
 FAR_DAY = int(np.iinfo(np.int64).max)
@@ -167,8 +170,8 @@ class Credits:
 
     fact: Ints  # row in Facts
     participant: Ints
-    plan: Ints  # index into Batch.plans
-    rule: Ints  # index into plan.credit_rules
+    plan: Codes  # index into Batch.plans
+    rule: Codes  # index into plan.credit_rules
     role: Text
     credit_class: Text
     kind: npt.NDArray[np.int8]  # DIRECT, ROLLED, TRANSFERRED

@@ -19,6 +19,7 @@ from crediting.kernel.columns import (
     ROLLED_SPLIT,
     TRANSFERRED,
     Assignments,
+    Codes,
     Credits,
     Facts,
     Ints,
@@ -28,7 +29,7 @@ from crediting.kernel.columns import (
     Transfers,
     Waits,
 )
-from crediting.kernel.exact import ascending, money, packed, run_numbers, run_starts, scaled
+from crediting.kernel.exact import ascending, codes, money, packed, run_numbers, run_starts, scaled, sorted_rows
 from crediting.kernel.fields import FactRows, Mask, World
 from crediting.kernel.people import People
 from crediting.kernel.split import divide, limited, limited_parts, picked, roll_up
@@ -52,21 +53,29 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Credited:
     """The credits, and beside them what rating needs: `source` is each row's place in `sources`, `person` its place in
-    `people` (ids ascending), `whole` the fact's whole amount as the rule reads it (in units: its quantity). `when`
+    `people` (ids ascending), `amounts` by source what its rule reads of each fact (in units: its quantity). `when`
     orders credits by replicate, credit date, event time, source and external id, split number, rule and role; it stays
     below `moments`. `waits`: the facts that cannot be credited yet, None where there are none."""
 
     credits: Credits
     sources: tuple[Source, ...]
-    source: Ints
+    source: Codes
     world: World
     people: Ints
     person: Ints
-    whole: Ints
+    amounts: tuple[Ints, ...]
     replicate: Ints
     when: Ints
     moments: int
     waits: Waits | None
+
+    def whole(self, rows: Ints) -> Ints:
+        """The whole amount of the fact of each of these credits."""
+        found, fact, source = np.zeros(rows.size, dtype=np.int64), self.credits.fact[rows], self.source[rows]
+        for place, amounts in enumerate(self.amounts):
+            mine = source == place
+            found[mine] = amounts[fact[mine]]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +124,15 @@ class _Found:
     moved: Mask | None = None
 
     def rows(self, rows: Ints | Mask) -> _Found:
+        pot = self.pot[rows]
         return replace(
             self,
             fact=self.fact[rows],
             person=self.person[rows],
             split=self.split[rows],
-            pot=self.pot[rows],
-            amount=self.amount[rows],
+            pot=pot,
+            # Where nobody shares, the pot is the part: one column, here and in the credits.
+            amount=pot if self.amount is self.pot else self.amount[rows],
             moved=None if self.moved is None else self.moved[rows],
         )
 
@@ -150,6 +161,8 @@ def credit(
                     credits = credits.rows(~waits[credits.fact])
                 if credits.fact.size:
                     found.append(credits)
+    # What was only needed to find the credits makes room for their order.
+    del finder
     return _in_order(plans, world, people, found, _waits(world.facts, waiting))
 
 
@@ -352,18 +365,19 @@ def _in_order(
 
     fact = joined(lambda part: part.fact)
     person, split = joined(lambda part: part.person), joined(lambda part: part.split)
-    rule_of = np.array([source.rule for source in sources], dtype=np.int64)
-    role_of = np.array([roles.index(source.role) for source in sources], dtype=np.int64)
-    plan_of = np.array([source.plan for source in sources], dtype=np.int64)
-    source = np.repeat(np.arange(len(found)), [part.fact.size for part in found])
+    rule_of = codes([source.rule for source in sources])
+    role_of = codes([roles.index(source.role) for source in sources])
+    plan_of = codes([source.plan for source in sources])
+    source = np.repeat(codes(range(len(found))), [part.fact.size for part in found])
     day = joined(lambda part: part.rule.days[part.fact])
 
-    replicate = facts.replicate
-    replicates = 1 if replicate is None or not replicate.size else int(replicate.max()) + 1
+    # One zero that stands for every row, where there are no replicates.
+    replicate = np.broadcast_to(np.int64(0), fact.size) if facts.replicate is None else facts.replicate[fact]
+    replicates = int(replicate.max(initial=0)) + 1
     first_day = int(day.min()) if day.size else 0
     when, moments = packed(
         (
-            (np.zeros_like(fact) if replicate is None else replicate[fact], replicates),
+            (replicate, replicates),
             (day - first_day, int(day.max()) - first_day + 1 if day.size else 1),
             (_sequence(facts)[fact], max(facts.id.size, 1)),
             (split, int(split.max()) + 1 if split.size else 1),
@@ -388,6 +402,9 @@ def _in_order(
     held = None
     if any(part.rule.rule.hold is not None for part in found):
         held = np.concatenate([_held(part) for part in found])[order]
+    pot = amount = joined(lambda part: part.pot)[order]
+    if any(part.amount is not part.pot for part in found):
+        amount = joined(lambda part: part.amount)[order]
     credits = Credits(
         fact=fact,
         participant=people.ids[person],
@@ -398,8 +415,8 @@ def _in_order(
         kind=kind,
         split=split[order],
         day=day[order],
-        pot=joined(lambda part: part.pot)[order],
-        amount=joined(lambda part: part.amount)[order],
+        pot=pot,
+        amount=amount,
         held=held,
         exchange=None if facts.currency is None else joined(_rates)[order],
     )
@@ -410,8 +427,8 @@ def _in_order(
         world=world,
         people=people.ids,
         person=person,
-        whole=joined(lambda part: part.rule.amounts[part.fact])[order],
-        replicate=np.zeros_like(fact) if replicate is None else replicate[fact],
+        amounts=tuple(part.rule.amounts for part in found),
+        replicate=replicate if facts.replicate is None else replicate[order],
         when=when[order],
         moments=moments,
         waits=waits,
@@ -434,7 +451,7 @@ def _rates(part: _Found) -> Ints:
 
 def _sequence(facts: Facts) -> Ints:
     """Each fact's place by event time, then by source and external id; facts that are alike in all three share one."""
-    order = np.argsort(facts.event_time)
+    order = sorted_rows(facts.event_time)
     times = facts.event_time[order]
     places = np.empty_like(order)
     if (times[1:] != times[:-1]).all():

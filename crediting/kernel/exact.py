@@ -6,7 +6,7 @@ The proof is a bound, worked out in Python ints from the largest values of the c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from comp.core.rounding import Mode
-from crediting.kernel.columns import LARGEST, Ints
+from crediting.kernel.columns import LARGEST, Codes, Ints
 from crediting.kernel.errors import AmountOutOfRange
 
 #: int64 or Python ints in an object array.
@@ -47,7 +47,10 @@ def divided(values: Whole, divisor: int | Whole, mode: Mode) -> Whole:
         return values
     values = wide(values, largest(values) + 2 * (divisor if isinstance(divisor, int) else largest(divisor)))
     whole: Whole = values // divisor
-    twice = (values - whole * divisor) * 2
+    # Written over itself: columns are long, and three of them at once are memory.
+    twice = whole * divisor
+    np.subtract(values, twice, out=twice)
+    twice *= 2
     half = twice == divisor
     # `whole` is the floor, so away from zero means one up for a positive value and none for a negative one.
     up = (twice > divisor) | (half & ((whole & 1) == 1 if mode == "half-even" else values > 0))
@@ -95,28 +98,34 @@ def run_numbers(starts: Ints, rows: int) -> Ints:
     return np.repeat(np.arange(starts.size), np.diff(starts, append=rows))
 
 
+def codes(values: Sequence[int]) -> Codes:
+    """Numbers from -1 on, in 16 bits where they fit."""
+    return np.array(values, dtype=np.int16 if max(values, default=0) < 2**15 else np.int64)
+
+
 def packed(columns: Iterable[tuple[Whole, int]]) -> tuple[Ints, int]:
     """One key that orders rows as the columns do, the first column first, and the number that all keys stay below.
 
     Each column comes with the number that its values (from 0) stay below.
     """
     key: Ints | None = None
+    nothing: Whole = np.zeros(0, dtype=np.int64)
     size = 1
-    for codes, below in columns:
-        if below <= 1 and key is not None:
+    for values, below in columns:
+        if below <= 1:
+            nothing = values
             continue
         if size * below > FITS and key is not None:
             key, size = ranked(key)
         if size * below > FITS:
-            codes, below = ranked(codes)
+            values, below = ranked(values)
         if key is None:
-            key = codes.astype(np.int64)
+            key = values.astype(np.int64)
         else:
             key *= below
-            key += codes
+            key += values
         size *= below
-    assert key is not None
-    return key, size
+    return np.zeros(nothing.size, dtype=np.int64) if key is None else key, size
 
 
 def ranked(values: Whole) -> tuple[Ints, int]:
@@ -129,4 +138,22 @@ def ascending(key: Ints) -> Ints | slice:
     """The rows in the order of the key: all as they stand where they are in order already."""
     if key.size < 2 or bool((key[1:] >= key[:-1]).all()):
         return slice(None)
-    return np.argsort(key, kind="stable")
+    return sorted_rows(key)
+
+
+def sorted_rows(key: Ints) -> Ints:
+    """The rows in the order of the key, equal ones as they stand.
+
+    Where key and row number fit into one number, numbers are sorted instead of places: that takes half the time.
+    """
+    if not key.size:
+        return np.zeros(0, dtype=np.int64)
+    first, bits = int(key.min()), int(key.size).bit_length()
+    if (int(key.max()) - first + 1) << bits > FITS:
+        return np.argsort(key, kind="stable")
+    rows = key - first
+    rows <<= bits
+    rows |= np.arange(key.size)
+    rows.sort()
+    rows &= (1 << bits) - 1
+    return rows

@@ -23,6 +23,7 @@ from crediting.kernel.columns import (
     ROLLED_SPLIT,
     Assignments,
     Attributes,
+    Codes,
     Credits,
     Employment,
     Exchange,
@@ -72,8 +73,6 @@ __all__ = [
     "Waits",
 ]
 
-#: A column of small numbers.
-Codes = npt.NDArray[np.int16]
 #: What a line is: a credit's, a measure period's, a reversal's, or carried excess.
 OF_CREDIT, OF_PERIOD, OF_REVERSAL, OF_CARRY = range(4)
 #: Where a tranche stands: it has its release day (which may lie ahead), waits for its trigger, is held with its credit,
@@ -167,8 +166,8 @@ class Groups:
     quota, never stored rounded. `result_top` / `result_bottom`: of a result component, bottom 0 where it is missing."""
 
     participant: Ints
-    plan: Ints  # index of the version of the group's last line
-    component: Ints  # index into that plan's components
+    plan: Codes  # index of the version of the group's last line
+    component: Codes  # index into that plan's components
     period: Ints  # in Batch.periods[every], of the last line; of the year for year-to-date by credit
     replicate: Ints
     quota: Ints  # of the last line
@@ -188,7 +187,7 @@ class Lines:
 
     credit: Ints  # row in Credits; -1 for a line of a period and for carried excess; of a reversal the origin's
     group: Ints  # row in Groups
-    component: Ints  # index into the components of the line's plan version
+    component: Codes  # index into the components of the line's plan version
     position: Ints  # from 1
     before: Ints
     after: Ints
@@ -199,7 +198,7 @@ class Lines:
     earned: Ints  # after caps and gates
     waiting: npt.NDArray[np.int8]  # 0 no, 1 its quota, 2 its incentive, 3 what it measures or reads
     kind: npt.NDArray[np.int8] | None = None  # OF_CREDIT …; None: all are
-    plan: Ints | None = None  # index into Batch.plans; None: that of the credit
+    plan: Codes | None = None  # index into Batch.plans; None: that of the credit
     day: Ints | None = None  # None: that of the credit
     fact: Ints | None = None  # row in Facts, -1 for none; of a reversal the reversing fact. None: that of the credit
     origin: Ints | None = None  # row in Lines that a reversal takes back, -1
@@ -212,7 +211,7 @@ class Tranches:
     """One row a line and release entry (several where cash releases it in parts)."""
 
     line: Ints  # row in Lines
-    index: Ints  # place in component.release; 0 for reversals and carried excess
+    index: Codes  # place in component.release; 0 for reversals and carried excess
     amount: Ints
     trigger_day: Ints  # MISSING_DAY while not met
     release_day: Ints  # MISSING_DAY unless DATED

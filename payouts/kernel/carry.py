@@ -176,7 +176,6 @@ def _inserted(quotas: QuotaBook, book: Book, extra: _Carried, cadences: list[Eve
         "row": placed(series.row, -1),
         "version": placed(series.version, extra.version),
         "amount": placed(series.amount, 0),
-        "whole": placed(series.whole, 0),
         "day": placed(series.day, extra.day),
         "period": placed(series.period, _own_period(quotas, series, extra, by_year)),
         "before": placed(series.before, 0),

@@ -51,23 +51,24 @@ def release(batch: Batch, credited: Credited, triggers: Triggers, book: Book) ->
 def _due(batch: Batch, credited: Credited, book: Book) -> Due:
     """What of a component is to be released."""
     series, credits = book.series, credited.credits
+    releases = {entry.on for version in series.versions for entry in version.component.release}
     period_end = None
-    if any(entry.on == "period_end" for version in series.versions for entry in version.component.release):
+    if "period_end" in releases:
         period_end = np.empty_like(series.period)
         for version, mine in zip(series.versions, book.mine, strict=True):
             period_end[mine] = batch.periods[version.component.every][series.period[mine] + 1]
     held = credits.held
     if held is not None and (series.value is not None or not held.any()):
         held = None
-    plain = series.kind is None
+    leaving = any(version.plan.employment is not None for version in series.versions)
     at_once = None if series.kind is None else (series.kind == OF_REVERSAL) | (series.kind == OF_CARRY)
     return Due(
         versions=series.versions,
         stretches=book.mine,
         earned=book.earnings,
         day=series.day,
-        deal=_deal(batch, credited, book),
-        participant=credits.participant[series.row] if plain else credited.people[series.person[series.group]],
+        deal=_deal(batch, credited, book) if releases - {"credit_date", "date", "period_end"} else None,
+        participant=credited.people[series.person[series.group]] if leaving else None,
         period_end=period_end,
         held=None if held is None else (held[series.row] == 1) & (series.row >= 0),
         withheld=book.withheld,

@@ -18,7 +18,7 @@ import numpy as np
 
 from crediting.kernel.exact import Whole, largest, wide
 from crediting.kernel.ratios import Mask, Ratios, choose
-from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY, Ints
+from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY, Codes, Ints
 from plans.rules.compiled import Columns, PayCurve, Point, Tiers, Unit
 
 #: The name of what lies below the first point of a curve.
@@ -63,18 +63,18 @@ class Curve:
         cut = Ratios(wide(points, (largest(points) + 1) * largest(step)) * step, _one(per))
         return choose(nowhere, x, cut) if nowhere.any() else cut
 
-    def place(self, x: Ratios, scale: Whole) -> Ints:
+    def place(self, x: Ratios, scale: Whole) -> Codes:
         """The segment that holds each x."""
         bounds, unit = self._bounds, self._bound_unit
         most = max(largest(x.top) * unit, largest(scale) * max(map(abs, bounds), default=0) * largest(x.bottom))
         left = wide(x.top, most) * unit if unit > 1 else wide(x.top, most)
         right = wide(scale, most) if _is_one(x.bottom) else wide(scale, most) * x.bottom
-        place = np.zeros(left.size, dtype=np.int64)
+        place = np.zeros(left.size, dtype=np.int16)
         for bound in bounds:
             place += (left >= right * bound) if self.above else (left > right * bound)
         return place
 
-    def pay(self, place: Ints, x: Ratios, scale: Whole, column: Ints | None = None) -> Ratios:
+    def pay(self, place: Codes, x: Ratios, scale: Whole, column: Ints | None = None) -> Ratios:
         """F(x) in the segments found; the denominators are those of x times `unit`."""
         most = largest(x.top) * largest(self._slopes) + largest(scale) * largest(self._bases) * largest(x.bottom)
         bottom = wide(x.bottom, largest(x.bottom) * self.unit) * self.unit
@@ -84,15 +84,15 @@ class Curve:
             paid = paid + (offset if _is_one(x.bottom) else offset * x.bottom)
         return Ratios(paid, bottom)
 
-    def slope(self, place: Ints, column: Ints | None = None) -> Ratios:
+    def slope(self, place: Codes, column: Ints | None = None) -> Ratios:
         """The rate of the segments found."""
         return Ratios(self._pick(self._slopes, place, column), _one(self.unit))
 
-    def flat(self, highest: Mask) -> Ints:
+    def flat(self, highest: Mask) -> Codes:
         """The segment that a missing or zero quota puts everything in."""
         return np.where(highest, len(self.names) - 1, 0)
 
-    def _pick(self, table: Whole, place: Ints, column: Ints | None) -> Whole:
+    def _pick(self, table: Whole, place: Codes, column: Ints | None) -> Whole:
         picked: Whole = table[place] if column is None else table[place + column * len(self.names)]
         return picked
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited, Source
-from crediting.kernel.exact import Whole, ascending, money, packed, run_numbers, run_starts, running
+from crediting.kernel.exact import Whole, ascending, codes, money, packed, run_numbers, run_starts, running
 from crediting.kernel.fields import FactRows
 from crediting.kernel.ratios import Ratios
-from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY, OF_CREDIT, OF_REVERSAL, Batch, Ints
+from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY, OF_CREDIT, OF_REVERSAL, Batch, Codes, Ints
 from payouts.kernel.cash import Cash
 from payouts.kernel.clawback import Reversals, measure_taken, reversals, reversed_whole
 from payouts.kernel.errors import DateOutsideCalendar
@@ -45,9 +45,8 @@ class Series:
 
     versions: tuple[Version, ...]
     row: Ints  # in Credits
-    version: Ints
+    version: Codes
     amount: Ints  # of the credit
-    whole: Ints
     day: Ints
     period: Ints  # in Batch.periods of the version's `every`
     starts: Ints
@@ -92,7 +91,7 @@ def measure(
 ) -> Series | None:
     """The lines of one component that are credits', None where it takes no credit. `versions` hold those for overrides
     too, and `variant` says who has them."""
-    taken_by = np.array([_taken_by(source, versions) for source in credited.sources], dtype=np.int64)
+    taken_by = codes([_taken_by(source, versions) for source in credited.sources])
     if not (taken_by >= 0).any():
         return None
     version = taken_by[credited.source]
@@ -112,7 +111,9 @@ def measure(
     order = ascending(key)
     del key
     rows, version = rows[order], version[order]
-    lines = _Lines(rows, version, credited.credits.day[rows], _measured(credited, versions, rows, version))
+    every = rows.size == credited.when.size and isinstance(order, slice)
+    day = credited.credits.day if every else credited.credits.day[rows]
+    lines = _Lines(rows, version, day, _measured(credited, versions, rows, version), every)
     lines = _with_reversals(batch, credited, versions, variant, lines, cash)
     return _grouped(batch, credited, versions, variant, lines)
 
@@ -122,9 +123,10 @@ class _Lines:
     """Lines in order, in no groups yet."""
 
     row: Ints
-    version: Ints
+    version: Codes
     day: Ints
     measured: Ints | None
+    every: bool = False  # all credits as they stand: their columns serve as they are
     amount: Ints | None = None  # what is left of the credits' amounts, None: all
     kind: npt.NDArray[np.int8] | None = None
     reversed: tuple[Reversed, ...] = ()
@@ -372,7 +374,8 @@ def _grouped(
     year = _years(batch, versions, version, day)
     span = period if year is None else np.where(year >= 0, year, period)
     cadence_of, _ = _cadences(versions)
-    person, replicate = credited.person[row], credited.replicate[row]
+    at: Ints | slice = slice(None) if lines.every else row
+    person, replicate = credited.person[at], credited.replicate[at]
     starts = run_starts(person, cadence_of[version], replicate, span)
     partial = None
     if len({each.plan_place for each in versions}) > 1:
@@ -381,7 +384,7 @@ def _grouped(
         # A reversal goes by what held when its line was credited.
         version = variant(version, credited.credits.participant[row], credited.credits.day[row])
     group = run_numbers(starts, row.size)
-    amount = credited.credits.amount[row] if lines.amount is None else lines.amount
+    amount = credited.credits.amount[at] if lines.amount is None else lines.amount
     measured = amount if lines.measured is None else lines.measured
     after = money(running(measured, starts, group), "A running total")
     return Series(
@@ -389,7 +392,6 @@ def _grouped(
         row=row,
         version=version,
         amount=amount,
-        whole=credited.whole[row],
         day=day,
         period=period,
         starts=starts,
@@ -472,9 +474,11 @@ def iso(day: int) -> str:
     return str(np.datetime64(day, "D"))
 
 
-def pay_periods(bounds: Ints, day: Ints, waiting: Ints) -> Ints:
+def pay_periods(bounds: Ints, day: Ints, waiting: Mask) -> Ints:
     """The pay period of each release day, -1 where the row is waiting."""
+    if not waiting.any():
+        return periods_of(bounds, day, "release date")
     found = np.full(day.size, -1, dtype=np.int64)
-    due = np.flatnonzero(waiting == 0)
+    due = np.flatnonzero(~waiting)
     found[due] = periods_of(bounds, day[due], "release date")
     return found

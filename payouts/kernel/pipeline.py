@@ -201,7 +201,7 @@ class _Work:
         group = series.group[mine]
         return Stretch(
             amount=series.amount[mine],
-            whole=series.whole[mine],
+            whole=self._whole(book, component, mine),
             before=series.before[mine],
             after=series.after[mine],
             total=totals[mine],
@@ -221,6 +221,19 @@ class _Work:
             factors=read,
             gate_factor=gates.factor,
         )
+
+    def _whole(self, book: Book, component: Component, mine: Ints | slice) -> Ints | None:
+        """The whole amounts of the facts of lines, where something goes by them."""
+        bonus = component.bonus
+        if not self.traced and component.accelerator is None and (bonus is None or bonus.min_deal is None):
+            return None
+        row = book.series.row[mine]
+        if book.series.kind is None:
+            return self.credited.whole(row)
+        known = row >= 0
+        found = np.zeros(row.size, dtype=np.int64)
+        found[known] = self.credited.whole(row[known])
+        return found
 
     def _places(self, book: Book, mine: Ints | slice) -> Places:
         """Where the lines of a version stand when they read."""
@@ -312,7 +325,6 @@ def _of_periods(lines: PeriodSeries) -> Series:
         row=np.full(rows, -1, dtype=np.int64),
         version=lines.version,
         amount=total,
-        whole=nothing,
         day=lines.day,
         period=lines.period,
         starts=np.arange(rows),

@@ -16,7 +16,7 @@ import numpy as np
 from crediting.kernel.exact import Whole, largest, wide
 from crediting.kernel.fields import RowFields
 from crediting.kernel.ratios import Mask, Ratios, choose
-from payouts.kernel.batch import MISSING_MONEY, Ints
+from payouts.kernel.batch import MISSING_MONEY, Codes, Ints
 from payouts.kernel.curves import Curve, column_of_numbers, of_points, of_tiers, per_unit_of, plain_tiers, whole_numbers
 from payouts.kernel.tables import cells
 from payouts.kernel.trace import Notes
@@ -41,7 +41,7 @@ class Stretch:
     """
 
     amount: Ints
-    whole: Ints
+    whole: Ints | None  # of the line's fact; None where nothing goes by it
     before: Ints
     after: Ints
     total: Ints  # of the line's group; for proportional attribution
@@ -68,11 +68,11 @@ class Rated:
 
     earning: Whole
     divisor: int | Whole
-    tier_before: Ints
-    tier_after: Ints
-    band: Ints
-    waiting: Ints
-    cell: Ints
+    tier_before: Codes
+    tier_after: Codes
+    band: Codes
+    waiting: Codes
+    cell: Codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,9 @@ class _Base:
     """The base earning, and its trace."""
 
     earning: Ratios
-    tier_before: Ints
-    tier_after: Ints
-    cell: Ints
+    tier_before: Codes
+    tier_after: Codes
+    cell: Codes
 
 
 def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Rated:
@@ -101,17 +101,17 @@ def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Ra
     outcome = _outcomes(component, lines.quota)
     waiting, idle = _waiting(component, lines, outcome)
     if notes is not None:
-        if lines.value is None:
+        if lines.whole is not None and lines.value is None:
             notes.note("whole", lines.whole)
-        else:
+        elif lines.value is not None:
             notes.note("value", lines.value, None if lines.waits is None else ~lines.waits)
         notes = notes.only(~idle)
     base = _base(component, lines, outcome)
     if notes is not None:
         _note_inputs(notes, component, lines, base)
-    none = np.full(rows, -1, dtype=np.int64)
-    earning, band = base.earning, none
+    earning, band = base.earning, _nowhere(rows)
     if component.accelerator is not None:
+        assert lines.whole is not None
         band = _bands(component.accelerator, np.abs(lines.whole))
         numbers, bottom = whole_numbers([each.times for each in component.accelerator.bands])
         factor = Ratios.of(column_of_numbers(numbers)[band], bottom)
@@ -163,10 +163,10 @@ def _note(notes: Notes | None, step: str, value: Ratios) -> None:
         notes.note(step, value)
 
 
-def _waiting(component: Component, lines: Stretch, outcome: Ints | None) -> tuple[Ints, Mask]:
+def _waiting(component: Component, lines: Stretch, outcome: Ints | None) -> tuple[Codes, Mask]:
     """What each line waits for, and which earn nothing for want of something. What is measured is waited for first,
     then the quota, then the incentive."""
-    waiting = np.zeros(lines.amount.size, dtype=np.int64)
+    waiting = np.zeros(lines.amount.size, dtype=np.int8)
     idle = np.zeros(lines.amount.size, dtype=bool)
     if lines.incentive is not None and component.missing_incentive is not None:
         missing = lines.incentive == MISSING_MONEY
@@ -181,7 +181,7 @@ def _waiting(component: Component, lines: Stretch, outcome: Ints | None) -> tupl
     return waiting, idle
 
 
-def _settled(base: _Base, earning: Ratios, band: Ints, waiting: Ints, idle: Mask) -> Rated:
+def _settled(base: _Base, earning: Ratios, band: Codes, waiting: Codes, idle: Mask) -> Rated:
     """Lines that wait or are not paid earn nothing and lie in no tier."""
     top = earning.top
     before, after, cell = base.tier_before, base.tier_after, base.cell
@@ -193,7 +193,7 @@ def _settled(base: _Base, earning: Ratios, band: Ints, waiting: Ints, idle: Mask
 
 
 def _base(component: Component, lines: Stretch, outcome: Ints | None) -> _Base:
-    none = np.full(lines.amount.size, -1, dtype=np.int64)
+    none = _nowhere(lines.amount.size)
     if lines.given is not None:
         return _Base(lines.given, none, none, none)
     if component.bonus is not None:
@@ -276,10 +276,15 @@ def _alone(component: Component, lines: Stretch) -> Ratios | None:
     return None
 
 
-def _traced(component: Component, earning: Ratios, before: Ints, after: Ints) -> _Base:
+def _traced(component: Component, earning: Ratios, before: Codes, after: Codes) -> _Base:
     """A curve through points has no tiers, and neither of them cells."""
-    none = np.full(after.size, -1, dtype=np.int64)
+    none = _nowhere(after.size)
     return _Base(earning, before, after, none) if component.tiers is not None else _Base(earning, none, none, none)
+
+
+def _nowhere(rows: int) -> Codes:
+    """Of lines that lie in no tier, band or cell: one number that stands for every row."""
+    return np.broadcast_to(np.int16(-1), rows)
 
 
 def _is_followed(lines: Stretch) -> bool:
@@ -288,7 +293,7 @@ def _is_followed(lines: Stretch) -> bool:
     return all(each is None for each in changing)
 
 
-def _at(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Ints, Ratios]:
+def _at(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Codes, Ratios]:
     """The segment that holds each x, and F(x) but for its weight."""
     x, scale = _input(component, curve, x, side)
     place = _place(curve, x, scale, side.outcome)
@@ -325,7 +330,7 @@ def _below_limit(component: Component, x: Ratios, side: _Side) -> Ratios:
     return Ratios(kept, wide(x.bottom, most) * limit.denominator)
 
 
-def _place(curve: Curve, x: Ratios, scale: Whole, outcome: Ints | None) -> Ints:
+def _place(curve: Curve, x: Ratios, scale: Whole, outcome: Ints | None) -> Codes:
     place = curve.place(x, scale)
     if outcome is not None:
         flat = outcome != BY_QUOTA
@@ -406,7 +411,7 @@ def _shifted(afters: Whole, fresh: Ints, at_fresh: Whole) -> Whole:
     return befores
 
 
-def _bands(accelerator: Accelerator, size: Ints) -> Ints:
+def _bands(accelerator: Accelerator, size: Ints) -> Codes:
     starts = np.array([band.start for band in accelerator.bands], dtype=np.int64)
     side: Literal["left", "right"] = "right" if accelerator.boundary == "above" else "left"
     found = np.searchsorted(starts, size, side=side) - 1
@@ -418,6 +423,7 @@ def _bonus(component: Component, bonus: Bonus, lines: Stretch, outcome: Ints | N
     if bonus.per == "credit":
         signs = np.sign(lines.amount)
         if bonus.min_deal is not None:
+            assert lines.whole is not None
             signs *= np.abs(lines.whole) >= bonus.min_deal
         earning: Whole = signs * bonus.amount
         return earning

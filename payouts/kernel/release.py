@@ -23,6 +23,7 @@ from payouts.kernel.batch import (
     WAITING,
     WITHHELD,
     Batch,
+    Codes,
     Ints,
     Tranches,
 )
@@ -93,11 +94,11 @@ def parts(earned: Ints, plan: CompiledPlan, release: tuple[Tranche, ...]) -> lis
     """The amount of each tranche: the rounded cumulative share less the one before."""
     found: list[Whole] = []
     share = Fraction(0)
-    before: Whole = np.zeros_like(earned)
+    before: Whole | None = None
     for entry in release:
         share += entry.share
         due = scaled(earned, share, plan.round_mode, plan.round_step)
-        found.append(due - before)
+        found.append(due if before is None else due - before)
         before = due
     return found
 
@@ -112,8 +113,8 @@ class Due:
     stretches: list[Ints | slice]
     earned: Ints
     day: Ints
-    deal: Ints
-    participant: Ints
+    deal: Ints | None = None
+    participant: Ints | None = None
     period_end: Ints | None = None
     held: Mask | None = None  # with its credit
     withheld: Mask | None = None  # by a gate
@@ -124,15 +125,16 @@ class Due:
 def tranches(batch: Batch, due: Due, triggers: Triggers) -> Tranches:
     """The tranches of lines, by line, release entry and part."""
     stretches = due.stretches
-    counts = np.zeros(due.earned.size, dtype=np.int64)
+    counts = np.zeros(due.earned.size, dtype=np.int16)
     if due.at_once is not None:
         stretches = [_picked(lines, ~due.at_once) for lines in stretches]
         counts[due.at_once] = 1
     for version, lines in zip(due.versions, stretches, strict=True):
         counts[lines] = len(version.component.release)
-    first = np.cumsum(counts) - counts
+    first = np.cumsum(counts, dtype=np.int64) - counts
     rows = int(counts.sum())
-    index, amount, trigger = (np.empty(rows, dtype=np.int64) for _ in range(3))
+    index: Codes = np.empty(rows, dtype=np.int16)
+    amount, trigger = np.empty(rows, dtype=np.int64), np.empty(rows, dtype=np.int64)
     if due.at_once is not None:
         row = first[due.at_once]
         index[row], amount[row], trigger[row] = 0, due.earned[due.at_once], due.day[due.at_once]
@@ -150,15 +152,19 @@ def tranches(batch: Batch, due: Due, triggers: Triggers) -> Tranches:
             amount[at(place)] = part
             if entry.on == "paid":
                 trigger[at(place)] = MISSING_DAY
-                in_parts.append(_InParts(version, entry, np.arange(rows)[at(place)], due.deal[lines]))
+                in_parts.append(_InParts(version, entry, np.arange(rows)[at(place)], _deals(due, lines)))
             else:
                 trigger[at(place)] = _moved(batch, entry, _trigger(entry, due, lines, triggers))
+    del first
     line = np.repeat(np.arange(due.earned.size), counts)
+    del counts
     number = None
     if in_parts:
         line, index, amount, trigger, number = _in_parts(batch, in_parts, triggers.cash, line, index, amount, trigger)
     waiting = trigger == MISSING_DAY
-    release_day = np.where(waiting, MISSING_DAY, np.maximum(trigger, due.day[line]))
+    release_day = due.day[line]
+    np.maximum(release_day, trigger, out=release_day)
+    release_day[waiting] = MISSING_DAY
     if due.not_before is not None:
         bound = due.not_before[line]
         if due.at_once is not None:
@@ -185,10 +191,15 @@ def _trigger(entry: Tranche, due: Due, lines: Ints | slice, triggers: Triggers) 
     if entry.on == "period_end":
         assert due.period_end is not None
         return due.period_end[lines] - 1
-    deal = due.deal[lines]
+    deal = _deals(due, lines)
     if deal.size and int(deal.min()) < 0:
         return np.where(deal < 0, MISSING_DAY, triggers.days(entry)[np.maximum(deal, 0)])
     return triggers.days(entry)[deal]
+
+
+def _deals(due: Due, lines: Ints | slice) -> Ints:
+    assert due.deal is not None, "something that happens to a deal releases"
+    return due.deal[lines]
 
 
 def _moved(batch: Batch, entry: Tranche, day: Ints) -> Ints:
@@ -229,6 +240,7 @@ def _states(due: Due, line: Ints, release_day: Ints, triggers: Triggers) -> npt.
     if losing:
         ends = np.full(due.earned.size, FAR_DAY, dtype=np.int64)
         for lines in losing:
+            assert due.participant is not None
             ends[lines] = triggers.employed_until(due.participant[lines])
         state[(state == DATED) & (release_day >= ends[line])] = LOST
     if due.withheld is not None:
@@ -251,8 +263,8 @@ class _InParts:
 
 
 def _in_parts(
-    batch: Batch, found: list[_InParts], cash: Cash, line: Ints, index: Ints, amount: Ints, trigger: Ints
-) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    batch: Batch, found: list[_InParts], cash: Cash, line: Ints, index: Codes, amount: Ints, trigger: Ints
+) -> tuple[Ints, Codes, Ints, Ints, Ints]:
     """The tranches with those that cash releases cut into parts: one a day on which the share paid moved, then what
     still waits."""
     whole = np.ones(line.size, dtype=bool)

@@ -9,13 +9,14 @@ import numpy as np
 
 from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
-from crediting.kernel.exact import Whole
+from crediting.kernel.exact import Whole, codes
 from payouts.kernel.batch import (
     DATED,
     MISSING_DAY,
     MISSING_MONEY,
     OF_CREDIT,
     WAITING,
+    Codes,
     Groups,
     Ints,
     Lines,
@@ -170,7 +171,7 @@ def _lines(credited: Credited, book: Book, shape: Shape, first_group: int) -> Li
         review = np.zeros(series.row.size, dtype=np.int64) if book.review is None else book.review
     return Lines(
         credit=series.row,
-        group=series.group + first_group,
+        group=series.group + first_group if first_group else series.group,
         component=_places(series, "component_place")[series.version],
         position=book.position,
         before=series.before,
@@ -191,8 +192,8 @@ def _lines(credited: Credited, book: Book, shape: Shape, first_group: int) -> Li
     )
 
 
-def _places(series: Series, name: str) -> Ints:
-    return np.array([getattr(version, name) for version in series.versions], dtype=np.int64)
+def _places(series: Series, name: str) -> Codes:
+    return codes([getattr(version, name) for version in series.versions])
 
 
 def _joined(kind: Any, tables: list[Any]) -> Any:

@@ -28,7 +28,7 @@ from plans.rules.compiled import CompiledPlan
 
 def rounded_lines(series: Series, stretches: list[Ints | slice], rated: list[Rated]) -> Ints:
     """Earnings rounded as each line's own plan version states."""
-    rounded = np.zeros(series.row.size, dtype=np.int64)
+    rounded = np.empty(series.row.size, dtype=np.int64)
     along: tuple[Whole, Whole, int | Whole] | None = None
     if any(version.plan.round_at == "curve" for version in series.versions):
         exact, unit = _over_groups(series.starts, series.group, stretches, rated)
@@ -46,7 +46,9 @@ def rounded_lines(series: Series, stretches: list[Ints | slice], rated: list[Rat
             value = divided(upto[mine], divisor, plan.round_mode) - divided(
                 upto[mine] - exact[mine], divisor, plan.round_mode
             )
-        rounded[mine] = money(value * plan.round_step, "An earning")
+        if plan.round_step != 1:
+            value = value * plan.round_step
+        rounded[mine] = money(value, "An earning")
     return rounded
 
 

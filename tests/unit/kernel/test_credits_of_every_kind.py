@@ -78,7 +78,7 @@ def test_one_counts_a_unit_a_fact():
     result = run(world(plan(rules=[ACTIVITY]), facts, types={"type": "text"}))
     # A unit in millionths, divided as money is: the one left over goes to the lowest place.
     assert result.credits.amount.tolist() == [333_334, 333_333, 333_333]
-    assert result.whole.tolist() == [1_000_000] * 3
+    assert result.whole(np.arange(3)).tolist() == [1_000_000] * 3
     assert result.sources[0].unit == "units"
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 
 from crediting.kernel.columns import MISSING_MONEY, Text
@@ -96,7 +97,7 @@ def test_a_deal_in_pounds_counts_in_euros():
     )
     result = run(batch)
     assert amounts(result) == {(1, "ae"): [12_000_000, 500, 700]}
-    assert result.whole.tolist() == [12_000_000, 500, 700]
+    assert result.whole(np.arange(3)).tolist() == [12_000_000, 500, 700]
     assert result.credits.exchange is not None
     assert result.credits.exchange.tolist() == [0, -1, -1]
     assert result.waits is None
