@@ -121,7 +121,7 @@ def test_examples_are_told_before_somebody_publishes(
     asked = html.unescape(client.get(of(version, "version_publish")).content.decode())
     assert ("cannot be published before" in asked) == (earned == "99.00")
     told = html.unescape(client.post(of(version, "version_publish"), follow=True).content.decode())
-    assert ("expects 99.00, the plan comes to 100.00" in told) == (earned == "99.00")
+    assert ("expects $99.00, the plan comes to $100.00" in told) == (earned == "99.00")
 
 
 def test_a_text_is_offered_as_it_stands(acme: Company, olga: User) -> None:
