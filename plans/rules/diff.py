@@ -7,20 +7,27 @@ bands by their lower bound, tranches by their trigger. A rate that moved to anot
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import product
 from typing import Any, Literal
 
 from comp.core.canonical import canonical_json
+from comp.core.errors import ProblemsError
 from comp.core.money import CURRENCIES
+from plans.rules.about import about as known_of
+from plans.rules.compile import compile_plan
+from plans.rules.compiled import CompiledPlan, Table
 from plans.rules.conditions import check_condition, compile_condition
-from plans.rules.fields import field_types
 from plans.rules.look import Look
 from plans.rules.normal import normalise
-from plans.rules.phrases import both, condition_words, money, named
+from plans.rules.phrases import both, condition_words, money, named, plain_words
+from plans.rules.told import Steps, table_at, told
 from plans.rules.values import Document, read_money, read_number, read_percent
+from plans.rules.words_rates import cell_words, row_words
 
 Kind = Literal["added", "removed", "changed"]
+Side = Literal["old", "new"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +57,7 @@ def diff(old: Any, new: Any) -> list[Change]:
 
 def _amount(value: Any, currency: str) -> str:
     minor = read_money(value, currency) if currency in CURRENCIES else None
-    return str(value) if minor is None else money(minor, currency)
+    return named(str(value)) if minor is None else money(minor, currency)
 
 
 def _release_words(row: Document, currency: str) -> str:
@@ -61,6 +68,16 @@ def _release_words(row: Document, currency: str) -> str:
 
 #: By the key of the list. The words name a row so that its value can follow: "the rate from 100% of quota".
 _ROWS = {
+    "each": _Rows(("key",), lambda row, _: f"the factor {named(str(row.get('key')))}"),
+    "kickers": _Rows(("key",), lambda row, _: f"the extra {named(str(row.get('key')))}"),
+    "gates": _Rows(("key",), lambda row, _: f"the gate {named(str(row.get('key')))}"),
+    "caps": _Rows(("per", "every"), lambda row, _: f"the cap per {named(str(row.get('per') or row.get('every')))}"),
+    "dimensions": _Rows(("field",), lambda row, _: f"the dimension {named(str(row.get('field')))}"),
+    "points": _Rows(("at",), lambda row, _: f"what {row.get('at')} pays"),
+    "parts": _Rows(("component",), lambda row, _: f"the weight of {named(str(row.get('component')))}"),
+    "table": _Rows(("from",), lambda row, _: f"the share from month {row.get('from')}"),
+    "overrides": _Rows(("for",), lambda row, _: f"the override for the {plain_words(row.get('for'))}"),
+    "examples": _Rows(("name",), lambda row, _: f"the example “{row.get('name')}”"),
     "credit_rules": _Rows(("key",), lambda row, _: f"the credit rule {named(str(row.get('key')))}"),
     "components": _Rows(("key",), lambda row, _: str(row.get("name"))),
     "credit": _Rows(("role",), lambda row, _: f"the share of {named(str(row.get('role')))}"),
@@ -70,11 +87,59 @@ _ROWS = {
     "release": _Rows(("on", "at"), _release_words),
 }
 #: The key of a row that is its whole message beside its name.
-_MAIN = {"credit": "share", "rates": "rate", "bands": "times", "release": "share"}
+_MAIN = {
+    "credit": "share",
+    "rates": "rate",
+    "bands": "times",
+    "release": "share",
+    "points": "pays",
+    "parts": "weight",
+    "table": "share",
+}
 _MAIN_WORD = {"rates": "rate", "bands": "factor"}
-_MONEY = ("amount", "min_deal")
+_MONEY = ("amount", "min_deal", "keep", "cap", "prizes")
+_CONDITIONS = ("when", "eligible", "hold", "part")
+#: Tables whose keys need no word of the table before them.
+_FLAT = (
+    "tiers",
+    "accelerator",
+    "bonus",
+    "cap",
+    "rounding",
+    "credits",
+    "measure",
+    "modifiers",
+    "quota",
+    "share",
+    "values",
+    "set",
+)
 _LABELS = {
     "when": "the condition",
+    "eligible": "who it is for",
+    "hold": "what is held",
+    "part": "what counts as the part",
+    "is": "the formula",
+    "computed": "the computed field",
+    "fields": "the custom field",
+    "fixed": "the fixed quota",
+    "times": "the factor",
+    "modifiers": "the factors",
+    "amortise": "the spreading of cost",
+    "currencies": "the conversion of currencies",
+    "reads": "what is read",
+    "order": "the order of steps",
+    "test": "what the draw tests",
+    "pays": "what is paid",
+    "points": "the points",
+    "at_least": "the least",
+    "at_most": "the most",
+    "after_posting": "what becomes of what was posted",
+    "limits.attainment": "the most attainment that counts",
+    "limits.rate": "the most that a credit pays of itself",
+    "minimum": "the minimum",
+    "caps": "the caps",
+    "set": "what is set",
     "levels": "the number of levels",
     "limit": "the limit",
     "classes": "the credit classes",
@@ -103,6 +168,8 @@ _WHOLE = {"cap": "the cap", "accelerator": "the accelerator", "bonus": "the bonu
 class _Diff:
     def __init__(self, old: Any, new: Any) -> None:
         self.old, self.new = old, new
+        self.plans: dict[Side, CompiledPlan | None] = {"old": _compiled(old), "new": _compiled(new)}
+        self.steps: dict[Side, dict[int, Steps]] = {"old": _places(old, (), {}), "new": _places(new, (), {})}
         self.found: list[Change] = []
 
     def changes(self) -> list[Change]:
@@ -116,25 +183,66 @@ class _Diff:
         """Two tables key by key, in the order of the new one; `about` opens each sentence."""
         for key in [*new, *(key for key in old if key not in new)]:
             place = f"{path}.{key}" if path else key
-            if key not in old:
-                self._add(place, "added", None, new[key], f"{about}{self._told(key, new[key], 'new')} is new.")
+            if key in _ROWS and _is_rows(old.get(key, [])) and _is_rows(new.get(key, [])):
+                self._rows(old.get(key, []), new.get(key, []), place, key, about)
+            elif key not in old:
+                self._add(place, "added", None, new[key], f"{about}{self._told(key, new[key], 'new')}.")
             elif key not in new:
-                self._add(place, "removed", old[key], None, f"{about}{self._told(key, old[key], 'old')} goes.")
+                self._add(place, "removed", old[key], None, f"{about}{self._told(key, old[key], 'old')}.")
             elif not _same(old[key], new[key]):
                 self._value(old[key], new[key], place, key, about)
 
     def _value(self, old: Any, new: Any, path: str, key: str, about: str) -> None:
-        if key in _ROWS and _is_rows(old) and _is_rows(new):
-            self._rows(old, new, path, key, about)
-        elif key != "when" and isinstance(old, dict) and isinstance(new, dict):
-            self._tables(old, new, path, about)
+        if key not in _CONDITIONS and isinstance(old, dict) and isinstance(new, dict):
+            if key == "table" and self._cells(old, new, path, about):
+                return
+            if not self._whole(old, new, path, _WHOLE.get(key) or _label(key, path), about, key):
+                self._tables(old, new, path, about if key in _FLAT else f"{about}{_label(key, path)}: ")
         elif old is None:
-            self._add(path, "added", old, new, f"{about}{self._told(key, new, 'new')} is new.")
+            self._add(path, "added", old, new, f"{about}{self._told(key, new, 'new')}.")
         elif new is None:
-            self._add(path, "removed", old, new, f"{about}{self._told(key, old, 'old')} goes.")
+            self._add(path, "removed", old, new, f"{about}{self._told(key, old, 'old')}.")
         else:
             words = f"{self._words(key, old, 'old')} to {self._words(key, new, 'new')}"
-            self._add(path, "changed", old, new, f"{about}{_label(key, path)} {_verb(old, new)} from {words}.")
+            self._add(path, "changed", old, new, f"{about}{_changes(_label(key, path), old, new)} from {words}.")
+
+    def _whole(self, old: Document, new: Document, path: str, label: str, about: str, key: str) -> bool:
+        """Tells a table by the sentences that it was and is, where single figures would not say what changed."""
+        if key == "settlement" or (key == "tiers" and _core(old) and _core(new)):
+            return False
+        words = any(name in old and name in new and _reworded(old[name], new[name]) for name in [*old, *new])
+        if set(old) == set(new) and not words and key not in ("table", "tiers"):
+            return False
+        was, now = self._said(old, "old"), self._said(new, "new")
+        if not was or not now or was == now:
+            return False
+        change = "change" if _plural(label) else "changes"
+        self._add(path, "changed", old, new, f"{about}{label} {change}; was: {was}; now: {now}.")
+        return True
+
+    def _cells(self, old: Document, new: Document, path: str, about: str) -> bool:
+        """The cells of a rate table one by one, where only they changed."""
+        before, after = self._table(old, "old"), self._table(new, "new")
+        if before is None or after is None or replace(before, cells=after.cells) != after:
+            return False
+        currency = self._currency("new")
+        rows = [[_row_of(named(each.field), words) for words in row_words(each, currency)] for each in after.dimensions]
+        what = {"rate": "the rate", "amount": "the amount", "times": "the factor"}[after.pays]
+        for place, was, now in zip(product(*rows), before.cells, after.cells, strict=True):
+            if was != now:
+                words = [cell_words(after, cell, currency) for cell in (was, now)]
+                verb = "rises" if now > was else "falls"
+                sentence = f"{about}{what} ({both(place)}) {verb} from {words[0]} to {words[1]}."
+                self._add(f"{path}.cells[{', '.join(place)}]", "changed", words[0], words[1], sentence)
+        return True
+
+    def _said(self, value: Any, side: Side) -> str:
+        plan, steps = self.plans[side], self.steps[side].get(id(value))
+        return told(plan, steps) if plan is not None and steps is not None else ""
+
+    def _table(self, value: Any, side: Side) -> Table | None:
+        plan, steps = self.plans[side], self.steps[side].get(id(value))
+        return table_at(plan, steps) if plan is not None and steps is not None else None
 
     def _rows(self, old: list[Document], new: list[Document], path: str, key: str, about: str) -> None:
         before, after = _by_name(old, key), _by_name(new, key)
@@ -152,14 +260,14 @@ class _Diff:
                 sentence = f"{about}the {_MAIN_WORD[key]} of {main} now starts at {stop} instead of {start}."
                 self._add(place, "changed", before[moved], row, sentence)
             else:
-                self._add(place, "added", None, row, f"{about}{self._row_words(row, key, 'new')} is new.")
+                self._add(place, "added", None, row, f"{about}{self._row_told(row, key, 'new')}.")
         for name in gone:
             self._add(
                 f"{path}[{name}]",
                 "removed",
                 before[name],
                 None,
-                f"{about}{self._row_words(before[name], key, 'old')} goes.",
+                f"{about}{self._row_told(before[name], key, 'old')}.",
             )
         stayed = [name for name in before if name in after]
         if not gone and not come and stayed != [name for name in after if name in before]:
@@ -171,71 +279,133 @@ class _Diff:
             return
         words = _ROWS[key].words(new, self._currency("new"))
         main = _MAIN.get(key)
-        if main is not None and set(old) == set(new) and main in old:
+        others = [{name: value for name, value in row.items() if name != main} for row in (old, new)]
+        if key == "examples":
+            self._add(path, "changed", old, new, f"{about}{words} changes.")
+        elif main is not None and isinstance(old.get(main), str) and isinstance(new.get(main), str) and _same(*others):
             values = f"{self._main(old, key)} to {self._main(new, key)}"
-            self._add(
-                f"{path}.{main}",
-                "changed",
-                old[main],
-                new[main],
-                f"{about}{words} {_verb(old[main], new[main])} from {values}.",
-            )
-        else:
+            sentence = f"{about}{words} {_verb(old[main], new[main])} from {values}."
+            self._add(f"{path}.{main}", "changed", old[main], new[main], sentence)
+        elif not self._whole(old, new, path, words, about, key):
             self._tables(old, new, path, f"{about}{words}: ")
 
     def _add(self, path: str, kind: Kind, before: Any, after: Any, sentence: str) -> None:
         texts = [None if value is None else canonical_json(value) for value in (before, after)]
         self.found.append(Change(path, kind, texts[0], texts[1], sentence[:1].upper() + sentence[1:]))
 
-    def _currency(self, side: Literal["old", "new"]) -> str:
+    def _currency(self, side: Side) -> str:
         return str((self.old if side == "old" else self.new).get("currency"))
 
-    def _told(self, key: str, value: Any, side: Literal["old", "new"]) -> str:
-        """A value that comes or goes, with its size where it has one."""
+    def _told(self, key: str, value: Any, side: Side) -> str:
+        """That a value comes or goes, with its size or its sentences where it has some."""
         label = _WHOLE.get(key) or _label(key)
+        many = _plural(label)
+        comes = ("are new" if many else "is new") if side == "new" else "go" if many else "goes"
         if key in ("cap", "bonus") and isinstance(value, dict) and "amount" in value:
-            return f"{label} of {_amount(value['amount'], self._currency(side))}"
-        return f"{label} {self._words(key, value, side)}" if not isinstance(value, dict | list) else label
+            return f"{label} of {_amount(value['amount'], self._currency(side))} {comes}"
+        if isinstance(value, dict) and key not in _CONDITIONS:
+            said = self._said(value, side)
+            if said or key in _WHOLE:
+                return f"{label} {comes}: {said}" if said else f"{label} {comes}"
+            return f"{label} ({plain_words(value)}) {comes}"
+        return f"{label} {self._words(key, value, side)} {comes}"
 
-    def _words(self, key: str, value: Any, side: Literal["old", "new"]) -> str:
-        if key == "when":
+    def _words(self, key: str, value: Any, side: Side) -> str:
+        if key in _CONDITIONS:
             return self._condition(value, side)
-        if key in _MONEY:
+        if key in _MONEY and isinstance(value, str):
             return _amount(value, self._currency(side))
+        if key in _MONEY and isinstance(value, list) and value:
+            return both(_amount(item, self._currency(side)) for item in value)
         if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
             return both(named(item) for item in value)
         if isinstance(value, str):
             return f"“{value}”" if key in ("clause", "name") else value.replace("_", " ")
-        return canonical_json(value)
+        return plain_words(value)
 
-    def _condition(self, value: Any, side: Literal["old", "new"]) -> str:
+    def _condition(self, value: Any, side: Side) -> str:
         document = self.old if side == "old" else self.new
-        types, currency = field_types(document), self._currency(side)
+        types, currency = known_of(document).person_types, self._currency(side)
         look = Look(currency)
         check_condition(look, value, "when", types)
         if look.problems or currency not in CURRENCIES:
-            return canonical_json(value)
+            return plain_words(value)
         return f"“{condition_words(compile_condition(value, types, currency), currency)}”"
 
     def _main(self, row: Document, key: str) -> str:
-        value = str(row.get(_MAIN[key]))
+        value = plain_words(row.get(_MAIN[key]))
         return f"{value} times" if key == "bands" else value
 
-    def _row_words(self, row: Document, key: str, side: Literal["old", "new"]) -> str:
-        words = _ROWS[key].words(row, self._currency(side))
+    def _row_told(self, row: Document, key: str, side: Side) -> str:
+        """That a row comes or goes, with its size or its sentences where it has some."""
+        words, comes = _ROWS[key].words(row, self._currency(side)), "is new" if side == "new" else "goes"
         if key == "components":
-            return f"the component {words}"
-        return f"{words} ({self._main(row, key)})" if key in _MAIN else words
+            return f"the component {words} {comes}"
+        if key in _MAIN and _MAIN[key] in row:
+            return f"{words} ({self._main(row, key)}) {comes}"
+        said = self._said(row, side)
+        return f"{words} {comes}: {said}" if said else f"{words} {comes}"
+
+
+def _compiled(document: Any) -> CompiledPlan | None:
+    """None for a document that has something wrong with it: it is told key by key."""
+    try:
+        return compile_plan(document)
+    except ProblemsError:
+        return None
+
+
+def _places(value: Any, steps: Steps, found: dict[int, Steps]) -> dict[int, Steps]:
+    """The way to each table and row, by the identity of the object."""
+    if isinstance(value, dict | list):
+        found[id(value)] = steps
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            _places(item, (*steps, key), found)
+    return found
+
+
+def _core(tiers: Document) -> bool:
+    """Tiers that are told rate by rate: percentages from shares of quota on."""
+    usual = tiers.get("axis", "attainment") == "attainment" and tiers.get("pays", "rate") == "rate"
+    return usual and tiers.get("mode") in ("marginal", "retroactive") and "columns" not in tiers
 
 
 def _same(old: Any, new: Any) -> bool:
     return canonical_json(old) == canonical_json(new)
 
 
+def _row_of(field: str, words: str) -> str:
+    """Which row of a dimension: `amount from $25,000.00`, `for the product series GTX`."""
+    if words.startswith("for "):
+        return words.replace("for all else", f"for any other {field}")
+    return f"{field} {words}"
+
+
+def _reworded(old: Any, new: Any) -> bool:
+    """Whether a choice in words changes, not a figure, and not rows or a table."""
+    if _same(old, new) or _size(old) is not None or (isinstance(old, dict | list) and isinstance(new, dict | list)):
+        return False
+    return not isinstance(old, list)
+
+
+def _plural(label: str) -> bool:
+    if label.startswith(("what ", "the conversion", "the order")):
+        return False
+    return label.endswith("s") and not label.endswith(("ss", "is", "us"))
+
+
+def _changes(label: str, old: Any, new: Any) -> str:
+    """`the months fall`."""
+    verb = _verb(old, new)
+    return f"{label} {verb.removesuffix('s') if _plural(label) else verb}"
+
+
 def _label(key: str, path: str = "") -> str:
     """What a key is called; some are called after the table they stand in."""
     *_, parent, last = ["", *path.split(".")]
-    return _LABELS.get(f"{parent}.{last}") or _LABELS.get(key) or f"the {named(key)}"
+    if parent == "values":
+        return f"the share for {named(key)}"
+    return _LABELS.get(f"{parent}.{last}") or _LABELS.get(key) or f"the {named(key.removeprefix('components.'))}"
 
 
 def _verb(old: Any, new: Any) -> str:
@@ -259,7 +429,7 @@ def _by_name(rows: list[Document], key: str) -> dict[str, Document]:
     """Rows by their name; a second row of one name gets its number added."""
     named_rows: dict[str, Document] = {}
     for row in rows:
-        name = " ".join(str(row[part]) for part in _ROWS[key].keys if part in row)
+        name = " ".join(plain_words(row[part]) for part in _ROWS[key].keys if part in row)
         number = 2
         unique = name
         while unique in named_rows:

@@ -52,6 +52,17 @@ def both(words: Iterable[str], last_word: str = "and") -> str:
     return f"{', '.join(head)} {last_word} {last}" if head else last
 
 
+def plain_words(value: object) -> str:
+    """Any part of a document in words: `rate 2%, key new logo`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{named(str(key))} {plain_words(item)}" for key, item in value.items()) or "nothing"
+    if isinstance(value, list):
+        return both(plain_words(item) for item in value) if value else "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "nothing" if value is None else str(value).replace("_", " ")
+
+
 def share(value: Fraction) -> str:
     """A ratio for people: exact where 6 decimals hold it."""
     return percent_text(Fraction(round(value * 10**8), 10**8))

@@ -161,7 +161,7 @@ def _component(component: Component, plan: CompiledPlan) -> tuple[str, ...]:
         sentences.append(f"The quota is {_fixed(component, currency)} for everybody.")
     if component.incentive is not None:
         sentences.append(f"The target incentive is {named(component.incentive)}.")
-    sentences += _ramp(component)
+    sentences += ramp_sentences(component)
     sentences += _pays(component, plan)
     sentences += shape_sentences(component, currency)
     sentences += _outcomes(component)
@@ -208,7 +208,7 @@ def _pays(component: Component, plan: CompiledPlan) -> list[str]:
     return found
 
 
-def _ramp(component: Component) -> list[str]:
+def ramp_sentences(component: Component) -> list[str]:
     if component.ramp is None:
         return []
     start = {"hired": "hiring", "assigned": "joining the plan"}[component.ramp.start]

@@ -6,8 +6,19 @@ import json
 from collections.abc import Iterator
 
 from comp.core.days import day_date
-from plans.rules.compiled import Amortise, Clawback, CompiledPlan, Draw, Settlement, Tranche
-from plans.rules.phrases import both, money, named, share
+from plans.rules.compiled import (
+    Amortise,
+    Clawback,
+    CompiledPlan,
+    Currencies,
+    Draw,
+    EmploymentRules,
+    Override,
+    PlanCap,
+    Settlement,
+    Tranche,
+)
+from plans.rules.phrases import both, money, named, plain_words, share
 
 _UNITS = {True: "s", False: ""}
 
@@ -111,39 +122,54 @@ def plan_sentences(plan: CompiledPlan) -> Iterator[str]:
     }[plan.on_new_version]
     yield f"Where a new version starts within a period, {version}."
     if plan.proration is not None:
-        yield from _proration(plan)
+        yield from proration_sentences(plan)
     if plan.employment is not None:
-        rules = plan.employment
-        yield (
-            f"After leaving {'credit still counts' if rules.credits_after == 'count' else 'no credit is given'}; "
-            f"on leave {'it counts' if rules.credits_on_leave == 'count' else 'none is given'}; what is released after "
-            f"the last day {'is paid' if rules.release_after == 'paid' else 'is lost'}."
-        )
+        yield employment_sentence(plan.employment)
     if plan.currencies is not None:
-        when = {
-            "credit_date": "the rate of the credit date",
-            "period_average": "the average rate of the period",
-            "release_date": "the rate of the day of release",
-        }[plan.currencies.pay_rate]
-        yield f"Deals in another currency count at the rate of their credit date; pay in another one goes by {when}."
+        yield currencies_sentence(plan.currencies)
     for cap in plan.caps:
-        what = {"lost": "is lost", "review": "is reviewed"}[cap.excess]
-        yield f"All components together earn at most {money(cap.amount, plan.currency)} a {cap.every}; more {what}."
+        yield plan_cap_sentence(cap, plan.currency)
     for override in plan.overrides:
-        changes = both(_setting(path, value) for path, value in override.settings)
-        yield f"For the {override.attribute} {override.value}: {changes}."
+        yield override_sentence(override)
     if plan.settlement is not None:
-        yield from _settlement(plan.settlement, plan.currency)
+        yield from settlement_sentences(plan.settlement, plan.currency)
+
+
+def employment_sentence(rules: EmploymentRules) -> str:
+    return (
+        f"After leaving {'credit still counts' if rules.credits_after == 'count' else 'no credit is given'}; "
+        f"on leave {'it counts' if rules.credits_on_leave == 'count' else 'none is given'}; what is released after "
+        f"the last day {'is paid' if rules.release_after == 'paid' else 'is lost'}."
+    )
+
+
+def currencies_sentence(currencies: Currencies) -> str:
+    when = {
+        "credit_date": "the rate of the credit date",
+        "period_average": "the average rate of the period",
+        "release_date": "the rate of the day of release",
+    }[currencies.pay_rate]
+    return f"Deals in another currency count at the rate of their credit date; pay in another one goes by {when}."
+
+
+def plan_cap_sentence(cap: PlanCap, currency: str) -> str:
+    what = {"lost": "is lost", "review": "is reviewed"}[cap.excess]
+    return f"All components together earn at most {money(cap.amount, currency)} a {cap.every}; more {what}."
+
+
+def override_sentence(override: Override) -> str:
+    changes = both(_setting(path, value) for path, value in override.settings)
+    return f"For the {override.attribute} {override.value}: {changes}."
 
 
 def _setting(path: str, value: str) -> str:
     """`commission tiers rates 1 rate is 12%`."""
     said = json.loads(value)
     words = path.removeprefix("components.").replace(".", " ").replace("-", " ").replace("_", " ")
-    return f"{words} is {said if isinstance(said, str | int) else value}"
+    return f"{words} is {plain_words(said)}"
 
 
-def _proration(plan: CompiledPlan) -> Iterator[str]:
+def proration_sentences(plan: CompiledPlan) -> Iterator[str]:
     assert plan.proration is not None
     stated = plan.proration
     by = {
@@ -172,10 +198,10 @@ _STEPS = {
 }
 
 
-def _settlement(settlement: Settlement, currency: str) -> Iterator[str]:
+def settlement_sentences(settlement: Settlement, currency: str) -> Iterator[str]:
     yield f"Each pay period is settled in this order: {both(_STEPS[step] for step in settlement.order)}."
     if settlement.draw is not None:
-        yield from _draw(settlement.draw, currency)
+        yield from draw_sentences(settlement.draw, currency)
     if settlement.cap is not None:
         excess = {"lost": "is lost", "carried": "is carried on", "review": "is reviewed"}[
             settlement.cap_excess or "lost"
@@ -189,7 +215,7 @@ def _settlement(settlement: Settlement, currency: str) -> Iterator[str]:
     yield "A negative pay is carried on." if settlement.negative == "carried" else "A negative pay is collected."
 
 
-def _draw(draw: Draw, currency: str) -> Iterator[str]:
+def draw_sentences(draw: Draw, currency: str) -> Iterator[str]:
     kind = {
         "recoverable": "a recoverable draw",
         "non_recoverable": "a draw that is not recovered",

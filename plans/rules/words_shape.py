@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plans.rules.compiled import Cap, Component, Gate, Modifier, Unit
+from plans.rules.compiled import Budget, Cap, Component, Gate, Kicker, Modifier, Unit
 from plans.rules.phrases import both, condition_words, money, named, share
 from plans.rules.words_rates import amount_of, curve_sentences, number, table_sentences
 from plans.rules.words_reads import read_words
@@ -21,25 +21,33 @@ def shape_sentences(component: Component, currency: str) -> Iterator[str]:
     """In the order in which they act."""
     if component.limit_attainment is not None:
         yield f"Attainment beyond {share(component.limit_attainment)} of quota earns nothing more."
-    yield from _modifiers(component, currency)
+    yield from factor_sentences(component, currency)
     for kicker in component.kickers:
-        more = f"{share(kicker.rate)} of it" if kicker.rate is not None else money(kicker.amount or 0, currency)
-        when = condition_words(kicker.when, currency)
-        yield f"{'Each' if when == 'always' else f'Where {when} a'} credit pays {more} on top."
+        yield kicker_sentence(kicker, currency)
     if component.limit_rate is not None:
         yield f"No credit pays more than {share(component.limit_rate)} of itself."
     if component.minimum is not None:
         yield f"Each credit pays at least {money(component.minimum, currency)}."
-    yield from (sentence for gate in component.gates for sentence in _gate(gate, currency))
+    yield from (sentence for gate in component.gates for sentence in gate_sentences(gate, currency))
     if component.cap is not None:
         yield cap_sentence(component.cap, component, currency)
     yield from (cap_sentence(cap, component, currency) for cap in component.caps)
     if component.budget is not None:
-        after = {"keep": "stays as it was", "redivide": "is divided anew"}[component.budget.after_posting]
-        yield (
-            f"All together earn at most {money(component.budget.amount, currency)} of it, first come, first served; "
-            f"what was posted {after}."
-        )
+        yield budget_sentence(component.budget, currency)
+
+
+def kicker_sentence(kicker: Kicker, currency: str) -> str:
+    more = f"{share(kicker.rate)} of it" if kicker.rate is not None else money(kicker.amount or 0, currency)
+    when = condition_words(kicker.when, currency)
+    return f"{'Each' if when == 'always' else f'Where {when} a'} credit pays {more} on top."
+
+
+def budget_sentence(budget: Budget, currency: str) -> str:
+    after = {"keep": "stays as it was", "redivide": "is divided anew"}[budget.after_posting]
+    return (
+        f"All together earn at most {money(budget.amount, currency)} of it, first come, first served; "
+        f"what was posted {after}."
+    )
 
 
 def cap_sentence(cap: Cap, component: Component, currency: str) -> str:
@@ -58,11 +66,11 @@ def cap_sentence(cap: Cap, component: Component, currency: str) -> str:
     return f"{told}."
 
 
-def _modifiers(component: Component, currency: str) -> Iterator[str]:
+def factor_sentences(component: Component, currency: str) -> Iterator[str]:
     if component.modifiers is None:
         return
     for modifier in component.modifiers.each:
-        yield from _modifier(modifier, currency)
+        yield from modifier_sentences(modifier, currency)
     if len(component.modifiers.each) > 1:
         how = {
             "multiply": "Several factors are multiplied.",
@@ -71,7 +79,7 @@ def _modifiers(component: Component, currency: str) -> Iterator[str]:
         yield how[component.modifiers.combine]
 
 
-def _modifier(modifier: Modifier, currency: str) -> Iterator[str]:
+def modifier_sentences(modifier: Modifier, currency: str) -> Iterator[str]:
     if modifier.times is not None and modifier.when is not None:
         yield f"Where {condition_words(modifier.when, currency)} it is multiplied by {number(modifier.times)}."
     elif modifier.table is not None:
@@ -83,7 +91,7 @@ def _modifier(modifier: Modifier, currency: str) -> Iterator[str]:
         yield from curve_sentences(modifier.curve, unit, currency, "")
 
 
-def _gate(gate: Gate, currency: str) -> Iterator[str]:
+def gate_sentences(gate: Gate, currency: str) -> Iterator[str]:
     unit: Unit = "share" if gate.read.value in ("attainment", "result") else "money"
     least = amount_of(gate.at_least, unit, currency)
     else_ = {

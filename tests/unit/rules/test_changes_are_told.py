@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from comp.core.errors import ProblemsError
 from plans.rules.checks import check, errors
 from plans.rules.diff import diff
 from plans.rules.edit import set_bands, set_bonus, set_cap, set_mode, set_tiers
+from plans.rules.load import read_yaml
 from tests.unit.rules.documents import GOOD
 
 OLD = GOOD["account-executive"]
@@ -144,3 +148,190 @@ def test_an_edit_leaves_the_given_document_alone() -> None:
 def test_an_edit_names_what_is_not_there(edit: Any, told: str) -> None:
     with pytest.raises(ProblemsError, match=told):
         edit()
+
+
+# ------------------------------------------------------------------ the whole language
+
+WHOLE = read_yaml(Path(__file__).with_name("whole.yaml").read_text())
+
+
+def put(path: str, value: Any, document: dict[str, Any] = WHOLE) -> dict[str, Any]:
+    """The document with another value at a path of keys and numbers; `...` takes the key away."""
+    changed = copy.deepcopy(document)
+    *way, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+    place: Any = changed
+    for step in way:
+        place = place[step]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("components.0.gates.0.at_least", "95%", ["C: the gate retention: the least rises from 90% to 95%."]),
+        (
+            "components.0.gates.1",
+            ...,
+            [
+                "C: the gate g2 goes: The attainment of base has to be at least 90%; else at most $5,000.00 is earned. "
+                "Until the period is over the value of the day decides."
+            ],
+        ),
+        (
+            "components.0.kickers",
+            ...,
+            [
+                "C: the extra new logo goes: Where type is x a credit pays 2% of it on top.",
+                "C: the extra poc goes: Each credit pays $250.00 on top.",
+            ],
+        ),
+        ("components.0.kickers.1.amount", "300", ["C: the extra poc: the amount rises from $250.00 to $300.00."]),
+        (
+            "components.0.modifiers.each.0.times",
+            "1.3",
+            ["C: the factor multi year: the factor rises from 1.2 to 1.3."],
+        ),
+        (
+            "components.0.modifiers.each.1.table.cells.1",
+            "0.25",
+            ["C: the factor margin: the factor (amount from $25,000.00) falls from 0.5 times to 0.25 times."],
+        ),
+        (
+            "components.0.caps.0.amount",
+            "60000",
+            ["C: the cap per year: the amount rises from $50,000.00 to $60,000.00."],
+        ),
+        (
+            "components.0.budget",
+            ...,
+            [
+                "C: the budget goes: All together earn at most $100,000.00 of it, first come, first served; what was "
+                "posted stays as it was."
+            ],
+        ),
+        (
+            "components.0.clawback",
+            {"on": ["refund"], "formula": "original", "lowers_measure": True, "takes": "all"},
+            [
+                "C: the clawback changes; was: A cancellation or refund takes back the part of what it earned for the "
+                "months of the term months that were not served, in proportion to what is reversed. The month of it "
+                "counts as served. It lowers what is measured. All of it is taken back; now: A refund takes back what "
+                "it earned, in proportion to what is reversed. It lowers what is measured. All of it is taken back."
+            ],
+        ),
+        ("components.0.amortise.months", "24", ["C: the spreading of cost: the months fall from 36 to 24."]),
+        ("components.0.ramp.quota", ["30%"], ["C: the ramp: the quota changes from 25% and 50% to 30%."]),
+        ("components.0.limits", ..., ["C: the limits (attainment 150%, rate 20%) go."]),
+        (
+            "components.0.credits.when.value",
+            "lost",
+            ["C: the condition changes from “stage is won” to “stage is lost”."],
+        ),
+        (
+            "components.1.table.cells.0.1",
+            "11%",
+            ["B: the rate (amount from $0.00 and for the product series MG) rises from 10% to 11%."],
+        ),
+        ("components.2.curve.points.1.pays", "90%", ["R: the curve: what 100% pays falls from 100% to 90%."]),
+        ("components.3.curve.points.2", ..., ["I: the curve: what 150% pays (200%) goes."]),
+        ("components.3.quota.fixed", "50", ["I: the fixed quota rises from 40 to 50."]),
+        ("components.4.scorecard.at_most", "120%", ["S: the scorecard: the most falls from 150% to 120%."]),
+        (
+            "components.5.pool",
+            {"amount": "5000", "divide": "equal", "after_posting": "keep"},
+            [
+                "P: the pool changes; was: A pool of 2% of what is measured is divided by the points pool points "
+                "between everybody on the plan; what was posted stays as it was; now: A pool of $5,000.00 is divided "
+                "equally between everybody on the plan; what was posted stays as it was."
+            ],
+        ),
+        (
+            "components.6.rank.prizes",
+            ["6000", "3000"],
+            ["K: the rank: the prizes change from $5,000.00, $3,000.00 and $1,000.00 to $6,000.00 and $3,000.00."],
+        ),
+        ("components.7.reads.depth", "2", ["O: what is read: the depth rises from 1 to 2."]),
+        ("caps.0.amount", "90000", ["The cap per quarter: the amount falls from $100,000.00 to $90,000.00."]),
+        (
+            "currencies",
+            ...,
+            [
+                "The conversion of currencies goes: Deals in another currency count at the rate of their credit date; "
+                "pay in another one goes by the rate of the day of release."
+            ],
+        ),
+        (
+            "employment.release_after",
+            "paid",
+            [
+                "The employment changes; was: After leaving no credit is given; on leave it counts; what is released "
+                "after the last day is lost; now: After leaving no credit is given; on leave it counts; what is "
+                "released after the last day is paid."
+            ],
+        ),
+        (
+            "overrides.1",
+            ...,
+            ["The override for the person ada goes: For the person ada: commission cap amount is 60000.00."],
+        ),
+        (
+            "settlement.draw.recovery.share",
+            "60%",
+            ["The settlement: the draw: the recovery: the share rises from 50% to 60%."],
+        ),
+        (
+            "computed",
+            {"computed.margin": {"type": "money", "is": "amount - cost - tax"}},
+            ["The computed field: the margin: the formula changes from amount - cost to amount - cost - tax."],
+        ),
+        (
+            "credit_rules.0.credit.2.share.values.GTX",
+            "30%",
+            ["The credit rule won deals: the share of CSM: the share for GTX rises from 25% to 30%."],
+        ),
+        ("examples", [{"name": "One deal", "people": []}], ["The example “One deal” is new."]),
+    ],
+)
+def test_every_construct_is_told(path: str, value: Any, told: list[str]) -> None:
+    assert sentences(put(path, value), WHOLE) == told
+
+
+def leaves(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if isinstance(value, dict):
+        return [leaf for key, item in value.items() for leaf in leaves(item, (*way, key))]
+    if isinstance(value, list):
+        return [leaf for place, item in enumerate(value) for leaf in leaves(item, (*way, place))]
+    return [way]
+
+
+def other(value: Any, text: str) -> Any:
+    """Another value, as somebody might write it: of the same kind, or not."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str) and value.endswith("%"):
+        return "37.5%" if value != "37.5%" else "38%"
+    try:
+        return str(float(value) + 1)
+    except (TypeError, ValueError):
+        return f"{value}{text}"
+
+
+@settings(deadline=None, max_examples=50)
+@given(leaf=st.sampled_from(leaves(WHOLE)), text=st.sampled_from(["x", "-b", "_c d"]))
+def test_any_change_is_told_in_words(leaf: tuple[Any, ...], text: str) -> None:
+    changed = copy.deepcopy(WHOLE)
+    place: Any = changed
+    for step in leaf[:-1]:
+        place = place[step]
+    place[leaf[-1]] = other(place[leaf[-1]], text)
+    told = diff(WHOLE, changed)
+    assert told
+    for change in told:
+        bare = change.sentence
+        if leaf[-1] in ("clause", "name"):  # told as written
+            bare = bare.replace("_c d", "")
+        assert not set("{}[]_") & set(bare), change.sentence

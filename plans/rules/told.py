@@ -1,0 +1,126 @@
+"""What one place of a plan says, in the sentences that the whole plan is read aloud in: for telling what came, what
+went, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plans.rules.compiled import CompiledPlan, Component, Modifier, Table
+from plans.rules.words import ramp_sentences
+from plans.rules.words_pay import (
+    amortise_sentence,
+    clawback_sentences,
+    currencies_sentence,
+    draw_sentences,
+    employment_sentence,
+    override_sentence,
+    plan_cap_sentence,
+    proration_sentences,
+    settlement_sentences,
+)
+from plans.rules.words_rates import (
+    curve_sentences,
+    pool_sentence,
+    rank_sentence,
+    scorecard_sentences,
+    table_sentences,
+    tier_sentences,
+)
+from plans.rules.words_reads import counted_sentence
+from plans.rules.words_shape import (
+    budget_sentence,
+    cap_sentence,
+    factor_sentences,
+    gate_sentences,
+    kicker_sentence,
+    modifier_sentences,
+)
+
+#: Keys and places of rows on the way from the document to a table in it.
+Steps = tuple[str | int, ...]
+
+
+def told(plan: CompiledPlan, steps: Steps) -> str:
+    """The sentences of the table or row at `steps`, without the last stop; empty where nothing says it alone."""
+    match steps:
+        case ("components", int(place), *rest):
+            found = _of_component(plan, plan.components[place], tuple(rest))
+        case _:
+            found = _of_plan(plan, steps)
+    return " ".join(found).removesuffix(".")
+
+
+def table_at(plan: CompiledPlan, steps: Steps) -> Table | None:
+    """The rate table, or the table of a factor, at `steps`."""
+    match steps:
+        case ("components", int(place), "table"):
+            return plan.components[place].table
+        case ("components", int(place), "modifiers", "each", int(row), "table"):
+            return _modifier(plan.components[place], row).table
+        case _:
+            return None
+
+
+def _modifier(component: Component, row: int) -> Modifier:
+    assert component.modifiers is not None
+    return component.modifiers.each[row]
+
+
+def _of_plan(plan: CompiledPlan, steps: Steps) -> Iterable[str]:
+    match steps:
+        case ("proration",):
+            return proration_sentences(plan)
+        case ("employment",) if plan.employment is not None:
+            return [employment_sentence(plan.employment)]
+        case ("currencies",) if plan.currencies is not None:
+            return [currencies_sentence(plan.currencies)]
+        case ("caps", int(row)):
+            return [plan_cap_sentence(plan.caps[row], plan.currency)]
+        case ("overrides", int(row)):
+            return [override_sentence(plan.overrides[row])]
+        case ("settlement",) if plan.settlement is not None:
+            return settlement_sentences(plan.settlement, plan.currency)
+        case ("settlement", "draw") if plan.settlement is not None and plan.settlement.draw is not None:
+            return draw_sentences(plan.settlement.draw, plan.currency)
+        case _:
+            return []
+
+
+def _of_component(plan: CompiledPlan, component: Component, steps: Steps) -> Iterable[str]:
+    currency = plan.currency
+    match steps:
+        case ("measure" | "reads",):
+            return [counted_sentence(component, currency)]
+        case ("ramp",):
+            return ramp_sentences(component)
+        case ("tiers",) if component.tiers is not None:
+            return tier_sentences(component.tiers, component, currency)
+        case ("table",) if component.table is not None:
+            return table_sentences(component.table, currency)
+        case ("curve",) if component.curve is not None:
+            what = "the target incentive" if component.kind == "incentive" else ""
+            return curve_sentences(component.curve, component.measure.unit, currency, what)
+        case ("scorecard",) if component.scorecard is not None:
+            return scorecard_sentences(component.scorecard)
+        case ("pool",) if component.pool is not None:
+            return [pool_sentence(component.pool, currency)]
+        case ("rank",) if component.rank is not None:
+            return [rank_sentence(component.rank, currency)]
+        case ("modifiers",):
+            return factor_sentences(component, currency)
+        case ("modifiers", "each", int(row)):
+            return modifier_sentences(_modifier(component, row), currency)
+        case ("kickers", int(row)):
+            return [kicker_sentence(component.kickers[row], currency)]
+        case ("gates", int(row)):
+            return gate_sentences(component.gates[row], currency)
+        case ("caps", int(row)):
+            return [cap_sentence(component.caps[row], component, currency)]
+        case ("budget",) if component.budget is not None:
+            return [budget_sentence(component.budget, currency)]
+        case ("clawback",) if component.clawback is not None:
+            return clawback_sentences(component.clawback)
+        case ("amortise",) if component.amortise is not None:
+            return [amortise_sentence(component.amortise)]
+        case _:
+            return []
