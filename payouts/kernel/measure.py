@@ -16,13 +16,13 @@ from crediting.kernel.credit import Credited, Source
 from crediting.kernel.exact import Whole, ascending, codes, money, packed, run_numbers, run_starts, running
 from crediting.kernel.fields import FactRows
 from crediting.kernel.ratios import Ratios
-from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY, OF_CREDIT, OF_REVERSAL, Batch, Codes, Ints
+from payouts.kernel.batch import MILLIONTHS, OF_CREDIT, OF_REVERSAL, Batch, Codes, Ints
 from payouts.kernel.cash import Cash
 from payouts.kernel.clawback import Reversals, measure_taken, reversals, reversed_whole
 from payouts.kernel.errors import DateOutsideCalendar
 from payouts.kernel.order import Version
+from payouts.kernel.values import weighted
 from payouts.kernel.variants import Variant
-from plans.rules.fields import FieldType
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,37 +184,9 @@ def _measured(credited: Credited, versions: tuple[Version, ...], rows: Ints, ver
         if mine.size and value == "count":
             measured[mine] = np.sign(measured[mine]) * MILLIONTHS
         elif mine.size:
-            assert value == "weighted" and each.component.measure.weight is not None
-            weight, per = _weight(credited, each, rows[mine])
-            product = Ratios.of(measured[mine]).multiply(Ratios.of(np.where(weight == MISSING_MONEY, 0, weight), per))
-            measured[mine] = money(product.rounded(each.plan.round_mode), "A weighted credit")
+            fields = fields_of(credited, each, rows[mine])
+            measured[mine] = weighted(each.component.measure, each.plan, credited.world, fields, measured[mine])
     return measured
-
-
-def _weight(credited: Credited, version: Version, rows: Ints) -> tuple[Ints, int]:
-    """The weight of each credit, and how many of it are one."""
-    field = version.component.measure.weight
-    assert field is not None
-    kind = kind_of(credited, version, field)
-    weight: Ints = fields_of(credited, version, rows).column(field, kind)
-    # Units of money are minor units; money a money field weighs is in whole ones.
-    units = version.component.measure.unit == "money" and _in_units(version)
-    return weight, MILLIONTHS if kind == "number" or units else 10**version.plan.minor_digits
-
-
-def kind_of(credited: Credited, version: Version, field: str) -> FieldType:
-    """Whether a field that weighs is a number or money."""
-    for computed in version.plan.computed:
-        if computed.name == field:
-            return computed.type
-    return "money" if field.removeprefix("deal.") in credited.world.facts.money else "number"
-
-
-def _in_units(version: Version) -> bool:
-    """Whether the credits that a component takes are in units."""
-    return any(
-        rule.unit == "units" for rule in version.plan.credit_rules if rule.credit_class in version.component.classes
-    )
 
 
 def _cadences(versions: tuple[Version, ...]) -> tuple[Ints, int]:
