@@ -119,6 +119,8 @@ _LABELS = {
     "eligible": "who it is for",
     "hold": "what is held",
     "part": "what counts as the part",
+    "clawback.on": "what takes it back",
+    "proration.of": "what is prorated",
     "is": "the formula",
     "computed": "the computed field",
     "fields": "the custom field",
