@@ -108,7 +108,7 @@ class Earning(BulkPayModel):
     band = models.SmallIntegerField()
     rounded_minor = models.BigIntegerField()  # before the cap
     earned_minor = models.BigIntegerField()
-    waiting = models.SmallIntegerField()  # 1: for its quota
+    waiting = models.SmallIntegerField()  # for its quota 1, its incentive 2, what it measures 3; 0 for nothing
     currency = models.CharField(max_length=3)
 
     class Meta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -61,6 +62,7 @@ def template_preview(request: HttpRequest, tenant: str, template_key: str) -> Ht
     return render(request, "plans/template.html", context)
 
 
+@cache  # a template is the same as long as the process runs, and compiling all takes a second
 def _sketch(found: Template) -> Sketch | None:
     """Of the component whose pay bends most, those that pay before those that are only read."""
     parts = compile_plan(read_yaml(found.text)).components

@@ -104,6 +104,7 @@ _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
     ("on_transfer", "Transfers of deals", lambda rule: rule.on_transfer is not None),
 )
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
+    ("quota", "A quota in units", lambda row: row.quota is not None and row.measure.unit != "money"),
     ("measure", "A measure by period", lambda row: row.measure.by == "period"),
     ("reads", "Reading what others earn", lambda row: row.reads is not None),
     ("caps", "Excess that is carried or under review", lambda row: any(cap.excess != "lost" for cap in row.caps)),

@@ -315,6 +315,18 @@ def test_a_period_is_stored_with_one_version_s_terms_a_line(how: str) -> None:
     assert [problem.path for problem in unsupported(compile_plan(document))] == ["on_new_version"]
 
 
+def test_quotas_are_kept_in_money_only() -> None:
+    document = copy.deepcopy(GOOD["account-executive"])
+    counted = document["components"][0]
+    counted["measure"] = {"every": "quarter", "value": "count", "window": "discrete", "of": "own", "by": "credit"}
+    counted["tiers"] |= {"pays": "per_unit", "rates": [{"from": "0%", "per_unit": "10.00"}]}
+    assert errors(check(document)) == []
+    assert [problem.path for problem in unsupported(compile_plan(document))] == ["components[0].quota"]
+    counted["quota"] = {"fixed": "40"}
+    del counted["missing_quota"], counted["zero_quota"]
+    assert errors(check(document)) == [] == unsupported(compile_plan(document))
+
+
 def test_leave_and_holidays_are_not_kept_yet() -> None:
     terms = {"first_day": "counts", "last_day": "counts", "of": ["quota"], "round": "minor"}
     document = copy.deepcopy(GOOD["account-executive"])
