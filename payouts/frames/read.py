@@ -77,9 +77,9 @@ class Versions:
     ends: tuple[int, ...]
     compiled: tuple[CompiledPlan, ...]
 
-    def every(self) -> str:
-        """The longest measure period that any of them uses."""
-        found: set[str] = set()
+    def every(self, also: str = "month") -> str:
+        """The longest measure period that any of them uses, and at least `also`."""
+        found = {also}
         for plan in self.compiled:
             found |= {cap.every for cap in plan.caps}
             for component in stated(plan):
@@ -131,13 +131,14 @@ def compiled(digest: str, document: str) -> CompiledPlan:
     return compile_plan(json.loads(document))
 
 
-def read_versions(as_of: datetime | None = None) -> Versions:
-    """All published versions, in the order of their ids."""
+def read_versions(as_of: datetime | None = None, superseded_of: int | None = None) -> Versions:
+    """All published versions, or all of one plan that were and are superseded, in the order of their ids."""
+    which = "v.state = 'published'" if superseded_of is None else "v.state = 'superseded' AND v.plan_id = %(plan)s"
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT v.id, v.plan_id, v.starts_on, v.ends_on, v.digest, v.document "
-            f"FROM {table('plans_planversion', as_of)} v WHERE v.state = 'published' ORDER BY v.id",
-            {"as_of": as_of},
+            f"FROM {table('plans_planversion', as_of)} v WHERE {which} ORDER BY v.id",
+            {"as_of": as_of, "plan": superseded_of},
         )
         rows = cursor.fetchall()
     return Versions(
@@ -187,8 +188,8 @@ Days = tuple[date, date]
 
 
 def credit_days(as_of: datetime | None = None) -> Days | None:
-    """The first day that a deal gives to a plan's credit date (or, now, to a credit that stands) and a day behind the
-    last; None where there is none."""
+    """The first day that a deal gives to a plan's credit date (or, now, to a credit or a measure that stands) and a day
+    behind the last; None where there is none."""
     deals = latest("crediting_dealrevision", "endpoint_id, external_id", as_of, "true") if as_of else "crediting_deal"
     found: list[date] = []
     with connection.cursor() as cursor:
@@ -204,6 +205,9 @@ def credit_days(as_of: datetime | None = None) -> Days | None:
             found += [day for day in cursor.fetchone() if day]
         if as_of is None:
             cursor.execute("SELECT min(credit_date), max(credit_date) FROM crediting_credit")
+            found += [day for day in cursor.fetchone() if day]
+            # Under another calendar the periods that stand began on other days.
+            cursor.execute("SELECT min(starts_on), max(starts_on) FROM payouts_attainment")
             found += [day for day in cursor.fetchone() if day]
     return (min(found), max(found) + timedelta(days=31)) if found else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
@@ -18,16 +18,26 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from comp.core.days import DayError, day_number, parse_day
+from comp.core.days import DayError, day_date, day_number, parse_day
 from comp.outbox.failures import PASSING
 from comp.outbox.services import ring
 from comp.people.models import Participant, ReportingLine
 from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
 from crediting.models import Deal, DealRevision
-from payouts.frames.read import YEARS, Days, credit_date_fields, credit_days, read_versions
+from payouts.frames.read import (
+    YEARS,
+    Days,
+    Versions,
+    calendars,
+    credit_date_fields,
+    credit_days,
+    enclosing,
+    read_versions,
+)
 from payouts.models import Cause, ChangedScope
 from payouts.services.recompute import recompute
 from plans.models import PlanAssignment, PlanVersion
+from plans.rules.specialise import stated
 
 log = logging.getLogger(__name__)
 
@@ -238,7 +248,8 @@ def _custom_dates(names: list[str], deals: list[int]) -> dict[int, set[date]]:
 def on_plan_published(payload: dict[str, Any]) -> None:
     """A plan version came into force: everybody who is on the plan from its first day on."""
     version = PlanVersion.objects.select_related("plan", "published_by").get(pk=payload["version"])
-    start, end = parse_day(payload["from"]), _day(payload["to"])
+    versions = read_versions()
+    start, end = parse_day(payload["from"]), _until(payload, versions)
     people = PlanAssignment.objects.filter(plan_id=version.plan_id, starts_on__lt=end).exclude(ends_on__lte=start)
     note = f": {version.note}" if version.note else ""
     cause = Cause(
@@ -247,17 +258,40 @@ def on_plan_published(payload: dict[str, Any]) -> None:
         plan_version=version,
         actor=str(version.published_by or ""),
     )
-    for person in people.values_list("participant_id", flat=True).distinct():
-        _mark(cause, person, start, end)
+    begins = _begins(version.plan_id, versions)
+    for person, group in people.values_list("participant_id", "participant__pay_group_id").distinct():
+        _mark(cause, person, begins(group, start), end)
     _save([cause])
 
 
+def _begins(plan_id: int, versions: Versions) -> Callable[[int, date], date]:
+    """Where the figures of a pay group's people begin that a change of the plan from some day on can move: the first
+    day of the longest measure period of all its versions, also of those no longer in force, whose figures stand."""
+    groups, every = calendars(), read_versions(superseded_of=plan_id).every(also=versions.every())
+
+    def of(group: int, start: date) -> date:
+        return day_date(enclosing(groups[group], every, day_number(start))[0]) if start.year in YEARS else start
+
+    return of
+
+
 def on_assignment_changed(payload: dict[str, Any]) -> None:
-    _one_person(Cause.Kind.ASSIGNMENT, payload)
+    _one_person(Cause.Kind.ASSIGNMENT, payload, _until(payload, read_versions()))
 
 
 def on_quota_changed(payload: dict[str, Any]) -> None:
-    _one_person(Cause.Kind.QUOTA, payload)
+    _one_person(Cause.Kind.QUOTA, payload, _day(payload["to"]))
+
+
+def _until(payload: dict[str, Any], versions: Versions) -> date:
+    """The end of what a change of who is on which version can move: a ramp from the first day on a plan goes on behind
+    it."""
+    ramps = any(
+        component.ramp is not None and component.ramp.start == "assigned"
+        for plan in versions.compiled
+        for component in stated(plan)
+    )
+    return FOREVER if ramps else _day(payload["to"])
 
 
 def on_people_changed(payload: dict[str, Any]) -> None:
@@ -282,9 +316,9 @@ def scopes_everything(*, label: str) -> int:
     return len(people)
 
 
-def _one_person(kind: str, payload: dict[str, Any]) -> None:
+def _one_person(kind: str, payload: dict[str, Any], end: date) -> None:
     cause = Cause(kind=kind, label=payload["label"][:300])
-    _mark(cause, payload["participant"], parse_day(payload["from"]), _day(payload["to"]))
+    _mark(cause, payload["participant"], parse_day(payload["from"]), end)
     _save([cause])
 
 
