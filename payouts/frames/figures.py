@@ -80,10 +80,10 @@ TRANCHES = Table(
 )
 ATTAINMENTS = Table(
     name="payouts_attainment",
-    key=("participant_id", "plan_id", "component", "starts_on"),
+    # A version that measures by longer periods begins beside another one.
+    key=("participant_id", "plan_id", "component", "starts_on", "plan_version_id"),
     values=(
         "pay_group_id",
-        "plan_version_id",
         "ends_on",
         "quota_minor",
         "total_minor",

@@ -64,7 +64,7 @@ class ChangedScope(TenantModel):
 
 class Attainment(BulkPayModel):
     """A measure's value by participant, plan, component and measure period; attainment = total / quota, never stored
-    rounded."""
+    rounded. Periods of different lengths, of two versions, may begin on one day."""
 
     plan = LooseForeignKey(Plan)
     plan_version = LooseForeignKey(PlanVersion)
@@ -80,7 +80,8 @@ class Attainment(BulkPayModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "participant", "plan", "component", "starts_on"], name="attainment_once"
+                fields=["tenant", "participant", "plan", "component", "starts_on", "plan_version"],
+                name="attainment_once",
             ),
         ]
 

@@ -95,8 +95,8 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
         )
     }
     measured = {
-        (row.participant_id, row.plan_id, row.component, row.starts_on): row
-        for row in Attainment.objects.filter(spans, participant_id__in=ids)
+        (row.participant_id, row.plan_id, row.component, row.starts_on, row.ends_on): row
+        for row in Attainment.objects.filter(spans, participant_id__in=ids).order_by("plan_version__starts_on")
     }
     found = []
     for assignment in assigned:
@@ -106,7 +106,7 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
         for component in version.says.components:
             who, to_date = assignment.participant_id, component.measure.window == "year_to_date"
             span = year if to_date and component.measure.by == "credit" else periods[component.every]
-            row = measured.get((who, assignment.plan_id, component.key, span.starts_on))
+            row = measured.get((who, assignment.plan_id, component.key, span.starts_on, span.ends_on))
             plain = _kept_as_it_is(version, component)
             quota = _quota(component, kept, who, _held_against(component, periods, group)) if plain else None
             # What the figures say was true of the last credit; a year's quotas so far go on growing after it.

@@ -99,12 +99,13 @@ def why_of(earning: Earning) -> Why:
     revision = DealRevision.objects.select_related("delivery").filter(pk=credit.revision).first() if credit else None
     if credit is None or revision is None or len(tranches) != len(component.release):
         raise LineMoved(f"line {earning.pk} changed while it was read")
-    group = Attainment.objects.filter(
+    groups = Attainment.objects.filter(
         participant_id=earning.participant_id,
         plan_id=earning.plan_id,
         component=earning.component,
         starts_on=earning.period_starts_on,
-    ).first()
+    )
+    group = next((row for row in groups if row.plan_version_id == earning.plan_version_id), groups.first())
     names = dict(CreditRole.objects.values_list("key", "name"))
     steps: list[Step] = []
     if can_tell(version.says, component, rule):
