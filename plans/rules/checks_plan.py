@@ -9,7 +9,7 @@ from typing import Any
 from comp.core.errors import Problem
 from plans.rules.checks_credit import Row, rows_of
 from plans.rules.forms import table_of
-from plans.rules.language import ATTRIBUTES
+from plans.rules.language import ATTRIBUTES, MAX_OVERRIDES
 from plans.rules.language_release import STEPS
 from plans.rules.look import Look, join, listed
 from plans.rules.settings import PathError, apply, with_settings
@@ -107,10 +107,13 @@ def _settlement(look: Look, settlement: Document) -> None:
 def check_overrides(look: Look, plan: Document, judge: Judge, before: list[Problem]) -> None:
     """Report paths that lead nowhere, and what is wrong with the plan once an override is in force. `judge` finds the
     problems of a document; those `before` are of the plan itself."""
+    rows = rows_of(plan, "", "overrides")
+    if len(rows) > MAX_OVERRIDES:
+        return  # the form tells it; each of them would have the whole plan checked once more
     known = {(problem.path, problem.message) for problem in before}
     good: list[Row] = []
     seen: dict[tuple[Any, ...], str] = {}
-    for path, override in rows_of(plan, "", "overrides"):
+    for path, override in rows:
         whom, settings = override.get("for"), override.get("set")
         if not isinstance(settings, dict) or not isinstance(whom, dict):
             continue

@@ -352,3 +352,10 @@ def test_whatever_goes_wrong_is_told(data: st.DataObject) -> None:
         for place in range(len(plan.overrides)):
             assert len(specialise(plan, (place,)).components) == len(plan.components)
         unsupported(plan)
+
+
+def test_too_many_overrides_are_told_without_trying_each() -> None:
+    document = copy.deepcopy(GOOD["account-executive"])
+    tried = {"for": {"person": "ada"}, "set": {"components.nothing.cap": None}}
+    document["overrides"] = [copy.deepcopy(tried) for _ in range(201)]
+    assert [problem.message for problem in check(document)] == ["Found 201 overrides; allowed: 1 to 200."]
