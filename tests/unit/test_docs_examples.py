@@ -53,7 +53,7 @@ def _holds(node: Any, part: dict[str, Any]) -> bool:
 def test_every_example_and_every_meaning_is_named() -> None:
     text = GUIDE.read_text(encoding="utf-8")
     assert not [path.name for path in EXAMPLES if f"examples/{path.name}" not in text]
-    named = {int(number) for numbers in re.findall(r"\[meaning ([\d, ]+)\]", text) for number in numbers.split(",")}
+    named = {int(number) for numbers in re.findall(r"\[meaning\s+([\d,\s]+)\]", text) for number in numbers.split(",")}
     meanings = re.findall(r"^(\d+)\. \*\*", (DOCS / "plan-language.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert named == set(map(int, meanings))
 
