@@ -14,6 +14,7 @@ from payouts.kernel.batch import (
     DATED,
     MISSING_DAY,
     MISSING_MONEY,
+    OF_CARRY,
     OF_CREDIT,
     WAITING,
     Codes,
@@ -28,7 +29,7 @@ from payouts.kernel.batch import (
 from payouts.kernel.book import Book
 from payouts.kernel.measure import Series
 from payouts.kernel.order import Version
-from payouts.kernel.reads import DIVIDED
+from payouts.kernel.reads import DIVIDED, taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +137,15 @@ def _exact(series: Series) -> tuple[Whole, Whole]:
     top, bottom = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
     if series.value is None or not _divides(series):
         return top, bottom
-    value = series.value.reduced()
+    # A group's own line is its first; carried excess may stand behind it.
+    heads = series.starts
+    value = taken(series.value.reduced(), heads)
     divides = np.array([_is_ratio(version) for version in series.versions])
     assert series.waits is not None
-    mine = divides[series.version] & ~series.waits
-    tops, bottoms, _ = np.broadcast_arrays(value.top, value.bottom, mine)
-    return np.where(mine, tops, 0), np.where(mine, bottoms, 0)
+    mine = divides[series.version[heads]] & ~series.waits[heads]
+    if series.kind is not None:
+        mine &= series.kind[heads] != OF_CARRY
+    return np.where(mine, value.top, 0), np.where(mine, value.bottom, 0)
 
 
 def _of_result(book: Book) -> tuple[Whole, Whole]:
