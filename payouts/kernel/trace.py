@@ -67,7 +67,7 @@ class Notes:
         if where is not None:
             lines, place = lines[where[place]], place[where[place]]
         top, bottom = (
-            each if each.size > 1 else np.broadcast_to(each, max(int(place.max(initial=0)) + 1, 1))
+            each if each.size != 1 else np.broadcast_to(each, max(int(place.max(initial=0)) + 1, 1))
             for each in (value.top, value.bottom)
         )
         self.trace.notes.append(_Note(step, lines, top[place], bottom[place]))

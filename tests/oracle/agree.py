@@ -138,7 +138,9 @@ def main(arguments: list[str] | None = None) -> int:
     with get_context("fork").Pool(chosen.jobs) as pool:
         for done, part in enumerate(pool.imap_unordered(chunk, tasks), start=1):
             tally.add(part)
-            if done % 10 == 0 or tally.different:
+            for told in part.different:
+                print(told[:600], flush=True)
+            if done % 10 == 0:
                 tell(tally, began)
             if tally.agreeing >= chosen.plans or len(tally.different) >= 20:
                 pool.terminate()
