@@ -10,6 +10,7 @@ import numpy as np
 from crediting.kernel.columns import MISSING_DAY, MISSING_MONEY, Facts, Ints
 from crediting.kernel.exact import money, run_numbers, run_starts, running, sums
 from payouts.kernel.errors import ColumnAbsent
+from payouts.kernel.reads import tally
 
 Base = Literal["invoiced", "contracted"]
 
@@ -90,15 +91,15 @@ class Cash:
         amount = self.column("money", "amount")
         if base == "contracted":
             return np.where(amount == MISSING_MONEY, 0, amount)
-        whole = np.zeros(facts.id.size, dtype=np.int64)
+        what = "What is invoiced for a deal"
         invoices = self.of_kind("invoice")
         invoices = invoices[(facts.deal[invoices] >= 0) & (amount[invoices] != MISSING_MONEY)]
-        np.add.at(whole, facts.deal[invoices], amount[invoices])
+        whole = money(tally(amount[invoices], facts.deal[invoices], facts.id.size), what)
         if tax == "with":
             taxes = self.column("money", "tax")
             taxed = invoices[taxes[invoices] != MISSING_MONEY]
-            np.add.at(whole, facts.deal[taxed], taxes[taxed])
-        return money(whole, "What is invoiced for a deal")
+            whole = whole + money(tally(taxes[taxed], facts.deal[taxed], facts.id.size), what)
+        return money(whole, what)
 
     def of_kind(self, kind: str) -> Ints:
         """The rows of a kind of fact."""

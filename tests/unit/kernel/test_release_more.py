@@ -12,7 +12,7 @@ import pytest
 
 from payouts.kernel import calculate
 from payouts.kernel.batch import DATED, HELD, LOST, MISSING_DAY, NO_RATE, WAITING, Exchange
-from payouts.kernel.errors import DateOutsideCalendar
+from payouts.kernel.errors import AmountOutOfRange, DateOutsideCalendar
 from plans.rules.compiled import After, Currencies, EmploymentRules, Leaf, Tranche
 from tests.unit.kernel.world import (
     MONTHS,
@@ -143,6 +143,13 @@ def test_refunds_take_back_parts_and_more_than_the_base_releases_no_more():
 def test_what_cash_is_held_against(entry, released):
     facts = [A, fact("invoice", "2026-01-20", 200, tax=4_000), fact("receipt", "2026-02-01", 100)]
     assert rows(run(facts, entry))[0] == (0, released, "2026-02-01")
+
+
+def test_invoices_of_a_deal_that_would_wrap_are_refused():
+    # 18,447 x 10^15 is 255,926,290,448,384 above 2^64: in 64 bits it would pass for an amount.
+    invoices = [fact("invoice", "2026-01-20", 10**13) for _ in range(18_447)]
+    with pytest.raises(AmountOutOfRange, match="What is invoiced for a deal"):
+        run([A, *invoices], PAID)
 
 
 def test_nothing_invoiced_releases_nothing():
