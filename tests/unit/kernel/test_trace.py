@@ -70,7 +70,7 @@ def hold(batch) -> int:
         total, so_far = sums.get(group, (Fraction(0), 0))
         sums[group] = total + steps["exact"], so_far + int(steps["rounded"])
         assert plan.round_at == "total" or abs(sums[group][0] - sums[group][1]) < plan.round_step * lines.credit.size
-        assert steps.get("minimum", steps["rounded"]) == lines.rounded[line]
+        assert steps.get("floating", steps.get("minimum", steps["rounded"])) == lines.rounded[line]
         rated += 1
     return rated
 
