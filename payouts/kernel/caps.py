@@ -225,8 +225,10 @@ class _Together:
         """The lines of each plan version below its limit; what goes beyond it is lost, or kept for review."""
         upto, before = covered.sums(self.earned), self.earned.copy()
         first = np.cumsum([0, *(book.series.row.size for book in self.books)])
+        # Lines at a floating rate count, and only others are cut.
+        fixed = np.concatenate([_at_fixed_rate(book) for book in self.books])
         for plan, (limit, review) in limits.items():
-            rows = np.flatnonzero(self.plan == plan)
+            rows = np.flatnonzero((self.plan == plan) & fixed)
             self.earned[rows] = below(limit, upto[rows], before[rows])
             for number, book in enumerate(self.books):
                 mine = rows[self.book[rows] == number]
@@ -242,6 +244,12 @@ class _Together:
     def written(self) -> None:
         for number, book in enumerate(self.books):
             book.earned = self.earned[self.book == number]
+
+
+def _at_fixed_rate(book: Book) -> Mask:
+    stated = np.array([version.component.release_rate == "fixed" for version in book.series.versions])
+    found: Mask = stated[book.series.version]
+    return found
 
 
 def _columns(credited: Credited, number: int, book: Book) -> tuple[Ints, ...]:

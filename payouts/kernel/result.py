@@ -14,7 +14,6 @@ from payouts.kernel.batch import (
     DATED,
     MISSING_DAY,
     MISSING_MONEY,
-    OF_CARRY,
     OF_CREDIT,
     WAITING,
     Codes,
@@ -143,8 +142,6 @@ def _exact(series: Series) -> tuple[Whole, Whole]:
     divides = np.array([_is_ratio(version) for version in series.versions])
     assert series.waits is not None
     mine = divides[series.version[heads]] & ~series.waits[heads]
-    if series.kind is not None:
-        mine &= series.kind[heads] != OF_CARRY
     return np.where(mine, value.top, 0), np.where(mine, value.bottom, 0)
 
 
