@@ -68,7 +68,10 @@ class _Passage:
         rows = np.flatnonzero(groups)
         last = series.last[rows]
         span = series.period if series.year is None else np.where(series.year >= 0, series.year, series.period)
-        self.period, self.version = span[last], series.version[last]
+        # The terms are those of the group's last line whose version carries.
+        at = np.where(self.carries[series.version], np.arange(series.row.size), -1)
+        carrying = np.maximum.reduceat(at, series.starts)[rows]
+        self.period, self.version = span[last], series.version[np.where(carrying >= 0, carrying, last)]
         self.owed = sums(book.owed, series.starts)[rows]
         self.earned = sums(book.earnings, series.starts)[rows]
         width = int(series.replicate.max(initial=0)) + 1
