@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
-from comp.core.calendars import CalendarError, Every, PayCalendar, Period, measure_periods, periods
+from comp.core.calendars import CalendarError, Every, Kind, PayCalendar, Period, measure_periods, periods
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError
 from comp.core.money import CURRENCIES
@@ -193,7 +193,7 @@ class Reader:
         if kind is None or start is None:
             return None
         try:
-            return PayCalendar(kind, start, anchor=anchor)  # type: ignore[arg-type]
+            return PayCalendar(cast(Kind, kind), start, anchor=anchor)
         except CalendarError as error:
             self.look.report("calendar", kind, "a calendar", str(error))
             return None
@@ -365,10 +365,10 @@ class Reader:
             if deal is not None and kind is not None and day is not None:
                 lines.append((deal, day))
                 kinds.append(kind)
-        for row in self._of_kind(facts, "milestone"):
+        for row, deal_of in self._of_kind(facts, "milestone"):
             code, day = int(facts.text["type"].codes[row]), int(facts.dates["day"][row])
             if code >= 0 and day != MISSING_DAY:
-                lines.append((int(facts.deal[row]), day))  # type: ignore[index]
+                lines.append((deal_of, day))
                 kinds.append(facts.text["type"].vocabulary[code])
         deals, days = columns(lines, 2)
         return Milestones(deals, text(kinds), days)
@@ -383,20 +383,20 @@ class Reader:
             contracted = self.look.whole(table, path, "contracted", -(10**9), 10**9)
             if deal is not None and day is not None and used is not None and contracted is not None:
                 lines.append((deal, day, used, contracted))
-        for row in self._of_kind(facts, "usage"):
+        for row, deal_of in self._of_kind(facts, "usage"):
             day, numbers = int(facts.dates["day"][row]), [facts.numbers[name][row] for name in ("used", "contracted")]
             if day != MISSING_DAY and None not in numbers:
                 used, contracted = (int(number * MILLIONTHS) for number in numbers)
-                lines.append((int(facts.deal[row]), day, used, contracted))  # type: ignore[index]
+                lines.append((deal_of, day, used, contracted))
         return Usage(*columns(lines, 4))
 
     @staticmethod
-    def _of_kind(facts: Facts, kind: str) -> list[int]:
-        """The rows of a kind of fact that belong to a deal."""
+    def _of_kind(facts: Facts, kind: str) -> list[tuple[int, int]]:
+        """The rows of a kind of fact that belong to a deal, each with the deal's row."""
         if facts.kind is None or facts.deal is None or kind not in facts.kind.vocabulary:
             return []
         mine = (facts.kind.codes == facts.kind.vocabulary.index(kind)) & (facts.deal >= 0)
-        return [int(row) for row in np.flatnonzero(mine)]
+        return [(int(row), int(facts.deal[row])) for row in np.flatnonzero(mine)]
 
     # ------------------------------------------------------------------ small readers
 

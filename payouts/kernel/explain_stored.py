@@ -15,6 +15,7 @@ from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
 from payouts.kernel.say import Step, money_text, percent_text, trigger_text
 from payouts.kernel.slices import pays_nothing, slices
 from plans.rules.compiled import Bonus, CompiledPlan, Component, CreditRule
+from plans.rules.values import number_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ class _Sayer:
             {"from": each.start, "times": each.times, "applied": place == self.line.band}
             for place, each in enumerate(accelerator.bands)
         ]
-        times = "once" if band.times == 1 else f"{float(band.times):g} times"
+        times = "once" if band.times == 1 else f"{number_text(band.times)} times"
         sentence = f"For a deal of this size it counts {times}: {self.money(self.exact)}."
         return Step("accelerator", sentence, band.times, "factor", {"bands": rows, "earns": self.exact})
 

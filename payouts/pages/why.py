@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -27,6 +28,7 @@ from payouts.reads.periods import open_span, pay_group_of, span_holding
 from payouts.reads.plans import rate_words
 from payouts.reads.why import LineMoved, ReleaseRow, Sent, Why, exact_words, sent, team_parts, why_of
 from payouts.reads.why import told as retold
+from plans.rules.words_rates import number
 
 #: The steps that say what a line earns before factors and caps.
 _BASES = ("bonus", "tiers", "curve", "table", "nothing")
@@ -136,7 +138,7 @@ def _value(step: say.Step, currency: str) -> str:
     if step.unit == "money" and step.value is not None:
         return exact_words(step.value, currency)
     if step.unit == "factor" and step.value is not None:
-        return f"× {float(step.value):g}"
+        return f"× {number(Fraction(step.value))}"
     return ""
 
 

@@ -18,6 +18,7 @@ from plans.rules.compiled import CompiledPlan, Component, CreditRule, Tier, Tran
 from plans.rules.phrases import named
 from plans.rules.specialise import stated
 from plans.rules.values import number_text
+from plans.rules.words_pay import trigger_words as plan_words
 
 #: What is measured in anything but money is stored in these.
 MILLIONTHS = 1_000_000
@@ -172,5 +173,7 @@ def trigger_words(trigger: str) -> str:
 
 
 def release_words(entry: Tranche) -> str:
-    """The same of a release entry."""
+    """The same of a release entry: `75% usage`, `2 months after signature`, `the end of the period`."""
+    if entry.after is not None or entry.on in ("date", "period_end", "paid"):
+        return plan_words(entry).removeprefix("at ")
     return trigger_words(entry.on) if entry.at is None else f"{percent_text(entry.at)} usage"

@@ -13,6 +13,8 @@ from plans.rules.expressions import computed_types
 from plans.rules.fields import PERSON_FIELDS, FieldType, field_types, with_deal
 from plans.rules.values import Document
 
+#: What a result pays in.
+_RESULT_UNITS: Mapping[str, Unit] = {"share": "share", "number": "number"}
 #: The unit of what a read gives, where its word alone says it.
 READ_UNITS: Mapping[str, Unit] = {
     "attainment": "share",
@@ -70,7 +72,7 @@ class About:
         if value == "result":
             curve = component.get("curve")
             pays = curve.get("pays") if isinstance(curve, dict) else None
-            return {"share": "share", "number": "number"}.get(pays) if isinstance(pays, str) else None  # type: ignore[return-value]
+            return _RESULT_UNITS.get(pays) if isinstance(pays, str) else None
         return READ_UNITS.get(value) or (self.unit(component) if value == "measure" else None)
 
 

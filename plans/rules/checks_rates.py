@@ -239,7 +239,7 @@ def _table(look: Look, table: Document, path: str, known: About) -> None:
         bounds = [_bound(value, kind, look) for value in (starts if isinstance(starts, list) else [])]
         paths = [join(join(place, "from"), number) for number in range(len(bounds))]
         texts = dict(zip(bounds, starts or [], strict=False))
-        rising(look, bounds, paths, "row", lambda bound, texts=texts: str(texts[bound]))  # type: ignore[misc]
+        rising(look, bounds, paths, "row", _told_by(texts))
 
 
 def _bound(value: Any, kind: str | None, look: Look) -> Any:
@@ -338,3 +338,8 @@ def _needs(tiers: Document, table: Document) -> list[tuple[str, str, tuple[Unit,
     if table.get("pays") == "rate":
         found.append(("pays", "table", ("money",)))
     return found
+
+
+def _told_by(texts: dict[Any, Any]) -> Callable[[Any], str]:
+    """A bound as the document writes it."""
+    return lambda bound: str(texts[bound])

@@ -3,9 +3,10 @@ plans.rules.schema publishes it to editors. What it means: docs/plan-language.md
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from plans.rules.about import About
+from plans.rules.compiled import FactKind
 from plans.rules.fields import CUSTOM_FIELD, FACT_FIELDS, FIELD_TYPES
 from plans.rules.forms import (
     Anything,
@@ -36,19 +37,7 @@ MAX_LEVELS = 10
 MAX_OVERRIDES = 200
 MAX_EXAMPLES = 200
 
-FACTS = (
-    "deal",
-    "milestone",
-    "usage",
-    "invoice",
-    "receipt",
-    "activity",
-    "score",
-    "hours",
-    "cancellation",
-    "refund",
-    "nonpayment",
-)
+FACTS: tuple[str, ...] = get_args(FactKind)
 #: The attributes that overrides are for, in the order in which they are applied.
 ATTRIBUTES = ("region", "title", "position", "person")
 
