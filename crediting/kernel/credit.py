@@ -29,7 +29,7 @@ from crediting.kernel.columns import (
     Transfers,
     Waits,
 )
-from crediting.kernel.exact import ascending, codes, money, packed, run_numbers, run_starts, scaled, sorted_rows
+from crediting.kernel.exact import ascending, codes, money, packed, run_starts, scaled, sorted_rows
 from crediting.kernel.fields import FactRows, Mask, World
 from crediting.kernel.people import People
 from crediting.kernel.split import divide, limited, limited_parts, picked, roll_up
@@ -453,10 +453,14 @@ def _sequence(facts: Facts) -> Ints:
     """Each fact's place by event time, then by source and external id; facts that are alike in all three share one."""
     order = sorted_rows(facts.event_time)
     times = facts.event_time[order]
+    new = np.ones(order.size, dtype=bool)
+    new[1:] = times[1:] != times[:-1]
+    # Few are of one time, and only among those the rest decides.
+    tied = np.flatnonzero(~(new & np.append(new[1:], True)))
+    if tied.size:
+        rows = order[tied]
+        rows = order[tied] = rows[np.lexsort((facts.rank[rows], times[tied]))]
+        new[tied[run_starts(times[tied], facts.rank[rows])]] = True
     places = np.empty_like(order)
-    if (times[1:] != times[:-1]).all():
-        places[order] = np.arange(order.size)
-        return places
-    order = np.lexsort((facts.rank, facts.event_time))
-    places[order] = run_numbers(run_starts(facts.event_time[order], facts.rank[order]), order.size)
+    places[order] = np.cumsum(new) - 1
     return places

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited, Source
-from crediting.kernel.exact import Whole, ascending, codes, money, packed, run_numbers, run_starts, running
+from crediting.kernel.exact import Whole, codes, merged, money, packed, run_numbers, run_starts, running
 from crediting.kernel.fields import FactRows
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MILLIONTHS, OF_CREDIT, OF_REVERSAL, Batch, Codes, Ints
@@ -108,7 +108,8 @@ def measure(
             (credited.when[rows], credited.moments),
         )
     )
-    order = ascending(key)
+    # Credits stand by participant and role, each in the order wanted.
+    order = merged(key)
     del key
     rows, version = rows[order], version[order]
     every = rows.size == credited.when.size and isinstance(order, slice)
