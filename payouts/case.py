@@ -19,7 +19,7 @@ from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError
 from comp.core.money import CURRENCIES
 from payouts import case_tables
-from payouts.case_expect import Expectation, expectations
+from payouts.case_expect import Expectation, draw_keys, expectations
 from payouts.case_tables import columns, ints, objects, text
 from payouts.kernel.batch import (
     FAR_DAY,
@@ -106,6 +106,7 @@ class Reader:
         if not versions or calendar is None or not self.people:
             return None
         look.currency = versions[0].plan.currency
+        plans = [version.plan for version in versions]
         if "deals" not in self.document and "facts" not in self.document:
             look.report("deals", "nothing", "deals or facts", "A case needs `deals` or `facts`; an empty list will do.")
         rows = [*self.rows("deals", self.document), *self.rows("facts", self.document)]
@@ -116,7 +117,7 @@ class Reader:
         handed, adjusted = case_tables.transfers(self), case_tables.adjustments(self)
         attributes, employment = case_tables.attributes(self), case_tables.employment(self)
         exchange, holidays = case_tables.exchange(self), case_tables.holidays(self)
-        balances, paid_in = case_tables.balances(self), case_tables.pay_currency(self)
+        balances, paid_in = case_tables.balances(self, draw_keys(plans)), case_tables.pay_currency(self)
         reporting = self._reporting()
         assignments = self._assignments(versions)
         milestones, usage = self._milestones(facts), self._usage(facts)
@@ -126,7 +127,6 @@ class Reader:
         }
         pay = tuple(periods(calendar, min(years), max(years) + 1))
         quotas = self._quotas(every)
-        plans = [version.plan for version in versions]
         expected = expectations(self, plans, every, pay)
         batch = Batch(
             plans=tuple(version.plan for version in versions),

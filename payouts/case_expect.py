@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from payouts.case import Reader
 
 Section = Literal[
-    "credits", "attainment", "results", "earnings", "lines", "payables", "settlement", "schedules", "waits", "totals"
+    "credits",
+    "attainment",
+    "results",
+    "earnings",
+    "lines",
+    "payables",
+    "settlement",
+    "draws",
+    "schedules",
+    "waits",
+    "totals",
 ]
 #: States of a payable that has no pay period.
 STATES = ("waiting", "held", "withheld", "lost", "no_rate")
@@ -51,8 +61,11 @@ SECTIONS: Mapping[Section, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ..
             "draw_balance",
             "review",
             "written_off",
+            "forgiven",
+            "clawback_balance",
         ),
     ),
+    "draws": (("person", "period", "draw"), ("plan",), ("recovered", "topped_up", "written_off", "balance")),
     "schedules": (("person", "component", "month"), ("deal",), ("amount",)),
     "waits": (("deal",), (), ("reason",)),
     "totals": ((), ("person",), ("credited", "earned", "released", "payout", "review")),
@@ -75,6 +88,7 @@ class Expectation:
     component: str | None
     plan: str | None
     period: str | None
+    draw: str | None
     figures: Mapping[str, Any]
 
 
@@ -89,6 +103,7 @@ def expectations(
         measured=[period.key for found in every.values() for period in found],
         payable=[*(period.key for period in pay), *STATES],
         months=[period.key for period in every["month"]],
+        draws=draw_keys(plans),
     )
     return tuple(
         _expectation(reader, section, path, row, known)
@@ -97,12 +112,19 @@ def expectations(
     )
 
 
+def draw_keys(plans: Sequence[CompiledPlan]) -> list[str]:
+    """The draws of all plans."""
+    found = [draw.key for plan in plans if plan.settlement is not None for draw in plan.settlement.draws]
+    return list(dict.fromkeys(found))
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     components: list[str]
     measured: list[str]
     payable: list[str]
     months: list[str]
+    draws: list[str]
 
 
 def _expectation(reader: Reader, section: Section, path: str, row: Any, known: _Known) -> Expectation:
@@ -112,7 +134,12 @@ def _expectation(reader: Reader, section: Section, path: str, row: Any, known: _
     if table and not said:
         reader.look.report(path, "nothing", " or ".join(figures), f"Say what to expect: {' or '.join(figures)}.")
     key = "month" if section == "schedules" else "period"
-    periods = {"payables": known.payable, "settlement": known.payable, "schedules": known.months}
+    periods = {
+        "payables": known.payable,
+        "settlement": known.payable,
+        "draws": known.payable,
+        "schedules": known.months,
+    }
     return Expectation(
         path=path,
         section=section,
@@ -123,6 +150,7 @@ def _expectation(reader: Reader, section: Section, path: str, row: Any, known: _
         component=reader.one_of(table, path, "component", known.components),
         plan=reader.look.slug(table, path, "plan"),
         period=reader.one_of(table, path, key, periods.get(section, known.measured)),
+        draw=reader.one_of(table, path, "draw", known.draws),
         figures={name: _figure(reader, table, path, name) for name in said},
     )
 

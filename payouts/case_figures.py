@@ -13,7 +13,19 @@ from comp.core.money import format_money
 from crediting.kernel.conditions import Mask
 from payouts.case import Case
 from payouts.case_expect import STATES, Expectation
-from payouts.kernel.batch import DATED, HELD, LOST, MILLIONTHS, MISSING_MONEY, NO_RATE, WAITING, WITHHELD, Ints, Result
+from payouts.kernel.batch import (
+    DATED,
+    HELD,
+    LOST,
+    MILLIONTHS,
+    MISSING_MONEY,
+    NO_RATE,
+    WAITING,
+    WITHHELD,
+    Ints,
+    Result,
+    Settlements,
+)
 from payouts.kernel.line_view import line_slices, line_view
 from payouts.kernel.say import money_text, percent_text
 from plans.rules.compiled import Component
@@ -218,12 +230,26 @@ class Figures:
         settled = self.result.settlements
         if settled is None:
             return {}
+        mine = self._settled(settled, expected)
+        return {name: int(getattr(settled, name)[mine].sum()) for name in expected.figures}
+
+    def _settled(self, settled: Settlements, expected: Expectation) -> Mask:
+        """The rows of settlements that an expectation names."""
         keys = np.array([period.key for period in self.case.pay_periods], dtype=object)
-        mine = (settled.participant == expected.person) & (keys[settled.pay_period] == expected.period)
+        mine: Mask = (settled.participant == expected.person) & (keys[settled.pay_period] == expected.period)
         if expected.plan is not None:
             plans = np.array([plan.key for plan in self.case.batch.plans], dtype=object)
             mine &= plans[settled.plan] == expected.plan
-        return {name: int(getattr(settled, name)[mine].sum()) for name in expected.figures}
+        return mine
+
+    def _draws(self, expected: Expectation) -> Mapping[str, Any]:
+        settled, draws = self.result.settlements, self.result.draws
+        if settled is None or draws is None:
+            return {}
+        mine = self._settled(settled, expected)[draws.settlement]
+        words = np.array([*draws.key.vocabulary, ""], dtype=object)
+        mine &= words[draws.key.codes] == expected.draw
+        return {name: int(getattr(draws, name)[mine].sum()) for name in expected.figures}
 
     def _schedules(self, expected: Expectation) -> Mapping[str, Any]:
         schedules = self.result.schedules

@@ -7,6 +7,8 @@ from dataclasses import asdict, fields, is_dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from comp.core.days import day_date
 from comp.core.money import plain_money
 from payouts.case_report import Line, Report, per_unit
@@ -163,7 +165,21 @@ def _settlements(report: Report) -> Iterator[dict[str, Any]]:
                 for each in fields(settled)
                 if each.name not in _KEYS
             },
+            "draws": list(_draws(report, row)),
             "steps": [step.sentence for step in explain_settlement(report.case.batch, report.result, row)],
+        }
+
+
+def _draws(report: Report, row: int) -> Iterator[dict[str, Any]]:
+    draws = report.result.draws
+    for each in [] if draws is None else np.flatnonzero(draws.settlement == row).tolist():
+        assert draws is not None
+        yield {
+            "draw": draws.key.vocabulary[draws.key.codes[each]],
+            **{
+                name: _money(report, getattr(draws, name)[each])
+                for name in ("recovered", "topped_up", "written_off", "balance")
+            },
         }
 
 

@@ -92,7 +92,7 @@ class Report:
                 for step in line.steps:
                     yield f"{line.name}, {line.view.component.key} {line.period}: {step.sentence}"
         settled = self.result.settlements
-        if settled is not None and expected.section in ("settlement", "totals"):
+        if settled is not None and expected.section in ("settlement", "draws", "totals"):
             for row in np.flatnonzero(settled.participant == expected.person).tolist():
                 period = self.pay_period(int(settled.pay_period[row]))
                 if expected.period in (None, period):

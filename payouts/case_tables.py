@@ -149,19 +149,23 @@ def adjustments(reader: Reader) -> Adjustments | None:
     return Adjustments(*columns(rows, 4)) if rows else None
 
 
-def balances(reader: Reader) -> Balances | None:
-    """`{person, draw: 3000.00}` or `{person, carried: -200.00}`."""
+def balances(reader: Reader, draws: Sequence[str]) -> Balances | None:
+    """`{person, draw: 3000.00}` (with `of: KEY` where there are several), `{person, carried: -200.00}` or `{person,
+    clawback: 100.00}`."""
     rows: list[tuple[int, int]] = []
     kinds = []
     for path, row in reader.rows("balances", reader.document):
-        table = reader.look.table(row, path, ("person",), ("draw", "carried"))
+        table = reader.look.table(row, path, ("person",), ("draw", "of", "carried", "clawback"))
         person = reader.person(table, path)
-        for kind, sign in (("draw", "zero"), ("carried", "any")):
+        of = reader.one_of(table, path, "of", draws)
+        if "of" in table and "draw" not in table:
+            reader.look.report(join(path, "of"), table["of"], "beside draw", "`of` says whose balance `draw` is.")
+        for kind, sign in (("draw", "zero"), ("carried", "any"), ("clawback", "zero")):
             if kind in table:
                 amount = reader.look.money_value(table[kind], join(path, kind), sign)
                 if person is not None and amount is not None:
                     rows.append((person, amount))
-                    kinds.append(kind)
+                    kinds.append(f"{kind}:{of}" if of is not None and kind == "draw" else kind)
     if not rows:
         return None
     people, amounts = columns(rows, 2)

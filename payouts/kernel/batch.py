@@ -52,6 +52,7 @@ __all__ = [
     "Batch",
     "Codes",
     "Credits",
+    "DrawBalances",
     "Employment",
     "Exchange",
     "Facts",
@@ -243,7 +244,21 @@ class Settlements:
     payout: Ints
     draw_balance: Ints  # at the end
     review: Ints
+    written_off: Ints  # of draws
+    forgiven: Ints  # of clawbacks
+    clawback_balance: Ints  # what is owed of clawbacks at the end
+
+
+@dataclass(frozen=True, slots=True)
+class DrawBalances:
+    """One row a row of Settlements and draw of a plan, where it moves or stands at anything."""
+
+    settlement: Ints  # row in Settlements
+    key: Text
+    recovered: Ints  # signed as they act on the net
+    topped_up: Ints
     written_off: Ints
+    balance: Ints  # at the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,5 +312,6 @@ class Result:
     tranches: Tranches
     waits: Waits | None = None
     settlements: Settlements | None = None
+    draws: DrawBalances | None = None  # where some plan gives its draws keys
     schedules: Schedules | None = None
     traces: Traces | None = None  # where they are asked for

@@ -77,7 +77,9 @@ def portions(clawback: Clawback, rows: Reversals, deal: Ints, since: Ints, term:
         before = Ratios(found.top[mine - 1], found.bottom[mine - 1])
         higher = Ratios(found.top[mine], found.bottom[mine]).larger(before)
         found.top[mine], found.bottom[mine] = higher.top, higher.bottom
-    return found
+    if clawback.floor is None:
+        return found
+    return found.smaller(Ratios.constant(1 - clawback.floor))
 
 
 def taken(rows: Reversals, amount: Ints, lost: Ints, sign: Ints, part: Ratios, mode: Mode, step: int) -> Ints:

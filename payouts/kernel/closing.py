@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -21,7 +21,6 @@ from payouts.kernel.batch import (
     Ints,
     Result,
     Schedules,
-    Settlements,
 )
 from payouts.kernel.book import Book
 from payouts.kernel.exchange import converts, pay
@@ -127,10 +126,10 @@ def _spread(credited: Credited, book: Book, lines: Ints, version: Version, first
     return schedules(lines + first_line, book.earnings[lines], series.day[lines], months, delay, mode)
 
 
-def settled(batch: Batch, quotas: QuotaBook, result: Result) -> Settlements | None:
-    """The waterfall of a result, None where no plan has one."""
+def settled(batch: Batch, quotas: QuotaBook, result: Result) -> Result:
+    """A result with its waterfall, where some plan has one."""
     if not any(plan.settlement for plan in batch.plans):
-        return None
+        return result
     groups, lines, parts = result.groups, result.lines, result.tranches
     plan = result.credits.plan[lines.credit] if lines.plan is None else lines.plan
     kind = np.full(lines.group.size, OF_CREDIT, dtype=np.int8) if lines.kind is None else lines.kind
@@ -138,7 +137,7 @@ def settled(batch: Batch, quotas: QuotaBook, result: Result) -> Settlements | No
     moved = movements(
         parts.line,
         (parts.amount, parts.pay_period, state.astype(np.int64)),
-        (groups.participant[lines.group], plan, groups.replicate[lines.group], kind.astype(np.int64)),
+        (groups.participant[lines.group], plan, groups.replicate[lines.group], kind.astype(np.int64), lines.component),
     )
-
-    return settle(batch, moved, quotas.active)
+    settlements, draws = settle(batch, moved, quotas.active)
+    return replace(result, settlements=settlements, draws=draws)

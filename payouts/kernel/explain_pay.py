@@ -98,6 +98,8 @@ def clawback_step(view: LineView, names: Names) -> Step:
     of, part = view.steps.get("clawback.of", Fraction(0)), view.steps.get("clawback.part", Fraction(0))
     sentence = f"{names.fact(view.fact)} of {day_text(view.day)} reverses what was earned on {day_text(since)}: "
     sentence += f"{_formula(clawback, since, view.day)}, {percent_text(part)} of {money_text(of, currency)} by now"
+    if clawback.floor is not None and part == 1 - clawback.floor:
+        sentence += f", for {percent_text(clawback.floor)} stays"
     earlier = abs(int(of * part)) - abs(back)
     sentence += f"; {money_text(back, currency)} is taken back" + (" after what was before" if earlier > 1 else "")
     elapsed = int(whole_months(np.array([since]), np.array([view.day]))[0])
@@ -132,17 +134,36 @@ _WATERFALL = {
     "clawbacks": (("clawed_back", "Taken back: {0}."),),
     "carried": (("brought_forward", "Brought forward: {0}."),),
     "recovery": (("recovered", "Recovered of the draw: {0}."),),
-    "cap": (("capped", "Above the cap of the period: {0}."), ("review", "Of it to review: {0}.")),
+    "cap": (("capped", "Above the payment cap: {0}."), ("review", "Of it to review: {0}.")),
     "holdback": (("held_back", "Held back: {0}."),),
     "top_up": (("topped_up", "Topped up: {0}."),),
 }
 #: What stands behind all steps.
 _CLOSING = (
     ("carried_forward", "Carried into the next period: {0}."),
+    ("forgiven", "Of clawbacks forgiven: {0}."),
+    ("clawback_balance", "Of clawbacks is owed: {0}."),
     ("written_off", "Of the draw written off: {0}."),
     ("draw_balance", "The draw stands at {0}."),
 )
+#: What is said of each draw where they have keys.
+_OF_DRAWS = {
+    "recovered": "Recovered of the draw {1}: {0}.",
+    "topped_up": "Topped up by the draw {1}: {0}.",
+    "written_off": "Of the draw {1} written off: {0}.",
+    "draw_balance": "The draw {1} stands at {0}.",
+}
 _ON_NET = ("released", "adjusted", "clawed_back", "brought_forward", "recovered", "capped", "held_back", "topped_up")
+
+
+def _by_draw(result: Result, row: int, column: str) -> list[tuple[str, int]]:
+    """The amounts of a column by draw, where draws have keys."""
+    draws = result.draws
+    if draws is None or column not in _OF_DRAWS:
+        return []
+    amounts = draws.balance if column == "draw_balance" else getattr(draws, column)
+    rows = np.flatnonzero((draws.settlement == row) & (amounts != 0)).tolist()
+    return [(draws.key.vocabulary[draws.key.codes[each]], int(amounts[each])) for each in rows]
 
 
 def explain_settlement(batch: Batch, result: Result, row: int) -> list[Step]:
@@ -157,12 +178,15 @@ def explain_settlement(batch: Batch, result: Result, row: int) -> list[Step]:
             amount = int(getattr(settled, column)[row])
             if not amount:
                 continue
-            net += amount if column in _ON_NET else 0
-            said = sentence.format(money_text(amount, plan.currency))
-            steps.append(Step(column, said, amount, "money", {"step": name, "net": net}))
+            for key, part in _by_draw(result, row, column) or [("", amount)]:
+                net += part if column in _ON_NET else 0
+                said = (_OF_DRAWS[column] if key else sentence).format(money_text(part, plan.currency), key)
+                steps.append(Step(column, said, part, "money", {"step": name, "net": net}))
     for column, sentence in _CLOSING:
         amount = int(getattr(settled, column)[row])
         if amount:
-            steps.append(Step(column, sentence.format(money_text(amount, plan.currency)), amount, "money"))
+            for key, part in _by_draw(result, row, column) or [("", amount)]:
+                said = (_OF_DRAWS[column] if key else sentence).format(money_text(part, plan.currency), key)
+                steps.append(Step(column, said, part, "money"))
     payout = int(settled.payout[row])
     return [*steps, Step("payout", f"Paid: {money_text(payout, plan.currency)}.", payout, "money", {"net": net})]

@@ -92,7 +92,7 @@ class _Work:
             result = replace(result, traces=traces([(book.trace, book.series.row.size) for book in books]))
         if self.batch.only is not None and self.everybody:
             result = only_of(result, self.batch.only)
-        return replace(result, settlements=settled(self.batch, self.quotas, result))
+        return settled(self.batch, self.quotas, result)
 
     def _book(self, series: Series, person_day: Ints | None = None) -> Book:
         """Rate and shape."""

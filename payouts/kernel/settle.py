@@ -11,9 +11,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from crediting.kernel.exact import money, packed, run_starts, sums
-from payouts.kernel.batch import DATED, FAR_DAY, MISSING_DAY, OF_REVERSAL, Batch, Ints, Settlements
+from crediting.kernel.exact import money, packed, run_numbers, run_starts, sums
+from crediting.kernel.ratios import Mask
+from payouts.kernel.batch import DATED, FAR_DAY, MISSING_DAY, OF_REVERSAL, Batch, DrawBalances, Ints, Settlements, Text
 from payouts.kernel.steps import BEFORE, NEVER, STEPS, Account, Active, Period, Step
+from plans.rules.compiled import Settlement
 
 _NONE = np.zeros(0, dtype=np.int64)
 _RELEASES, _ADJUSTMENTS, _CLAWBACKS = range(len(STEPS))
@@ -29,13 +31,15 @@ _MOVED = (
     "payout",
     "review",
     "written_off",
+    "forgiven",
 )
+_OF_DRAWS = ("recovered", "topped_up", "written_off", "balance")
 
 
 @dataclass(frozen=True, slots=True)
 class Movements:
     """What the waterfall takes in. `step` is a place in releases, adjustments, clawbacks; `plan` an index into
-    Batch.plans."""
+    Batch.plans, `component` one into its components."""
 
     participant: Ints
     plan: Ints
@@ -43,23 +47,26 @@ class Movements:
     period: Ints
     step: Ints
     amount: Ints
+    component: Ints
 
 
-def movements(tranche_line: Ints, tranches: tuple[Ints, Ints, Ints], line: tuple[Ints, Ints, Ints, Ints]) -> Movements:
-    """Movements of a result: `tranches` are amount, pay period and state; `line` participant, plan, replicate, kind."""
+def movements(tranche_line: Ints, tranches: tuple[Ints, Ints, Ints], line: tuple[Ints, ...]) -> Movements:
+    """Movements of a result: `tranches` are amount, pay period and state; `line` participant, plan, replicate, kind and
+    component."""
     amount, period, state = tranches
-    participant, plan, replicate, kind = line
+    participant, plan, replicate, kind, component = line
     rows = np.flatnonzero((state == DATED) & (period >= 0) & (amount != 0))
     of = tranche_line[rows]
     step = np.where(kind[of] == OF_REVERSAL, _CLAWBACKS, _RELEASES)
-    return Movements(participant[of], plan[of], replicate[of], period[rows], step, amount[rows])
+    return Movements(participant[of], plan[of], replicate[of], period[rows], step, amount[rows], component[of])
 
 
-def settle(batch: Batch, moved: Movements, active: Active) -> Settlements | None:
-    """What each pay period pays, by the settlement of the plan version in force; None where no plan has one. Movements
-    of plans without a settlement are left out. `active` prorates draws."""
+def settle(batch: Batch, moved: Movements, active: Active) -> tuple[Settlements | None, DrawBalances | None]:
+    """What each pay period pays, by the settlement of the plan version in force, and what becomes of each draw; None
+    where no plan has one (gives its draws keys). Movements of plans without a settlement are left out. `active`
+    prorates draws."""
     if not any(plan.settlement for plan in batch.plans):
-        return None
+        return None, None
     return _Waterfall(batch, moved, active).run()
 
 
@@ -75,7 +82,15 @@ class _Waterfall:
         kept = np.isin(self.family[moved.plan], families)
         self.moved = Movements(*(getattr(moved, each.name)[kept] for each in fields(moved)))
         self.assigned = np.flatnonzero(np.isin(self.family[batch.assignments.plan], families))
+        self.slots = [self._slots(key) for key in keys]
         self.account, self.first = self._accounts()
+        self.owed = self.account.clawback.copy()
+
+    def _slots(self, key: str) -> list[str]:
+        """The draws of a plan in all its versions."""
+        settlements = [plan.settlement for plan in self.batch.plans if plan.key == key]
+        draws = [draw.key for settlement in settlements if settlement is not None for draw in settlement.draws]
+        return list(dict.fromkeys(draws)) or ["draw"]
 
     # ------------------------------------------------------------------ accounts
 
@@ -95,10 +110,28 @@ class _Waterfall:
         heads = np.zeros(pairs.shape[1], dtype=bool)
         heads[run_starts(pairs[0])] = True
         first = np.repeat(heads, replicates.size)
-        draw, carried = (np.where(first, self._opening(people, kind), 0) for kind in ("draw", "carried"))
-        started = np.where(draw > 0, BEFORE, NEVER)
+        carried, owed = (np.where(first, self._opening(people, kind), 0) for kind in ("carried", "clawback"))
+        draws = self._opening_draws(people, families, first)
+        started = np.where(draws > 0, BEFORE, NEVER)
         rows = np.tile(replicates, pairs.shape[1])
-        return Account(people, families, rows, draw, carried, started), np.flatnonzero(first)
+        account = Account(people, families, rows, draws, carried, owed, started, np.zeros_like(carried))
+        return account, np.flatnonzero(first)
+
+    def _opening_draws(self, people: Ints, families: Ints, first: Mask) -> Ints:
+        """What each account's draws start from: a balance that names no draw is of the first."""
+        found = np.zeros((people.size, max(map(len, self.slots))), dtype=np.int64)
+        found[:, 0] = np.where(first, self._opening(people, "draw"), 0)
+        for key in sorted({key for slots in self.slots for key in slots}):
+            opening = self._opening(people, f"draw:{key}")
+            has = np.array([key in slots for slots in self.slots])[families] & (opening != 0)
+            # Of the first of the plans that have it; every replicate of an account stands beside the others.
+            rows = np.flatnonzero(has)
+            heads = run_starts(people[rows]) if rows.size else rows
+            run = run_numbers(heads, rows.size)
+            mine = rows[families[rows] == families[rows][heads][run]]
+            slots = np.array([slots.index(key) if key in slots else 0 for slots in self.slots])[families[mine]]
+            found[mine, slots] += opening[mine]
+        return found
 
     def _opening(self, people: Ints, kind: str) -> Ints:
         """The opening balance of each person."""
@@ -113,12 +146,15 @@ class _Waterfall:
 
     # ------------------------------------------------------------------ the periods
 
-    def run(self) -> Settlements:
+    def run(self) -> tuple[Settlements, DrawBalances | None]:
         rows, span = self.account.participant.size, self._span()
+        named = any(slots != ["draw"] for slots in self.slots)
         if not rows or span is None:
-            return Settlements(*(_NONE for _ in fields(Settlements)))
+            nothing = DrawBalances(_NONE, Text(_NONE.astype(np.int32), ()), *(_NONE for _ in _OF_DRAWS))
+            return Settlements(*(_NONE for _ in fields(Settlements))), nothing if named else None
         first, last = span
-        inflow, late = self._inflow(), self._late()
+        inflow, late, parts = self._inflow(), self._late(), self._parts()
+        year = np.searchsorted(self.batch.periods["year"], self.bounds[:-1], side="right")
         held: dict[int, Ints] = {}
         topped: dict[int, Ints] = {}
         tables: list[dict[str, Ints]] = []
@@ -126,27 +162,31 @@ class _Waterfall:
             # Behind the last movement only what is carried may still be paid.
             if place > last and not held and not self.account.carried.any():
                 break
-            period = Period(place, inflow(place), late(place), held.pop(place, None), topped, held)
+            if place > first and year[place] != year[place - 1]:
+                self.account.paid = np.zeros_like(self.account.paid)
+            of = {key: sums(place) for key, sums in parts.items()}
+            period = Period(place, inflow(place), of, late(place), held.pop(place, None), topped, held)
             tables.append(self._period(period))
-        return self._joined(tables)
+        settled, stands = self._joined(tables)
+        return settled, self._draws(tables, stands) if named else None
 
     def _span(self) -> tuple[int, int] | None:
         """The first and last pay period in which anything moves, a draw is paid or somebody leaves."""
         found = [self.moved.period]
         if self.batch.adjustments is not None:
             found.append(self._at(self.batch.adjustments.day))
-        if self.account.draw_balance.any() or self.account.carried.any():
+        if self.account.draws.any() or self.account.carried.any():
             found.append(np.zeros(1, dtype=np.int64))
         given = self.batch.assignments
         for place, plan in enumerate(self.batch.plans):
-            draw = plan.settlement.draw if plan.settlement else None
             rows = self.assigned[given.plan[self.assigned] == place]
-            if draw is None or not rows.size:
+            if plan.settlement is None or not rows.size:
                 continue
-            start, end = np.maximum(given.start[rows], draw.start), np.minimum(given.end[rows], draw.end)
-            there = start < end
-            found += [self._at(start[there]), self._at(end[there] - 1)]
-            if draw.on_leaving == "written_off":
+            for draw in plan.settlement.draws:
+                start, end = np.maximum(given.start[rows], draw.start), np.minimum(given.end[rows], draw.end)
+                there = start < end
+                found += [self._at(start[there]), self._at(end[there] - 1)]
+            if _forgets(plan.settlement):
                 people, last = self.left()
                 gone = last[np.isin(people, given.participant[rows])]
                 found.append(self._at(gone[gone < FAR_DAY] - 1))
@@ -168,9 +208,40 @@ class _Waterfall:
         """The pay period of each day; the nearest where the calendar ends before."""
         return np.clip(np.searchsorted(self.bounds, day, side="right") - 1, 0, self.bounds.size - 2)
 
+    def _parts(self) -> dict[str, _Sums]:
+        """What comes in by lines of the components that draws are of, by component."""
+        settlements = [plan.settlement for plan in self.batch.plans if plan.settlement is not None]
+        keys = {key for settlement in settlements for draw in settlement.draws for key in draw.components}
+        names = [np.array([component.key for component in plan.components]) for plan in self.batch.plans]
+        found: dict[str, _Sums] = {}
+        for key in sorted(keys):
+            mine = np.zeros(self.moved.plan.size, dtype=bool)
+            for place in np.unique(self.moved.plan).tolist():
+                rows = self.moved.plan == place
+                mine[rows] = names[place][self.moved.component[rows]] == key
+            columns = {each.name: getattr(self.moved, each.name)[mine] for each in fields(Movements)}
+            found[key] = _Sums(*self._rows_of(Movements(**columns)))
+        return found
+
     def _inflow(self) -> _Sums:
         """What comes in, by pay period: a row a step, a column an account."""
-        moved, account = self.moved, self.account
+        moved = self.moved
+        count, period, step, row, amount = self._rows_of(moved)
+        given = self.batch.adjustments
+        if given is None:
+            return _Sums(count, period, step, row, amount)
+        to, which = self._given(given.participant)
+        return _Sums(
+            count,
+            np.concatenate((period, self._at(given.day[which]))),
+            np.concatenate((step, np.full(which.size, _ADJUSTMENTS))),
+            np.concatenate((row, to)),
+            np.concatenate((amount, given.amount[which])),
+        )
+
+    def _rows_of(self, moved: Movements) -> tuple[int, Ints, Ints, Ints, Ints]:
+        """How many accounts there are, and of movements: pay period, step, account, amount."""
+        account = self.account
         people, families, replicates = (
             np.unique(np.concatenate(pair))
             for pair in (
@@ -192,17 +263,7 @@ class _Waterfall:
         # Accounts stand in the order of the key.
         mine = key(account.participant, account.family, account.replicate)
         row = _places(mine, key(moved.participant, self.family[moved.plan], moved.replicate))
-        given = self.batch.adjustments
-        if given is None:
-            return _Sums(mine.size, moved.period, moved.step, row, moved.amount)
-        to, which = self._given(given.participant)
-        return _Sums(
-            mine.size,
-            np.concatenate((moved.period, self._at(given.day[which]))),
-            np.concatenate((moved.step, np.full(which.size, _ADJUSTMENTS))),
-            np.concatenate((row, to)),
-            np.concatenate((moved.amount, given.amount[which])),
-        )
+        return mine.size, moved.period, moved.step, row, moved.amount
 
     def _late(self) -> _Late:
         """Adjustments that belong to an earlier pay period, for guarantees that are tested again."""
@@ -241,22 +302,28 @@ class _Waterfall:
         return np.where(found >= 0, found, versions[self.account.family])
 
     def _period(self, period: Period) -> dict[str, Ints]:
-        """One pay period: its columns by account."""
+        """One pay period: its columns by account; of draws two-dimensional ones, a column a draw."""
         account, plan = self.account, self._plans(period.place)
         columns = {each.name: np.zeros(plan.size, dtype=np.int64) for each in fields(Settlements)}
         columns["participant"], columns["replicate"] = account.participant, account.replicate
         columns["plan"], columns["pay_period"] = plan, np.full(plan.size, period.place)
-        period.topped[period.place] = np.zeros(plan.size, dtype=np.int64)
+        by_draw = {f"draws.{name}": np.zeros_like(account.draws) for name in _OF_DRAWS}
+        period.topped[period.place] = np.zeros_like(account.draws)
         for place in np.unique(plan).tolist():
             mine = np.flatnonzero(plan == place)
-            step = Step(self.batch, place, self.active, period, mine, account.pick(mine), self.left)
+            slots = self.slots[int(self.family[place])]
+            step = Step(self.batch, place, self.active, period, mine, account.pick(mine), slots, self.left)
             for name, values in step.run().items():
                 columns[name][mine] = values
+            for name, values in step.by_draw.items():
+                by_draw[f"draws.{name}"][mine] = values
             account.put(mine, step.account)
-        return columns
+        by_draw["draws.balance"] = account.draws.copy()
+        return columns | by_draw
 
-    def _joined(self, tables: list[dict[str, Ints]]) -> Settlements:
-        """All periods, by account; one in which nothing moves for an account has no row."""
+    def _joined(self, tables: list[dict[str, Ints]]) -> tuple[Settlements, Ints]:
+        """All periods, by account; one in which nothing moves for an account has no row. Beside them where each row
+        stood: the account times the periods, plus the period."""
         rows, count = self.account.participant.size, len(tables)
         order = np.arange(rows * count).reshape(count, rows).T.ravel()
         columns = {
@@ -265,7 +332,24 @@ class _Waterfall:
         stands = np.zeros(rows * count, dtype=bool)
         for name in _MOVED:
             stands |= columns[name] != 0
-        return Settlements(**{name: column[stands] for name, column in columns.items()})
+        owed = columns["clawback_balance"].reshape(rows, count)
+        stands |= (owed != np.column_stack((self.owed, owed[:, :-1]))).ravel()
+        settled = Settlements(**{name: column[stands] for name, column in columns.items()})
+        return settled, np.flatnonzero(stands)
+
+    def _draws(self, tables: list[dict[str, Ints]], stands: Ints) -> DrawBalances:
+        """What becomes of each draw in the rows that stand, by row."""
+        account, period = np.divmod(stands, len(tables))
+        words = tuple(sorted({key for slots in self.slots for key in slots}))
+        family = self.account.family[account]
+        width = self.account.draws.shape[1]
+        code = np.full((len(self.slots), width), -1, dtype=np.int32)
+        for place, slots in enumerate(self.slots):
+            code[place, : len(slots)] = [words.index(key) for key in slots]
+        values = {name: np.stack([table[f"draws.{name}"] for table in tables])[period, account] for name in _OF_DRAWS}
+        row, slot = np.nonzero(np.any([column != 0 for column in values.values()], axis=0))
+        found = {name: column[row, slot] for name, column in values.items()}
+        return DrawBalances(row, Text(code[family[row], slot], words), **found)
 
 
 class _Sums:
@@ -300,6 +384,13 @@ class _Late:
     def __call__(self, period: int) -> tuple[Ints, Ints, Ints]:
         rows = self.period == period
         return self.account[rows], self.origin[rows], self.amount[rows]
+
+
+def _forgets(settlement: Settlement) -> bool:
+    """Whether leaving changes a balance."""
+    limit = settlement.clawback_limit
+    written = any(draw.on_leaving == "written_off" for draw in settlement.draws)
+    return written or (limit is not None and limit.on_leaving == "forgiven")
 
 
 def _places(known: Ints, wanted: Ints) -> Ints:

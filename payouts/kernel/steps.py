@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from crediting.kernel.exact import money, scaled
-from crediting.kernel.ratios import Ratios
+from crediting.kernel.ratios import Mask, Ratios
 from payouts.kernel.batch import Batch, Ints
 from plans.rules.compiled import Draw, Settlement
 
@@ -30,25 +30,29 @@ class Account:
     participant: Ints
     family: Ints
     replicate: Ints
-    draw_balance: Ints
+    draws: Ints  # balances, a column a draw of the plan
     carried: Ints
-    first_top_up: Ints  # the pay period of the first
+    clawback: Ints  # what is owed of clawbacks
+    first_top_up: Ints  # the pay period of the first of each draw
+    paid: Ints  # so far in the fiscal year
 
     def pick(self, rows: Ints) -> Account:
         return Account(*(getattr(self, each.name)[rows] for each in fields(self)))
 
     def put(self, rows: Ints, other: Account) -> None:
-        for name in ("draw_balance", "carried", "first_top_up"):
+        for name in ("draws", "carried", "clawback", "first_top_up", "paid"):
             getattr(self, name)[rows] = getattr(other, name)
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A pay period of all accounts: what comes in (a row a step), adjustments with the period they belong to, the
-    holdbacks that come back, and what earlier periods topped up and later ones will give back."""
+    """A pay period of all accounts: what comes in (a row a step; `of` by component), adjustments with the period they
+    belong to, the holdbacks that come back, and what earlier periods topped up (a column a draw) and later ones will
+    give back."""
 
     place: int
     total: Ints
+    of: dict[str, Ints]
     late: tuple[Ints, Ints, Ints]  # account, origin, amount
     back: Ints | None
     topped: dict[int, Ints]
@@ -65,30 +69,35 @@ class Step:
     period: Period
     rows: Ints
     account: Account
+    slots: list[str]  # the draws of the plan, in the order of Account.draws
     left: Callable[[], tuple[Ints, Ints]]
     net: Ints = field(init=False)
     moved: dict[str, Ints] = field(init=False)  # by step, signed as it acts on the net
+    own: dict[tuple[str, str], Ints] = field(init=False)  # by draw with components and step, what is of these
     forward: Ints = field(init=False)  # what is carried into the next period
     columns: dict[str, Ints] = field(init=False)
+    by_draw: dict[str, Ints] = field(init=False)  # recovered, topped_up and written_off, a column a draw
 
     def run(self) -> dict[str, Ints]:
         """The columns of Settlements that are not 0."""
         version = self.batch.plans[self.plan]
         self.net, self.forward = self._nothing(), self._nothing()
-        self.moved, self.columns = {}, {}
+        self.moved, self.own, self.columns = {}, {}, {}
+        self.by_draw = {name: np.zeros_like(self.account.draws) for name in ("recovered", "topped_up", "written_off")}
         if version.settlement is None:
             self._straight()
             return self.columns
-        start = self.account.draw_balance.copy()
+        start = self.account.draws.copy()
         for name in version.settlement.order:
             match name:
                 case "releases":
                     back = self.period.back
                     self._move(name, "released", self._total(name) + (0 if back is None else back[self.rows]))
+                    self._part(version.settlement, name)
                 case "adjustments":
                     self._adjustments(version.settlement)
                 case "clawbacks":
-                    self._move(name, "clawed_back", self._total(name))
+                    self._clawbacks(version.settlement)
                 case "carried":
                     self._move(name, "brought_forward", self.account.carried)
                     self.account.carried = self._nothing()
@@ -110,35 +119,79 @@ class Step:
         if self.period.back is not None:
             self._move("releases", "released", self.period.back[self.rows])
         self.columns |= {"brought_forward": self.account.carried, "carried_forward": self.account.carried}
-        self.columns |= {"payout": self.net, "draw_balance": self.account.draw_balance}
+        self._balances(self.net)
+
+    def _balances(self, payout: Ints) -> None:
+        """What is paid, and what is owed at the end."""
+        self.account.paid = money(self.account.paid + payout, "What a year pays")
+        self.columns |= {"payout": payout, "clawback_balance": self.account.clawback}
+        self.columns["draw_balance"] = money(self.account.draws.sum(axis=1), "A draw balance")
+
+    def _part(self, settlement: Settlement, step: str) -> None:
+        """What a step adds by lines of the components that a draw is of."""
+        for draw in settlement.draws:
+            if draw.components:
+                found = (self.period.of[key][STEPS.index(step), self.rows] for key in draw.components)
+                self.own[draw.key, step] = money(sum(found, self._nothing()), "The pay of a draw's components")
 
     def _adjustments(self, settlement: Settlement) -> None:
         self._move("adjustments", "adjusted", self._total("adjustments"))
-        if settlement.draw is not None and settlement.draw.retest:
+        if any(draw.retest for draw in settlement.draws):
             # What is taken back of an old top-up is gone from the adjustment that it was tested with.
-            self._move("adjustments", "topped_up", -self._retested())
+            self._move("adjustments", "topped_up", -self._retested(settlement))
+
+    def _clawbacks(self, settlement: Settlement) -> None:
+        """What reversals take, as far as a limit lets them: the rest stays owed, or is forgiven."""
+        limit = settlement.clawback_limit
+        due = money(self.account.clawback - self._total("clawbacks"), "What is owed of clawbacks")
+        taken = due
+        if limit is None:
+            self._part(settlement, "clawbacks")
+        else:
+            share = self._share(np.maximum(self.net, 0), limit.share)
+            most = np.minimum(share, np.maximum(self.net - limit.keep, 0))
+            taken = np.minimum(due, most)
+        self._move("clawbacks", "clawed_back", -taken)
+        self.account.clawback = due - taken
+        if limit is not None and limit.excess == "forgiven":
+            self._forgive(np.ones(self.rows.size, dtype=bool))
+
+    def _forgive(self, whom: Mask) -> None:
+        gone = np.where(whom, self.account.clawback, 0)
+        self.columns["forgiven"] = self.columns.get("forgiven", self._nothing()) + gone
+        self.account.clawback = self.account.clawback - gone
 
     def _recovery(self, settlement: Settlement, start: Ints) -> None:
-        draw = settlement.draw
-        if draw is None or draw.recovery is None:
-            return
-        share = self._share(np.maximum(self.net, 0), draw.recovery.share)
-        due = np.minimum(np.minimum(start, share), np.maximum(self.net - draw.recovery.keep, 0))
-        passed = self.period.place - self.account.first_top_up - 1
-        taken = np.where(passed >= draw.recovery.after_periods, np.maximum(due, 0), 0)
-        self._move("recovery", "recovered", -taken)
-        self.account.draw_balance = self.account.draw_balance - taken
+        for draw in settlement.draws:
+            if draw.recovery is None:
+                continue
+            slot, base = self.slots.index(draw.key), np.maximum(self.net, 0)
+            if draw.components:
+                base = np.clip(self._of(draw, ("releases", "clawbacks")), 0, base)
+            share = self._share(base, draw.recovery.share)
+            due = np.minimum(np.minimum(start[:, slot], share), np.maximum(base - draw.recovery.keep, 0))
+            passed = self.period.place - self.account.first_top_up[:, slot] - 1
+            taken = np.where(passed >= draw.recovery.after_periods, np.maximum(due, 0), 0)
+            self._move("recovery", "recovered", -taken)
+            self.own[draw.key, "recovery"] = -taken
+            self.by_draw["recovered"][:, slot] -= taken
+            self.account.draws[:, slot] -= taken
+
+    def _of(self, draw: Draw, steps: tuple[str, ...]) -> Ints:
+        """What steps have added so far to the pay of the components of a draw."""
+        found = (self.own.get((draw.key, step), self._nothing()) for step in steps)
+        return money(sum(found, self._nothing()), "The pay of a draw's components")
 
     def _cap(self, settlement: Settlement) -> None:
-        if settlement.cap is None:
-            return
-        excess = np.maximum(self.net - settlement.cap, 0)
-        carried = settlement.cap_excess == "carried"
-        self._move("cap", "" if carried else "capped", -excess)
-        if carried:
-            self.forward = self.forward + excess
-        elif settlement.cap_excess == "review":
-            self.columns["review"] = excess
+        for cap in settlement.caps:
+            most = np.maximum(cap.amount - self.account.paid, 0) if cap.per == "year" else cap.amount
+            excess = np.maximum(self.net - most, 0)
+            carried = cap.excess == "carried"
+            self._move("cap", "" if carried else "capped", -excess)
+            if carried:
+                self.forward = self.forward + excess
+            elif cap.excess == "review":
+                self.columns["review"] = self.columns.get("review", self._nothing()) + excess
 
     def _holdback(self, settlement: Settlement) -> None:
         if settlement.holdback is None:
@@ -151,19 +204,21 @@ class Step:
             held[self.rows] += kept
 
     def _top_up(self, settlement: Settlement) -> None:
-        draw = settlement.draw
-        if draw is None:
-            return
-        amount = self._draw_amount(draw)
-        if draw.style == "top_up":
-            tested = sum((self.moved.get(name, self._nothing()) for name in draw.test), self._nothing())
-            amount = np.where(amount > 0, np.maximum(amount - tested, 0), 0)
-        self._move("top_up", "topped_up", amount)
-        self.period.topped[self.period.place][self.rows] = amount
-        if draw.kind == "recoverable":
-            self.account.draw_balance = money(self.account.draw_balance + amount, "A draw balance")
-            first = np.where(amount > 0, self.period.place, NEVER)
-            self.account.first_top_up = np.minimum(self.account.first_top_up, first)
+        for draw in settlement.draws:
+            slot, amount = self.slots.index(draw.key), self._draw_amount(draw)
+            if draw.style == "top_up":
+                if draw.components:
+                    tested = self._of(draw, draw.test)
+                else:
+                    tested = sum((self.moved.get(name, self._nothing()) for name in draw.test), self._nothing())
+                amount = np.where(amount > 0, np.maximum(amount - tested, 0), 0)
+            self._move("top_up", "topped_up", amount)
+            self.by_draw["topped_up"][:, slot] += amount
+            self.period.topped[self.period.place][self.rows, slot] = amount
+            if draw.kind == "recoverable":
+                self.account.draws[:, slot] = money(self.account.draws[:, slot] + amount, "A draw balance")
+                first = np.where(amount > 0, self.period.place, NEVER)
+                self.account.first_top_up[:, slot] = np.minimum(self.account.first_top_up[:, slot], first)
 
     def _draw_amount(self, draw: Draw) -> Ints:
         """The draw of each account: nothing in pay periods that begin outside its dates, or while not assigned."""
@@ -181,8 +236,9 @@ class Step:
             amount = money(Ratios.of(amount).multiply(Ratios(part, whole)).rounded(version.round_mode, unit), "A draw")
         return np.where(present, amount, 0)
 
-    def _retested(self) -> Ints:
-        """What late earning takes back of top-ups of the pay periods that it belongs to, as far as those go."""
+    def _retested(self, settlement: Settlement) -> Ints:
+        """What late earning takes back of top-ups of the pay periods that it belongs to, as far as those go: of one
+        guarantee after the other."""
         account, origin, amount = self.period.late
         found = np.zeros(self.period.total.shape[1], dtype=np.int64)
         for place in np.unique(origin).tolist():
@@ -192,9 +248,13 @@ class Step:
             of = np.flatnonzero((origin == place) & np.isin(account, self.rows))
             late = np.zeros_like(found)
             np.add.at(late, account[of], amount[of])
-            taken = np.minimum(np.maximum(late, 0), left)
-            left -= taken
-            found += taken
+            late = np.maximum(late, 0)
+            for slot in (self.slots.index(draw.key) for draw in settlement.draws if draw.retest):
+                taken = np.minimum(late, left[:, slot])
+                left[:, slot] -= taken
+                late -= taken
+                found += taken
+                self.by_draw["topped_up"][:, slot] -= taken[self.rows]
         return found[self.rows]
 
     def _close(self, settlement: Settlement) -> None:
@@ -207,21 +267,25 @@ class Step:
             forward, net = forward + np.minimum(net, 0), np.maximum(net, 0)
         self.account.carried = money(self.account.carried + forward, "A balance")
         self._leave(settlement)
-        self.columns |= {
-            "carried_forward": self.account.carried,
-            "payout": net,
-            "draw_balance": self.account.draw_balance,
-        }
+        self.columns["carried_forward"] = self.account.carried
+        self._balances(net)
 
     def _leave(self, settlement: Settlement) -> None:
-        """At the end of employment a draw's balance stays owed, or is written off."""
-        if settlement.draw is None or settlement.draw.on_leaving != "written_off":
+        """At the end of employment the balance of a draw stays owed, or is written off; so do clawbacks."""
+        written = [self.slots.index(draw.key) for draw in settlement.draws if draw.on_leaving == "written_off"]
+        limit = settlement.clawback_limit
+        forgives = limit is not None and limit.on_leaving == "forgiven"
+        if not written and not forgives:
             return
         start, end = (int(day) for day in self.batch.pay_periods[self.period.place : self.period.place + 2])
         people, last = self.left()
         gone = np.isin(self.account.participant, people[(last > start) & (last <= end)])
-        self.columns["written_off"] = np.where(gone, self.account.draw_balance, 0)
-        self.account.draw_balance = np.where(gone, 0, self.account.draw_balance)
+        for slot in written:
+            self.by_draw["written_off"][gone, slot] = self.account.draws[gone, slot]
+            self.account.draws[gone, slot] = 0
+        self.columns["written_off"] = self.by_draw["written_off"].sum(axis=1)
+        if forgives:
+            self._forgive(gone)
 
     def _move(self, step: str, column: str, amount: Ints) -> None:
         """Lets an amount act on the net."""

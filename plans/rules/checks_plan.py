@@ -8,16 +8,15 @@ from typing import Any
 
 from comp.core.errors import Problem
 from plans.rules.checks_credit import Row, rows_of
+from plans.rules.checks_settlement import check_settlement
 from plans.rules.forms import table_of
 from plans.rules.language import ATTRIBUTES, MAX_OVERRIDES
-from plans.rules.language_release import STEPS
 from plans.rules.look import Look, join, listed
 from plans.rules.settings import PathError, apply, with_settings
-from plans.rules.values import Document, read_date, read_percent
+from plans.rules.values import Document
 
 #: What an example may not say: it is of the plan it stands in.
 OUTSIDE = ("format", "plan", "plans")
-ALWAYS = ("releases", "adjustments", "clawbacks", "carried")
 
 #: So many pairs of overrides are looked at together here; `specialise` refuses whatever else does not fit.
 MAX_PAIRS = 200
@@ -32,7 +31,7 @@ def check_whole(look: Look, plan: Document) -> None:
         look.report("on_new_version", "restart", "carry or rerun, or restart with proration", message)
     _proration(look, plan)
     if isinstance(plan.get("settlement"), dict):
-        _settlement(look, plan["settlement"])
+        check_settlement(look, plan, plan["settlement"])
     examples = plan.get("examples")
     for number, example in enumerate(examples if isinstance(examples, list) else []):
         path = join("examples", number)
@@ -50,7 +49,7 @@ def _proration(look: Look, plan: Document) -> None:
     words = of if isinstance(of, list) else []
     components = [component for _, component in rows_of(plan, "", "components")]
     has = {
-        "draw": "draw" in table_of(plan.get("settlement")),
+        "draw": bool({"draw", "draws"} & set(table_of(plan.get("settlement")))),
         "incentive": any("incentive" in component for component in components),
         "quota": any(isinstance(component.get("quota"), str) for component in components),
         "caps": any(component.get("cap") is not None or "caps" in component for component in components),
@@ -59,46 +58,6 @@ def _proration(look: Look, plan: Document) -> None:
         if isinstance(word, str) and has.get(word) is False:
             message = f"Nothing is prorated by {word}: this plan has none."
             look.warn(join("proration.of", number), word, "what the plan has", message)
-
-
-def _settlement(look: Look, settlement: Document) -> None:
-    order = settlement.get("order")
-    steps = [step for step in order if isinstance(step, str)] if isinstance(order, list) else []
-    draw = table_of(settlement.get("draw"))
-    needed = {
-        **dict.fromkeys(ALWAYS, "every settlement has it"),
-        **({"recovery": "a recoverable draw is recovered"} if draw.get("kind") == "recoverable" else {}),
-        **({"cap": "there is a cap"} if "cap" in settlement else {}),
-        **({"holdback": "there is a holdback"} if "holdback" in settlement else {}),
-        **({"top_up": "there is a draw"} if draw else {}),
-    }
-    path = "settlement.order"
-    if not set(steps) <= set(STEPS):
-        return
-    for step, why in needed.items():
-        if isinstance(order, list) and step not in steps:
-            look.report(path, ", ".join(steps) or "nothing", step, f"The step {step} is missing: {why}.")
-    for number, step in enumerate(steps):
-        if step in ("recovery", "cap", "holdback", "top_up") and step not in needed:
-            message = f"There is nothing for the step {step} to do: this settlement has none."
-            look.report(join(path, number), step, "the steps that are needed", message)
-    tested = draw.get("test")
-    for number, step in enumerate(tested if isinstance(tested, list) else []):
-        if not isinstance(step, str):
-            continue
-        later = step in steps and "top_up" in steps and steps.index(step) > steps.index("top_up")
-        if step in steps and later or step not in steps and isinstance(order, list) and step in needed:
-            message = f"The top-up is tested against {step}, which comes after it."
-            look.report(join("settlement.draw.test", number), step, "steps before top_up", message)
-    start, end = read_date(draw.get("from")), read_date(draw.get("to"))
-    if start is not None and end is not None and end <= start:
-        message = f"A draw from {start} to {end} is given on no day: `to` is the first day without it."
-        look.report("settlement.draw.to", str(end), f"a date after {start}", message)
-    for place, table in (("draw.recovery", draw.get("recovery")), ("holdback", settlement.get("holdback"))):
-        share = read_percent(table_of(table).get("share"))
-        if share is not None and share > 1:
-            message = f"At most all of it can be kept; found {table_of(table)['share']}."
-            look.report(f"settlement.{place}.share", table_of(table)["share"], "above 0% to 100%", message)
 
 
 # ------------------------------------------------------------------ overrides

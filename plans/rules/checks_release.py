@@ -115,6 +115,10 @@ def _clawback(look: Look, component: Document, path: str) -> None:
             message = f"The first row starts after {months[0]} months; it has to start at 0."
             look.report(join(rows[0][0], "from"), str(months[0]), "0", message)
         rising(look, months, [join(place, "from") for place, _ in rows], "row", str)
+    floor = read_percent(clawback.get("floor"))
+    if floor is not None and floor >= 1:
+        message = f"With a floor of {percent_text(floor)} nothing is ever taken back."
+        look.report(join(path, "floor"), percent_text(floor), "above 0% and below 100%", message)
     for place, row in rows:
         share = value_of(row.get("share"), "share", look)
         if share is not None and share > 1:

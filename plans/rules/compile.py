@@ -11,12 +11,14 @@ from plans.rules.about import About, about, amount_unit
 from plans.rules.checks import check, errors
 from plans.rules.compile_components import Maker, day, percent
 from plans.rules.compiled import (
+    ClawbackLimit,
     CompiledPlan,
     CreditRule,
     Currencies,
     Draw,
     EmploymentRules,
     Override,
+    PaymentCap,
     PlanCap,
     Proration,
     Recovery,
@@ -119,13 +121,18 @@ def _override(row: Document) -> Override:
 
 
 def _settlement(row: Document, currency: str) -> Settlement:
-    draw, cap, holdback, minimum = (row.get(key) for key in ("draw", "cap", "holdback", "minimum"))
+    holdback, minimum, limit = (row.get(key) for key in ("holdback", "minimum", "clawback_limit"))
+    draws = [row["draw"]] if "draw" in row else row.get("draws", ())
+    caps = [{**row["cap"], "per": "pay_period"}] if "cap" in row else []
     return Settlement(
         order=tuple(row["order"]),
         negative=row["negative"],
-        draw=None if draw is None else _draw(draw, currency),
-        cap=None if cap is None else parse_money(cap["amount"], currency),
-        cap_excess=None if cap is None else cap["excess"],
+        draws=tuple(_draw(each, currency) for each in draws),
+        caps=tuple(
+            PaymentCap(parse_money(each["amount"], currency), each["per"], each["excess"])
+            for each in (*caps, *row.get("caps", ()))
+        ),
+        clawback_limit=None if limit is None else _clawback_limit(limit, currency),
         holdback=None if holdback is None else percent(holdback["share"]),
         holdback_periods=0 if holdback is None else _whole(holdback["periods"]),
         minimum=None if minimum is None else parse_money(minimum["amount"], currency),
@@ -150,7 +157,14 @@ def _draw(row: Document, currency: str) -> Draw:
         ),
         retest=row.get("retest"),
         on_leaving=row.get("on_leaving"),
+        key=row.get("key", "draw"),
+        components=tuple(row.get("components", ())),
     )
+
+
+def _clawback_limit(row: Document, currency: str) -> ClawbackLimit:
+    keep = parse_money(row["keep"], currency)
+    return ClawbackLimit(percent(row["share"]), keep, row["excess"], row.get("on_leaving"))
 
 
 def _whole(value: Any) -> int:

@@ -403,6 +403,7 @@ def _clawback(row: Document) -> Clawback:
         tax=row.get("tax"),
         lowers_measure=row.get("lowers_measure"),
         takes=row.get("takes"),
+        floor=percent(row["floor"]) if "floor" in row else None,
     )
 
 

@@ -380,6 +380,7 @@ class Clawback:
     tax: Literal["with", "without"] | None = None
     lowers_measure: bool | None = None
     takes: Literal["all", "released"] | None = None
+    floor: Fraction | None = None  # the share that stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -501,15 +502,34 @@ class Draw:
     recovery: Recovery | None
     retest: bool | None
     on_leaving: Literal["owed", "written_off"] | None
+    key: str = "draw"
+    components: tuple[str, ...] = ()  # whose pay it is of; empty: all
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentCap:
+    amount: int
+    per: Literal["pay_period", "year"]
+    excess: Literal["lost", "carried", "review"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClawbackLimit:
+    share: Fraction
+    keep: int
+    excess: Literal["carried", "forgiven"]
+    on_leaving: Literal["owed", "forgiven"] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
+    """`draws` and `caps` in their order, those of the keys `draw` and `cap` first."""
+
     order: tuple[str, ...]
     negative: Literal["carried", "collected"]
-    draw: Draw | None = None
-    cap: int | None = None
-    cap_excess: Literal["lost", "carried", "review"] | None = None
+    draws: tuple[Draw, ...] = ()
+    caps: tuple[PaymentCap, ...] = ()
+    clawback_limit: ClawbackLimit | None = None
     holdback: Fraction | None = None
     holdback_periods: int = 0
     minimum: int | None = None

@@ -6,13 +6,15 @@ from typing import Any
 
 from plans.rules.about import About
 from plans.rules.forms import Anything, Date, Field, Flag, Form, Money, Percent, Slug, Whole, Word, table_of
-from plans.rules.shapes import By, Opt, Rows, Table, Words
+from plans.rules.shapes import By, Opt, Rows, Slugs, Table, Words
 from plans.rules.values import Document
 
 MAX_TRANCHES = 20
 MAX_DAYS = 3660
 MAX_MONTHS = 600
 MAX_PERIODS = 120
+MAX_DRAWS = 10
+MAX_CAPS = 10
 
 STEPS = ("releases", "adjustments", "clawbacks", "carried", "recovery", "cap", "holdback", "top_up")
 #: The steps of a settlement that a top-up may be tested against.
@@ -87,7 +89,7 @@ def clawback(value: Any, about: About) -> Table:
         case "uncollected":
             keys |= _cash(row)
     if formula != "recompute":
-        keys |= {"lowers_measure": Flag(), "takes": Word(("all", "released"))}
+        keys |= {"lowers_measure": Flag(), "takes": Word(("all", "released")), "floor": Opt(Percent(zero=False))}
     return Table(keys)
 
 
@@ -110,7 +112,15 @@ PAYABLE: dict[str, Form] = {
 
 
 def draw(value: Any, about: About) -> Table:
-    row = table_of(value)
+    return Table(_draw(table_of(value), TESTED))
+
+
+def one_of_draws(value: Any, about: About) -> Table:
+    """A draw among several."""
+    return Table({"key": Slug(), "components": Opt(Slugs("components")), **_draw(table_of(value), (*TESTED, "top_up"))})
+
+
+def _draw(row: Document, tested: tuple[str, ...]) -> dict[str, Form]:
     keys: dict[str, Form] = {
         "kind": Word(("recoverable", "non_recoverable", "guarantee")),
         "style": Word(("top_up", "advance")),
@@ -119,7 +129,7 @@ def draw(value: Any, about: About) -> Table:
         "to": Date(),
     }
     if row.get("style") != "advance":
-        keys["test"] = Words(TESTED)
+        keys["test"] = Words(tested)
     if row.get("kind") == "recoverable":
         recovery: dict[str, Form] = {
             "share": Percent(zero=False),
@@ -129,6 +139,17 @@ def draw(value: Any, about: About) -> Table:
         keys |= {"recovery": Table(recovery), "on_leaving": Word(("owed", "written_off"))}
     elif row.get("kind") == "guarantee":
         keys["retest"] = Flag()
+    return keys
+
+
+def clawback_limit(value: Any, about: About) -> Table:
+    keys: dict[str, Form] = {
+        "share": Percent(zero=False),
+        "keep": Money("zero"),
+        "excess": Word(("carried", "forgiven")),
+    }
+    if table_of(value).get("excess") != "forgiven":
+        keys["on_leaving"] = Word(("owed", "forgiven"))
     return Table(keys)
 
 
@@ -137,11 +158,16 @@ _DRAWS = tuple(
     for kind in ("recoverable", "non_recoverable", "guarantee")
     for style in ("top_up", "advance")
 )
+_CAP_EXCESS = Word(("lost", "carried", "review"))
+_PAYMENT_CAP = Table({"amount": Money(), "per": Word(("pay_period", "year")), "excess": _CAP_EXCESS})
 SETTLEMENT = Table(
     {
         "order": Words(STEPS),
         "draw": Opt(By(draw, _DRAWS, "kind")),
-        "cap": Opt(Table({"amount": Money(), "excess": Word(("lost", "carried", "review"))})),
+        "draws": Opt(Rows(By(one_of_draws, _DRAWS, "kind"), 1, MAX_DRAWS, "draws")),
+        "cap": Opt(Table({"amount": Money(), "excess": _CAP_EXCESS})),
+        "caps": Opt(Rows(_PAYMENT_CAP, 1, MAX_CAPS, "caps")),
+        "clawback_limit": Opt(By(clawback_limit, ({"excess": "carried"}, {"excess": "forgiven"}), "excess")),
         "holdback": Opt(Table({"share": Percent(zero=False), "periods": Whole(1, MAX_PERIODS)})),
         "minimum": Opt(Table({"amount": Money()})),
         "negative": Word(("carried", "collected")),

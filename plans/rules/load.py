@@ -25,7 +25,7 @@ MAX_TEXT = 10_000
 #: The order of keys in exported text: that of docs/plan-language.md. Other keys follow, by name.
 KEY_ORDER = """
     format key name clause kind currency on_new_version rounding fields computed proration employment currencies
-    credit_rules components order draw recovery holdback
+    credit_rules components order draw draws recovery clawback_limit holdback
     fact class when all any none field op value eligible hold credit_date amount per min_deal excess credit roll_up
     credits classes roles reads what of depth component measure every window periods by weight part
     quota fixed incentive missing_incentive ramp missing_quota zero_quota below_zero

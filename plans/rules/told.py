@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plans.rules.compiled import CompiledPlan, Component, Modifier, Table
+from plans.rules.compiled import CompiledPlan, Component, Modifier, Settlement, Table
 from plans.rules.words import ramp_sentences
 from plans.rules.words_pay import (
     amortise_sentence,
+    clawback_limit_sentences,
     clawback_sentences,
     currencies_sentence,
     draw_sentences,
@@ -80,8 +81,20 @@ def _of_plan(plan: CompiledPlan, steps: Steps) -> Iterable[str]:
             return [override_sentence(plan.overrides[row])]
         case ("settlement",) if plan.settlement is not None:
             return settlement_sentences(plan.settlement, plan.currency)
-        case ("settlement", "draw") if plan.settlement is not None and plan.settlement.draw is not None:
-            return draw_sentences(plan.settlement.draw, plan.currency)
+        case ("settlement", *rest) if plan.settlement is not None:
+            return _of_settlement(plan.settlement, tuple(rest), plan.currency)
+        case _:
+            return []
+
+
+def _of_settlement(settlement: Settlement, steps: Steps, currency: str) -> Iterable[str]:
+    match steps:
+        case ("draw",) if settlement.draws:
+            return draw_sentences(settlement.draws[0], currency)
+        case ("draws", int(row)):
+            return draw_sentences(settlement.draws[row], currency)
+        case ("clawback_limit",) if settlement.clawback_limit is not None:
+            return clawback_limit_sentences(settlement.clawback_limit, currency)
         case _:
             return []
 

@@ -9,11 +9,13 @@ from comp.core.days import day_date
 from plans.rules.compiled import (
     Amortise,
     Clawback,
+    ClawbackLimit,
     CompiledPlan,
     Currencies,
     Draw,
     EmploymentRules,
     Override,
+    PaymentCap,
     PlanCap,
     Settlement,
     Tranche,
@@ -99,6 +101,8 @@ def clawback_sentences(clawback: Clawback) -> Iterator[str]:
     if clawback.failing_month is not None:
         word = "counts" if clawback.failing_month == "counts" else "does not count"
         yield f"The month of it {word} as served."
+    if clawback.floor is not None:
+        yield f"At least {share(clawback.floor)} of it stays."
     lowers = "lowers" if clawback.lowers_measure else "does not lower"
     takes = "Only what was released is taken back" if clawback.takes == "released" else "All of it is taken back"
     yield f"It {lowers} what is measured. {takes}."
@@ -200,13 +204,12 @@ _STEPS = {
 
 def settlement_sentences(settlement: Settlement, currency: str) -> Iterator[str]:
     yield f"Each pay period is settled in this order: {both(_STEPS[step] for step in settlement.order)}."
-    if settlement.draw is not None:
-        yield from draw_sentences(settlement.draw, currency)
-    if settlement.cap is not None:
-        excess = {"lost": "is lost", "carried": "is carried on", "review": "is reviewed"}[
-            settlement.cap_excess or "lost"
-        ]
-        yield f"A pay period pays at most {money(settlement.cap, currency)}; more {excess}."
+    for draw in settlement.draws:
+        yield from draw_sentences(draw, currency)
+    for cap in settlement.caps:
+        yield payment_cap_sentence(cap, currency)
+    if settlement.clawback_limit is not None:
+        yield from clawback_limit_sentences(settlement.clawback_limit, currency)
     if settlement.holdback is not None:
         later = plural(settlement.holdback_periods, "pay period")
         yield f"{share(settlement.holdback)} is held back and paid {later} later."
@@ -215,12 +218,30 @@ def settlement_sentences(settlement: Settlement, currency: str) -> Iterator[str]
     yield "A negative pay is carried on." if settlement.negative == "carried" else "A negative pay is collected."
 
 
+def payment_cap_sentence(cap: PaymentCap, currency: str) -> str:
+    what = "A pay period pays" if cap.per == "pay_period" else "A fiscal year pays"
+    excess = {"lost": "is lost", "carried": "is carried on", "review": "is reviewed"}[cap.excess]
+    return f"{what} at most {money(cap.amount, currency)}; more {excess}."
+
+
+def clawback_limit_sentences(limit: ClawbackLimit, currency: str) -> Iterator[str]:
+    rest = {"carried": "stays owed", "forgiven": "is forgiven"}[limit.excess]
+    yield (
+        f"What is taken back takes at most {share(limit.share)} of the pay of one pay period and leaves at least "
+        f"{money(limit.keep, currency)}; the rest {rest}."
+    )
+    if limit.on_leaving is not None:
+        yield f"What is owed of it when leaving {'stays owed' if limit.on_leaving == 'owed' else 'is forgiven'}."
+
+
 def draw_sentences(draw: Draw, currency: str) -> Iterator[str]:
     kind = {
         "recoverable": "a recoverable draw",
         "non_recoverable": "a draw that is not recovered",
         "guarantee": "a guarantee",
     }[draw.kind]
+    if draw.components:
+        kind += f" of {both(named(each) for each in draw.components)}"
     dates = f"from {day_date(draw.start).isoformat()} to before {day_date(draw.end).isoformat()}"
     if draw.style == "top_up":
         tested = both(_STEPS[step] for step in draw.test)

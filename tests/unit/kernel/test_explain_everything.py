@@ -256,7 +256,7 @@ def test_the_waterfall_of_a_pay_period():
     assert [step.sentence for step in explain_settlement(found.case.batch, found.result, row)] == [
         "Released: $6,000.00.",
         "Recovered of the draw: −($800.00).",
-        "Above the cap of the period: −($200.00).",
+        "Above the payment cap: −($200.00).",
         "Held back: −($500.00).",
         "Paid: $4,500.00.",
     ]

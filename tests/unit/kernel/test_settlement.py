@@ -11,8 +11,17 @@ import numpy as np
 import pytest
 
 from payouts.kernel import calculate
-from payouts.kernel.batch import DATED, Adjustments, Balances, Batch, Result
-from plans.rules.compiled import Clawback, CompiledPlan, Draw, Proration, Recovery, Settlement
+from payouts.kernel.batch import DATED, OF_REVERSAL, Adjustments, Balances, Batch, Result
+from plans.rules.compiled import (
+    Clawback,
+    ClawbackLimit,
+    CompiledPlan,
+    Draw,
+    PaymentCap,
+    Proration,
+    Recovery,
+    Settlement,
+)
 from tests.unit.kernel.world import Deal, commission, day, days, employment, ints, plan, release, text, tiers, world
 
 ORDER = ("releases", "adjustments", "clawbacks", "carried", "recovery", "cap", "holdback", "top_up")
@@ -21,6 +30,10 @@ BACK = Clawback(("cancellation",), "original", lowers_measure=False, takes="all"
 
 
 def settling(order: tuple[str, ...] = ORDER, **more: Any) -> Settlement:
+    if "draw" in more:
+        more["draws"] = (more.pop("draw"),)
+    if "cap" in more:
+        more["caps"] = (PaymentCap(more.pop("cap"), "pay_period", more.pop("cap_excess")),)
     return Settlement(order, more.pop("negative", "carried"), **more)
 
 
@@ -389,6 +402,66 @@ def test_everything_stands_somewhere(seed):
         employment=employment((1, "2025-01-01", "2026-11-15")),
     )
     identity(batch, calculate(batch))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_limits_and_several_draws_lose_nothing(seed):
+    pick = random.Random(seed)
+    order = ("releases", "clawbacks", "adjustments", "carried", *pick.sample(ORDER[4:6] + ORDER[7:], 3))
+    recovery = Recovery(Fraction(1, pick.randint(1, 3)), pick.randint(0, 20_000), pick.randint(0, 1))
+    excess = pick.choice(("carried", "forgiven"))
+    stated = settling(
+        order,
+        draws=(
+            draw(pick.randint(100, 900), key="own", components=("commission",), recovery=recovery),
+            draw(pick.randint(500, 2_000), key="all", test=("releases", "top_up"), on_leaving="written_off"),
+        ),
+        caps=(
+            PaymentCap(pick.randint(500, 1_500) * 100, "pay_period", "carried"),
+            PaymentCap(pick.randint(2_000, 9_000) * 100, "year", pick.choice(("lost", "carried", "review"))),
+        ),
+        clawback_limit=ClawbackLimit(
+            Fraction(1, pick.randint(1, 4)),
+            pick.randint(0, 30_000),
+            excess,
+            pick.choice(("owed", "forgiven")) if excess == "carried" else None,
+        ),
+    )
+    deals = [
+        Deal(minor=pick.randint(1, 200_000), close=f"2026-{month:02}-10", name=f"M{month}", extra={"day": None})
+        for month in range(1, 10)
+    ]
+    facts = [cancelled(f"M{month}", f"2026-{month + 1:02}-20") for month in (1, 2, 4, 7)]
+    batch = world(
+        made(stated),
+        deals + facts,
+        people=(1,),
+        quotas=(),
+        types={"day": "date"},
+        balances=opening((1, "clawback", 300), (1, "draw:all", 200), (1, "draw", 50)),
+        employment=employment((1, "2025-01-01", "2026-10-15")),
+    )
+    result = calculate(batch)
+    settled, draws, lines = result.settlements, result.draws, result.lines
+    assert settled is not None and draws is not None and lines.kind is not None
+    acted = ("released", "adjusted", "clawed_back", "brought_forward", "recovered", "capped", "held_back", "topped_up")
+    assert (sum(getattr(settled, name) for name in acted) == settled.payout + settled.carried_forward).all()
+    # What is owed of clawbacks goes on from row to row, and in the end all reversals have gone somewhere.
+    taken_back = -int(lines.earned[lines.kind == OF_REVERSAL].sum())
+    assert 300_00 + taken_back == -int(settled.clawed_back.sum()) + int(settled.forgiven.sum()) + int(
+        settled.clawback_balance[-1]
+    )
+    assert (settled.clawback_balance >= 0).all() and (settled.forgiven >= 0).all()
+    # The draws add up to their columns.
+    for name, column in (("recovered", settled.recovered), ("topped_up", settled.topped_up)):
+        assert int(getattr(draws, name).sum()) == int(column.sum())
+    sums = np.zeros_like(settled.draw_balance)
+    np.add.at(sums, draws.settlement, draws.balance)
+    assert (sums == settled.draw_balance).all()
+    assert int(settled.draw_balance[-1]) == 250_00 + int(
+        (settled.topped_up + settled.recovered - settled.written_off).sum()
+    )
+    assert int(settled.payout.sum()) <= stated.caps[1].amount + int(settled.topped_up.sum())
 
 
 def test_the_order_of_rows_changes_nothing():

@@ -30,6 +30,7 @@ from plans.rules.compiled import (
     Leaf,
     Measure,
     Part,
+    PaymentCap,
     PlanCap,
     Point,
     Pool,
@@ -193,10 +194,10 @@ def test_the_plan_as_a_whole() -> None:
     assert PLAN.caps == (PlanCap(10_000_000, "quarter", "lost"),)
     assert PLAN.currencies is not None and PLAN.currencies.pay_rate == "release_date"
     settlement = PLAN.settlement
-    assert settlement is not None and settlement.draw is not None and settlement.draw.recovery is not None
-    assert (settlement.cap, settlement.cap_excess, settlement.minimum) == (1_000_000, "lost", 10_000)
+    assert settlement is not None and settlement.draws[0].recovery is not None
+    assert (settlement.caps, settlement.minimum) == ((PaymentCap(1_000_000, "pay_period", "lost"),), 10_000)
     assert (settlement.holdback, settlement.holdback_periods) == (Fraction(1, 10), 3)
-    assert (settlement.draw.amount, settlement.draw.recovery.keep) == (200_000, 100_000)
+    assert (settlement.draws[0].amount, settlement.draws[0].recovery.keep) == (200_000, 100_000)
 
 
 def test_overrides_are_in_normal_form() -> None:
