@@ -76,12 +76,9 @@ def _test(look: Look, settlement: Document, steps: dict[str, int], path: str, dr
         if not isinstance(step, str):
             continue
         if "components" in draw and step not in allowed:
-            why = (
-                "under a limit clawbacks are of no component"
-                if step == "clawbacks"
-                else f"the step {step} is of no component"
-            )
-            look.report(place, step, listed(allowed), f"The draw is of some components, and {why}.")
+            what = "under a limit the step" if step == "clawbacks" else "the step"
+            message = f"The draw is of some components, and {what} {step} is of no component."
+            look.report(place, step, listed(allowed), message)
         elif step == "top_up" and first:
             message = "The first draw is tested against top_up, but no draw comes before it."
             look.report(place, step, "top_up only for a later draw", message)
