@@ -1,0 +1,35 @@
+"""Every source that an endpoint may be for, by the name that endpoints hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from comp.core.errors import Problem
+from crediting.intake import hubspot, salesforce, segment, standard, stripe
+from crediting.intake.facts import Event
+from crediting.intake.proving import prove_standard
+from crediting.intake.signatures import Refused
+from crediting.intake.source import Answer, Call, Change, Item, Proven, Source
+
+
+class Standard:
+    """Comp's own events over Standard Webhooks: each call is one event, and needs no mapping."""
+
+    name = "standard"
+
+    def prove(self, call: Call, secrets: Iterable[str], *, now: float, window: int) -> Proven | Refused:
+        return prove_standard(call, secrets, now=now, window=window)
+
+    def items(self, body: bytes) -> Sequence[Item] | Problem | None:
+        return None
+
+    def read(self, body: bytes) -> Event | Sequence[Change] | list[Problem]:
+        return standard.adapt(body)
+
+    def answer(self, call: Call) -> Answer | None:
+        return None
+
+
+SOURCES: Mapping[str, Source] = {
+    source.name: source for source in (Standard(), hubspot.SOURCE, salesforce.SOURCE, stripe.SOURCE, segment.SOURCE)
+}
