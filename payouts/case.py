@@ -17,7 +17,7 @@ import numpy as np
 from comp.core.calendars import CalendarError, Every, Kind, PayCalendar, Period, measure_periods, periods
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError
-from comp.core.money import CURRENCIES
+from comp.core.money import CURRENCIES, NO_CURRENCY
 from payouts import case_tables
 from payouts.case_expect import Expectation, draw_keys, expectations
 from payouts.case_tables import columns, ints, objects, text
@@ -39,10 +39,13 @@ from payouts.kernel.batch import (
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan, FactKind
 from plans.rules.fields import FieldType, field_types
+from plans.rules.language import FORMAT as PLAN_FORMAT
 from plans.rules.look import Look, join, shown
 from plans.rules.values import Document, read_date, read_number
 
 FORMAT = "comp/case/1"
+#: How a case states a plan.
+ONE_PLAN = "A plan is its document, or {library: KEY} or {file: PATH}."
 #: Fields that the kernel works out: no fact states them.
 _WORKED_OUT = ("deal.", "computed.", "person.")
 #: The pay calendar's kinds that a case may name, and those that need the first day of one of their periods.
@@ -99,7 +102,14 @@ class Reader:
     def case(self) -> Case | None:
         """None, with problems reported, where the document is too broken to read on."""
         look = self.look
+        if self.document.get("format") == PLAN_FORMAT:
+            message = "This is a plan. A case names it: `plan: {file: plan.yaml}`, with people and what they did."
+            look.problems = []
+            look.report("format", PLAN_FORMAT, FORMAT, message)
+            return None
         look.word(self.document, "", "format", (FORMAT,))
+        if "deals" not in self.document and "facts" not in self.document:
+            look.report("deals", "nothing", "deals or facts", "A case needs `deals` or `facts`; an empty list will do.")
         versions = self._versions()
         calendar = self._calendar()
         self.people = self._names("people", "people")
@@ -107,8 +117,9 @@ class Reader:
             return None
         look.currency = versions[0].plan.currency
         plans = [version.plan for version in versions]
-        if "deals" not in self.document and "facts" not in self.document:
-            look.report("deals", "nothing", "deals or facts", "A case needs `deals` or `facts`; an empty list will do.")
+        for key in case_tables.CONVERTING:
+            if look.currency == NO_CURRENCY and key in self.document:
+                self._without_currency(key, key)
         rows = [*self.rows("deals", self.document), *self.rows("facts", self.document)]
         self.facts = [
             str(row["id"]) if isinstance(row, dict) and isinstance(row.get("id"), str) else "" for _, row in rows
@@ -157,7 +168,8 @@ class Reader:
     def _versions(self) -> list[_Version]:
         if ("plan" in self.document) == ("plans" in self.document):
             found = "both" if "plan" in self.document else "neither"
-            self.look.report("plan", found, "plan or plans", "A case has either one `plan` or a list of `plans`.")
+            message = f"A case has either one `plan` or a list of `plans`; found {found}. {ONE_PLAN}"
+            self.look.report("plan", found, "plan or plans", message)
             return []
         if "plan" in self.document:
             made = self._compiled(self.document["plan"], "plan")
@@ -175,6 +187,9 @@ class Reader:
         return found_versions
 
     def _compiled(self, document: Any, path: str) -> tuple[CompiledPlan, Mapping[str, FieldType]] | None:
+        if not isinstance(document, dict):
+            self.look.report(path, document, "a plan document", f"Found {shown(document)} for a plan. {ONE_PLAN}")
+            return None
         try:
             return compile_plan(document), field_types(document)
         except ProblemsError as error:
@@ -186,7 +201,9 @@ class Reader:
             return None
 
     def _calendar(self) -> PayCalendar | None:
-        table = self.look.table(self.document.get("calendar"), "calendar", ("pay", "fiscal_start_month"), ("anchor",))
+        if "calendar" not in self.document:
+            return None
+        table = self.look.table(self.document["calendar"], "calendar", ("pay", "fiscal_start_month"), ("anchor",))
         kind = self.look.word(table, "calendar", "pay", PAY)
         start = self.look.whole(table, "calendar", "fiscal_start_month", 1, 12)
         anchor = self.day(table, "calendar", "anchor") if "anchor" in table else None
@@ -280,7 +297,7 @@ class Reader:
             deals.append(place if is_deal else self.fact(table, path) if "deal" in table else -1)
             events.append(self._event_time(table, path))
             fields = self.look.table(table.get("fields", {}), join(path, "fields"), (), tuple(types))
-            with self.money_in(fields.get("currency")):
+            with self.money_in(fields.get("currency"), join(join(path, "fields"), "currency")):
                 for field, kind in types.items():
                     values[field].append(self._value(fields.get(field), kind, join(join(path, "fields"), field)))
             team += self._team(table, path, place)
@@ -418,15 +435,21 @@ class Reader:
         return int(units * MILLIONTHS)
 
     @contextmanager
-    def money_in(self, currency: Any) -> Iterator[None]:
+    def money_in(self, currency: Any, path: str) -> Iterator[None]:
         """Amounts are read with the decimals of their own currency; with the plan's where they state none."""
         plan = self.look.currency
-        if isinstance(currency, str) and currency in CURRENCIES:
+        if plan == NO_CURRENCY and currency is not None:
+            self._without_currency(path, currency)
+        elif isinstance(currency, str) and currency in CURRENCIES:
             self.look.currency = currency
         try:
             yield
         finally:
             self.look.currency = plan
+
+    def _without_currency(self, path: str, found: Any) -> None:
+        message = "The plans of this case are without a currency: nothing in it is in one, or converted."
+        self.look.report(path, found, "plain amounts", message)
 
     def until(self, table: Document, path: str) -> int:
         """The day after the last, FAR_DAY where open."""

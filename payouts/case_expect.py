@@ -180,7 +180,7 @@ def _figure(reader: Reader, table: Document, path: str, name: str) -> Any:
         return None if found is None else int(found * MILLIONTHS)
     paid = reader.document.get("pay_currency")
     own = paid.get(str(table.get("person"))) if isinstance(paid, dict) and name == "paid_amount" else None
-    with reader.money_in(own):
+    with reader.money_in(own, place):
         return reader.look.money_value(value, place, "any")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from comp.core.days import day_date
-from comp.core.money import plain_money
+from comp.core.money import NO_CURRENCY, plain_money
 from payouts.case_report import Line, Report, per_unit
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY
 from payouts.kernel.explain import explain_settlement
@@ -27,7 +27,7 @@ def as_json(report: Report) -> dict[str, Any]:
     case = report.case
     return {
         "case": case.name,
-        "currency": case.currency,
+        "currency": None if case.currency == NO_CURRENCY else case.currency,
         "plans": [{"key": plan.key, "name": plan.name, "digest": plan.digest} for plan in case.batch.plans],
         "credits": [_credit(report, row) for row in range(report.result.credits.fact.size)],
         "results": list(_results(report)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def _named(plan: dict[str, Any], path: str, folder: Path) -> dict[str, Any]:
         return read_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         allowed = ", ".join(kept) if how == "library" else "a file with a plan, from the folder of the case"
-        message = f"There is no plan {name!r} to read; allowed: {allowed}."
+        near = get_close_matches(str(name), kept, 1) if how == "library" else []
+        hint = f" Did you mean {near[0]}?" if near else ""
+        message = f"There is no plan {name!r} to read; allowed: {allowed}.{hint}"
         raise ProblemsError([Problem(f"{path}.{how}", str(name), allowed, message)]) from None
     except ProblemsError as error:
         inside = [

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from comp.core.days import day_date
+from comp.core.money import NO_CURRENCY
 from payouts.case_figures import STATE_NAMES
 from payouts.case_report import Line, Report
 from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY
@@ -19,7 +20,8 @@ def statement(report: Report) -> str:
     """For each person: credits, measures and lines with their story, what is payable when, what is spread and paid."""
     case = report.case
     plans = ", ".join(dict.fromkeys(plan.name for plan in case.batch.plans))
-    out = [f"{case.name or 'Case'}: {plans} ({case.currency})"]
+    money = "" if case.currency == NO_CURRENCY else f" ({case.currency})"
+    out = [f"{case.name or 'Case'}: {plans}{money}"]
     for person, name in enumerate(case.people):
         told = list(_person(report, person))
         if told:

@@ -27,6 +27,8 @@ from plans.rules.values import Document, read_number
 if TYPE_CHECKING:
     from payouts.case import Reader
 
+#: Sections that convert money.
+CONVERTING = ("exchange", "pay_currency")
 #: What a participant may be, by dates.
 ATTRIBUTES = ("title", "region", "position", "team", "pool")
 KEYS = (

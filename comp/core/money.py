@@ -33,11 +33,17 @@ ZWL
 _NO_DIGITS = "BIF BYR CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
 
+#: What amounts are in that are plain numbers with two decimals and no money of any country.
+NO_CURRENCY = "none"
+
 #: Every known currency and how many decimals it has.
 _DIGITS = (
     dict.fromkeys(_CODES.split(), 2) | dict.fromkeys(_NO_DIGITS.split(), 0) | dict.fromkeys(_THREE_DIGITS.split(), 3)
 )
 CURRENCIES = frozenset(_DIGITS)
+_DIGITS[NO_CURRENCY] = 2
+#: What the amounts of a plan may be in.
+PLAN_CURRENCIES = CURRENCIES | {NO_CURRENCY}
 
 _AMOUNT = re.compile(r"(?P<sign>[+-]?)(?P<whole>[0-9]+)(?:\.(?P<rest>[0-9]+))?")
 # A code such as IQD stands apart from the digits; a sign such as $ does not.
@@ -64,7 +70,7 @@ class MoneyParts(NamedTuple):
 
 
 def minor_digits(currency: str) -> int:
-    """How many decimals ISO 4217 gives the currency: 0, 2 or 3."""
+    """How many decimals ISO 4217 gives the currency: 0, 2 or 3; amounts in none have 2."""
     try:
         return _DIGITS[currency]
     except KeyError:
@@ -83,12 +89,13 @@ def parse_money(text: str, currency: str) -> int:
         )
     rest = match["rest"] or ""
     if len(rest) > digits:
-        raise MoneyError(f"{text[:40]!r} has {len(rest)} decimals; {currency} has {digits}.")
+        has = "an amount in no currency" if currency == NO_CURRENCY else currency
+        raise MoneyError(f"{text[:40]!r} has {len(rest)} decimals; {has} has {digits}.")
     whole = match["whole"].lstrip("0") or "0"
     minor = int(whole + rest.ljust(digits, "0")) if len(whole) <= 16 else LARGEST + 1
     if minor > LARGEST:
         raise MoneyError(
-            f"{text[:40]!r} is too large; at most {plain_money(LARGEST, currency)} {currency} can be kept."
+            f"{text[:40]!r} is too large; at most {with_code(LARGEST, currency)} can be kept."
         )
     return -minor if match["sign"] == "-" else minor
 
@@ -98,11 +105,18 @@ def plain_money(minor: int, currency: str) -> str:
     return format(_decimal(minor, currency), "f")
 
 
+def with_code(minor: int, currency: str) -> str:
+    """The decimal text and its currency, where it is in one: `-412.30 USD`."""
+    text = plain_money(minor, currency)
+    return text if currency == NO_CURRENCY else f"{text} {currency}"
+
+
 def format_money(minor: int, currency: str, locale: str = "en_US") -> str:
-    """For people: `$1,234.50`; negative in parentheses with a minus before them, so that a lost sign cannot hide."""
+    """For people: `$1,234.50`, or `1,234.50` in no currency; negative in parentheses with a minus before them, so that
+    a lost sign cannot hide."""
     digits = minor_digits(currency)
     known = Locale.parse(locale)
-    pattern = copy.copy(known.currency_formats["standard"])
+    pattern = copy.copy(known.decimal_formats[None] if currency == NO_CURRENCY else known.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     text = str(pattern.apply(_decimal(abs(minor), currency), known, currency=currency, currency_digits=False))
     text = _TOUCHING.sub("\u00a0", text)
@@ -118,7 +132,7 @@ def split_for_display(minor: int, currency: str, locale: str = "en_US") -> Money
     pattern.frac_prec = (0, 0)
     return MoneyParts(
         sign=MINUS if minor < 0 else "",
-        symbol=get_currency_symbol(currency, known),
+        symbol="" if currency == NO_CURRENCY else get_currency_symbol(currency, known),
         whole=str(pattern.apply(Decimal(whole), known)),
         cents=str(cents).zfill(digits) if digits else "",
         point=known.number_symbols["latn"]["decimal"] if digits else "",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from comp.core.money import CURRENCIES
+from comp.core.money import PLAN_CURRENCIES
 from plans.rules.compiled import Unit
 from plans.rules.expressions import computed_types
 from plans.rules.fields import PERSON_FIELDS, FieldType, field_types, with_deal
@@ -95,7 +95,7 @@ def about(document: Any) -> About:
         if isinstance(row, dict) and isinstance(row.get("key"), str):
             by_key.setdefault(row["key"], row)
     return About(
-        currency=currency if isinstance(currency, str) and currency in CURRENCIES else None,
+        currency=currency if isinstance(currency, str) and currency in PLAN_CURRENCIES else None,
         types=types,
         person_types={**types, **PERSON_FIELDS},
         class_units=_class_units(document, types),

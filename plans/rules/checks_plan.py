@@ -7,6 +7,7 @@ from itertools import combinations, islice
 from typing import Any
 
 from comp.core.errors import Problem
+from comp.core.money import NO_CURRENCY
 from plans.rules.checks_credit import Row, rows_of
 from plans.rules.checks_settlement import check_settlement
 from plans.rules.forms import table_of
@@ -29,6 +30,9 @@ def check_whole(look: Look, plan: Document) -> None:
     if plan.get("on_new_version") == "restart" and "proration" not in plan:
         message = "`restart` prorates quotas, incentives and caps to the days of each version: `proration` is needed."
         look.report("on_new_version", "restart", "carry or rerun, or restart with proration", message)
+    if plan.get("currency") == NO_CURRENCY and "currencies" in plan:
+        message = "Nothing is converted in a plan without a currency: `currencies` has no place here."
+        look.report("currencies", "currencies", "a plan with a currency", message)
     _proration(look, plan)
     if isinstance(plan.get("settlement"), dict):
         check_settlement(look, plan, plan["settlement"])

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from comp.core.canonical import canonical_json
 from comp.core.errors import ProblemsError
-from comp.core.money import CURRENCIES
+from comp.core.money import PLAN_CURRENCIES
 from plans.rules.about import about as known_of
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan, Table
@@ -56,7 +56,7 @@ def diff(old: Any, new: Any) -> list[Change]:
 
 
 def _amount(value: Any, currency: str) -> str:
-    minor = read_money(value, currency) if currency in CURRENCIES else None
+    minor = read_money(value, currency) if currency in PLAN_CURRENCIES else None
     return named(str(value)) if minor is None else money(minor, currency)
 
 
@@ -333,7 +333,7 @@ class _Diff:
         types, currency = known_of(document).person_types, self._currency(side)
         look = Look(currency)
         check_condition(look, value, "when", types)
-        if look.problems or currency not in CURRENCIES:
+        if look.problems or currency not in PLAN_CURRENCIES:
             return plain_words(value)
         return f"“{condition_words(compile_condition(value, types, currency), currency)}”"
 

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from comp.core.days import day_date
-from comp.core.money import CURRENCIES, minor_digits
+from comp.core.money import PLAN_CURRENCIES, minor_digits
 from plans.rules.compiled import RoundMode
 from plans.rules.fields import FIELD_TYPES, FieldType
 from plans.rules.look import Look, join, listed, shown
@@ -391,13 +391,13 @@ def _makes_parts(expression: Expression) -> bool:
 
 def _check_money(look: Look, path: str, expression: Expression) -> None:
     """Amounts have no more decimals than the currency."""
-    if look.currency not in CURRENCIES:
+    if look.currency not in PLAN_CURRENCIES:
         return
     digits = minor_digits(look.currency)
     for part in walk(expression):
         if isinstance(part, Money) and (part.value * 10**digits).denominator != 1:
             written = f"money({number_text(part.value)})"
-            allowed = f"an amount in {look.currency} with at most {digits} decimals"
+            allowed = f"an amount{look.in_currency} with at most {digits} decimals"
             look.report(path, written, allowed, f"Found {written}; allowed: {allowed}.")
 
 

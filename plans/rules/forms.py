@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from comp.core.canonical import canonical_json
-from comp.core.money import CURRENCIES
+from comp.core.money import PLAN_CURRENCIES
 from plans.rules.about import About
 from plans.rules.conditions import MAX_TEXT, check_condition, normal_condition
 from plans.rules.look import Look, listed, shown
@@ -196,11 +196,11 @@ class Date(AsIs):
 @dataclass(frozen=True)
 class Currency(AsIs):
     def check(self, look: Look, value: Any, path: str, about: About) -> None:
-        if not isinstance(value, str) or value not in CURRENCIES:
-            look.wrong(path, value, "a known code of ISO 4217, like USD, EUR or JPY")
+        if not isinstance(value, str) or value not in PLAN_CURRENCIES:
+            look.wrong(path, value, "a known code of ISO 4217, like USD, EUR or JPY, or none for plain numbers")
 
     def schema(self) -> Schema:
-        return {"type": "string", "pattern": "^[A-Z]{3}$"}
+        return {"type": "string", "pattern": "^([A-Z]{3}|none)$"}
 
 
 @dataclass(frozen=True)

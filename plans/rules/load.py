@@ -38,8 +38,9 @@ KEY_ORDER = """
 _RANK = {key: rank for rank, key in enumerate(KEY_ORDER.split())}
 
 
-def read_yaml(text: str) -> Document:
-    """The document in normal form (see `normalise`); what it says is for `check` to judge. Raises `ProblemsError`."""
+def read_yaml(text: str, what: str = "plan") -> Document:
+    """The document in normal form (see `normalise`); what it says is for `check` to judge. Raises `ProblemsError`.
+    `what` it should be, a plan or a case, is what a text is told that is no table."""
     size = len(text.encode(errors="replace"))
     if size > MAX_BYTES:
         raise _refused("", f"{size:,} bytes", f"at most {MAX_BYTES:,} bytes", "The text is too long")
@@ -52,7 +53,7 @@ def read_yaml(text: str) -> Document:
         raise _unreadable("", " ".join(str(error).split())) from None
     if not isinstance(node, yaml.MappingNode):
         found = "nothing" if node is None else _kind(node)
-        raise _refused("line 1", found, "a table of keys", "A plan is a table that starts with `format: comp/plan/1`")
+        raise _refused("line 1", found, "a table of keys", f"A {what} is a table that starts with `format: comp/{what}/1`")
     problems: list[Problem] = []
     document = _value(node, problems)
     if problems:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from comp.core.errors import Problem, Severity
-from comp.core.money import CURRENCIES, minor_digits
+from comp.core.money import NO_CURRENCY, PLAN_CURRENCIES, minor_digits, with_code
 from plans.rules.values import (
     SLUG,
     Document,
@@ -220,18 +220,24 @@ class Look:
 
     def amount(self, minor: int) -> str:
         """Minor units as the document writes them, with the currency."""
-        return f"{money_text(minor, self.currency)} {self.currency}" if self.currency else str(minor)
+        return with_code(minor, self.currency) if self.currency else str(minor)
+
+    @property
+    def in_currency(self) -> str:
+        """` in USD` behind a word; nothing where there is no currency."""
+        return "" if self.currency in (None, NO_CURRENCY) else f" in {self.currency}"
 
     def money_value(self, found: Any, path: str, sign: str) -> int | None:
         """`sign`: positive, zero (from zero on) or any."""
-        if self.currency not in CURRENCIES:
+        if self.currency not in PLAN_CURRENCIES:
             return None  # an unknown currency is reported once, by itself
         digits = minor_digits(self.currency)
         limits = {"positive": "above ", "zero": "from ", "any": ""}[sign]
         start = f"{limits}{money_text(0, self.currency)} " if limits else ""
         decimals = f"at most {digits} decimals" if digits else "no decimals"
         allowed = (
-            f"an amount {start}in {self.currency} with {decimals}, like {money_text(5000 * 10**digits, self.currency)}"
+            f"an amount {start}{f'in {self.currency} ' if self.in_currency else ''}with {decimals}, "
+            f"like {money_text(5000 * 10**digits, self.currency)}"
         )
         value = read_money(found, self.currency)
         if value is None and read_percent(found) is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from comp.core.errors import Problem
+from comp.core.money import NO_CURRENCY
 from plans.rules.compiled import CompiledPlan, Component, CreditRule, Read
 from plans.rules.named import named_fields
 from plans.rules.specialise import specialise
@@ -86,6 +87,7 @@ _NOT_YET = (
 )
 
 _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
+    ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
     ("Losing what is released after employment", lambda plan: _if(_loses(plan), "employment.release_after")),
     # A period has one attainment, and a line the terms of the version that gave its credit.

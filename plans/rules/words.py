@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from comp.core.money import NO_CURRENCY
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan, Component, CreditRule, RoleShare, RollUp
 from plans.rules.phrases import both, condition_words, headed, named, share
@@ -71,6 +72,8 @@ def _money_sentence(plan: CompiledPlan) -> str:
     whole = 10**plan.minor_digits
     if plan.round_step == 1:
         step = "cent" if plan.minor_digits == 2 else "minor unit"
+        if plan.currency == NO_CURRENCY:
+            step = "second decimal"
     else:
         step = "unit" if plan.round_step == whole else "ten units"
     what = {
@@ -79,7 +82,8 @@ def _money_sentence(plan: CompiledPlan) -> str:
         "total": "The total is rounded, and divided between its lines:",
     }[plan.round_at]
     half = "half to the even neighbour" if plan.round_mode == "half-even" else "half away from zero"
-    return f"Paid in {plan.currency}. {what} to the {step}, {half}."
+    paid = "Amounts are plain numbers" if plan.currency == NO_CURRENCY else f"Paid in {plan.currency}"
+    return f"{paid}. {what} to the {step}, {half}."
 
 
 # ------------------------------------------------------------------ credit

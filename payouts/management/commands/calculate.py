@@ -30,7 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["case"]
         try:
-            case = read_case(with_named_plans(read_yaml(path.read_text(encoding="utf-8")), path.parent))
+            case = read_case(with_named_plans(read_yaml(path.read_text(encoding="utf-8"), "case"), path.parent))
             report = Report(case, calculate(case.batch, traced=True))
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"{path} cannot be read: {error}") from None
