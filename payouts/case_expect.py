@@ -36,7 +36,7 @@ WAITING = STATES[0]
 SECTIONS: Mapping[Section, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "credits": (("person", "deal"), ("role", "rule"), ("amount", "units", "held")),
     "attainment": (("person", "component", "period"), (), ("total", "units", "is", "quota", "incentive")),
-    "results": (("person", "component", "period"), (), ("is", "number")),
+    "results": (("person", "component", "period"), (), ("is", "number", "amount")),
     "earnings": (("person", "component", "period"), ("deal",), ("amount", "review")),
     "lines": (
         ("person", "component"),

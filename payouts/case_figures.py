@@ -97,6 +97,8 @@ class Figures:
                 + money_text(earns, self.case.currency)
                 for rate, amount, earns in value
             )
+        if name == "amount" and isinstance(value, Fraction):
+            return money_text(value, self.case.currency)
         if isinstance(value, bool | str | Fraction) or name in ("tier", "number"):
             return str(value)
         return self._money(value)
@@ -175,7 +177,7 @@ class Figures:
         if not groups.result_bottom[group]:
             return {}
         value = Fraction(int(groups.result_top[group]), int(groups.result_bottom[group]))
-        return {"is": value, "number": value}
+        return {"is": value, "number": value, "amount": value}
 
     def _earnings(self, expected: Expectation) -> Mapping[str, Any]:
         lines, mine = self.result.lines, self._lines_of(expected)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from comp.core.days import day_date
-from comp.core.money import NO_CURRENCY, plain_money
+from comp.core.money import NO_CURRENCY, minor_digits, plain_money
 from payouts.case_report import Line, Report, per_unit
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY
 from payouts.kernel.explain import explain_settlement
@@ -85,6 +85,8 @@ def _results(report: Report) -> Iterator[dict[str, Any]]:
     for row, component in enumerate(report.figures.group_component):
         if component.kind == "result":
             bottom = int(groups.result_bottom[row])
+            if component.curve is not None and component.curve.pays == "amount":  # in whole units of the currency
+                bottom *= 10 ** minor_digits(report.case.currency)
             yield {
                 "person": report.case.people[int(groups.participant[row])],
                 "component": component.key,

@@ -16,7 +16,7 @@ from comp.core.calendars import Every
 from comp.core.canonical import canonical_json, digest
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError, refused
-from comp.core.money import CURRENCIES, LARGEST, plain_money
+from comp.core.money import CURRENCIES, LARGEST, NO_CURRENCY, plain_money
 from comp.outbox.services import publish
 from comp.people.calendars import period_holding
 from comp.people.models import Participant
@@ -218,6 +218,8 @@ def _read(plan: Plan, text: str) -> Document:
         raise refused("key", found["key"], plan.key, message)
     if found["currency"] != own_currency():
         message = f"This company's deals are in {own_currency()}; {found['currency']} needs a rate of exchange."
+        if found["currency"] == NO_CURRENCY:
+            message = f"This company pays in {own_currency()}: a plan without a currency is for case files only."
         raise refused("currency", found["currency"], own_currency(), message)
     return found
 

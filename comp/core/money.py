@@ -94,9 +94,7 @@ def parse_money(text: str, currency: str) -> int:
     whole = match["whole"].lstrip("0") or "0"
     minor = int(whole + rest.ljust(digits, "0")) if len(whole) <= 16 else LARGEST + 1
     if minor > LARGEST:
-        raise MoneyError(
-            f"{text[:40]!r} is too large; at most {with_code(LARGEST, currency)} can be kept."
-        )
+        raise MoneyError(f"{text[:40]!r} is too large; at most {with_code(LARGEST, currency)} can be kept.")
     return -minor if match["sign"] == "-" else minor
 
 

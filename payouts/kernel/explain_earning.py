@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from payouts.kernel.explain_measure import read_text
 from payouts.kernel.line_view import LineView, line_slices
-from payouts.kernel.say import Step, figure_text, money_text, number_text, percent_text, times_text
+from payouts.kernel.say import Step, Unit, figure_text, money_text, number_text, percent_text, times_text
 from payouts.kernel.slices import EARNED_BEFORE, Slice
 from plans.rules.compiled import Cap
 
@@ -43,9 +43,12 @@ def _result(view: LineView) -> Step:
     if groups.result_top is None or groups.result_bottom is None or not groups.result_bottom[view.group]:
         return Step("result", "There is no result yet.", None, "none")
     value = Fraction(int(groups.result_top[view.group]), int(groups.result_bottom[view.group]))
-    curve = view.component.curve
-    said = percent_text(value) if curve is not None and curve.pays == "share" else number_text(value)
-    return Step("result", f"That gives a result of {said}; it pays nothing by itself.", value, "share")
+    pays = "number" if view.component.curve is None else view.component.curve.pays
+    said = percent_text(value) if pays == "share" else number_text(value)
+    if pays == "amount":
+        said = _money(view, value)
+    unit: Unit = "money" if pays == "amount" else "share"
+    return Step("result", f"That gives a result of {said}; it pays nothing by itself.", value, unit)
 
 
 def _base(view: LineView) -> Step:

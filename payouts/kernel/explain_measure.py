@@ -196,8 +196,10 @@ def read_value(view: LineView, read: Read, value: Fraction | None) -> str:
     if read.value in ("earning", "earning_before_cap", "released") or found is None:
         return money_text(value, view.plan.currency)
     if read.value == "result":
-        shares = found.curve is not None and found.curve.pays == "share"
-        return percent_text(value) if shares else number_text(value)
+        pays = "number" if found.curve is None else found.curve.pays
+        if pays == "amount":
+            return money_text(value * 10**view.plan.minor_digits, view.plan.currency)
+        return percent_text(value) if pays == "share" else number_text(value)
     unit: Unit = found.measure.unit
     return figure_text(value, unit, view.plan.currency)
 

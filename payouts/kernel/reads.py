@@ -216,6 +216,8 @@ class _Book:
         self._of = np.searchsorted(np.unique(groups.plan), groups.plan)
         self._unit = np.array([unit_size(each) for each in components], dtype=np.int64)
         self._divided = np.array([each.measure.value in DIVIDED for each in components], dtype=bool)
+        # A result in money is kept in minor units, and read in whole ones.
+        self._whole = np.array([_whole(by_plan[plan]) for plan in np.unique(groups.plan).tolist()], dtype=np.int64)
         start, end, length = (np.empty_like(groups.period) for _ in range(3))
         for place, component in enumerate(components):
             mine = self._of == place
@@ -270,7 +272,9 @@ class _Book:
                 return _nothing(last.size)
             missing: Mask = groups.result_bottom[last] == 0
             top = np.where(missing, 0, groups.result_top[last])
-            return Ratios(top, _one(missing, groups.result_bottom[last])), missing
+            found = Ratios(top, _one(missing, groups.result_bottom[last]))
+            whole = self._whole[self._of[last]]
+            return (found if (whole == 1).all() else found.divide(Ratios.of(whole))), missing
         if value in ("earning", "earning_before_cap"):
             amount = self._lines.earned if value == "earning" else self._lines.rounded
             return Ratios.of(tally(amount, self._line_place, last.size)), none
@@ -356,6 +360,13 @@ def _at(values: Ratios, missing: Mask, place: Ints) -> tuple[Ratios, Mask]:
     absent: Mask = (place < 0) | missing[place]
     found = taken(Ratios(*np.broadcast_arrays(values.top, values.bottom, missing)[:2]), np.maximum(place, 0))
     return Ratios(np.where(absent, 0, found.top), np.where(absent, 1, found.bottom)), absent
+
+
+def _whole(version: Version) -> int:
+    """How much of what a result is kept in is one of what is read."""
+    curve = version.component.curve
+    in_money = version.component.kind == "result" and curve is not None and curve.pays == "amount"
+    return 10**version.plan.minor_digits if in_money else 1
 
 
 def _nothing(rows: int) -> tuple[Ratios, Mask]:

@@ -14,7 +14,7 @@ from plans.rules.fields import PERSON_FIELDS, FieldType, field_types, with_deal
 from plans.rules.values import Document
 
 #: What a result pays in.
-_RESULT_UNITS: Mapping[str, Unit] = {"share": "share", "number": "number"}
+_RESULT_UNITS: Mapping[str, Unit] = {"share": "share", "number": "number", "amount": "money"}
 #: The unit of what a read gives, where its word alone says it.
 READ_UNITS: Mapping[str, Unit] = {
     "attainment": "share",

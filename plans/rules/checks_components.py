@@ -117,6 +117,9 @@ def _kinds(look: Look, component: Document, path: str, known: About) -> None:
         rows = rows_of(card, path, "parts")
         for place, row in rows:
             once(look, parts, slug_of(row, "component"), join(place, "component"), "part")
+            if known.read_unit({"component": row.get("component"), "value": "result"}) == "money":
+                message = f"A score is no sum of money: the result {row['component']} pays an amount."
+                look.report(join(place, "component"), row["component"], "a result that is a share or a number", message)
         weights = [read_percent(row.get("weight")) for _, row in rows]
         total = sum((weight for weight in weights if weight is not None), Fraction(0))
         if rows and None not in weights and total != 1:

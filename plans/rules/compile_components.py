@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from comp.core.days import day_number
-from comp.core.money import parse_money
+from comp.core.money import minor_digits, parse_money
 from plans.rules.about import READ_UNITS, About, by_period
 from plans.rules.compiled import (
     Accelerator,
@@ -167,6 +167,8 @@ class Maker:
     def _read_value(self, text: Any, read: Document) -> Fraction:
         """A value in the unit of what is read. Of another plan: a share where a percent sign stands."""
         unit = self.about.read_unit(read)
+        if unit == "money" and read["value"] == "result":
+            return Fraction(self._money(text), 10 ** minor_digits(self.currency))
         if unit is None:
             share = read_percent(text)
             if share is not None:

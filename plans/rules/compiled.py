@@ -105,7 +105,8 @@ class CreditRule:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A figure of another component: of plan `plan` (a plan key), component `component` (its key)."""
+    """A figure of another component: of plan `plan` (a plan key), component `component` (its key). What it is held
+    against is in minor units of money and whole units of everything else; a result in money is in whole units too."""
 
     plan: str
     component: str

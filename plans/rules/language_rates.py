@@ -158,10 +158,10 @@ def curve(value: Any, unit: Unit | None, kind: Any) -> Table:
     mode, pays = row.get("mode"), row.get("pays")
     by_value = row.get("axis") == "value"
     paid: Form = Number("zero") if pays == "number" else Percent()
-    if pays == "amount" and kind != "result":
+    if pays == "amount":
         paid = Money("zero")
     keys: dict[str, Form] = {
-        "pays": Word(("share", "number") if kind == "result" else ("share", "amount")),
+        "pays": Word(("share", "number", "amount") if kind == "result" else ("share", "amount")),
         "axis": Word(("attainment", "value")),
         "mode": Word(("steps", "interpolated", "by_width")),
         "boundary": BOUNDARY,

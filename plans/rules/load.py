@@ -53,7 +53,8 @@ def read_yaml(text: str, what: str = "plan") -> Document:
         raise _unreadable("", " ".join(str(error).split())) from None
     if not isinstance(node, yaml.MappingNode):
         found = "nothing" if node is None else _kind(node)
-        raise _refused("line 1", found, "a table of keys", f"A {what} is a table that starts with `format: comp/{what}/1`")
+        message = f"A {what} is a table that starts with `format: comp/{what}/1`"
+        raise _refused("line 1", found, "a table of keys", message)
     problems: list[Problem] = []
     document = _value(node, problems)
     if problems:

@@ -120,13 +120,13 @@ def _of_component(plan: CompiledPlan, component: Component, steps: Steps) -> Ite
         case ("rank",) if component.rank is not None:
             return [rank_sentence(component.rank, currency)]
         case ("modifiers",):
-            return factor_sentences(component, currency)
+            return factor_sentences(component, plan)
         case ("modifiers", "each", int(row)):
-            return modifier_sentences(_modifier(component, row), currency)
+            return modifier_sentences(_modifier(component, row), plan)
         case ("kickers", int(row)):
             return [kicker_sentence(component.kickers[row], currency)]
         case ("gates", int(row)):
-            return gate_sentences(component.gates[row], currency)
+            return gate_sentences(component.gates[row], plan)
         case ("caps", int(row)):
             return [cap_sentence(component.caps[row], component, currency)]
         case ("budget",) if component.budget is not None:

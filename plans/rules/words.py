@@ -167,7 +167,7 @@ def _component(component: Component, plan: CompiledPlan) -> tuple[str, ...]:
         sentences.append(f"The target incentive is {named(component.incentive)}.")
     sentences += ramp_sentences(component)
     sentences += _pays(component, plan)
-    sentences += shape_sentences(component, currency)
+    sentences += shape_sentences(component, plan)
     sentences += _outcomes(component)
     if component.release:
         sentences.append(release_sentence(component.release))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plans.rules.compiled import Component, Measure, Read, Reads
+from plans.rules.compiled import CompiledPlan, Component, Measure, Read, Reads, Unit
 from plans.rules.phrases import both, condition_words, named
 
 _VALUE = {
@@ -24,6 +24,17 @@ _OF = {
 def read_words(read: Read) -> str:
     """`the attainment of retention`."""
     return _VALUE[read.value].format(named(read.component))
+
+
+def read_unit(plan: CompiledPlan, read: Read) -> tuple[Unit, int]:
+    """The unit of what is read, as far as this plan says it, and how much of it (of minor units of money) one of the
+    numbers is that it is held against."""
+    found = next((each for each in plan.components if (plan.key, each.key) == (read.plan, read.component)), None)
+    if read.value == "result" and found is not None and found.curve is not None and found.curve.pays != "share":
+        return ("money", 10**plan.minor_digits) if found.curve.pays == "amount" else ("number", 1)
+    if read.value == "measure" and found is not None:
+        return found.measure.unit, 1
+    return ("share", 1) if read.value in ("attainment", "result") else ("money", 1)
 
 
 def counted_sentence(component: Component, currency: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from plans.rules.compiled import Budget, Cap, Component, Gate, Kicker, Modifier, Unit
+from plans.rules.compiled import Budget, Cap, CompiledPlan, Component, Gate, Kicker, Modifier
 from plans.rules.phrases import both, condition_words, money, named, share
 from plans.rules.words_rates import amount_of, curve_sentences, number, table_sentences
-from plans.rules.words_reads import read_words
+from plans.rules.words_reads import read_unit, read_words
 
 _PER = {"credit": "credit", "deal": "deal", "year": "year"}
 _EXCESS = {
@@ -17,18 +18,19 @@ _EXCESS = {
 }
 
 
-def shape_sentences(component: Component, currency: str) -> Iterator[str]:
+def shape_sentences(component: Component, plan: CompiledPlan) -> Iterator[str]:
     """In the order in which they act."""
+    currency = plan.currency
     if component.limit_attainment is not None:
         yield f"Attainment beyond {share(component.limit_attainment)} of quota earns nothing more."
-    yield from factor_sentences(component, currency)
+    yield from factor_sentences(component, plan)
     for kicker in component.kickers:
         yield kicker_sentence(kicker, currency)
     if component.limit_rate is not None:
         yield f"No credit pays more than {share(component.limit_rate)} of itself."
     if component.minimum is not None:
         yield f"Each credit pays at least {money(component.minimum, currency)}."
-    yield from (sentence for gate in component.gates for sentence in gate_sentences(gate, currency))
+    yield from (sentence for gate in component.gates for sentence in gate_sentences(gate, plan))
     if component.cap is not None:
         yield cap_sentence(component.cap, component, currency)
     yield from (cap_sentence(cap, component, currency) for cap in component.caps)
@@ -66,11 +68,11 @@ def cap_sentence(cap: Cap, component: Component, currency: str) -> str:
     return f"{told}."
 
 
-def factor_sentences(component: Component, currency: str) -> Iterator[str]:
+def factor_sentences(component: Component, plan: CompiledPlan) -> Iterator[str]:
     if component.modifiers is None:
         return
     for modifier in component.modifiers.each:
-        yield from modifier_sentences(modifier, currency)
+        yield from modifier_sentences(modifier, plan)
     if len(component.modifiers.each) > 1:
         how = {
             "multiply": "Several factors are multiplied.",
@@ -79,7 +81,8 @@ def factor_sentences(component: Component, currency: str) -> Iterator[str]:
         yield how[component.modifiers.combine]
 
 
-def modifier_sentences(modifier: Modifier, currency: str) -> Iterator[str]:
+def modifier_sentences(modifier: Modifier, plan: CompiledPlan) -> Iterator[str]:
+    currency = plan.currency
     if modifier.times is not None and modifier.when is not None:
         yield f"Where {condition_words(modifier.when, currency)} it is multiplied by {number(modifier.times)}."
     elif modifier.table is not None:
@@ -87,13 +90,15 @@ def modifier_sentences(modifier: Modifier, currency: str) -> Iterator[str]:
         yield from table_sentences(modifier.table, currency)
     elif modifier.read is not None and modifier.curve is not None:
         yield f"It is multiplied by a factor for {read_words(modifier.read)}."
-        unit: Unit = "share" if modifier.read.value in ("attainment", "result") else "money"
-        yield from curve_sentences(modifier.curve, unit, currency, "")
+        unit, per = read_unit(plan, modifier.read)
+        points = tuple(replace(point, at=point.at * per) for point in modifier.curve.points)
+        yield from curve_sentences(replace(modifier.curve, points=points), unit, currency, "")
 
 
-def gate_sentences(gate: Gate, currency: str) -> Iterator[str]:
-    unit: Unit = "share" if gate.read.value in ("attainment", "result") else "money"
-    least = amount_of(gate.at_least, unit, currency)
+def gate_sentences(gate: Gate, plan: CompiledPlan) -> Iterator[str]:
+    currency = plan.currency
+    unit, per = read_unit(plan, gate.read)
+    least = amount_of(gate.at_least * per, unit, currency)
     else_ = {
         "withhold": "nothing is paid",
         "no_accelerators": "the rates above 100%, factors and extras are left out",

@@ -126,6 +126,61 @@ def test_a_file_that_is_not_there_is_one_clear_error(tmp_path):
         run(tmp_path / "none.yaml")
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "line 1: A case is a table that starts with `format: comp/case/1`; found nothing"),
+        ("- a\n- b\n", "A case is a table that starts with `format: comp/case/1`; found a list"),
+        ("hello\n", "A case is a table that starts with `format: comp/case/1`; found 'hello'"),
+        ("format: comp/plan/1\nkey: a\n", "format: This is a plan. A case names it: `plan: {file: plan.yaml}`"),
+        ("format: comp/case/1\n", "calendar: `calendar` is missing; it is required and has no default."),
+        ("format: comp/case/1\n", "deals: A case needs `deals` or `facts`; an empty list will do."),
+        ("format: comp/case/1\n", "plan: A case has either one `plan` or a list of `plans`; found neither. A plan is"),
+        (
+            "format: comp/case/1\nplan: sales\n",
+            "plan: Found sales for a plan. A plan is its document, or {library: KEY}",
+        ),
+        ("format: comp/case/1\nplan: {library: manger}\n", "plan.library: There is no plan 'manger' to read"),
+        ("format: comp/case/1\nplan: {library: manger}\n", "Did you mean manager?"),
+    ],
+)
+def test_a_first_contact_is_told_what_a_case_is(tmp_path, text, says):
+    path = tmp_path / "case.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CommandError) as caught:
+        run(path)
+    assert says in str(caught.value)
+    assert "Found null" not in str(caught.value)
+
+
+POINTS = (Path(__file__).parents[2] / "plans" / "points-without-a-currency.yaml").read_text(encoding="utf-8")
+
+
+def test_without_a_currency_amounts_are_plain_numbers(tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text(POINTS, encoding="utf-8")
+    told = run(path)
+    assert "Points: Points\n" in told
+    assert "10% of 1,000.00 and 20% of 500.00 is 200.00." in told
+    assert not any(sign in told for sign in ("none", "$", "USD"))
+    assert json.loads(run(path, "--json"))["currency"] is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("amount: 1500.00", "amount: 1500.00, currency: USD", "deals[0].fields.currency"),
+        ("expect:", "exchange: []\nexpect:", "exchange"),
+        ("expect:", "pay_currency: {Ana: USD}\nexpect:", "pay_currency"),
+    ],
+)
+def test_without_a_currency_nothing_is_converted(old, new, place):
+    with pytest.raises(ProblemsError) as caught:
+        report(POINTS.replace(old, new))
+    assert [problem.path for problem in caught.value.problems] == [place]
+    assert "without a currency" in str(caught.value)
+
+
 def test_versions_of_a_plan_carry_over():
     head, body = TEXT.split("plan:\n", 1)
     document, rest = body.split("people:", 1)

@@ -49,6 +49,7 @@ from plans.rules.load import read_yaml, to_yaml
 from plans.rules.normal import normalise
 from plans.rules.reach import unsupported
 from plans.rules.specialise import specialise
+from plans.rules.words import in_words
 from tests.unit.rules.documents import GOOD, spoiled
 
 WHOLE = read_yaml((Path(__file__).parent / "whole.yaml").read_text())
@@ -314,6 +315,14 @@ def test_a_period_is_stored_with_one_version_s_terms_a_line(how: str) -> None:
     document = {**copy.deepcopy(GOOD["account-executive"]), "on_new_version": how}
     document["proration"] = {**terms, "of": ["quota"], "round": "minor"}
     assert [problem.path for problem in unsupported(compile_plan(document))] == ["on_new_version"]
+
+
+def test_a_company_pays_in_its_currency() -> None:
+    document = {**copy.deepcopy(GOOD["account-executive"]), "currency": "none"}
+    assert errors(check(document)) == []
+    plan = compile_plan(document)
+    assert [problem.path for problem in unsupported(plan)] == ["currency"]
+    assert in_words(plan)[0].sentences[0].startswith("Amounts are plain numbers. ")
 
 
 def test_quotas_are_kept_in_money_only() -> None:
