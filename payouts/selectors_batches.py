@@ -37,18 +37,29 @@ _FACTS = (
     "amount_minor",
     "currency",
 )
+#: What else names a line: nothing of most, which are a deal's own and whole.
+_MORE = ("line_kind", "part", "period", "fact", "origin", "deal_id")
 
 
 # ------------------------------------------------------------------ digests
 
 
 def line_facts(lines: QuerySet[Any]) -> list[list[Any]]:
-    """Lines (payables, or a batch's) by names that people and systems outside know, in one order: no ids, no times."""
-    place = _FACTS.index("origin_starts_on")
-    return sorted(
-        [value.isoformat() if at == place else value for at, value in enumerate(row)]
-        for row in lines.values_list(*_FACTS)
-    )
+    """Lines (payables, or a batch's) by names that people and systems outside know, in one order: no ids, no times.
+
+    A line that is not the whole of a deal's own says so behind all of that: its kind, part and period, and the facts
+    that it is for, by number where they are no deals.
+    """
+    place, count = _FACTS.index("origin_starts_on"), len(_FACTS)
+    found = []
+    for row in lines.values_list(*_FACTS, *_MORE):
+        fact: list[Any] = ["" if value is None else value for value in row[:count]]
+        fact[place] = fact[place].isoformat()
+        kind, part, period, own, origin, deal = row[count:]
+        if kind or part or own != deal:
+            fact += [kind, part, period.isoformat(), own if own != deal else 0, origin if origin != deal else 0]
+        found.append(fact)
+    return sorted(found)
 
 
 def lines_digest(facts: list[list[Any]]) -> str:
@@ -301,6 +312,7 @@ def deals(subject: Subject) -> QuerySet[Any]:
     """The subject's lines added up by deal and currency."""
     return (
         subject_lines(subject)
+        .exclude(deal=None)
         .values("deal_id", "deal__external_id", "deal__account__name", "deal__product__name", "currency")
         .annotate(
             people=Count("participant_id", distinct=True),
@@ -317,8 +329,8 @@ def lines(subject: Subject) -> QuerySet[Any]:
     """The subject's lines, one by one."""
     return (
         subject_lines(subject)
-        .select_related("participant", "deal", "deal__account", "plan", "plan_version", "cause")
-        .order_by("participant__name", "deal__external_id", "component", "index", "id")
+        .select_related("participant", "deal", "deal__account", "deal__product", "plan", "plan_version", "cause")
+        .order_by("participant__name", "deal__external_id", "component", "index", "part", "id")
     )
 
 

@@ -1,4 +1,5 @@
-"""Credits: a share of one deal given to one participant. A projection, written only by payouts.services.recompute."""
+"""Credits: a share of one deal or other fact given to one participant. A projection, written only by
+payouts.services.recompute."""
 
 from __future__ import annotations
 
@@ -11,10 +12,11 @@ from plans.models import Plan, PlanVersion
 
 
 class Credit(BulkPayModel):
-    """(participant, deal, plan, rule, role, split) is its natural key."""
+    """(participant, fact, plan, rule, role, split) is its natural key."""
 
-    deal = LooseForeignKey(Deal)
-    revision = models.BigIntegerField()  # the deal revision it was computed from
+    fact = models.BigIntegerField()  # deals and other facts are numbered together
+    deal = LooseForeignKey(Deal, null=True)  # the deal that the fact belongs to
+    revision = models.BigIntegerField()  # the revision of the fact that it was computed from
     plan = LooseForeignKey(Plan)
     plan_version = LooseForeignKey(PlanVersion)
     rule = models.CharField(max_length=50)
@@ -30,7 +32,7 @@ class Credit(BulkPayModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "participant", "deal", "plan", "rule", "role", "split"], name="credit_once"
+                fields=["tenant", "participant", "fact", "plan", "split", "rule", "role"], name="credit_once"
             ),
         ]
         indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="credit_period")]

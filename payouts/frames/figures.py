@@ -9,93 +9,26 @@ from typing import Any
 import numpy as np
 
 from comp.core.errors import CompError
+from crediting.kernel.conditions import Mask
+from crediting.kernel.exact import Whole
 from payouts.frames.read import Read
 from payouts.frames.sql import NONE, Columns, Table, Words, day, number, quoted, read, read_numbers
-from payouts.kernel.batch import MISSING_MONEY, Ints, Result, Text
+from payouts.frames.tables import ATTAINMENTS, TABLES
+from payouts.kernel.batch import (
+    DATED,
+    MISSING_DAY,
+    OF_CARRY,
+    OF_CREDIT,
+    OF_PERIOD,
+    OF_REVERSAL,
+    WAITING,
+    Facts,
+    Ints,
+    Result,
+    Text,
+)
 from payouts.kernel.reads import cadence
 from plans.rules.compiled import CompiledPlan, Component, Tranche
-
-_LINE = ("participant_id", "deal_id", "plan_id", "rule", "role", "split")
-_WORDS = frozenset({"rule", "role", "credit_class", "component", "trigger", "currency"})
-
-CREDITS = Table(
-    name="crediting_credit",
-    key=_LINE,
-    values=(
-        "pay_group_id",
-        "revision",
-        "plan_version_id",
-        "credit_class",
-        "kind",
-        "credit_date",
-        "pot_minor",
-        "amount_minor",
-        "currency",
-    ),
-    days=frozenset({"credit_date"}),
-    words=_WORDS,
-)
-EARNINGS = Table(
-    name="payouts_earning",
-    key=(*_LINE, "component"),
-    values=(
-        "pay_group_id",
-        "plan_version_id",
-        "credit_date",
-        "period_starts_on",
-        "credit_minor",
-        "position",
-        "before_minor",
-        "after_minor",
-        "quota_minor",
-        "tier_before",
-        "tier_after",
-        "band",
-        "rounded_minor",
-        "earned_minor",
-        "waiting",
-        "currency",
-    ),
-    days=frozenset({"credit_date", "period_starts_on"}),
-    words=_WORDS,
-    nullable=frozenset({"quota_minor"}),
-)
-TRANCHES = Table(
-    name="payouts_tranche",
-    key=(*_LINE, "component", "index"),
-    values=(
-        "pay_group_id",
-        "plan_version_id",
-        "credit_date",
-        "amount_minor",
-        "trigger",
-        "trigger_day",
-        "release_day",
-        "period_starts_on",
-        "currency",
-    ),
-    days=frozenset({"credit_date", "trigger_day", "release_day", "period_starts_on"}),
-    words=_WORDS,
-    nullable=frozenset({"trigger_day", "release_day", "period_starts_on"}),
-)
-ATTAINMENTS = Table(
-    name="payouts_attainment",
-    # A version that measures by longer periods begins beside another one.
-    key=("participant_id", "plan_id", "component", "starts_on", "plan_version_id"),
-    values=(
-        "pay_group_id",
-        "ends_on",
-        "quota_minor",
-        "total_minor",
-        "lines",
-        "earned_minor",
-        "currency",
-    ),
-    days=frozenset({"starts_on", "ends_on"}),
-    words=_WORDS,
-    nullable=frozenset({"quota_minor"}),
-)
-TABLES = (CREDITS, EARNINGS, TRANCHES, ATTAINMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +50,11 @@ class Figures:
 
 def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figures:
     """`pay_groups`: participant id to pay group id."""
-    plans = source.versions.compiled
-    versions = np.array(source.versions.id, dtype=np.int64)
-    plan_ids = np.array(source.versions.plan_id, dtype=np.int64)
-    batch, credits, lines = source.batch, result.credits, result.lines
-    group_of = _lookup(pay_groups)
-
-    rule = _numbered(plans, lambda plan: plan.credit_rules, lambda rule: rule.key)
-    component = _numbered(plans, lambda plan: plan.components, lambda component: component.key)
-    currency = _words([plan.currency for plan in plans])
-    by_credit: Columns = {
-        "participant_id": credits.participant,
-        "deal_id": _taken(batch.facts.id, credits.fact),
-        "plan_id": _taken(plan_ids, credits.plan),
-        "rule": rule(credits.plan, credits.rule),
-        "role": _as_words(credits.role),
-        "split": credits.split,
-        "pay_group_id": group_of(credits.participant),
-        "plan_version_id": _taken(versions, credits.plan),
-        "credit_date": credits.day,
-        "currency": currency(credits.plan),
-    }
+    names = _Names(source, _lookup(pay_groups))
+    by_credit = _of_credits(result, source, names)
+    starts, ends = _periods(result, source)
+    by_line = _of_lines(result, source, names, by_credit, starts)
+    credits, lines = result.credits, result.lines
     credit_columns: Columns = {
         **by_credit,
         "revision": _taken(source.revision, credits.fact),
@@ -146,56 +63,184 @@ def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figu
         "pot_minor": credits.pot,
         "amount_minor": credits.amount,
     }
-    starts, ends = _periods(result, source)
-    groups = result.groups
-    line_plan = _taken(credits.plan, lines.credit)
-    by_line: Columns = {
-        **{name: _pick(column, lines.credit) for name, column in by_credit.items()},
-        "component": component(line_plan, lines.component),
-    }
+    rows = lines.group.size
     earning_columns: Columns = {
         **by_line,
         "period_starts_on": _taken(starts, lines.group),
-        "credit_minor": _taken(credits.amount, lines.credit),
+        "credit_minor": _credited(result),
         "position": lines.position,
         "before_minor": lines.before,
         "after_minor": lines.after,
-        "quota_minor": _taken(np.where(groups.quota == MISSING_MONEY, NONE, groups.quota), lines.group),
+        "quota_minor": _taken(result.groups.quota, lines.group) if lines.quota is None else lines.quota,
         "tier_before": lines.tier_before,
         "tier_after": lines.tier_after,
         "band": lines.band,
         "rounded_minor": lines.rounded,
         "earned_minor": lines.earned,
+        "review_minor": np.zeros(rows, dtype=np.int64) if lines.review is None else lines.review,
         "waiting": lines.waiting.astype(np.int64),
     }
-    tranches = result.tranches
-    trigger = _triggers(plans)
-    tranche_columns: Columns = {
+    tranches = _of_tranches(result, source, by_line)
+    return Figures(credit_columns, earning_columns, tranches, _of_groups(result, names, starts, ends))
+
+
+class _Names:
+    """What stands in the tables for the places of plans and their parts."""
+
+    def __init__(self, source: Read, group_of: Callable[[Ints], Ints]) -> None:
+        plans = source.versions.compiled
+        self.versions = np.array(source.versions.id, dtype=np.int64)
+        self.plan_ids = np.array(source.versions.plan_id, dtype=np.int64)
+        self.group_of = group_of
+        self.rule = _numbered(plans, lambda plan: plan.credit_rules, lambda rule: rule.key)
+        self.component = _numbered(plans, lambda plan: plan.components, lambda component: component.key)
+        self.unit = _numbered(plans, lambda plan: plan.components, lambda component: component.measure.unit)
+        self.every = _numbered(plans, lambda plan: plan.components, cadence)
+        self.currency = _words([plan.currency for plan in plans])
+
+
+def _of_credits(result: Result, source: Read, names: _Names) -> Columns:
+    """The columns that credits and their lines have in common."""
+    credits = result.credits
+    facts = source.batch.facts
+    return {
+        "participant_id": credits.participant,
+        "fact": _taken(facts.id, credits.fact),
+        "deal_id": _deals(facts, credits.fact),
+        "plan_id": _taken(names.plan_ids, credits.plan),
+        "rule": names.rule(credits.plan, credits.rule),
+        "role": _as_words(credits.role),
+        "split": credits.split,
+        "pay_group_id": names.group_of(credits.participant),
+        "plan_version_id": _taken(names.versions, credits.plan),
+        "credit_date": credits.day,
+        "currency": names.currency(credits.plan),
+    }
+
+
+def _deals(facts: Facts, rows: Ints) -> Ints:
+    """The deal that each fact belongs to, by id; NONE where to none."""
+    if facts.deal is None:
+        return _taken(facts.id, rows)
+    deal = _taken(facts.deal, rows)
+    return np.where(deal >= 0, _taken(facts.id, np.maximum(deal, 0)), NONE)
+
+
+def _line_plans(result: Result) -> Ints:
+    """The version that rates each line: a version that is run again rates lines whose credit another one gave."""
+    lines = result.lines
+    return _taken(result.credits.plan, lines.credit) if lines.plan is None else lines.plan
+
+
+def _of_lines(result: Result, source: Read, names: _Names, by_credit: Columns, starts: Ints) -> Columns:
+    """The columns that lines and their tranches have in common."""
+    lines, plan = result.lines, _line_plans(result)
+    rows = lines.group.size
+    nothing = np.zeros(rows, dtype=np.int64)
+    found: Columns = {
+        "component": names.component(plan, lines.component),
+        "origin": nothing,
+        "period": nothing,
+        "line_kind": nothing,
+    }
+    if lines.kind is None:
+        found |= {name: _pick(column, lines.credit) for name, column in by_credit.items()}
+        return found | {"plan_version_id": _taken(names.versions, plan)}
+    assert lines.fact is not None and lines.day is not None
+    facts, known = source.batch.facts, lines.credit >= 0
+    credit = np.where(known, lines.credit, 0)
+    own = {
+        name: _pick(by_credit[name], credit) if known.any() else _missing(by_credit[name], rows)
+        for name in ("fact", "split", "rule", "role")
+    }
+    participant = _taken(result.groups.participant, lines.group)
+    of_period = (lines.kind == OF_PERIOD) | (lines.kind == OF_CARRY)
+    reversal = lines.kind == OF_REVERSAL
+    at = np.maximum(lines.fact, 0)
+    return found | {
+        "participant_id": participant,
+        "fact": np.where(lines.fact >= 0, _taken(facts.id, at) if facts.id.size else nothing, 0),
+        "deal_id": np.where(lines.fact >= 0, _deals(facts, at) if facts.id.size else nothing, NONE),
+        "origin": np.where(reversal, own["fact"], 0),
+        "period": np.where(of_period, _taken(starts, lines.group), 0),
+        "line_kind": lines.kind.astype(np.int64),
+        "plan_id": _taken(names.plan_ids, plan),
+        "rule": _either(known, own["rule"], names.every(plan, lines.component)),
+        "role": _either(known, own["role"], Words(nothing, ("",))),
+        "split": np.where(known, own["split"], 0),
+        "pay_group_id": names.group_of(participant),
+        "plan_version_id": _taken(names.versions, plan),
+        "credit_date": lines.day,
+        "currency": names.currency(plan),
+    }
+
+
+def _credited(result: Result) -> Ints:
+    """The credit behind each line; 0 behind one that is no credit's."""
+    lines, amount = result.lines, result.credits.amount
+    if lines.kind is None:
+        return _taken(amount, lines.credit)
+    mine = np.flatnonzero(lines.kind == OF_CREDIT)
+    found = np.zeros(lines.group.size, dtype=np.int64)
+    found[mine] = amount[lines.credit[mine]]
+    return found
+
+
+def _of_tranches(result: Result, source: Read, by_line: Columns) -> Columns:
+    lines, tranches = result.lines, result.tranches
+    rows = tranches.line.size
+    place = (_taken(_line_plans(result), tranches.line), _taken(lines.component, tranches.line), tranches.index)
+    trigger = _triggers(source.versions.compiled)(*place)
+    if lines.kind is not None:
+        # What is taken back or carried is released on its own day, whatever the component's release.
+        kind = _taken(lines.kind.astype(np.int64), tranches.line)
+        at_once = (kind == OF_REVERSAL) | (kind == OF_CARRY)
+        trigger = _either(~at_once, trigger, Words(np.zeros(rows, dtype=np.int64), ("credit_date",)))
+    waits = tranches.release_day == MISSING_DAY
+    return {
         **{name: _pick(column, tranches.line) for name, column in by_line.items()},
         "index": tranches.index,
+        "part": np.zeros(rows, dtype=np.int64) if tranches.part is None else tranches.part,
         "amount_minor": tranches.amount,
-        "trigger": trigger(_taken(line_plan, tranches.line), _taken(lines.component, tranches.line), tranches.index),
+        "trigger": trigger,
         "trigger_day": tranches.trigger_day,
         "release_day": tranches.release_day,
-        "period_starts_on": np.where(tranches.pay_period >= 0, batch.pay_periods[tranches.pay_period], NONE),
+        "period_starts_on": np.where(tranches.pay_period >= 0, source.batch.pay_periods[tranches.pay_period], NONE),
+        "state": np.where(waits, WAITING, DATED) if tranches.state is None else tranches.state.astype(np.int64),
     }
+
+
+def _of_groups(result: Result, names: _Names, starts: Ints, ends: Ints) -> Columns:
+    groups, lines = result.groups, result.lines
     earned = np.zeros(groups.total.size, dtype=np.int64)
     np.add.at(earned, lines.group, lines.earned)
-    attainment_columns: Columns = {
+    return {
         "participant_id": groups.participant,
-        "plan_id": _taken(plan_ids, groups.plan),
-        "component": component(groups.plan, groups.component),
+        "plan_id": _taken(names.plan_ids, groups.plan),
+        "component": names.component(groups.plan, groups.component),
         "starts_on": starts,
-        "pay_group_id": group_of(groups.participant),
-        "plan_version_id": _taken(versions, groups.plan),
+        "pay_group_id": names.group_of(groups.participant),
+        "plan_version_id": _taken(names.versions, groups.plan),
         "ends_on": ends,
         "quota_minor": groups.quota,
         "total_minor": groups.total,
         "lines": groups.lines,
         "earned_minor": earned,
-        "currency": currency(groups.plan),
+        "currency": names.currency(groups.plan),
+        "unit": names.unit(groups.plan, groups.component),
+        "value": _ratios(groups.value_top, groups.value_bottom, groups.total.size),
+        "result": _ratios(groups.result_top, groups.result_bottom, groups.total.size),
     }
-    return Figures(credit_columns, earning_columns, tranche_columns, attainment_columns)
+
+
+def _ratios(top: Whole | None, bottom: Whole | None, rows: int) -> Words:
+    """Exact ratios as `1/3`; empty where there is none."""
+    if top is None or bottom is None:
+        return Words(np.zeros(rows, dtype=np.int64), ("",))
+    texts = [f"{over}/{under}" if under else "" for over, under in zip(top.tolist(), bottom.tolist(), strict=True)]
+    words = tuple(dict.fromkeys(texts))
+    place = {word: code for code, word in enumerate(words)}
+    return Words(np.array([place[text] for text in texts], dtype=np.int64), words)
 
 
 def standing(table: Table, *, right: Columns, start: int, end: int, participants: Sequence[int] | None) -> Columns:
@@ -225,8 +270,9 @@ def standing(table: Table, *, right: Columns, start: int, end: int, participants
 def lines_standing(ids: Ints) -> Columns:
     """Lines that stand, by id, with their texts: what stood may name a component that no plan has any more."""
     return read(
-        "SELECT participant_id, pay_group_id, deal_id, plan_id, component, "
-        f"{day('credit_date')} AS credit_date, earned_minor, currency FROM payouts_earning WHERE id = ANY(%(ids)s)",
+        f"SELECT participant_id, pay_group_id, line_kind, fact, {number('deal_id')} AS deal_id, origin, "
+        f"{day('period')} AS period, plan_id, component, {day('credit_date')} AS credit_date, earned_minor, currency "
+        "FROM payouts_earning WHERE id = ANY(%(ids)s)",
         {"ids": ids.tolist()},
         words=["component", "currency"],
     )
@@ -241,6 +287,19 @@ def _taken(values: Ints, rows: Ints) -> Ints:
 
 def _pick(column: Any, rows: Ints) -> Any:
     return Words(_taken(column.codes, rows), column.words) if isinstance(column, Words) else _taken(column, rows)
+
+
+def _missing(column: Any, rows: int) -> Any:
+    """A column of nothing, of the kind of another one."""
+    nothing = np.zeros(rows, dtype=np.int64)
+    return Words(nothing, ("",)) if isinstance(column, Words) else nothing
+
+
+def _either(first: Mask, one: Words, other: Words) -> Words:
+    """The words of `one` where `first`, else those of `other`."""
+    words = tuple(dict.fromkeys((*one.words, *other.words)))
+    order = {word: code for code, word in enumerate(words)}
+    return Words(np.where(first, one.renamed(order), other.renamed(order)), words)
 
 
 def _within(columns: Columns, start: int, end: int) -> Columns:

@@ -280,6 +280,8 @@ def _packed(columns: Sequence[Ints]) -> Ints:
     packed = np.zeros(columns[0].size, dtype=np.int64)
     bound = 1
     for column in columns:
+        if (column == column[0]).all():
+            continue
         values, codes = np.unique(column, return_inverse=True)
         if bound * max(values.size, 1) >= 2**62:
             _, packed = np.unique(packed, return_inverse=True)

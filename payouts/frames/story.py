@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
+from typing import Any
 
 import numpy as np
 
 from comp.core.days import day_number
+from crediting.kernel.conditions import Mask
+from payouts.frames.figures import figures
 from payouts.frames.read import calendars, enclosing, read_batch, read_versions
+from payouts.frames.sql import Words
+from payouts.frames.tables import LINE
 from payouts.kernel import calculate
 from payouts.kernel.explain import Names, Step, explain
 from payouts.models import Earning
@@ -19,26 +25,23 @@ def line_story(earning: Earning, role_names: Mapping[str, str]) -> list[Step] | 
     calendar = calendars()[earning.participant.pay_group_id]
     start, end = enclosing(calendar, versions.every(), day_number(earning.credit_date))
     people = [earning.participant_id]
-    batch = read_batch(calendar=calendar, versions=versions, start=start, end=end, participants=people).batch
-    result = calculate(batch, traced=True)
-    credits, lines = result.credits, result.lines
-    place = versions.id.index(earning.plan_version_id) if earning.plan_version_id in versions.id else -1
-    mine = (
-        (lines.credit >= 0)
-        & (batch.facts.id[credits.fact[lines.credit]] == earning.deal_id)
-        & (credits.participant[lines.credit] == earning.participant_id)
-        & (credits.plan[lines.credit] == place)
-        & (credits.split[lines.credit] == earning.split)
-        & (lines.earned == earning.earned_minor)
-    )
-    for row in np.flatnonzero(mine).tolist():
-        credit, plan = int(lines.credit[row]), batch.plans[place]
-        rule = plan.credit_rules[int(credits.rule[credit])].key
-        role = credits.role.vocabulary[int(credits.role.codes[credit])]
-        component = plan.components[int(lines.component[row])].key
-        if (rule, role, component) == (earning.rule, earning.role, earning.component):
-            names = Names(
-                lambda _: earning.participant.name, lambda _: "The deal", lambda key: role_names.get(key, key)
-            )
-            return explain(batch, result, row, names)
-    return None
+    source = read_batch(calendar=calendar, versions=versions, start=start, end=end, participants=people)
+    result = calculate(source.batch, traced=True)
+    stands = figures(result, source, {earning.participant_id: earning.participant.pay_group_id}).earnings
+    mine = np.ones(result.lines.group.size, dtype=bool)
+    for name in (*LINE, "plan_version_id", "earned_minor"):
+        mine &= _is(stands[name], getattr(earning, name))
+    if not mine.any():
+        return None
+    names = Names(lambda _: earning.participant.name, lambda _: "The deal", lambda key: role_names.get(key, key))
+    return explain(source.batch, result, int(np.flatnonzero(mine)[0]), names)
+
+
+def _is(column: Any, value: Any) -> Mask:
+    """Which rows of a column hold a value of the table."""
+    if isinstance(column, Words):
+        found: Mask = column.codes == (column.words.index(value) if value in column.words else -1)
+        return found
+    number = day_number(value) if isinstance(value, date) else value
+    found = column == number
+    return found

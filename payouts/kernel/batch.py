@@ -205,6 +205,7 @@ class Lines:
     origin: Ints | None = None  # row in Lines that a reversal takes back, -1
     measured: Ints | None = None  # the measure amount; None: the credit's amount
     review: Ints | None = None  # excess kept for a windfall review
+    quota: Ints | None = None  # what held at the line, as in Groups; None: that of the group at every line
 
 
 @dataclass(frozen=True, slots=True)

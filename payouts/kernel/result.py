@@ -42,6 +42,7 @@ class Shape:
     incentive: bool
     exact: bool  # measures that are ratios
     result: bool
+    quota: bool  # lines for which another quota held than for the last of their group
 
     @classmethod
     def of(cls, books: list[Book]) -> Shape:
@@ -55,12 +56,21 @@ class Shape:
             incentive=any(book.incentive is not None for book in books),
             exact=any(each.value is not None and _divides(each) for each in series),
             result=any(book.result is not None for book in books),
+            quota=any(_quota_moves(book) for book in books),
         )
 
 
 def _rerun(series: Series) -> bool:
     plans = {version.plan_place for version in series.versions}
     return len(plans) > 1 and any(version.plan.on_new_version == "rerun" for version in series.versions)
+
+
+def _quota_moves(book: Book) -> bool:
+    """Whether the quota of a group is another one before its last line: over a year, or by another version's terms."""
+    series = book.series
+    if series.year is None and len(series.versions) == 1:
+        return False
+    return bool((book.quota != book.quota[series.last][series.group]).any())
 
 
 def _divides(series: Series) -> bool:
@@ -190,6 +200,7 @@ def _lines(credited: Credited, book: Book, shape: Shape, first_group: int) -> Li
         origin=origin,
         measured=series.amounts if shape.measured else None,
         review=review,
+        quota=book.quota if shape.quota else None,
     )
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from comp.people.models import BulkPayModel, PayGroup
 from comp.tenancy.models import KeptModel, LooseForeignKey, TenantForeignKey
 from comp.tenancy.walls import AppendOnly, Trigger
-from payouts.models.figures import Cause, Payable, Statement, TrancheKey
+from payouts.models.figures import TRANCHE_KEY, Cause, Payable, Statement, TrancheKey
 from plans.models import PlanVersion
 
 
@@ -96,21 +96,7 @@ class BatchLine(TrancheKey, BulkPayModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=[
-                    "tenant",
-                    "batch",
-                    "participant",
-                    "deal",
-                    "plan",
-                    "rule",
-                    "role",
-                    "split",
-                    "component",
-                    "index",
-                ],
-                name="batchline_once",
-            ),
+            models.UniqueConstraint(fields=["tenant", "batch", *TRANCHE_KEY], name="batchline_once"),
             AppendOnly(name="batchline_append"),
         ]
-        indexes = [models.Index(fields=["tenant", "participant", "deal"], name="batchline_participant")]
+        indexes = [models.Index(fields=["tenant", "participant", "fact"], name="batchline_participant")]

@@ -1,10 +1,12 @@
 """The standing figures: what is right now, by the kernel. Their one writer is payouts.services.recompute.
 
-A line's natural key is (participant, deal, plan, rule, role, split, component); a tranche's adds its index. What was
-posted is found by these keys, so standing rows may come and go.
+A line's natural key is the participant and `LineKey`; a tranche's adds its index and part. What was posted is found by
+these keys, so standing rows may come and go.
 """
 
 from __future__ import annotations
+
+from datetime import date
 
 from django.db import models
 from django.db.models import Q
@@ -15,6 +17,49 @@ from comp.tenancy.models import LooseForeignKey, TenantForeignKey, TenantModel
 from comp.tenancy.walls import AppendOnly
 from crediting.models import Deal, RawDelivery
 from plans.models import Plan, PlanVersion
+
+#: In a key where there is no period. Keys hold no NULL: they are compared, joined and indexed as they are.
+NO_PERIOD = date(1970, 1, 1)
+
+
+class LineNamed(models.Model):
+    """What a line of a participant is for."""
+
+    class Kind(models.IntegerChoices):
+        """As payouts.kernel.batch.OF_CREDIT and those after it."""
+
+        CREDIT = 0, "Credit"
+        PERIOD = 1, "Period"
+        REVERSAL = 2, "Reversal"
+        CARRIED = 3, "Carried excess"
+
+    line_kind = models.SmallIntegerField(choices=Kind.choices, default=Kind.CREDIT)
+    fact = models.BigIntegerField(default=0)  # deals and other facts are numbered together; 0 for none
+    deal = LooseForeignKey(Deal, null=True)  # the deal that the fact belongs to; no part of any key
+    origin = models.BigIntegerField(default=0)  # of a reversal the fact whose line it takes back, else 0
+    period = models.DateField(default=NO_PERIOD)  # first day of the measure period of a line of a period
+    plan = LooseForeignKey(Plan)
+    component = models.CharField(max_length=50)
+
+    class Meta:
+        abstract = True
+
+
+class LineKey(LineNamed):
+    """Which line of a participant: the same whatever it earns, and whatever version of the plan rates it. Rule, role
+    and split are those of the credit, or of the one that a reversal takes back. A line of a period has the period's
+    length for a rule: a quarter and a year, of two versions, may begin on one day."""
+
+    rule = models.CharField(max_length=50)
+    role = models.CharField(max_length=50, blank=True)
+    split = models.IntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+#: The key as the unique indexes have it: wide columns first, so that nothing is padded.
+LINE_KEY = ("participant", "fact", "plan", "origin", "split", "period", "line_kind", "component", "rule", "role")
 
 
 class Cause(TenantModel):
@@ -63,8 +108,9 @@ class ChangedScope(TenantModel):
 
 
 class Attainment(BulkPayModel):
-    """A measure's value by participant, plan, component and measure period; attainment = total / quota, never stored
-    rounded. Periods of different lengths, of two versions, may begin on one day."""
+    """A measure's value by participant, plan, component and measure period, or the stretch of one version in it;
+    attainment = total / quota, never stored rounded. Periods of different lengths, of two versions, may begin on one
+    day. `total_minor` and `quota_minor` are minor units of money or millionths of everything else, by `unit`."""
 
     plan = LooseForeignKey(Plan)
     plan_version = LooseForeignKey(PlanVersion)
@@ -76,6 +122,10 @@ class Attainment(BulkPayModel):
     lines = models.IntegerField()
     earned_minor = models.BigIntegerField()
     currency = models.CharField(max_length=3)
+    unit = models.CharField(max_length=8, default="money")  # money, units, share, number, days
+    # As "1/3", in minor units or whole units, where a total alone would not be exact; "" elsewhere, or while unknown.
+    value = models.CharField(max_length=200, blank=True)
+    result = models.CharField(max_length=200, blank=True)  # of a result component, as `value`
 
     class Meta:
         constraints = [
@@ -86,59 +136,57 @@ class Attainment(BulkPayModel):
         ]
 
 
-class Earning(BulkPayModel):
-    """A line: what one credit earns in one component, with its trace: position, running total before and after, tiers,
-    band."""
+class Earning(LineKey, BulkPayModel):
+    """A line: what one credit, period, reversal or carried excess earns in one component, with its trace: position,
+    running total before and after, tiers, band."""
 
-    deal = LooseForeignKey(Deal)
-    plan = LooseForeignKey(Plan)
     plan_version = LooseForeignKey(PlanVersion)
-    rule = models.CharField(max_length=50)
-    role = models.CharField(max_length=50)
-    split = models.IntegerField()
-    component = models.CharField(max_length=50)
-    credit_date = models.DateField()
+    credit_date = models.DateField()  # of a period its last day, of a reversal its own
     period_starts_on = models.DateField()  # the measure period
-    credit_minor = models.BigIntegerField()
+    credit_minor = models.BigIntegerField()  # 0 for what is no credit
     position = models.IntegerField()
     before_minor = models.BigIntegerField()
     after_minor = models.BigIntegerField()
-    quota_minor = models.BigIntegerField(null=True)
+    quota_minor = models.BigIntegerField(null=True)  # what held at this line
     tier_before = models.SmallIntegerField()
     tier_after = models.SmallIntegerField()
     band = models.SmallIntegerField()
     rounded_minor = models.BigIntegerField()  # before the cap
     earned_minor = models.BigIntegerField()
+    review_minor = models.BigIntegerField(default=0)  # excess that somebody is to look at
     waiting = models.SmallIntegerField()  # for its quota 1, its incentive 2, what it measures 3; 0 for nothing
     currency = models.CharField(max_length=3)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "participant", "deal", "plan", "rule", "role", "split", "component"],
-                name="earning_once",
-            ),
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", *LINE_KEY], name="earning_once")]
         indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="earning_period")]
 
 
-class TrancheKey(models.Model):
-    """The natural key of a tranche."""
+class TrancheKey(LineKey):
+    """The natural key of a tranche: its place in the release, and its part where cash releases it in parts."""
 
-    deal = LooseForeignKey(Deal)
-    plan = LooseForeignKey(Plan)
-    rule = models.CharField(max_length=50)
-    role = models.CharField(max_length=50)
-    split = models.IntegerField()
-    component = models.CharField(max_length=50)
     index = models.SmallIntegerField()
+    part = models.SmallIntegerField(default=0)
 
     class Meta:
         abstract = True
 
 
+TRANCHE_KEY = (*LINE_KEY[:7], "index", "part", *LINE_KEY[7:])
+
+
 class Tranche(TrancheKey, BulkPayModel):
     """A part of a line and when it is released."""
+
+    class State(models.IntegerChoices):
+        """As payouts.kernel.batch.DATED and those after it."""
+
+        DATED = 0, "Dated"
+        WAITING = 1, "Waiting for its trigger"
+        HELD = 2, "Held with its credit"
+        WITHHELD = 3, "Withheld by a gate"
+        LOST = 4, "Lost"
+        NO_RATE = 5, "Waiting for a rate of exchange"
 
     plan_version = LooseForeignKey(PlanVersion)
     credit_date = models.DateField()
@@ -147,15 +195,11 @@ class Tranche(TrancheKey, BulkPayModel):
     trigger_day = models.DateField(null=True)
     release_day = models.DateField(null=True)  # empty while it waits
     period_starts_on = models.DateField(null=True)  # the pay period of its release
+    state = models.SmallIntegerField(choices=State.choices, default=State.DATED)
     currency = models.CharField(max_length=3)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "participant", "deal", "plan", "rule", "role", "split", "component", "index"],
-                name="tranche_once",
-            ),
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", *TRANCHE_KEY], name="tranche_once")]
         indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="tranche_period")]
 
 
@@ -179,21 +223,13 @@ class Payable(TrancheKey, BulkPayModel):
     cause = LooseForeignKey(Cause, null=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "participant", "deal", "plan", "rule", "role", "split", "component", "index"],
-                name="payable_once",
-            ),
-        ]
+        constraints = [models.UniqueConstraint(fields=["tenant", *TRANCHE_KEY], name="payable_once")]
         indexes = [models.Index(fields=["tenant", "pay_group", "period_starts_on"], name="payable_period")]
 
 
-class FigureChange(BulkPayModel):
+class FigureChange(LineNamed, BulkPayModel):
     """A line's earning moved: before, after and why. What "since your last visit" and "why did it change" read."""
 
-    deal = LooseForeignKey(Deal)
-    plan = LooseForeignKey(Plan)
-    component = models.CharField(max_length=50)
     credit_date = models.DateField()
     before_minor = models.BigIntegerField()
     after_minor = models.BigIntegerField()
@@ -203,10 +239,7 @@ class FigureChange(BulkPayModel):
 
     class Meta:
         constraints = [AppendOnly(name="figurechange_append")]
-        indexes = [
-            models.Index(fields=["tenant", "participant", "-at"], name="figurechange_recent"),
-            models.Index(fields=["tenant", "deal"], name="figurechange_deal"),
-        ]
+        indexes = [models.Index(fields=["tenant", "participant", "-at"], name="figurechange_recent")]
 
 
 class Statement(PayModel):

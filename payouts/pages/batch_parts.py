@@ -19,6 +19,8 @@ from comp.web.paging import paginate
 from comp.web.parts import ChainStep, Fact, Link, percent
 from payouts import selectors_batches as reads
 from payouts.models import Batch, Earning
+from payouts.reads.labels import line_label
+from payouts.reads.lines import key_of
 from payouts.selectors_batches import Open, PersonRow, Subject
 
 PER_PAGE = 50
@@ -172,13 +174,14 @@ def lines_page(request: HttpRequest, subject: Subject, view: str, people: Sequen
         return {**context, "page": page, "sum": reads.totals(reads.subject_lines(subject))}
     if view == "deals":
         page = paginate(request, reads.deals(subject), PER_PAGE)
-        return {**context, "page": page, "sum": reads.totals(reads.subject_lines(subject))}
+        return {**context, "page": page, "sum": reads.totals(reads.subject_lines(subject).exclude(deal=None))}
     rows = _narrowed(request, subject)
     page = paginate(request, rows, PER_PAGE)
     page.object_list = list(page.object_list)
     why = _why(page.object_list)
     for line in page.object_list:
-        line.why = why.get(_key(line), 0)
+        line.why = why.get(key_of(line), 0)
+        line.label = line_label(line, line.deal)
     filters = {name: request.GET.get(name, "") for name in ("person", "deal")}
     return {
         **context,
@@ -197,16 +200,12 @@ def _narrowed(request: HttpRequest, subject: Subject) -> Any:
     return rows
 
 
-def _key(line: Any) -> tuple[Any, ...]:
-    return (line.participant_id, line.deal_id, line.plan_id, line.rule, line.role, line.split, line.component)
-
-
 def _why(lines: Sequence[Any]) -> dict[tuple[Any, ...], int]:
     """The standing earning behind each line, for its "why": none where the deal earns nothing any more."""
     earnings = Earning.objects.filter(
-        participant_id__in={line.participant_id for line in lines}, deal_id__in={line.deal_id for line in lines}
+        participant_id__in={line.participant_id for line in lines}, fact__in={line.fact for line in lines}
     )
-    return {_key(earning): earning.pk for earning in earnings}
+    return {key_of(earning): earning.pk for earning in earnings}
 
 
 # ------------------------------------------------------------------ CSV
@@ -297,7 +296,7 @@ def lines_csv(request: HttpRequest, subject: Subject, view: str, name: str) -> H
             (
                 line.participant.key,
                 line.participant.name,
-                line.deal.external_id,
+                line.deal.external_id if line.deal else line_label(line, None),
                 line.plan.name,
                 line.component,
                 line.index + 1,

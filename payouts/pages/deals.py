@@ -20,7 +20,8 @@ from comp.web.paging import paginate
 from comp.web.parts import Link, money_state
 from payouts.frames.read import YEARS
 from payouts.pages.links import link
-from payouts.reads.lines import STATES, customer, in_state, lines, sums, told, with_money
+from payouts.reads.labels import customer
+from payouts.reads.lines import STATES, in_state, lines, sums, told, with_money
 from payouts.reads.periods import Span, open_span, pay_group_of, span_holding
 
 PER_PAGE = 50
@@ -54,7 +55,11 @@ def my_deals(request: HttpRequest, tenant: str) -> HttpResponse:
     context = {
         "page_obj": page,
         "lines": [
-            (line, link(request, "deal", deal=line.earning.deal_id), link(request, "why", pk=line.earning.pk))
+            (
+                line,
+                link(request, "deal", deal=line.earning.deal_id) if line.deal else "",
+                link(request, "why", pk=line.earning.pk),
+            )
             for line in told(page.object_list, open_ends=open_period.ends_on, state=state)
         ],
         "state": state,
@@ -99,9 +104,9 @@ def _csv(rows: QuerySet[Any], open_ends: date) -> HttpResponse:
             amounts = [getattr(earning, name) for name in STATES.values()]
             word = money_state(line.state).word
             yield [
-                earning.deal.external_id,
+                earning.deal.external_id if earning.deal else line.label,
                 customer(earning.deal),
-                earning.deal.product.name if earning.deal.product else "",
+                earning.deal.product.name if earning.deal and earning.deal.product else "",
                 line.component,
                 earning.credit_date,
                 plain_money(earning.credit_minor, earning.currency),

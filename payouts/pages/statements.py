@@ -23,6 +23,8 @@ from payouts.reads.lines import STATES, sums, told
 from payouts.reads.payout import MONEY_STATE, pay_day
 from payouts.reads.periods import open_span, pay_group_of, span_holding
 from payouts.reads.statements import (
+    Adjustment,
+    Released,
     adjustment_lines,
     adjustments,
     earned_and_waiting,
@@ -111,7 +113,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "lines": [
             (
                 line,
-                link(request, "deal", deal=line.deal.pk),
+                link(request, "deal", deal=line.deal.pk) if line.deal else "",
                 link(request, "why", pk=line.earning_id) if line.earning_id else "",
             )
             for line in released_lines(statement, lines_page.object_list)
@@ -120,7 +122,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "adjustments": [
             (
                 line,
-                link(request, "deal", deal=line.deal.pk),
+                link(request, "deal", deal=line.deal.pk) if line.deal else "",
                 link(request, "why", pk=line.earning_id) if line.earning_id else "",
             )
             for line in adjustment_lines(
@@ -189,6 +191,11 @@ def _sum(statement: Statement, lines: int, adjustments: int) -> list[Step]:
     ]
 
 
+def _number(line: Released | Adjustment) -> str:
+    """The source's own number of a deal; what a line without one is for."""
+    return line.deal.external_id if line.deal is not None else line.label
+
+
 def _csv(person: Participant, statement: Statement) -> HttpResponse:
     group = pay_group_of(person)
     currency = statement.currency
@@ -202,12 +209,12 @@ def _csv(person: Participant, statement: Statement) -> HttpResponse:
         here = span_holding(group, statement.period_starts_on).name
         for line in released_lines(statement, released(statement)):
             yield [
-                "Released", line.deal.external_id, line.customer, line.component, str(line.version), line.credited_on,
+                "Released", _number(line), line.customer, line.component, str(line.version), line.credited_on,
                 here, amount(line.credit_minor), line.rate, amount(line.earned_minor), amount(line.minor), currency, "",
             ]  # fmt: skip
         for row, past in zip(later, adjustment_lines(statement, later, names), strict=True):
             yield [
-                "Adjustment", past.deal.external_id, past.customer, past.component, "", row.credit_date,
+                "Adjustment", _number(past), past.customer, past.component, "", row.credit_date,
                 past.origin, "", "", "", amount(past.minor), currency, str(past.cause or ""),
             ]  # fmt: skip
 

@@ -19,11 +19,11 @@ from comp.web.parts import Event, Link, Step
 from crediting.models import DealRevision, MilestoneRevision, UsageReading
 from payouts.frames.story import line_story
 from payouts.kernel import say
-from payouts.kernel.explain_stored import can_tell
-from payouts.models import Earning
+from payouts.models import Earning, Tranche
 from payouts.pages.links import link
 from payouts.reads.changes import of_line
-from payouts.reads.lines import deal_label, lines, told
+from payouts.reads.labels import line_label
+from payouts.reads.lines import lines, told
 from payouts.reads.periods import open_span, pay_group_of, span_holding
 from payouts.reads.plans import rate_words
 from payouts.reads.why import LineMoved, ReleaseRow, Sent, Why, exact_words, sent, team_parts, why_of
@@ -31,7 +31,14 @@ from payouts.reads.why import told as retold
 from plans.rules.words_rates import number
 
 #: The steps that say what a line earns before factors and caps.
-_BASES = ("bonus", "tiers", "curve", "table", "nothing")
+_BASES = ("bonus", "tiers", "curve", "table", "pool", "rank", "scorecard", "result", "nothing")
+#: Why a tranche is not released that waits for no trigger.
+_HELD_BACK = {
+    Tranche.State.HELD: "held with its credit",
+    Tranche.State.WITHHELD: "withheld by a gate",
+    Tranche.State.LOST: "lost",
+    Tranche.State.NO_RATE: "a rate of exchange",
+}
 #: A batch's state in the vocabulary of money.
 BATCH_STATE = {"submitted": "in_batch", "approved": "approved", "paid": "paid"}
 
@@ -61,41 +68,47 @@ def why(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     (line,) = told(lines(earning.participant_id, open_period.ends_on).filter(pk=pk), open_ends=open_period.ends_on)
     own = earning.participant == request.participant  # type: ignore[attr-defined]
     history = sent(earning)
+    label = line_label(earning, earning.deal)
     context = {
         "why": found,
         "line": line,
-        "label": deal_label(earning.deal),
-        "over": f"{deal_label(earning.deal)} · {found.component.name}"
-        + ("" if own else f" · {earning.participant.name}"),
+        "label": label,
+        "over": f"{label} · {found.component.name}" + ("" if own else f" · {earning.participant.name}"),
         "own": own,
         "say": _say(found),
         "steps": _steps(request, found, own),
         "releases": [_release(row, group, earning) for row in found.releases],
         "usage": _usage_words(history),
         "parts": team_parts(found),
-        "body": found.revision.delivery.body,
-        "delivery_url": link(request, "delivery", delivery=found.revision.delivery_id),
+        "body": found.revision.delivery.body if found.revision else None,
+        "delivery_url": link(request, "delivery", delivery=found.revision.delivery_id) if found.revision else "",
         "history": history,
         "events": _events(request, history),
-        "current": found.revision.pk == earning.deal.revision_id,
+        "current": _is_current(found),
         "changes": [_change_event(change) for change in of_line(earning)],
         "version_url": _version_url(request, found),
-        "deal_url": link(request, "deal", deal=earning.deal_id),
+        "deal_url": link(request, "deal", deal=earning.deal_id) if earning.deal_id else "",
         "crumbs": [Link("Deals", link(request, "my_deals"))] if own else [],
     }
     return render(request, "payouts/why.html", context)
+
+
+def _is_current(why: Why) -> bool:
+    """Whether the line stands on the latest revision of its deal."""
+    deal, revision = why.earning.deal, why.revision
+    return deal is None or revision is None or why.earning.fact != deal.pk or revision.pk == deal.revision_id
 
 
 def _say(why: Why) -> str:
     """The result in one sentence."""
     earning, currency = why.earning, why.version.says.currency
     by_code = {step.label_code: step for step in why.steps}
-    if "waits" in by_code:
-        return by_code["waits"].sentence
+    for code in ("waits", "clawback", "carried"):
+        if code in by_code:
+            return by_code[code].sentence
     credit = format_money(earning.credit_minor, currency)
-    stored = can_tell(why.version.says, why.component, why.rule)
     base = next((step for step in why.steps if step.label_code in _BASES), None)
-    if base is not None and (not stored or base.label_code == "bonus"):
+    if base is not None and (not why.told_from_rows or base.label_code == "bonus"):
         text = base.sentence.removesuffix(".")
     else:
         total = earning.after_minor
@@ -111,21 +124,23 @@ def _say(why: Why) -> str:
 def _steps(request: HttpRequest, why: Why, own: bool) -> list[Step]:
     """The arithmetic, each input named and linked, its result last."""
     currency = why.version.says.currency
-    revision = why.revision
     notes = {
-        "deal": (f"{why.rule.amount}, as {why.earning.deal.endpoint.name} sent it", "#sent", "What was sent"),
-        "credit": (f"rule {why.rule.key} of {why.version}", "#rule", "The rule"),
-        "tiers": ("", "#tiers", "The tier rows"),
+        "tiers": ("", "#tiers" if why.tiers else "", "The tier rows"),
         "position": (
             "",
             f"{link(request, 'my_deals')}?from={why.earning.period_starts_on.isoformat()}" if own else "",
             "The others",
         ),
     }
+    if why.rule is not None:
+        deal = why.earning.deal
+        source = f", as {deal.endpoint.name} sent it" if deal is not None else ""
+        notes["deal"] = (f"{why.rule.amount}{source}", "#sent" if why.revision else "", "What was sent")
+        notes["credit"] = (f"rule {why.rule.key} of {why.version}", "#rule", "The rule")
     found = []
     for step in why.steps:
         note, url, label = notes.get(step.label_code, ("", "", ""))
-        if step.label_code == "deal" and revision.pk != why.earning.deal.revision_id:
+        if step.label_code == "deal" and not _is_current(why):
             note += "; a later revision is being worked in"
         found.append(Step(step.sentence.replace("….", "…"), _value(step, currency), note, url, label))
     return [*found, Step("Earned", format_money(why.earning.earned_minor, currency), result=True)]
@@ -148,7 +163,7 @@ def _release(row: ReleaseRow, group: PayGroup, earning: Earning) -> dict[str, An
     def payout(day: date) -> str:
         return span_holding(group, day).name
 
-    state, cause = "waiting", ""
+    state, cause = "waiting", _HELD_BACK.get(row.state, "")
     if row.taken:
         last = row.taken[-1]
         state, cause = BATCH_STATE[last.batch.state], f"{payout(last.period_starts_on)} payout"
@@ -159,6 +174,8 @@ def _release(row: ReleaseRow, group: PayGroup, earning: Earning) -> dict[str, An
     elif row.release_on is not None:
         state, cause = "earned", "nothing to pay"
     note = f"met on {row.met_on:%-d %B %Y}" if row.met_on else f"missing: {_supplier(row, earning)}"
+    if row.state in _HELD_BACK:
+        note = _HELD_BACK[row.state]
     if row.payable is not None and row.taken:
         more = format_money(row.payable.amount_minor, earning.currency)
         note += f"; {more} more in the {payout(row.payable.period_starts_on)} payout"
@@ -167,6 +184,8 @@ def _release(row: ReleaseRow, group: PayGroup, earning: Earning) -> dict[str, An
 
 def _supplier(row: ReleaseRow, earning: Earning) -> str:
     what = "a usage reading" if row.usage else f"the milestone {row.trigger}"
+    if earning.deal is None:
+        return f"{what} has to be reported"
     return f"{what} has to be reported for this deal ({earning.deal.endpoint.name}, {earning.deal.external_id})"
 
 

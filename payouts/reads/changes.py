@@ -11,7 +11,7 @@ from comp.core.money import format_money
 from comp.people.models import Participant
 from crediting.models import Deal
 from payouts.models import Cause, Earning, FigureChange
-from payouts.reads.lines import deal_label
+from payouts.reads.labels import deal_label
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ def moved(participant: Participant, since: datetime, count: int = 6) -> list[Mov
     single = {group["deal"] for group in groups if group["deals"] == 1}
     deals = Deal.objects.select_related("account", "product").in_bulk(single)
     standing: dict[tuple[int, str], int] = {}
-    for pk, deal_id, component in Earning.objects.filter(participant=participant, deal_id__in=single).values_list(
-        "id", "deal_id", "component"
+    for pk, deal_id, component in Earning.objects.filter(participant=participant, fact__in=single).values_list(
+        "id", "fact", "component"
     ):
         standing[deal_id, component] = pk
     found = []
     for group in groups:
         deal = deals.get(group["deal"]) if group["deals"] == 1 else None
         before, after = (format_money(int(group[side]), group["currency"]) for side in ("before", "after"))
-        name = deal_label(deal) if deal is not None else f"{group['lines']:,} lines"
+        name = deal_label(deal) if deal is not None else f"{group['lines']:,} line{'' if group['lines'] == 1 else 's'}"
         found.append(
             Moved(
                 # What is new has no figure before; what it brought stands beside it.
@@ -74,7 +74,10 @@ def of_line(earning: Earning) -> list[FigureChange]:
     """The way of one line: each change with its cause, latest first."""
     rows = FigureChange.objects.filter(
         participant_id=earning.participant_id,
-        deal_id=earning.deal_id,
+        line_kind=earning.line_kind,
+        fact=earning.fact,
+        origin=earning.origin,
+        period=earning.period,
         plan_id=earning.plan_id,
         component=earning.component,
     )

@@ -1,4 +1,4 @@
-"""Lines (what one credit earns in one component) with the state of their money.
+"""Lines (what a credit, period or reversal earns in one component) with the state of their money.
 
 A line's money lies in tranches. Each amount is in one state: it waits (its trigger is missing, or its day lies behind
 the open period), it is payable in the open period, or a batch took it (submitted, approved, paid). These sum to what
@@ -18,10 +18,13 @@ from django.db.models.functions import Coalesce
 
 from crediting.models import Deal
 from payouts.models import Attainment, Batch, BatchLine, Earning, Payable, Tranche
+from payouts.reads.labels import line_label
 from payouts.reads.plans import Version, rate_words, trigger_words, versions
 
 #: A line's natural key; a tranche's adds its index.
-KEY = ("participant_id", "deal_id", "plan_id", "rule", "role", "split", "component")
+KEY = (
+    "participant_id", "fact", "plan_id", "origin", "period", "line_kind", "component", "split", "rule", "role",
+)  # fmt: skip
 
 #: State to the annotation that holds its amount, least advanced first: the first that holds some names the line.
 STATES = {
@@ -61,7 +64,7 @@ def lines(participant_id: int, open_ends: date) -> QuerySet[Any]:
         Earning.objects.filter(participant_id=participant_id)
         .annotate(**sums)
         .select_related("deal__account", "deal__product")
-        .order_by("-credit_date", "-deal_id", "component", "rule", "role", "split")
+        .order_by("-credit_date", "-fact", "component", "rule", "role", "split", "id")
     )
 
 
@@ -95,12 +98,12 @@ class Line:
     minor: int  # the amount that the list is about: in the state asked for, else what is earned
 
     @property
-    def deal(self) -> Deal:
+    def deal(self) -> Deal | None:
         return self.earning.deal
 
     @property
     def label(self) -> str:
-        return deal_label(self.earning.deal)
+        return line_label(self.earning, self.earning.deal)
 
 
 def told(rows: Iterable[Any], *, open_ends: date, state: str = "") -> list[Line]:
@@ -113,8 +116,8 @@ def told(rows: Iterable[Any], *, open_ends: date, state: str = "") -> list[Line]
     for row in rows:
         version = known[row.plan_version_id]
         component = version.component(row.component)
-        total = totals.get((row.plan_id, row.component, row.period_starts_on), row.after_minor)
-        rate = rate_words(version.says, component, vars(row), total)
+        total = totals.of(row)
+        rate = rate_words(version.says, component, vars(row), row.after_minor if total is None else total)
         now, cause = line_state(row, triggers.get(key_of(row), []))
         minor = getattr(row, STATES[state]) if state in STATES else row.earned_minor
         found.append(Line(row, component.name, rate, now, cause, minor))
@@ -142,43 +145,50 @@ def waits_for(rows: Sequence[Earning], open_ends: date) -> dict[tuple[Any, ...],
     if not rows:
         return found
     tranches = Tranche.objects.filter(
-        not_due(open_ends), participant_id__in={r.participant_id for r in rows}, deal_id__in={r.deal_id for r in rows}
+        not_due(open_ends), participant_id__in={r.participant_id for r in rows}, fact__in={r.fact for r in rows}
     )
-    for tranche in tranches.order_by("deal_id", "component", "index"):
+    for tranche in tranches.order_by("fact", "component", "index", "part"):
         words = LATER if tranche.release_day else trigger_words(tranche.trigger)
         if tranche.amount_minor and words not in found[key_of(tranche)]:
             found[key_of(tranche)].append(words)
     return found
 
 
-def final_totals(rows: Sequence[Earning], known: dict[int, Version]) -> dict[tuple[Any, ...], int]:
-    """The final totals of measures that pay everything at the rate reached in the end; the others do not ask."""
+class Totals:
+    """The final totals of measures. A group has the version of its last line; where a version restarts, beside that of
+    another one."""
+
+    def __init__(self, groups: Iterable[Attainment] = ()) -> None:
+        self._of_version: dict[tuple[int, str, date], int] = {}
+        self._of_plan: dict[tuple[int, str, date], int] = {}
+        for group in groups:
+            self._of_version[group.plan_version_id, group.component, group.starts_on] = group.total_minor
+            self._of_plan[group.plan_id, group.component, group.starts_on] = group.total_minor
+
+    def of(self, line: Earning) -> int | None:
+        """The total of the group that a line of these people stands in."""
+        place = line.component, line.period_starts_on
+        found = self._of_version.get((line.plan_version_id, *place))
+        return self._of_plan.get((line.plan_id, *place)) if found is None else found
+
+
+def final_totals(rows: Sequence[Earning], known: dict[int, Version]) -> Totals:
+    """The final totals of measures of one person that pay everything at the rate reached in the end; the others do not
+    ask."""
     asked = {
         (row.participant_id, row.period_starts_on)
         for row in rows
         if (tiers := known[row.plan_version_id].component(row.component).tiers) and tiers.attribution == "proportional"
     }
     if not asked:
-        return {}
+        return Totals()
     people, starts = {who for who, _ in asked}, {start for _, start in asked}
-    groups = Attainment.objects.filter(participant_id__in=people, starts_on__in=starts)
-    return {(g.plan_id, g.component, g.starts_on): g.total_minor for g in groups}
+    return Totals(Attainment.objects.filter(participant_id__in=people, starts_on__in=starts))
 
 
 def key_of(row: Any) -> tuple[Any, ...]:
     """The line's key of an earning, tranche, payable or batch line."""
     return tuple(getattr(row, name) for name in KEY)
-
-
-def deal_label(deal: Deal) -> str:
-    """`Acme · MG Advanced`; the source's own number where it names no customer."""
-    names = [str(one) for one in (deal.account, deal.product) if one is not None]
-    return " · ".join(names) if deal.account is not None else " · ".join([f"Deal {deal.external_id}", *names])
-
-
-def customer(deal: Deal) -> str:
-    """The customer's name, or the deal's number."""
-    return deal.account.name if deal.account is not None else f"deal {deal.external_id}"
 
 
 def sums(rows: QuerySet[Any], names: Sequence[str]) -> dict[str, int]:

@@ -11,7 +11,8 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from payouts.models import Attainment, Batch, BatchLine, Earning, FigureChange, Payable, Statement, Tranche
-from payouts.reads.lines import BATCH_STATES, KEY, LATER, customer, listed, not_due, waits_for
+from payouts.reads.labels import customer
+from payouts.reads.lines import BATCH_STATES, KEY, LATER, listed, not_due, waits_for
 from payouts.reads.periods import Span, span_holding
 from payouts.reads.plans import trigger_words
 from payouts.selectors import TAKEN
@@ -81,7 +82,7 @@ def _say(participant: Participant, period: Span, open_period: Span, statement: S
     """Which of the period's deals are in the payout, and what the others wait for."""
     credited = Earning.objects.filter(
         participant=participant, credit_date__gte=period.starts_on, credit_date__lt=period.ends_on
-    )
+    ).exclude(deal=None)
     if statement is None:
         included, missing = 0, credited
     else:
@@ -93,6 +94,8 @@ def _say(participant: Participant, period: Span, open_period: Span, statement: S
     tranches = Tranche.objects.filter(not_due(open_period.ends_on), **held).exclude(amount_minor=0)
     waiting = missing.annotate(held=Exists(tranches)).filter(Q(held=True) | Q(waiting__gt=0))
     late = waiting.order_by().values("deal_id").distinct().count()
+    if not included and not late and statement is not None and statement.lines:
+        return f"It has {statement.lines:,} line{'' if statement.lines == 1 else 's'}, and no deal of {period.name}."
     if not included and not late:
         return f"No deal of {period.name} is credited yet."
     if not late:
@@ -108,7 +111,7 @@ def _say(participant: Participant, period: Span, open_period: Span, statement: S
             return f"{text}."
         whom = "it" if included == 1 else "they"
         return f"{text}; {format_money(int(rest), participant.currency)} of what {whom} earned still waits."
-    first = waiting.select_related("deal__account").order_by("-earned_minor", "deal_id")[0]
+    first = waiting.select_related("deal__account").order_by("-earned_minor", "fact", "id")[0]
     triggers = next(iter(waits_for([first], open_period.ends_on).values()), ["quota"])
     what = "a later period" if triggers[0] == LATER else f"its {triggers[0]}"
     others = {1: "", 2: ", and so does another"}.get(late, f", and so do {late - 1} more")
@@ -148,8 +151,9 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
     by_amount = sorted(waiting, key=lambda row: (-row["minor"], row["trigger"]))
     waits = list(dict.fromkeys(LATER if row["release_day"] else trigger_words(row["trigger"]) for row in by_amount))
     deals = earned["deals"]
+    by = f"by {deals} deal{'' if deals == 1 else 's'} of {quarter.name}"
     return [
-        InState("earned", int(earned["minor"] or 0), f"by {deals} deal{'' if deals == 1 else 's'} of {quarter.name}"),
+        InState("earned", int(earned["minor"] or 0), by if deals else f"in {quarter.name}"),
         InState("waiting", sum(int(row["minor"]) for row in waiting), f"for {listed(waits)}" if waits else "nothing"),
         InState("payable", int(payable or 0), f"in {open_period.name}"),
         *(

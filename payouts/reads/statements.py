@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet, Sum
@@ -12,7 +13,9 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet, Sum
 from comp.web.parts import percent
 from crediting.models import Deal
 from payouts.models import Attainment, Cause, Earning, Payable, Statement
-from payouts.reads.lines import KEY, customer, deal_label, lines
+from payouts.models.figures import LineNamed
+from payouts.reads.labels import customer, line_label
+from payouts.reads.lines import KEY, Totals, lines
 from payouts.reads.payout import statement_rows
 from payouts.reads.periods import Span
 from payouts.reads.plans import Version, measured_words, rate_words, release_words, tier_words, versions
@@ -38,7 +41,8 @@ class Part:
 class Released:
     """A line in a statement: what it stood on, and how much of it this period pays."""
 
-    deal: Deal
+    label: str
+    deal: Deal | None
     component: str
     version: Version
     credited_on: date
@@ -49,10 +53,6 @@ class Released:
     earning_id: int | None
 
     @property
-    def label(self) -> str:
-        return deal_label(self.deal)
-
-    @property
     def customer(self) -> str:
         return customer(self.deal)
 
@@ -61,17 +61,14 @@ class Released:
 class Adjustment:
     """A difference to a period that was closed already."""
 
-    deal: Deal
+    label: str
+    deal: Deal | None
     component: str
     origin: str
     minor: int
     posted_minor: int | None
     cause: Cause | None
     earning_id: int | None
-
-    @property
-    def label(self) -> str:
-        return deal_label(self.deal)
 
     @property
     def customer(self) -> str:
@@ -82,34 +79,31 @@ def released(statement: Statement) -> QuerySet[Any]:
     """The released lines, one row a line, newest credit first: its key, credit date, plan version and sum."""
     rows = statement_rows(statement).filter(kind=Payable.Kind.RELEASE).order_by().values(*KEY)
     return rows.annotate(
-        credited_on=Max("credit_date"), version=Max("plan_version_id"), minor=Sum("amount_minor")
-    ).order_by("-credited_on", "-deal_id", *KEY)
+        credited_on=Max("credit_date"), version=Max("plan_version_id"), minor=Sum("amount_minor"), deal=Max("deal_id")
+    ).order_by("-credited_on", "-fact", *KEY)
 
 
 def released_lines(statement: Statement, rows: Iterable[Mapping[str, Any]]) -> list[Released]:
     """Rows of `released` in words. An open statement's stand on the standing figures, a closed one's on its batch's."""
     rows = list(rows)
-    deals = {row["deal_id"] for row in rows}
-    standing = _earnings(statement.participant_id, deals)
+    facts = {row["fact"] for row in rows}
+    standing = _earnings(statement.participant_id, facts)
     known = versions(row["version"] for row in rows)
-    named = Deal.objects.select_related("account", "product").in_bulk(deals)
-    stood = _stood(statement, deals, standing)
-    totals = {
-        (group.plan_id, group.component, group.starts_on): group.total_minor
-        for group in Attainment.objects.filter(
-            participant_id=statement.participant_id, starts_on__in={e.period_starts_on for e in standing.values()}
-        )
-    }
+    named = Deal.objects.select_related("account", "product").in_bulk({row["deal"] for row in rows if row["deal"]})
+    stood = _stood(statement, facts, standing)
+    starts = {earning.period_starts_on for earning in standing.values()}
+    totals = Totals(Attainment.objects.filter(participant_id=statement.participant_id, starts_on__in=starts))
     found = []
     for row in rows:
         key = tuple(row[name] for name in KEY)
         earning, on, version = standing.get(key), stood.get(key, {}), known[row["version"]]
         component = version.component(row["component"])
-        total = totals.get((row["plan_id"], row["component"], earning.period_starts_on)) if earning else None
+        total = totals.of(earning) if earning else None
         final = total if total is not None else on.get("after_minor") or 0
         found.append(
             Released(
-                deal=named[row["deal_id"]],
+                label=line_label(SimpleNamespace(**row), named.get(row["deal"])),
+                deal=named.get(row["deal"]),
                 component=component.name,
                 version=version,
                 credited_on=row["credited_on"],
@@ -154,7 +148,7 @@ def adjustments(statement: Statement) -> QuerySet[Any]:
     """The tranches whose period was closed already, oldest origin first."""
     rows = statement_rows(statement).filter(kind=Payable.Kind.ADJUSTMENT)
     return rows.select_related("deal__account", "deal__product", "cause").order_by(
-        "origin_starts_on", "deal_id", "component", "index", "id"
+        "origin_starts_on", "fact", "component", "index", "id"
     )
 
 
@@ -162,15 +156,16 @@ def adjustment_lines(statement: Statement, rows: Iterable[Any], names: Mapping[d
     """Rows of `adjustments` in words; `names` gives origin periods their names."""
     rows = list(rows)
     known = versions(row.plan_version_id for row in rows)
-    standing = _earnings(statement.participant_id, {row.deal_id for row in rows})
+    standing = _earnings(statement.participant_id, {row.fact for row in rows})
     found = []
     for row in rows:
         component = known[row.plan_version_id].component(row.component)
-        alone = len(component.release) == 1
+        alone = len(component.release) == 1 or row.line_kind in (LineNamed.Kind.REVERSAL, LineNamed.Kind.CARRIED)
         name = component.name if alone else f"{component.name}, {release_words(component.release[row.index])}"
         earning = standing.get(tuple(getattr(row, column) for column in KEY))
         found.append(
             Adjustment(
+                line_label(row, row.deal),
                 row.deal,
                 name,
                 names[row.origin_starts_on],
@@ -188,7 +183,9 @@ def earned_and_waiting(participant_id: int, period: Span, open_period: Span) -> 
     rows = lines(participant_id, open_period.ends_on).filter(
         credit_date__gte=period.starts_on, credit_date__lt=period.ends_on
     )
-    return rows.exclude(waiting_minor=0, waiting=0).order_by("-waiting_minor", "-deal_id", "component", "rule", "split")
+    return rows.exclude(waiting_minor=0, waiting=0).order_by(
+        "-waiting_minor", "-fact", "component", "rule", "split", "id"
+    )
 
 
 def neighbours(statement: Statement) -> tuple[Statement | None, Statement | None]:
@@ -202,17 +199,17 @@ def neighbours(statement: Statement) -> tuple[Statement | None, Statement | None
 # ------------------------------------------------------------------ what figures stood on
 
 
-def _earnings(participant_id: int, deals: Iterable[int]) -> dict[tuple[Any, ...], Earning]:
-    rows = Earning.objects.filter(participant_id=participant_id, deal_id__in=set(deals))
+def _earnings(participant_id: int, facts: Iterable[int]) -> dict[tuple[Any, ...], Earning]:
+    rows = Earning.objects.filter(participant_id=participant_id, fact__in=set(facts))
     return {tuple(getattr(row, name) for name in KEY): row for row in rows}
 
 
 def _stood(
-    statement: Statement, deals: Iterable[int], standing: Mapping[tuple[Any, ...], Earning]
+    statement: Statement, facts: Iterable[int], standing: Mapping[tuple[Any, ...], Earning]
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
     if statement.state == Statement.State.OPEN:
         return {key: {name: getattr(row, name) for name in TRACE} for key, row in standing.items()}
-    rows = statement_rows(statement).filter(kind=Payable.Kind.RELEASE, deal_id__in=set(deals))
+    rows = statement_rows(statement).filter(kind=Payable.Kind.RELEASE, fact__in=set(facts))
     return {tuple(getattr(row, name) for name in KEY): {name: row.trace.get(name) for name in TRACE} for row in rows}
 
 

@@ -17,12 +17,15 @@ from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
 from payouts.kernel.explain_stored import LineFacts, TrancheFacts, can_tell, explain_line
 from payouts.kernel.say import Step, percent_text
 from payouts.models import Attainment, BatchLine, Earning, Payable, Tranche
+from payouts.models.figures import LineNamed
 from payouts.reads.lines import KEY
 from payouts.reads.plans import Version, release_words, versions
 from payouts.selectors import TAKEN
 from plans.rules.compiled import Component, CreditRule
 from plans.rules.compiled import Tranche as Release
 from plans.rules.words import in_words
+
+Kind = LineNamed.Kind
 
 #: More than these are not listed on one page; the count is told.
 MANY = 30
@@ -47,7 +50,7 @@ class TierRow:
 class ReleaseRow:
     """A tranche: its share and trigger in words, its day once met, and what became of it."""
 
-    share: str
+    share: str  # empty where all is released at once
     trigger: str
     usage: bool
     amount_minor: int
@@ -56,19 +59,21 @@ class ReleaseRow:
     period_starts_on: date | None
     taken: tuple[BatchLine, ...]
     payable: Payable | None
+    state: Tranche.State
 
 
 @dataclass(frozen=True)
 class Why:
     """A line and what it stands on. `steps` is empty where its plan goes beyond what is stored of a line: it is then
-    worked out again to be told (`payouts.frames.story`)."""
+    worked out again to be told (`payouts.frames.story`). Lines of a period have no rule, credit and revision; of a
+    reversal they are those of the line that it takes back."""
 
     earning: Earning
     version: Version
     component: Component
-    rule: CreditRule
-    credit: Credit
-    revision: DealRevision
+    rule: CreditRule | None
+    credit: Credit | None
+    revision: DealRevision | None
     steps: list[Step]
     tiers: list[TierRow]
     releases: list[ReleaseRow]
@@ -77,7 +82,7 @@ class Why:
     @property
     def clause_words(self) -> list[tuple[str, tuple[str, ...]]]:
         """The rule and the component, read aloud."""
-        wanted = (f"credit:{self.rule.key}", self.component.key)
+        wanted = (f"credit:{self.rule.key}" if self.rule else "", self.component.key)
         return [(section.title, section.sentences) for section in in_words(self.version.says) if section.key in wanted]
 
     @property
@@ -86,19 +91,43 @@ class Why:
 
     @property
     def rolled(self) -> bool:
-        return self.earning.split >= ROLLED_SPLIT
+        return self.credit is not None and self.earning.split >= ROLLED_SPLIT
+
+    @property
+    def told_from_rows(self) -> bool:
+        """Whether what is stored of the line says all of it."""
+        by_credit = self.earning.line_kind == Kind.CREDIT and self.rule in self.version.says.credit_rules
+        return by_credit and self.rule is not None and can_tell(self.version.says, self.component, self.rule)
 
 
 def why_of(earning: Earning) -> Why:
     """The whole story of a line. Raises LineMoved where the figures changed between two reads."""
+    moved = LineMoved(f"line {earning.pk} changed while it was read")
     key = {name: getattr(earning, name) for name in KEY}
-    version = versions([earning.plan_version_id])[earning.plan_version_id]
-    component, rule = version.component(earning.component), version.rule(earning.rule)
-    credit = Credit.objects.filter(**{n: v for n, v in key.items() if n != "component"}).first()
-    tranches = list(Tranche.objects.filter(**key).order_by("index"))
-    revision = DealRevision.objects.select_related("delivery").filter(pk=credit.revision).first() if credit else None
-    if credit is None or revision is None or len(tranches) != len(component.release):
-        raise LineMoved(f"line {earning.pk} changed while it was read")
+    credit = rule = revision = None
+    known = versions([earning.plan_version_id])
+    if earning.line_kind in (Kind.CREDIT, Kind.REVERSAL):
+        credit = Credit.objects.filter(**credit_key(earning)).first()
+        if credit is None:
+            raise moved
+        # A version that is run again rates credits that another one gave.
+        known |= versions([credit.plan_version_id])
+        rule = known[credit.plan_version_id].rule(earning.rule)
+        revision = DealRevision.objects.select_related("delivery").filter(pk=credit.revision).first()
+        if revision is None:
+            raise moved
+    version = known[earning.plan_version_id]
+    component = version.component(earning.component)
+    tranches = list(Tranche.objects.filter(**key).order_by("index", "part"))
+    release = component.release if earning.line_kind in (Kind.CREDIT, Kind.PERIOD) else ()
+    if {tranche.index for tranche in tranches} != set(range(len(release) or 1)):
+        raise moved
+    names = dict(CreditRole.objects.values_list("key", "name"))
+    found = Why(
+        earning, version, component, rule, credit, revision, [], [], _release_rows(release, tranches, key), names
+    )
+    if not found.told_from_rows or rule is None or credit is None or revision is None:
+        return found
     groups = Attainment.objects.filter(
         participant_id=earning.participant_id,
         plan_id=earning.plan_id,
@@ -106,23 +135,14 @@ def why_of(earning: Earning) -> Why:
         starts_on=earning.period_starts_on,
     )
     group = next((row for row in groups if row.plan_version_id == earning.plan_version_id), groups.first())
-    names = dict(CreditRole.objects.values_list("key", "name"))
-    steps: list[Step] = []
-    if can_tell(version.says, component, rule):
-        facts = _facts(earning, version, rule, credit, revision, tranches, group, names.get(earning.role, ""))
-        steps = explain_line(version.says, component, facts)
-    return Why(
-        earning,
-        version,
-        component,
-        rule,
-        credit,
-        revision,
-        [step for step in steps if step.label_code != "release"],
-        _tier_rows(steps, version.says.currency),
-        _release_rows(component.release, tranches, key),
-        names,
-    )
+    facts = _facts(earning, version, rule, credit, revision, tranches, group, names.get(earning.role, ""))
+    return told(found, explain_line(version.says, component, facts))
+
+
+def credit_key(earning: Earning) -> dict[str, Any]:
+    """The key of the credit that a line is of; of a reversal, whose line it takes back."""
+    key = {name: getattr(earning, name) for name in ("participant_id", "plan_id", "rule", "role", "split")}
+    return {**key, "fact": earning.origin or earning.fact}
 
 
 def told(why: Why, steps: list[Step]) -> Why:
@@ -199,24 +219,29 @@ def _tier_rows(steps: list[Step], currency: str) -> list[TierRow]:
 
 
 def _release_rows(release: tuple[Release, ...], tranches: list[Tranche], key: dict[str, Any]) -> list[ReleaseRow]:
-    taken: dict[int, list[BatchLine]] = {}
+    """A row a tranche; without a release it is one that is paid on its own day."""
+    taken: dict[tuple[int, int], list[BatchLine]] = {}
     for row in BatchLine.objects.filter(batch__state__in=TAKEN, **key).select_related("batch").order_by("id"):
-        taken.setdefault(row.index, []).append(row)
-    payable = {row.index: row for row in Payable.objects.filter(**key)}
-    return [
-        ReleaseRow(
-            percent_text(entry.share),
-            release_words(entry),
-            entry.at is not None,
-            tranche.amount_minor,
-            tranche.trigger_day,
-            tranche.release_day,
-            tranche.period_starts_on,
-            tuple(taken.get(tranche.index, ())),
-            payable.get(tranche.index),
+        taken.setdefault((row.index, row.part), []).append(row)
+    payable = {(row.index, row.part): row for row in Payable.objects.filter(**key)}
+    found = []
+    for tranche in tranches:
+        entry, place = release[tranche.index] if release else None, (tranche.index, tranche.part)
+        found.append(
+            ReleaseRow(
+                percent_text(entry.share) if entry else "",
+                release_words(entry) if entry else "its date",
+                entry is not None and entry.at is not None,
+                tranche.amount_minor,
+                tranche.trigger_day,
+                tranche.release_day,
+                tranche.period_starts_on,
+                tuple(taken.get(place, ())),
+                payable.get(place),
+                Tranche.State(tranche.state),
+            )
         )
-        for entry, tranche in zip(release, tranches, strict=True)
-    ]
+    return found
 
 
 # ------------------------------------------------------------------ what was sent
@@ -234,6 +259,8 @@ class Sent:
 
 def sent(earning: Earning) -> Sent:
     deal = earning.deal
+    if deal is None:
+        return Sent([], 0, [], [])
     revisions = DealRevision.objects.filter(endpoint_id=deal.endpoint_id, external_id=deal.external_id)
     milestones = MilestoneRevision.objects.filter(deal=deal).select_related("delivery").order_by("-event_time", "-id")
     readings = UsageReading.objects.filter(deal=deal).select_related("delivery").order_by("-day", "-event_time", "-id")
@@ -257,7 +284,7 @@ class TeamPart:
 
 def team_parts(why: Why) -> list[TeamPart]:
     """For a rolled-up credit: the people below the receiver, on the credit's day, who stand on the deal."""
-    if not why.rolled:
+    if not why.rolled or why.rule is None or why.earning.deal_id is None:
         return []
     entry = why.rule.roll_up[why.earning.split - ROLLED_SPLIT]
     rows = list(

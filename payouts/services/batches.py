@@ -6,6 +6,7 @@ docs/algorithms/batches.md tells what each step binds.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,6 +26,7 @@ from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_scope, current_tenant_id, tenant_scope
 from comp.web.csv import csv_text
 from crediting.services.locks import INTAKE
+from payouts.frames.tables import CREDITS, LINE
 from payouts.models import Batch, BatchLine, Cause, LedgerTransaction, Payable, Statement
 from payouts.selectors_batches import (
     line_facts,
@@ -48,16 +50,20 @@ class BatchError(CompError):
     """A batch may not take this step; the message says why and what is allowed."""
 
 
-#: Payables become lines in one statement, with what each stands on now; nulls where a deal was lost and earns nothing.
-_TAKE = """
+def _of(table: str, columns: Sequence[str]) -> str:
+    """SQL: these columns of a table."""
+    return ", ".join(f"{table}.{column}" for column in columns)
+
+
+#: Payables become lines in one statement, with what each stands on now; nulls where a deal was lost and earns nothing,
+#: and for what is no credit.
+_TAKE = f"""
 INSERT INTO payouts_batchline (
-    tenant_id, batch_id, statement_id, participant_id, pay_group_id, deal_id, plan_id, rule, role, split, component,
-    index, period_starts_on, origin_starts_on, kind, plan_version_id, credit_date, amount_minor, currency, cause_id,
-    trace)
+    tenant_id, batch_id, statement_id, {", ".join(LINE)}, "index", part, deal_id, pay_group_id, period_starts_on,
+    origin_starts_on, kind, plan_version_id, credit_date, amount_minor, currency, cause_id, trace)
 SELECT
-    p.tenant_id, %(batch)s, s.id, p.participant_id, p.pay_group_id, p.deal_id, p.plan_id, p.rule, p.role, p.split,
-    p.component, p.index, p.period_starts_on, p.origin_starts_on, p.kind, p.plan_version_id, p.credit_date,
-    p.amount_minor, p.currency, p.cause_id,
+    p.tenant_id, %(batch)s, s.id, {_of("p", LINE)}, p."index", p.part, p.deal_id, p.pay_group_id, p.period_starts_on,
+    p.origin_starts_on, p.kind, p.plan_version_id, p.credit_date, p.amount_minor, p.currency, p.cause_id,
     jsonb_build_object(
         'credit_minor', e.credit_minor, 'position', e.position, 'before_minor', e.before_minor,
         'after_minor', e.after_minor, 'quota_minor', e.quota_minor, 'tier_before', e.tier_before,
@@ -67,12 +73,9 @@ FROM payouts_payable p
 JOIN payouts_statement s ON s.tenant_id = p.tenant_id
     AND (s.participant_id, s.period_starts_on) = (p.participant_id, p.period_starts_on)
 JOIN plans_planversion v ON v.tenant_id = p.tenant_id AND v.id = p.plan_version_id
-LEFT JOIN payouts_earning e ON e.tenant_id = p.tenant_id
-    AND (e.participant_id, e.deal_id, e.plan_id, e.rule, e.role, e.split, e.component)
-        = (p.participant_id, p.deal_id, p.plan_id, p.rule, p.role, p.split, p.component)
-LEFT JOIN crediting_credit c ON c.tenant_id = p.tenant_id
-    AND (c.participant_id, c.deal_id, c.plan_id, c.rule, c.role, c.split)
-        = (p.participant_id, p.deal_id, p.plan_id, p.rule, p.role, p.split)
+LEFT JOIN payouts_earning e ON e.tenant_id = p.tenant_id AND ({_of("e", LINE)}) = ({_of("p", LINE)})
+LEFT JOIN crediting_credit c ON c.tenant_id = p.tenant_id AND p.line_kind = 0
+    AND ({_of("c", CREDITS.key)}) = ({_of("p", CREDITS.key)})
 WHERE p.pay_group_id = %(pay_group)s AND p.period_starts_on = %(starts_on)s
 """
 

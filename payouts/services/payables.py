@@ -15,12 +15,14 @@ from django.db import connection
 
 from comp.core.days import day_date
 from comp.people.models import Participant, PayGroup
+from payouts.frames.sql import quoted
+from payouts.frames.tables import LINE
 from payouts.models import Batch, Cause
 from payouts.selectors import TAKEN, due_before, first_free, open_periods, taken_elsewhere
 
-#: More deals than this are not named one by one: a join over all of the people's is the quicker then.
+#: More facts than this are not named one by one: a join over all of the people's is the quicker then.
 NAMED = 20_000
-KEY = 'participant_id, deal_id, plan_id, rule, role, split, component, "index"'
+KEY = ", ".join(map(quoted, (*LINE, "index", "part")))
 _SAME = " AND ".join(f"p.{column} = due.{column}" for column in KEY.split(", "))
 _OF_LINE = ", ".join(f"l.{column}" for column in KEY.split(", "))
 
@@ -34,14 +36,14 @@ WITH open AS (
 ), released AS (
     SELECT t.*, o.starts_on AS open_starts, o.pay_group_id AS pays FROM payouts_tranche t JOIN open o USING
     (participant_id)
-    WHERE t.release_day < o.due_before AND (%(every_deal)s OR t.deal_id = ANY(%(deals)s))
+    WHERE t.release_day < o.due_before AND (%(every_fact)s OR t.fact = ANY(%(facts)s))
 ), taken AS (
     SELECT {_OF_LINE}, sum(l.amount_minor) AS amount_minor,
         max(l.origin_starts_on) AS origin_starts_on, max(l.plan_version_id) AS plan_version_id, max(l.credit_date) AS
         credit_date,
-        max(l.currency) AS currency, o.starts_on AS open_starts, o.pay_group_id AS pays
+        max(l.currency) AS currency, max(l.deal_id) AS deal_id, o.starts_on AS open_starts, o.pay_group_id AS pays
     FROM payouts_batchline l JOIN payouts_batch b ON b.id = l.batch_id JOIN open o USING (participant_id)
-    WHERE b.state = ANY(%(taken)s) AND (%(every_deal)s OR l.deal_id = ANY(%(deals)s))
+    WHERE b.state = ANY(%(taken)s) AND (%(every_fact)s OR l.fact = ANY(%(facts)s))
     GROUP BY {_OF_LINE}, o.starts_on, o.pay_group_id
 ), both_sides AS (
     SELECT {KEY}, coalesce(r.pays, x.pays) AS pay_group_id, coalesce(r.open_starts, x.open_starts) AS period_starts_on,
@@ -50,7 +52,8 @@ WITH open AS (
         credit_date,
         coalesce(r.currency, x.currency) AS currency, coalesce(r.amount_minor, 0) - coalesce(x.amount_minor, 0) AS
         amount_minor,
-        coalesce(x.amount_minor, 0) AS posted_minor, x.deal_id IS NOT NULL AS was_taken
+        coalesce(x.amount_minor, 0) AS posted_minor, coalesce(r.deal_id, x.deal_id) AS deal_id,
+        x.amount_minor IS NOT NULL AS was_taken
     FROM released r FULL JOIN taken x USING ({KEY})
 ), due AS (
     SELECT s.*, CASE WHEN s.was_taken OR EXISTS (
@@ -62,14 +65,14 @@ WITH open AS (
 """
 _VALUES = (
     "pay_group_id, period_starts_on, origin_starts_on, kind, plan_version_id, credit_date, amount_minor, posted_minor, "
-    "currency, cause_id"
+    "currency, cause_id, deal_id"
 )
 _WRITE = (
     _DUE
     + f"""
 , gone AS (
     DELETE FROM payouts_payable p
-        WHERE p.participant_id = ANY(%(people)s) AND (%(every_deal)s OR p.deal_id = ANY(%(deals)s))
+        WHERE p.participant_id = ANY(%(people)s) AND (%(every_fact)s OR p.fact = ANY(%(facts)s))
         AND NOT EXISTS (SELECT 1 FROM due WHERE {_SAME})
 )
 INSERT INTO payouts_payable (tenant_id, {KEY}, {_VALUES})
@@ -93,7 +96,9 @@ WHERE s.participant_id = o.participant_id AND s.state = 'open' AND s.period_star
 #: One line of a statement's digest: keys that outlive the database's own numbers, then the amount.
 LINE_TEXT = (
     "concat_ws('|', e.key, d.external_id, pl.key, p.rule, p.role, p.split, p.component, p.\"index\", p.kind, "
-    "p.origin_starts_on, p.amount_minor, p.currency)"
+    "p.origin_starts_on, p.amount_minor, p.currency, CASE WHEN (p.line_kind, p.part) <> (0, 0) "
+    "OR p.fact IS DISTINCT FROM p.deal_id "
+    "THEN concat_ws('|', p.line_kind, p.fact, p.origin, p.period, p.part) END)"
 )
 _STATEMENTS = f"""
 WITH open AS (
@@ -104,8 +109,8 @@ WITH open AS (
         coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'adjustment'), 0) AS adjustments,
         encode(sha256(convert_to(coalesce(string_agg({LINE_TEXT}, chr(10) ORDER BY {LINE_TEXT} COLLATE "C"), ''),
         'UTF8')), 'hex') AS digest
-    FROM open o LEFT JOIN (payouts_payable p JOIN crediting_deal d ON d.id = p.deal_id
-        JOIN crediting_hookendpoint e ON e.id = d.endpoint_id JOIN plans_plan pl ON pl.id = p.plan_id)
+    FROM open o LEFT JOIN (payouts_payable p JOIN plans_plan pl ON pl.id = p.plan_id
+        LEFT JOIN crediting_deal d ON d.id = p.deal_id LEFT JOIN crediting_hookendpoint e ON e.id = d.endpoint_id)
         ON p.participant_id = o.participant_id AND p.period_starts_on = o.starts_on
     GROUP BY o.participant_id, o.pay_group_id, o.starts_on, o.ends_on
 )
@@ -129,27 +134,28 @@ WHERE st.state = 'open'
 
 
 def payables_write(
-    *, participants: Sequence[int], deals: Sequence[int] | None, why: Mapping[int, int], otherwise: int
+    *, participants: Sequence[int], facts: Sequence[int] | None, why: Mapping[int, int], otherwise: int
 ) -> None:
-    """Brings payables of these people (and deals; None: all of theirs) and their open statements up to date.
+    """Brings payables of these people (and facts, 0 for lines of none; None: all of theirs) and their open statements
+    up to date.
 
     `why` is the cause id of each deal that has one, `otherwise` the cause of the rest.
     """
     if not participants:
         return
-    if deals is not None and len(deals) > NAMED:
-        deals = None
+    if facts is not None and len(facts) > NAMED:
+        facts = None
     params = _open(participants)
     params.update(
-        every_deal=deals is None,
-        deals=list(deals or ()),
+        every_fact=facts is None,
+        facts=list(facts or ()),
         taken=[state.value for state in TAKEN],
         cause_deals=list(why),
         cause_ids=list(why.values()),
         otherwise=otherwise,
     )
     with connection.cursor() as cursor:
-        if deals is None or deals:
+        if facts is None or facts:
             cursor.execute(_WRITE, params)
         cursor.execute(
             "SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%s)", [[*why.values(), otherwise]]
@@ -162,7 +168,7 @@ def payables_write(
 def payables_refresh(participants: Sequence[int] | None, cause: Cause) -> None:
     """After a batch took a period or gave it back: payables move to the period that is open now. None: everybody."""
     people = list(participants) if participants is not None else list(Participant.objects.values_list("id", flat=True))
-    payables_write(participants=people, deals=None, why={}, otherwise=cause.pk)
+    payables_write(participants=people, facts=None, why={}, otherwise=cause.pk)
 
 
 def _open(participants: Sequence[int]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ import numpy as np
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
-from payouts.frames.figures import EARNINGS, TABLES, TRANCHES, Figures, figures, lines_standing, standing
+from payouts.frames.figures import Figures, figures, lines_standing, standing
 from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
 from payouts.frames.sql import Columns, Table, Words, change, delete, differences, load
+from payouts.frames.tables import EARNINGS, TABLES, TRANCHES
 from payouts.kernel import calculate
 from payouts.kernel.batch import Ints
 from payouts.models import Cause
@@ -33,7 +34,7 @@ class Changed:
     """What one recomputation wrote."""
 
     rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    deals: set[int] = field(default_factory=set)
+    facts: set[int] = field(default_factory=set)  # 0 where lines of none changed
     people: set[int] = field(default_factory=set)
 
     def __bool__(self) -> bool:
@@ -64,8 +65,8 @@ def recompute(*, work: Mapping[tuple[date, date], Iterable[int]], causes: Sequen
     touched = {person for _, people in tasks.items() for person in people}
     # Who moves between pay groups, or whose group opens elsewhere, is owed the same tranches in another period.
     moved = any(cause.kind == Cause.Kind.PEOPLE for cause in causes)
-    deals = None if moved else sorted(changed.deals)
-    payables_write(participants=sorted(touched), deals=deals, why=why.by_deal, otherwise=why.latest)
+    facts = None if moved else sorted(changed.facts)
+    payables_write(participants=sorted(touched), facts=facts, why=why.by_deal, otherwise=why.latest)
     return changed
 
 
@@ -129,8 +130,8 @@ def _redo(
                 every = np.arange(lost["earned_minor"].size)
                 _record_changes(lost, every, lost["earned_minor"], np.zeros(every.size, dtype=np.int64), why)
         if table is TRANCHES:
-            for ids in (columns["deal_id"][new], columns["deal_id"][differs], stands["deal_id"][gone]):
-                changed.deals.update(np.unique(ids).tolist())
+            for ids in (columns["fact"][new], columns["fact"][differs], stands["fact"][gone]):
+                changed.facts.update(np.unique(ids).tolist())
         delete(table, stands["id"][gone])
         change(table, columns, differs, stands["id"][was])
         load(table, columns, new)
@@ -161,23 +162,32 @@ class _Why:
         return np.where(self._deals[place] == deals, self._causes[place], self.latest)
 
 
+#: What a change says of its line.
+_OF_LINE = (
+    "line_kind",
+    "fact",
+    "deal_id",
+    "origin",
+    "period",
+    "plan_id",
+    "component",
+    "credit_date",
+    "currency",
+)
 _CHANGES = Table(
     name="payouts_figurechange",
     key=(),
     values=(
         "participant_id",
         "pay_group_id",
-        "deal_id",
-        "plan_id",
-        "component",
-        "credit_date",
+        *_OF_LINE,
         "before_minor",
         "after_minor",
-        "currency",
         "cause_id",
     ),
-    days=frozenset({"credit_date"}),
+    days=frozenset({"credit_date", "period"}),
     words=frozenset({"component", "currency"}),
+    nullable=frozenset({"deal_id"}),
     stamped="at",
 )
 
@@ -192,7 +202,7 @@ def _record_changes(source: Columns, rows: Ints, before: Ints, after: Ints, why:
         name: Words(source[name].codes[rows], source[name].words)
         if isinstance(source[name], Words)
         else source[name][rows]
-        for name in ("participant_id", "pay_group_id", "deal_id", "plan_id", "component", "credit_date", "currency")
+        for name in ("participant_id", "pay_group_id", *_OF_LINE)
     }
     columns.update(before_minor=before[moved], after_minor=after[moved], cause_id=why.of(columns["deal_id"]))
     load(_CHANGES, columns, np.arange(rows.size))

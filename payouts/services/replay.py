@@ -3,7 +3,7 @@ submitted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -17,16 +17,17 @@ from comp.core.days import day_date, day_number
 from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from crediting.models import Deal
-from payouts.frames.figures import TABLES, standing
+from payouts.frames.figures import standing
 from payouts.frames.read import calendars, credit_days, pay_groups, read_versions
 from payouts.frames.sql import NONE, Columns, Words
 from payouts.frames.sql import differences as compare
+from payouts.frames.tables import LINE, TABLES
 from payouts.kernel.batch import Ints
 from payouts.models import Batch, BatchLine, Payable
 from payouts.selectors import TAKEN, due_before, open_period, taken_elsewhere
 from payouts.services.recompute import right_figures, spans
 
-KEY = ["participant_id", "deal_id", "plan_id", "rule", "role", "split", "component", "index"]
+KEY = [*LINE, "index", "part"]
 TYPES = {
     name: "str" if name in ("rule", "role", "component", "currency") else "int64"
     for name in [*KEY, "amount_minor", "currency"]
@@ -147,7 +148,17 @@ def _decoded(columns: Columns, rows: Ints) -> pd.DataFrame:
 
 def _frame(rows: Any) -> pd.DataFrame:
     frame = pd.DataFrame.from_records(list(rows), columns=list(TYPES))
+    frame["period"] = [day_number(day) for day in frame["period"]]
     return frame.astype(TYPES)
+
+
+def _what(row: Mapping[Any, Any], deals: Mapping[int, str]) -> str:
+    """What a line is for, for people."""
+    if not row["fact"]:
+        return f"the {row['rule']} from {day_date(row['period'])}"
+    fact = int(row["origin"] or row["fact"])
+    name = f"deal {deals[fact]}" if fact in deals else f"fact {fact}"
+    return f"what reverses {name}" if row["origin"] else name
 
 
 def _compared(
@@ -163,12 +174,13 @@ def _compared(
     people = dict(
         Participant.objects.filter(id__in=[int(i) for i in wrong["participant_id"]]).values_list("id", "name")
     )
-    deals = dict(Deal.objects.filter(id__in=[int(i) for i in wrong["deal_id"]]).values_list("id", "external_id"))
+    named = {int(fact) for name in ("fact", "origin") for fact in wrong[name]}
+    deals = dict(Deal.objects.filter(id__in=named).values_list("id", "external_id"))
     found = []
     for row in wrong.sort_values(KEY).to_dict("records"):
         currency = row["currency_right"] if isinstance(row["currency_right"], str) else row["currency_stood"]
         found.append(
-            f"{people.get(row['participant_id'])}, deal {deals.get(row['deal_id'])}, {row['component']}: recomputed "
+            f"{people.get(row['participant_id'])}, {_what(row, deals)}, {row['component']}: recomputed "
             f"{format_money(int(row['right']), currency)}, stood {format_money(int(row['was']), currency)}"
         )
     total = int(due["amount_minor"].sum())

@@ -90,8 +90,6 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
     ("Losing what is released after employment", lambda plan: _if(_loses(plan), "employment.release_after")),
-    # A period has one attainment, and a line the terms of the version that gave its credit.
-    ("A restart or rerun in mid-period", lambda plan: _if(plan.on_new_version != "carry", "on_new_version")),
     ("Leave", lambda plan: _leave(plan)),
     ("Holidays", lambda plan: _if(plan.proration and plan.proration.method == "working_days", "proration.method")),
     ("Conversion of currencies", lambda plan: _if(plan.currencies, "currencies")),

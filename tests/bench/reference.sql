@@ -29,30 +29,34 @@ SELECT r.*, after - amount AS before,
     + 12 * (greatest(least(after, quota * 13 / 10) - quota, 0) - greatest(least(after - amount, quota * 13 / 10) - quota, 0))
     + 15 * (greatest(after - quota * 13 / 10, 0) - greatest(after - amount - quota * 13 / 10, 0)) + 50) / 100 AS earned
 FROM running r ORDER BY participant_id, deal_id;
-INSERT INTO crediting_credit (tenant_id, participant_id, deal_id, plan_id, rule, role, split, pay_group_id, revision,
+INSERT INTO crediting_credit (tenant_id, participant_id, fact, deal_id, plan_id, rule, role, split, pay_group_id, revision,
     plan_version_id, credit_class, kind, credit_date, pot_minor, amount_minor, currency)
-SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, plan_id, 'won-deals', role, split, pay_group_id, revision_id,
+SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, deal_id, plan_id, 'won-deals', role, split, pay_group_id, revision_id,
     plan_version_id, 'bookings', 0, close_date, amount, amount, 'USD' FROM line;
-INSERT INTO payouts_earning (tenant_id, participant_id, deal_id, plan_id, rule, role, split, component, pay_group_id,
-    plan_version_id, credit_date, period_starts_on, credit_minor, position, before_minor, after_minor, quota_minor,
-    tier_before, tier_after, band, rounded_minor, earned_minor, waiting, currency)
-SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, plan_id, 'won-deals', role, split, 'commission', pay_group_id,
+INSERT INTO payouts_earning (tenant_id, participant_id, fact, deal_id, origin, period, line_kind, plan_id, rule, role, split,
+    component, pay_group_id, plan_version_id, credit_date, period_starts_on, credit_minor, position, before_minor, after_minor, quota_minor,
+    tier_before, tier_after, band, rounded_minor, earned_minor, review_minor, waiting, currency)
+SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, deal_id, 0, date '1970-01-01', 0, plan_id, 'won-deals', role,
+    split, 'commission', pay_group_id,
     plan_version_id, close_date, quarter, amount, position, before, after, quota,
     CASE WHEN before >= quota * 13 / 10 THEN 2 WHEN before >= quota THEN 1 ELSE 0 END,
-    CASE WHEN after >= quota * 13 / 10 THEN 2 WHEN after >= quota THEN 1 ELSE 0 END, -1, earned, earned, 0, 'USD' FROM line;
-INSERT INTO payouts_tranche (tenant_id, participant_id, deal_id, plan_id, rule, role, split, component, "index",
-    pay_group_id, plan_version_id, credit_date, amount_minor, trigger, trigger_day, release_day, period_starts_on, currency)
-SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, plan_id, 'won-deals', role, split, 'commission', 0, pay_group_id,
-    plan_version_id, close_date, earned, 'credit_date', close_date, close_date, date_trunc('month', close_date)::date, 'USD'
+    CASE WHEN after >= quota * 13 / 10 THEN 2 WHEN after >= quota THEN 1 ELSE 0 END, -1, earned, earned, 0, 0, 'USD' FROM line;
+INSERT INTO payouts_tranche (tenant_id, participant_id, fact, deal_id, origin, period, line_kind, plan_id, rule, role, split,
+    component, "index", part, pay_group_id, plan_version_id, credit_date, amount_minor, trigger, trigger_day, release_day, period_starts_on, state,
+    currency)
+SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, deal_id, 0, date '1970-01-01', 0, plan_id, 'won-deals', role,
+    split, 'commission', 0, 0, pay_group_id,
+    plan_version_id, close_date, earned, 'credit_date', close_date, close_date, date_trunc('month', close_date)::date, 0, 'USD'
 FROM line;
 INSERT INTO payouts_attainment (tenant_id, participant_id, plan_id, component, starts_on, pay_group_id, plan_version_id,
-    ends_on, quota_minor, total_minor, lines, earned_minor, currency)
+    ends_on, quota_minor, total_minor, lines, earned_minor, currency, unit, value, result)
 SELECT current_setting('app.tenant')::bigint, participant_id, plan_id, 'commission', quarter, min(pay_group_id), max(plan_version_id),
-    (quarter + interval '3 months')::date, min(quota), sum(amount), count(*), sum(earned), 'USD'
+    (quarter + interval '3 months')::date, min(quota), sum(amount), count(*), sum(earned), 'USD', 'money', '', ''
 FROM line GROUP BY participant_id, plan_id, quarter;
-INSERT INTO payouts_payable (tenant_id, participant_id, deal_id, plan_id, rule, role, split, component, "index",
-    pay_group_id, period_starts_on, origin_starts_on, kind, plan_version_id, credit_date, amount_minor, posted_minor, currency)
-SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, plan_id, 'won-deals', role, split, 'commission', 0, pay_group_id,
+INSERT INTO payouts_payable (tenant_id, participant_id, fact, deal_id, origin, period, line_kind, plan_id, rule, role, split,
+    component, "index", part, pay_group_id, period_starts_on, origin_starts_on, kind, plan_version_id, credit_date, amount_minor, posted_minor, currency)
+SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, deal_id, 0, date '1970-01-01', 0, plan_id, 'won-deals', role,
+    split, 'commission', 0, 0, pay_group_id,
     date '2025-01-01', date '2025-01-01', 'release', plan_version_id, close_date, earned, 0, 'USD'
 FROM line WHERE close_date < date '2025-02-01' AND earned <> 0;
 INSERT INTO payouts_statement (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, state, revision,

@@ -46,6 +46,7 @@ class World:
             found = Deal.objects.filter(external_id=deal).first() or self._deal(deal)
             key = {
                 "participant": self.people[who],
+                "fact": found.pk,
                 "deal": found,
                 "plan": self.plan,
                 "rule": "deals",
