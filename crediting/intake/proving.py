@@ -52,6 +52,11 @@ def body_id(body: bytes) -> str:
     return f"sha256-{hashlib.sha256(body).hexdigest()}"
 
 
+def item_id(body: bytes) -> str:
+    """The same of an item. Never that of its call: an item may be all that its call holds."""
+    return f"item-{body_id(body)}"
+
+
 def prove_standard(call: Call, secrets: Iterable[str], *, now: float, window: int) -> Proven | Refused:
     """The rules of Standard Webhooks: id, time and body are signed by a `whsec_` secret. An endpoint's secrets of other
     forms prove nothing here."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from comp.core.errors import Problem
 from crediting.intake import hubspot, salesforce, segment, standard, stripe
 from crediting.intake.facts import Event
+from crediting.intake.mapping import read_mapping
 from crediting.intake.proving import prove_standard
 from crediting.intake.signatures import Refused
 from crediting.intake.source import Answer, Call, Change, Item, Proven, Source
@@ -33,3 +37,11 @@ class Standard:
 SOURCES: Mapping[str, Source] = {
     source.name: source for source in (Standard(), hubspot.SOURCE, salesforce.SOURCE, stripe.SOURCE, segment.SOURCE)
 }
+
+
+@cache
+def default_mapping(name: str) -> Mapping[str, Any] | None:
+    """The field mapping that an endpoint of this source has until it is given its own; None for a source that speaks
+    Comp's own events."""
+    path = Path(__file__).parent / name / "mapping.yaml"
+    return read_mapping(path.read_text(encoding="utf-8")) if name in SOURCES and path.exists() else None

@@ -41,6 +41,12 @@ _RANK = {key: rank for rank, key in enumerate(KEY_ORDER.split())}
 def read_yaml(text: str, what: str = "plan") -> Document:
     """The document in normal form (see `normalise`); what it says is for `check` to judge. Raises `ProblemsError`.
     `what` it should be, a plan or a case, is what a text is told that is no table."""
+    result: Document = normalise(read_table(text, what))
+    return result
+
+
+def read_table(text: str, what: str) -> Document:
+    """The table that a text of `what` holds, as it is written. Raises `ProblemsError`."""
     size = len(text.encode(errors="replace"))
     if size > MAX_BYTES:
         raise _refused("", f"{size:,} bytes", f"at most {MAX_BYTES:,} bytes", "The text is too long")
@@ -56,11 +62,10 @@ def read_yaml(text: str, what: str = "plan") -> Document:
         message = f"A {what} is a table that starts with `format: comp/{what}/1`"
         raise _refused("line 1", found, "a table of keys", message)
     problems: list[Problem] = []
-    document = _value(node, problems)
+    document: Document = _value(node, problems)
     if problems:
         raise ProblemsError(problems)
-    result: Document = normalise(document)
-    return result
+    return document
 
 
 def line_numbers(text: str) -> dict[str, int]:

@@ -14,7 +14,7 @@ from typing import Any
 from comp.core.errors import Problem
 from crediting.intake.facts import Event
 from crediting.intake.hubspot import signature
-from crediting.intake.proving import body_id
+from crediting.intake.proving import item_id
 from crediting.intake.reading import Number, problem, shown
 from crediting.intake.records import can_be_kept, epoch, read_body, whole
 from crediting.intake.signatures import Refused
@@ -73,7 +73,7 @@ def _item(notification: Any) -> Item:
     body = json.dumps(notification, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
     parts = [whole(notification.get(key)) for key in _ID_PARTS] if isinstance(notification, dict) else []
     if not parts or parts[0] is None:
-        return Item(body_id(body), body)
+        return Item(item_id(body), body)
     return Item("-".join("" if part is None else str(part) for part in parts), body)
 
 
@@ -129,9 +129,7 @@ def _one(
         name, value = notification.get("propertyName"), notification.get("propertyValue")
         if not isinstance(name, str) or not 0 < len(name) <= 200 or not can_be_kept(name):
             problems.append(problem("propertyName", shown(name), "the name of a property"))
-        elif not (value is None or isinstance(value, bool | str)) or (
-            isinstance(value, str) and not can_be_kept(value)
-        ):
+        elif not (value is None or isinstance(value, bool) or (isinstance(value, str) and can_be_kept(value))):
             problems.append(problem("propertyValue", shown(value), "a text, a number, true, false or null"))
         else:
             # An emptied property comes as "".

@@ -13,7 +13,7 @@ from typing import Any
 
 from comp.core.errors import Problem
 from crediting.intake.facts import Event
-from crediting.intake.proving import body_id, instant, prove_standard
+from crediting.intake.proving import body_id, instant, item_id, prove_standard
 from crediting.intake.reading import problem, shown
 from crediting.intake.records import ID, moment, read_body
 from crediting.intake.salesforce import records, soap
@@ -92,7 +92,7 @@ def _notification_item(found: soap.Notification | Problem) -> Item:
     apart, and with it the same id and another body is a contradiction."""
     if isinstance(found, Problem):
         body = json.dumps({"problem": [found.path, found.found, found.allowed]}, sort_keys=True).encode()
-        return Item(body_id(body), body)
+        return Item(item_id(body), body)
     record = {"attributes": {"type": found.object}, **found.values}
     body = json.dumps(record, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
     at = moment(records.time_of(found.values))
@@ -105,10 +105,10 @@ def _record_item(record: Any) -> Item:
     if header is not None:
         return _named(header.get("transactionKey"), header.get("sequenceNumber"), body)
     at = moment(records.time_of(record)) if isinstance(record, dict) else None
-    return _named(record.get("Id"), at.isoformat(), body) if at is not None else Item(body_id(body), body)
+    return _named(record.get("Id"), at.isoformat(), body) if at is not None else Item(item_id(body), body)
 
 
 def _named(one: object, other: object, body: bytes) -> Item:
     """The id of both parts where they make one, else a digest."""
     name = f"{one}/{other}" if isinstance(one, str) and isinstance(other, str) and one and other else ""
-    return Item(name if ID.fullmatch(name) else body_id(body), body)
+    return Item(name if ID.fullmatch(name) else item_id(body), body)

@@ -9,7 +9,7 @@ from typing import Any
 
 from comp.core.errors import Problem
 from crediting.intake.facts import Event
-from crediting.intake.proving import body_id
+from crediting.intake.proving import item_id
 from crediting.intake.reading import problem, shown
 from crediting.intake.records import ID, can_be_kept, flatten, moment, read_body
 from crediting.intake.segment import signature
@@ -63,7 +63,7 @@ def _item(call: Any) -> Item:
         call = {key: value for key, value in call.items() if key not in _OF_THE_SENDING}
     body = json.dumps(call, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
     number = call.get("messageId") if isinstance(call, dict) else None
-    return Item(number if isinstance(number, str) and ID.fullmatch(number) else body_id(body), body)
+    return Item(number if isinstance(number, str) and ID.fullmatch(number) else item_id(body), body)
 
 
 def _read(call: Mapping[str, Any], body: bytes) -> Sequence[Change] | list[Problem]:
@@ -83,7 +83,7 @@ def _read(call: Mapping[str, Any], body: bytes) -> Sequence[Change] | list[Probl
         name, record = "groupId", call.get("groupId")
         stated_fields: dict[str, Any] = {"groupId": record, "traits": call.get("traits") or {}}
     else:
-        name, record = "messageId", call.get("messageId", body_id(body))
+        name, record = "messageId", call.get("messageId", item_id(body))
         stated_fields = {key: value for key, value in call.items() if key not in _OF_THE_SENDING}
         if not isinstance(call.get("event"), str):
             problems.append(problem("event", shown(call.get("event")), "the name of what was done"))

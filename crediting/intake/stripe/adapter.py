@@ -7,21 +7,23 @@ A payment and a nonpayment are records of their own beside the invoice that they
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from comp.core.errors import Problem
 from crediting.intake.facts import Event
-from crediting.intake.proving import body_id
+from crediting.intake.proving import item_id
 from crediting.intake.reading import problem, shown
 from crediting.intake.records import ID, epoch, flatten, read_body, whole
 from crediting.intake.signatures import Refused
-from crediting.intake.source import Answer, Call, Change, Item, Proven
+from crediting.intake.source import Answer, Call, Change, Item, Proven, Value
 from crediting.intake.stripe import signature
 
 #: The objects that are read. Events of others are stored and say nothing.
 OBJECTS = ("invoice", "charge", "refund", "subscription", "customer", "credit_note", "dispute")
+_MINOR = re.compile(r"-?[0-9]{1,18}")
 #: Within one second the later kind of event tells the later state.
 _ORDER = (
     *("created", "updated", "finalized", "sent", "payment_action_required", "payment_failed", "overdue"),
@@ -54,7 +56,7 @@ class Stripe:
         event = {key: value for key, value in document.items() if key != "pending_webhooks"}
         written = json.dumps(event, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
         number = document.get("id")
-        return [Item(number if isinstance(number, str) and ID.fullmatch(number) else body_id(written), written)]
+        return [Item(number if isinstance(number, str) and ID.fullmatch(number) else item_id(written), written)]
 
     def read(self, body: bytes) -> Event | Sequence[Change] | list[Problem]:
         document, wrong = read_body(body)
@@ -93,6 +95,10 @@ def _read(event: Mapping[str, Any]) -> Sequence[Change] | list[Problem]:
     values = flatten(stated, problems, entries=1)
     if problems:
         return problems
+    if isinstance(event.get("livemode"), bool):
+        values["livemode"] = event["livemode"]  # not every object says it itself
+    if name == "invoice":
+        values["total_tax"] = _tax(values)
     verb = kind.rpartition(".")[2]
     at += timedelta(microseconds=_ORDER.index(verb) + 1 if verb in _ORDER else 0)
     found = [Change(name, number, values, at, whole=True, gone=kind in _GONE)]
@@ -100,6 +106,19 @@ def _read(event: Mapping[str, Any]) -> Sequence[Change] | list[Problem]:
         found.append(Change("payment", number, values, at, whole=True))
     if kind in _UNPAID:
         found.append(Change("nonpayment", number, values, at, whole=True))
-    if kind in _SETTLED:
+    if kind in _SETTLED and _had_failed(values):
         found.append(Change("nonpayment", number, values, at, whole=True, gone=True))
     return tuple(found)
+
+
+def _tax(invoice: Mapping[str, Value]) -> str | None:
+    """What the total holds beyond the total without tax: Stripe names the tax itself in ways that differ by version."""
+    gross, net = (_MINOR.fullmatch(str(invoice.get(name))) for name in ("total", "total_excluding_tax"))
+    return str(int(gross[0]) - int(net[0])) if gross and net else None
+
+
+def _had_failed(invoice: Mapping[str, Value]) -> bool:
+    """Whether a payment of the invoice may have failed before."""
+    attempts = whole(invoice.get("attempt_count"))
+    given_up = invoice.get("status_transitions.marked_uncollectible_at") is not None
+    return attempts is None or attempts > 1 or given_up

@@ -176,17 +176,23 @@ def test_xml_with_a_document_type_entities_or_depth_is_refused() -> None:
 # Stripe
 
 
-def test_an_invoice_that_is_paid_is_a_payment_and_no_nonpayment() -> None:
+def test_an_invoice_that_is_paid_is_a_payment() -> None:
     found = by_record(said(STRIPE, sample("stripe/invoice.paid.json")))
     number = "in_1RTgBLGgamFOCd3qumdfJio8"
-    assert set(found) == {("invoice", number), ("payment", number), ("nonpayment", number)}
+    assert set(found) == {("invoice", number), ("payment", number)}
     invoice = found["invoice", number]
     assert invoice.whole
     assert invoice.values["amount_paid"] == "105400"
     assert invoice.values["parent.subscription_details.metadata.deal"] == "D-1054"
     assert invoice.values["lines.data.0.metadata.deal"] == "D-1054"
     assert "lines.data.1.amount" not in invoice.values
-    assert found["nonpayment", number].gone
+
+
+def test_an_invoice_that_is_paid_after_it_failed_is_no_nonpayment_any_more() -> None:
+    event = json.loads(sample("stripe/invoice.paid.json"))
+    event["data"]["object"]["attempt_count"] = 2
+    found = by_record(said(STRIPE, json.dumps(event).encode()))
+    assert found["nonpayment", "in_1RTgBLGgamFOCd3qumdfJio8"].gone
 
 
 def test_events_of_one_second_are_ordered_by_what_they_tell() -> None:
@@ -204,7 +210,7 @@ def test_failed_payments_refunds_and_cancellations_are_records() -> None:
     assert kinds("invoice.finalized") == [("invoice", False)]
     assert kinds("invoice.payment_failed") == [("invoice", False), ("nonpayment", False)]
     assert kinds("invoice.marked_uncollectible") == [("invoice", False), ("nonpayment", False)]
-    assert kinds("invoice.voided") == [("invoice", False), ("nonpayment", True)]
+    assert kinds("invoice.voided") == [("invoice", False)]
     assert kinds("refund.created") == [("refund", False)]
     assert kinds("charge.refunded") == [("charge", False)]
     assert kinds("customer.subscription.deleted") == [("subscription", False)]
