@@ -34,13 +34,13 @@ from crediting.kernel.fields import FactRows, Mask, World
 from crediting.kernel.people import People
 from crediting.kernel.split import divide, limited, limited_parts, picked, roll_up
 from crediting.kernel.teams import handed, with_teams_of_deals
-from plans.rules.compiled import CompiledPlan, CreditRule, RoleShare, RollUp
+from plans.rules.compiled import CompiledPlan, CountsFor, CreditRule, RoleShare, RollUp
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """What gave a credit: a rule of a plan version, a role in it, and the way. `unit`: what its amount is counted in,
-    minor units of the plan's currency or millionths of a unit."""
+    minor units of the plan's currency or millionths of a unit. `counts_for`: the measure, what is paid, or both."""
 
     plan: int
     rule: int
@@ -48,6 +48,7 @@ class Source:
     credit_class: str
     rolled: bool
     unit: Literal["money", "units"]
+    counts_for: CountsFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class _Rule:
     days: Ints
     waiting: Mask | None
 
-    def source(self, role: str, *, rolled: bool) -> Source:
-        return Source(self.place, self.number, role, self.rule.credit_class, rolled, self.rule.unit)
+    def source(self, role: str, counts_for: CountsFor, *, rolled: bool) -> Source:
+        return Source(self.place, self.number, role, self.rule.credit_class, rolled, self.rule.unit, counts_for)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,7 @@ class _Finder:
             parts = self._limited(rule, rule.rule.limit, parts)
         found: list[_Found] = []
         for each in parts:
-            source = rule.source(each.role, rolled=False)
+            source = rule.source(each.role, rule.rule.counts_for(each.role), rolled=False)
             direct = _Found(rule, source, each.fact, each.holder, each.split, each.pot, each.part, each.moved)
             own = self.people.credited(place, each.holder, rule.days[each.fact])
             found.append(self._received(direct.rows(own)))
@@ -305,7 +306,8 @@ class _Finder:
         fact, manager, rolled = roll_up(self.people, rule.place, fact, person, part, rule.days[fact], entry.levels)
         amount = limited(rolled, rule.amounts[fact], entry.limit, rule.plan.round_mode)
         split = np.full(fact.size, ROLLED_SPLIT + step)
-        return _Found(rule, rule.source(entry.to, rolled=True), fact, manager, split, rolled, amount)
+        source = rule.source(entry.to, rule.rule.rolled_for(step), rolled=True)
+        return _Found(rule, source, fact, manager, split, rolled, amount)
 
     def _received(self, found: _Found) -> _Found:
         """Those whose receivers may have them: employed where the plan asks for it, and eligible on the credit date."""

@@ -14,7 +14,7 @@ from crediting.kernel.exact import Whole, money, run_numbers, run_starts, scaled
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_CARRY, OF_CREDIT, Batch, Ints
 from payouts.kernel.book import Book
-from payouts.kernel.measure import Reversed, Series, yearly
+from payouts.kernel.measure import COUNTS_FOR_BOTH, Reversed, Series, yearly
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger, taken
@@ -187,6 +187,7 @@ def _inserted(quotas: QuotaBook, book: Book, extra: _Carried, cadences: list[Eve
         "year": None if series.year is None else placed(series.year, np.where(by_year, extra.period, -1)),
         "partial": None if series.partial is None else placed(series.partial, False),
         "kind": placed(np.full(lines, OF_CREDIT, np.int8) if series.kind is None else series.kind, OF_CARRY),
+        "counts": None if series.counts is None else placed(series.counts, COUNTS_FOR_BOTH),
         "waits": None if series.waits is None else placed(series.waits, False),
     }
     for name in ("value", "given"):

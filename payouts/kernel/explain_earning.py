@@ -19,7 +19,9 @@ def earning_steps(view: LineView) -> Iterator[Step]:
         yield _result(view)
         return
     if "base" not in steps:
-        if not view.result.lines.waiting[view.row]:
+        if view.counts_for == "quota":
+            yield Step("nothing", "This credit counts for the quota and not for pay.", 0, "money")
+        elif not view.result.lines.waiting[view.row]:
             yield Step("nothing", "By its quota or incentive it pays nothing.", 0, "money")
         return
     if "column" in steps and view.component.tiers is not None and view.component.tiers.columns is not None:
@@ -96,6 +98,8 @@ def _by_parts(view: LineView) -> Step:
         detail |= {"mode": tiers.mode, "attribution": tiers.attribution, "tiers": rows}
     pieces = [_piece(view, part) for part in parts]
     sentence = f"{' and '.join(pieces)} is {_money(view, base)}."
+    if view.counts_for == "pay":
+        sentence = f"It counts for pay and not for the quota: {sentence}"
     if not pieces:
         sentence = "That pays nothing."
     elif pieces == [_money(view, base)]:

@@ -83,7 +83,7 @@ def can_tell(plan: CompiledPlan, component: Component, rule: CreditRule) -> bool
         and plan.on_new_version == "carry"
         and rule.limit is None
         and (rule.amount == "amount" or rule.amount.startswith("custom."))
-        and all(entry.by is None and entry.split == "weights" for entry in rule.credit)
+        and all((entry.by, entry.split, entry.counts_for) == (None, "weights", "both") for entry in rule.credit)
         and rule.unit == "money"
     )
 

@@ -8,12 +8,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from crediting.kernel.columns import ROLLED_SPLIT
 from crediting.kernel.people import Careers
 from payouts.kernel.batch import MILLIONTHS, OF_CREDIT, Batch, Result
 from payouts.kernel.order import Version
 from payouts.kernel.slices import Side, Slice, slices
 from payouts.kernel.variants import Variants
-from plans.rules.compiled import CompiledPlan, Component
+from plans.rules.compiled import CompiledPlan, Component, CountsFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,18 @@ class LineView:
     @property
     def after(self) -> int:
         return int(self.result.lines.after[self.row])
+
+    @property
+    def counts_for(self) -> CountsFor:
+        """What the line's credit counts for; of a line of a period both."""
+        if self.credit < 0:
+            return "both"
+        credits = self.result.credits
+        rule = self.batch.plans[int(credits.plan[self.credit])].credit_rules[int(credits.rule[self.credit])]
+        split = int(credits.split[self.credit])
+        if split >= ROLLED_SPLIT:
+            return rule.rolled_for(split - ROLLED_SPLIT)
+        return rule.counts_for(credits.role.vocabulary[int(credits.role.codes[self.credit])])
 
     @property
     def plain(self) -> bool:
@@ -122,6 +135,7 @@ def line_slices(view: LineView) -> list[Slice]:
         measured=view.measured,
         value=steps.get("value"),
         cell=view.known("cell"),
+        paid_only=view.counts_for == "pay",
     )
 
 

@@ -24,6 +24,10 @@ from payouts.kernel.order import Version
 from payouts.kernel.values import weighted
 from payouts.kernel.variants import Variant
 
+#: What a credit counts for.
+COUNTS_FOR_BOTH, QUOTA_ONLY, PAY_ONLY = range(3)
+_COUNTS = {"both": COUNTS_FOR_BOTH, "quota": QUOTA_ONLY, "pay": PAY_ONLY}
+
 
 @dataclass(frozen=True, slots=True)
 class Reversed:
@@ -63,6 +67,7 @@ class Series:
     value: Ratios | None = None  # of lines of periods
     waits: Mask | None = None
     given: Ratios | None = None
+    counts: npt.NDArray[np.int8] | None = None  # COUNTS_FOR_BOTH, QUOTA_ONLY or PAY_ONLY; None: all for both
 
     @property
     def last(self) -> Ints:
@@ -359,7 +364,9 @@ def _grouped(
     group = run_numbers(starts, row.size)
     amount = credited.credits.amount[at] if lines.amount is None else lines.amount
     measured = amount if lines.measured is None else lines.measured
-    after = money(running(measured, starts, group), "A running total")
+    counts = _counts(credited, row)
+    raising = measured if counts is None else np.where(counts == PAY_ONLY, 0, measured)
+    after = money(running(raising, starts, group), "A running total")
     return Series(
         versions=versions,
         row=row,
@@ -369,7 +376,7 @@ def _grouped(
         period=period,
         starts=starts,
         group=group,
-        before=after - measured,
+        before=after - raising,
         after=after,
         person=person[starts],
         replicate=replicate[starts],
@@ -378,7 +385,17 @@ def _grouped(
         partial=partial,
         kind=lines.kind,
         reversed=lines.reversed,
+        counts=counts,
     )
+
+
+def _counts(credited: Credited, row: Ints) -> npt.NDArray[np.int8] | None:
+    """What each credit counts for, None where all count for both."""
+    counts = np.array([_COUNTS[each.counts_for] for each in credited.sources], dtype=np.int8)
+    if not counts.any():
+        return None
+    found = counts[credited.source[row]]
+    return found if found.any() else None
 
 
 def _years(batch: Batch, versions: tuple[Version, ...], version: Ints, day: Ints) -> Ints | None:

@@ -201,7 +201,9 @@ class _Scene:
                 return False
             if not component.classes:
                 return True
-        return source.credit_class in component.classes and source.role in component.roles
+        return (
+            source.counts_for != "pay" and source.credit_class in component.classes and source.role in component.roles
+        )
 
     def _fields(self, version: Version, rows: Ints) -> FactRows:
         credits = self.credited.credits

@@ -17,7 +17,7 @@ from payouts.kernel.carry import with_carried
 from payouts.kernel.closing import paid, release, scheduled, settled
 from payouts.kernel.floating import float_rates, floats
 from payouts.kernel.gates import Effects, Places, effects, factors
-from payouts.kernel.measure import Series, fields_of, measure, moments
+from payouts.kernel.measure import PAY_ONLY, QUOTA_ONLY, Series, fields_of, measure, moments
 from payouts.kernel.order import Step, Version, reading_order
 from payouts.kernel.periods import PeriodSeries, looks_at_others, period_lines
 from payouts.kernel.quotas import QuotaBook
@@ -220,6 +220,8 @@ class _Work:
             fields=fields_of(self.credited, version, series.row[mine]) if asks and value is None else None,
             factors=read,
             gate_factor=gates.factor,
+            measured_only=_counting(series, mine, QUOTA_ONLY),
+            paid_only=_counting(series, mine, PAY_ONLY),
         )
 
     def _whole(self, book: Book, component: Component, mine: Ints | slice) -> Ints | None:
@@ -338,6 +340,12 @@ def _of_periods(lines: PeriodSeries) -> Series:
         waits=lines.waits,
         given=lines.fixed_earning,
     )
+
+
+def _counting(series: Series, mine: Ints | slice, only: int) -> Mask | None:
+    """The lines of credit that counts for one thing only, None where there are none."""
+    found: Mask | None = None if series.counts is None else series.counts[mine] == only
+    return None if found is None or not found.any() else found
 
 
 def _line_before(series: Series, column: Ints) -> Ints:

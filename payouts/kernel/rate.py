@@ -60,6 +60,8 @@ class Stretch:
     fields: RowFields | None = None
     factors: tuple[Ratios, ...] = ()  # one a read modifier, in document order
     gate_factor: Ratios | None = None
+    measured_only: Mask | None = None  # credit that counts for the quota and not for pay
+    paid_only: Mask | None = None  # credit that counts for pay and not for the quota: totals pass it by
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,17 @@ def _waiting(component: Component, lines: Stretch, outcome: Ints | None) -> tupl
     if lines.waits is not None:
         waiting[lines.waits] = FOR_MEASURE
         idle |= lines.waits
+    if lines.measured_only is not None:
+        idle |= lines.measured_only
+    if lines.paid_only is not None and not pays_by_tier(component):
+        idle |= lines.paid_only
     return waiting, idle
+
+
+def pays_by_tier(component: Component) -> bool:
+    """Whether there is a rate that holds at a running total, for credit that does not move it."""
+    tiers = component.tiers
+    return tiers is not None and tiers.mode != "each" and tiers.pays != "times"
 
 
 def _settled(base: _Base, earning: Ratios, band: Codes, waiting: Codes, idle: Mask) -> Rated:
@@ -223,6 +235,16 @@ def _chosen(mask: Mask, yes: _Base, no: _Base) -> _Base:
 
 def _along(component: Component, curve: Curve, lines: Stretch, outcome: Ints | None) -> _Base:
     """The earning of tiers or of a curve through points."""
+    base = _by_totals(component, curve, lines, outcome)
+    if lines.paid_only is None or not pays_by_tier(component):
+        return base
+    side = _Side(lines.quota, lines.incentive, lines.column, outcome)
+    earning, place = _own_at(component, curve, lines, lines.before, side)
+    return _chosen(lines.paid_only, _Base(earning, place, place, base.cell), base)
+
+
+def _by_totals(component: Component, curve: Curve, lines: Stretch, outcome: Ints | None) -> _Base:
+    """What the running totals, or lines alone, earn along the curve."""
     side = _Side(lines.quota, lines.incentive, lines.column, outcome)
     x = _alone(component, lines)
     if x is not None:
@@ -340,16 +362,26 @@ def _place(curve: Curve, x: Ratios, scale: Whole, outcome: Ints | None) -> Codes
 
 def _proportional(component: Component, curve: Curve, lines: Stretch, side: _Side) -> Ratios:
     """Each line's own amount at the rate of the tier that holds the final total."""
-    own = Ratios.of(lines.amount if lines.measured is None else lines.measured)
+    own = None
     if component.limit_attainment is not None:
         ends = [_below_limit(component, Ratios.of(each), side) for each in (lines.after, lines.before)]
         own = ends[0].subtract(ends[1])
-    total, scale = _input(component, curve, Ratios.of(lines.total), side)
-    earning = own.multiply(curve.slope(_place(curve, total, scale, side.outcome), side.column))
+    return _weighed(component, _own_at(component, curve, lines, lines.total, side, own)[0], side)
+
+
+def _own_at(
+    component: Component, curve: Curve, lines: Stretch, total: Ints, side: _Side, own: Ratios | None = None
+) -> tuple[Ratios, Ints]:
+    """Each line's own amount (a part of it, where that is given) at the rate that holds a total, and its segment."""
+    if own is None:
+        own = Ratios.of(lines.amount if lines.measured is None else lines.measured)
+    x, scale = _input(component, curve, Ratios.of(total), side)
+    place = _place(curve, x, scale, side.outcome)
+    earning = own.multiply(curve.slope(place, side.column))
     if component.below_zero == "no_pay":
-        unpaid = (lines.total < 0) & _by_quota(side.outcome, lines.total.size)
+        unpaid = (total < 0) & _by_quota(side.outcome, total.size)
         earning = Ratios(np.where(unpaid, 0, earning.top), earning.bottom)
-    return _weighed(component, earning, side)
+    return earning, place
 
 
 def _curve(component: Component) -> Curve:

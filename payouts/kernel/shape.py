@@ -21,7 +21,7 @@ from crediting.kernel.exact import (
 )
 from payouts.kernel.batch import Ints
 from payouts.kernel.book import Book
-from payouts.kernel.measure import Series
+from payouts.kernel.measure import QUOTA_ONLY, Series
 from payouts.kernel.rate import Rated
 from plans.rules.compiled import CompiledPlan
 
@@ -114,6 +114,8 @@ def raised_lines(book: Book) -> None:
         if minimum is None or book.rounded is None:
             continue
         sign = np.where(rated[mine], np.sign(book.series.amounts[mine]), 0)
+        if book.series.counts is not None:
+            sign = np.where(book.series.counts[mine] == QUOTA_ONLY, 0, sign)
         earned = book.rounded[mine]
         raised = np.where(sign > 0, np.maximum(earned, minimum), earned)
         raised = np.where(sign < 0, np.minimum(raised, -minimum), raised)

@@ -79,6 +79,7 @@ def slices(
     measured: int | None = None,
     value: Fraction | None = None,
     cell: int | None = None,
+    paid_only: bool = False,
 ) -> list[Slice]:
     """The parts of a line by rate: their `earns` add up to its exact base earning. Empty for a bonus, for what its kind
     fixes (scorecard, pool, rank), and where nothing is paid because of the quota or incentive.
@@ -86,7 +87,7 @@ def slices(
     `total` is the group's final total, which only proportional attribution reads; `earlier` decides what the total
     before has earned, where that is not as for the line; `first` says that nothing stood before it; `plain` leaves out
     accelerators; `measured` is m where it is not the difference of the totals; `value` is that of a period, in minor
-    units or whole units; `cell` is that of a rate table.
+    units or whole units; `cell` is that of a rate table; `paid_only` says that the totals pass the line by.
     """
     per = per_unit_of(component.measure.unit)
     own = Fraction(after - before if measured is None else measured)
@@ -98,6 +99,8 @@ def slices(
         return []
     if value is not None:
         return walk.slices(None, value * per)
+    if paid_only:
+        return [walk.rated(Fraction(before), own)]
     if component.tiers is not None and component.tiers.mode == "each":
         return walk.slices(None, own)
     if component.tiers is not None and component.tiers.attribution == "proportional":

@@ -58,11 +58,13 @@ def check_credit(look: Look, plan: Document) -> None:
         for place, entry in rows_of(rule, path, "credit"):
             once(look, roles, slug_of(entry, "role"), join(place, "role"), "role of this rule")
         _roll_up(look, rule, path, list(roles))
+    _counts_for(look, plan)
     _uncounted(look, plan)
 
 
 def _roll_up(look: Look, rule: Document, path: str, roles: list[str]) -> None:
     receivers: set[str] = set()
+    counts = {str(row.get("role")): str(row.get("counts_for") or "both") for _, row in rows_of(rule, path, "credit")}
     for place, entry in rows_of(rule, path, "roll_up"):
         for role in slugs_of(entry, "from"):
             if role not in roles and SLUG.fullmatch(role):
@@ -70,6 +72,11 @@ def _roll_up(look: Look, rule: Document, path: str, roles: list[str]) -> None:
                 allowed = f"a role that this rule credits: {listed(sorted(roles)) if roles else 'none so far'}"
                 message = f"Nothing rolls up from {role}: this rule does not credit that role."
                 look.report(join(join(place, "from"), number), role, allowed, message)
+        counted = {word for role, word in counts.items() if role in slugs_of(entry, "from")}
+        if len(counted) > 1:
+            found = ", ".join(f"{role} for {counts[role]}" for role in slugs_of(entry, "from") if role in counts)
+            message = f"What rolls up together counts for the same; found {found}."
+            look.report(join(place, "from"), found, "roles that count for the same", message)
         to = slug_of(entry, "to")
         if to is not None and to in receivers:
             message = f"A second roll-up to {to}: a manager whom both reach counts the deal twice."
@@ -116,6 +123,50 @@ def _uncounted(look: Look, plan: Document) -> None:
 def _rolled_from(rule: Document) -> set[str]:
     """Roles that a rule credits so that their parts can roll up."""
     return {role for _, row in rows_of(rule, "", "roll_up") for role in slugs_of(row, "from")}
+
+
+def _counts_for(look: Look, plan: Document) -> None:
+    """Report credit for the quota alone, or for pay alone, that a component cannot count so."""
+    for path, rule in rows_of(plan, "", "credit_rules"):
+        entries = rows_of(rule, path, "credit")
+        words = {str(row.get("role")): row.get("counts_for") for _, row in entries}
+        given = [(join(place, "counts_for"), row.get("role"), row.get("counts_for")) for place, row in entries]
+        for place, row in rows_of(rule, path, "roll_up"):
+            below = slugs_of(row, "from")
+            given.append((join(place, "to"), row.get("to"), words.get(below[0]) if below else None))
+        for place, role, word in given:
+            for _, component in rows_of(plan, "", "components") if word in ("quota", "pay") else []:
+                credits = table_of(component.get("credits"))
+                takes = rule.get("class") in slugs_of(credits, "classes") and role in slugs_of(credits, "roles")
+                if takes and not (_measures_only(component) if word == "quota" else _pays_only(component)):
+                    needs = _NEEDS[str(word)]
+                    message = f"{component.get('key')} counts credit of {role}, which is for {word} alone: {needs}."
+                    look.report(place, str(word), needs, message)
+
+
+_NEEDS = {
+    "quota": "it takes a component that is measured by credit, or a result",
+    "pay": "it takes a summing commission by credit, with marginal, retroactive or mixed tiers of a rate or per_unit",
+}
+
+
+def _measures_only(component: Document) -> bool:
+    measure = table_of(component.get("measure"))
+    return component.get("kind") == "result" or (component.get("kind") in _LINES and measure.get("by") != "period")
+
+
+_LINES = ("commission", "bonus", "incentive")
+
+
+def _pays_only(component: Document) -> bool:
+    tiers, measure = table_of(component.get("tiers")), table_of(component.get("measure"))
+    return (
+        component.get("kind") == "commission"
+        and tiers.get("mode") in ("marginal", "retroactive", "mixed")
+        and tiers.get("pays", "rate") in ("rate", "per_unit")
+        and measure.get("value", "sum") == "sum"
+        and measure.get("by") != "period"
+    )
 
 
 def check_counted(look: Look, component: Document, path: str, given: Credited) -> None:

@@ -108,11 +108,11 @@ def _credit_rule(rule: Document, known: About, currency: str) -> CreditRule:
 
 
 def _role_share(row: Document) -> RoleShare:
-    share, split = row["share"], row.get("split", "weights")
+    share, split, counts = row["share"], row.get("split", "weights"), row.get("counts_for", "both")
     if isinstance(share, str):
-        return RoleShare(row["role"], percent(share), None, split)
+        return RoleShare(row["role"], percent(share), None, split, counts)
     values = tuple((value, percent(each)) for value, each in sorted(share["values"].items()))
-    return RoleShare(row["role"], percent("0%"), ShareBy(share["by"], values, percent(share["else"])), split)
+    return RoleShare(row["role"], percent("0%"), ShareBy(share["by"], values, percent(share["else"])), split, counts)
 
 
 def _override(row: Document) -> Override:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Boundary = Literal["above", "below"]
 Every = Literal["month", "quarter", "half", "year"]
+#: What a part of a split counts for: the measure, what is paid, or both.
+CountsFor = Literal["both", "quota", "pay"]
 RoundAt = Literal["line", "curve", "total"]
 RoundMode = Literal["half-even", "half-up"]
 FactKind = Literal[
@@ -76,6 +78,7 @@ class RoleShare:
     share: Fraction
     by: ShareBy | None = None
     split: Literal["weights", "equal", "each"] = "weights"
+    counts_for: CountsFor = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,14 @@ class CreditRule:
     hold: Condition | None = None
     limit: Fraction | None = None
     on_transfer: Literal["stays", "follows"] | None = None
+
+    def counts_for(self, role: str) -> CountsFor:
+        """What the parts of a role that the rule credits count for."""
+        return next((entry.counts_for for entry in self.credit if entry.role == role), "both")
+
+    def rolled_for(self, place: int) -> CountsFor:
+        """What the credit of the entry of `roll_up` at a place counts for: as the parts that it is made of."""
+        return self.counts_for(self.roll_up[place].from_roles[0])
 
 
 @dataclass(frozen=True, slots=True)

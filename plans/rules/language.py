@@ -93,6 +93,7 @@ _CREDIT = Table(
         "role": Slug(),
         "share": By(_share, ("", {})),
         "split": Opt(Word(("weights", "equal", "each"))),
+        "counts_for": Opt(Word(("both", "quota", "pay"))),
     }
 )
 _ROLL_UP = Table({"from": Slugs("roles"), "to": Slug(), "levels": Whole(1, MAX_LEVELS), "limit": Percent(zero=False)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +111,7 @@ def _credit(rule: CreditRule, plan: CompiledPlan) -> tuple[str, ...]:
         f"{_FACTS[rule.fact]} counts {'always' if when == 'always' else f'when {when}'}.",
         f"It counts on its {named(rule.credit_date)}, {what}, as {named(rule.credit_class)}.",
         f"Credited: {both(_share(entry) for entry in rule.credit)}; {_split(rule)}.",
+        *_counts(rule),
     ]
     if rule.limit is not None:
         sentences.append(f"All of them together get at most {share(rule.limit)} of it.")
@@ -128,6 +130,16 @@ def _share(entry: RoleShare) -> str:
         return f"{named(entry.role)} {share(entry.share)}"
     picked = both(f"{share(value)} for {word}" for word, value in entry.by.values)
     return f"{named(entry.role)} by {named(entry.by.field)} ({picked}, else {share(entry.by.otherwise)})"
+
+
+def _counts(rule: CreditRule) -> Iterator[str]:
+    for word, told in (
+        ("quota", "counts for the quota and earns nothing"),
+        ("pay", "is paid at the rate of its place and does not count for the quota"),
+    ):
+        roles = [named(entry.role) for entry in rule.credit if entry.counts_for == word]
+        if roles:
+            yield f"Credit of {both(roles)} {told}."
 
 
 def _split(rule: CreditRule) -> str:

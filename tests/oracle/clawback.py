@@ -84,6 +84,7 @@ def reversals_of(case: Case, line: Line) -> list[Line]:
                 m=-natural(taken, line.unit),
                 measured=-taken,
                 ordered=line.ordered,
+                counts_for=line.counts_for,
                 fact=fact,
                 origin=line,
             )

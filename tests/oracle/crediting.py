@@ -128,6 +128,16 @@ def credits_of_fact(
         yield Ordered(order, credit, fact, amount, unit_of_rule(document, rule))
 
 
+def credit_counts_for(case: Case, row: Ordered) -> str:
+    """Both, quota or pay, as the entry says that the part came from, or the parts of what rolled up (2)."""
+    credit = row.credit
+    rule = next(rule for rule in case.versions[credit.version].document["credit_rules"] if rule["key"] == credit.rule)
+    role = credit.role
+    if credit.kind == "rolled":
+        role = rule["roll_up"][credit.split - FIRST_ROLLED_SPLIT]["from"][0]
+    return str(next(entry.get("counts_for", "both") for entry in rule["credit"] if entry["role"] == role))
+
+
 def may_be_credited(case: Case, person: int, day: date, document: Document) -> bool:
     """Employment and leave (31)."""
     stated = document.get("employment")

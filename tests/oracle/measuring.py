@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from tests.oracle.book import Book, Component, Line, measure_of, natural, node_of
 from tests.oracle.case import Case
-from tests.oracle.crediting import Ordered
+from tests.oracle.crediting import Ordered, credit_counts_for
 from tests.oracle.fields import Sight, attribute, managers_above, type_of
 from tests.oracle.reading import Document, inside, period_of, rounded_to_minor, unit_of
 
@@ -49,7 +49,7 @@ def rows_of(
     of = measure_of(component)["of"]
     found = []
     for row in credits:
-        if not inside(row.credit.day, first, behind):
+        if not inside(row.credit.day, first, behind) or credit_counts_for(case, row) == "pay":
             continue
         version = case.versions[row.credit.version].document
         match of:

@@ -20,6 +20,7 @@ FEATURES = {
     "split kinds",
     "share by",
     "limit",
+    "counts for",
     "transfers",
     "employment",
     "currencies",

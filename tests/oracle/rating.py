@@ -28,7 +28,7 @@ from tests.oracle.book import (
 )
 from tests.oracle.case import Case
 from tests.oracle.clawback import corrected, reversals_of
-from tests.oracle.crediting import Ordered, overridden
+from tests.oracle.crediting import Ordered, credit_counts_for, overridden
 from tests.oracle.curves import (
     NO_VALUE,
     Terms,
@@ -121,6 +121,7 @@ def line_of_credit(case: Case, row: Ordered, document: Document, component: Comp
         m=Fraction(0),
         ordered=row,
         fact=row.fact,
+        counts_for=credit_counts_for(case, row),
     )
     line.measured = corrected(case, line, measure_amount(component, sight, row))
     line.m = natural(line.measured, unit)
@@ -362,7 +363,8 @@ def rate(case: Case, group: Group, book: Book) -> None:
     running = Fraction(0)
     for line in group.lines:
         if line.kind != "period":
-            line.before, running = running, running + line.m
+            line.before = running
+            running += 0 if line.counts_for == "pay" else line.m
             line.after = running
         else:
             line.after = line.m
@@ -379,7 +381,8 @@ def rate(case: Case, group: Group, book: Book) -> None:
     round_lines(group)
     for line in group.lines:
         if line.kind != "reversal":
-            line.rounded = 0 if line.waiting else at_least_the_minimum(line, line.rounded)
+            only_measured = line.counts_for == "quota"
+            line.rounded = 0 if line.waiting or only_measured else at_least_the_minimum(line, line.rounded)
             line.earned = 0 if withheld(case, book, line) else line.rounded
     if last.component["kind"] == "result":
         group.result = last.result
@@ -393,6 +396,10 @@ def rate_line(case: Case, group: Group, book: Book, place: int, line: Line) -> N
     gates = unmet(case, book, line)
     if line.waiting:
         return
+    if line.counts_for == "quota":
+        return
+    if line.counts_for == "pay" and not has_a_rate(line.component):
+        return
     base = base_earning(case, group, place, line, terms)
     if line.component["kind"] == "result":
         factor = times_of(gates)
@@ -401,6 +408,12 @@ def rate_line(case: Case, group: Group, book: Book, place: int, line: Line) -> N
     line.exact = limited_rate(
         line, with_kickers(line, base * factors(case, book, line, terms), terms) * times_of(gates)
     )
+
+
+def has_a_rate(component: Component) -> bool:
+    """Is there a rate that holds at a running total?"""
+    tiers = component.get("tiers")
+    return bool(tiers) and tiers["mode"] != "each" and tiers.get("pays", "rate") != "times"
 
 
 def terms_of(case: Case, book: Book, line: Line) -> Terms:
@@ -438,6 +451,9 @@ def base_earning(case: Case, group: Group, place: int, line: Line, terms: Terms)
         line.tiers = tiers_shown(group, place, line, terms)
         if component["tiers"]["mode"] == "each":
             return earning_at(terms, line.m)
+        if line.counts_for == "pay":
+            line.tiers = (tier_at(terms, line.before),) * 2
+            return proportional(terms, line.m, line.before)
         if component["tiers"].get("attribution") == "proportional" and line.kind != "period":
             own = limited(terms, line.after) - limited(terms, line.before)
             return proportional(terms, own, total_to(group, line))

@@ -161,9 +161,12 @@ def at_rate(line: Line, group: list[Line], day: date | None) -> Fraction:
     """The line at the rate that holds the group's running total up to a day, None for all of it."""
     terms = line.terms
     assert terms is not None
-    if pays_nothing(terms):
+    if pays_nothing(terms) or line.counts_for == "quota":
         return Fraction(0)
-    total = sum((each.m for each in group if day is None or each.day <= day), Fraction(0))
+    if line.counts_for == "pay":
+        return proportional(terms, line.m, line.before)
+    counted = [each for each in group if each.counts_for != "pay" and (day is None or each.day <= day)]
+    total = sum((each.m for each in counted), Fraction(0))
     return proportional(terms, line.m, total)
 
 

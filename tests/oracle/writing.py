@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
+from plans.rules.checks import check, errors
 from tests.oracle.components import components_of, reshaped
 from tests.oracle.pick import Pick
 from tests.oracle.words import (
@@ -102,7 +103,30 @@ def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Doc
             document["overrides"] = overrides
     if pick.has("settlement", 6):
         document["settlement"] = settlement_of(pick, unit)
-    return in_steps(document, unit)
+    return with_counts(pick, in_steps(document, unit))
+
+
+def with_counts(pick: Pick, document: Document) -> Document:
+    """Credit for the quota alone or for pay alone, where all components that count it can."""
+    for place, rule in enumerate(document["credit_rules"]):
+        for number in range(len(rule["credit"])):
+            if pick.has("counts for", 4):
+                changed = deepcopy(document)
+                changed["credit_rules"][place]["credit"][number]["counts_for"] = pick.one(("quota", "pay"))
+                document = changed if not errors(check(changed)) else document
+    return document
+
+
+def without_counts(document: Document) -> Document:
+    """The same where they can still count it so; else all credit counts for both."""
+    counted = [entry for rule in document["credit_rules"] for entry in rule["credit"] if "counts_for" in entry]
+    if not counted or not errors(check(document)):
+        return document
+    document = deepcopy(document)
+    for rule in document["credit_rules"]:
+        for entry in rule["credit"]:
+            entry.pop("counts_for", None)
+    return document
 
 
 def in_steps(document: Document, unit: int) -> Document:
@@ -160,7 +184,7 @@ def next_version(pick: Pick, document: Document) -> Document:
         for component in document["components"]
     ]
     changed.pop("overrides", None)
-    return in_steps(changed, unit)
+    return without_counts(in_steps(changed, unit))
 
 
 def rule_again(pick: Pick, rule: Document, unit: int, document: Document) -> Document:
