@@ -371,7 +371,7 @@ def _proportional(component: Component, curve: Curve, lines: Stretch, side: _Sid
 
 def _own_at(
     component: Component, curve: Curve, lines: Stretch, total: Ints, side: _Side, own: Ratios | None = None
-) -> tuple[Ratios, Ints]:
+) -> tuple[Ratios, Codes]:
     """Each line's own amount (a part of it, where that is given) at the rate that holds a total, and its segment."""
     if own is None:
         own = Ratios.of(lines.amount if lines.measured is None else lines.measured)
