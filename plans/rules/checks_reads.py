@@ -30,6 +30,12 @@ def check_reads(look: Look, plan: Document, known: About) -> None:
             if "/" not in name:
                 read.add(name)
                 _readable(look, place, name, value, known)
+            elif value == "measure":
+                message = (
+                    f"What {name} measures is counted in a unit that only its own plan knows; "
+                    "read its attainment or result."
+                )
+                look.report(join(place, "value"), value, "attainment, result or what it earns", message)
         if key is not None:
             reads.setdefault(key, []).extend(found)
         _gates(look, component, path, known, own)

@@ -459,17 +459,16 @@ def read_of(pick: Pick, known: list[Known]) -> tuple[Document, str]:
     reference, component, plan = pick.one(known)
     values = ["earning", "earning_before_cap", "released"]
     if component["kind"] == "result":
-        values = ["result"] if "/" not in reference or component["curve"]["pays"] == "share" else ["measure"]
+        values = ["result"]
     elif component["kind"] == "scorecard":
         values = ["earning"]
     if component["kind"] not in ("scorecard", "pool", "rank"):
-        values.insert(0, "measure")
+        if "/" not in reference:
+            # A plan does not know what another counts.
+            values.insert(0, "measure")
         if component.get("quota") is not None:
             values.insert(0, "attainment")
     value = pick.one(values)
-    if "/" in reference and value == "measure" and unit_of_measure(plan, component) in ("units", "days"):
-        # A plan does not know what another counts.
-        value = "earning" if component["kind"] != "result" else "result"
     match value:
         case "attainment":
             unit = "share"
