@@ -118,17 +118,25 @@ class FactRows:
     """Rows of (fact, person, day) as a plan version reads them: money in its currency, converted at the day.
 
     `fact` are rows of `Facts` (-1 for none), None for all of them as they stand; `participant` are ids, None where
-    nothing of a person is read. The day is the credit date.
+    nothing of a person is read. The day is the credit date; `person_day` is as of when a person is read, where that is
+    another.
     """
 
     def __init__(
-        self, world: World, plan: CompiledPlan, fact: Ints | None, participant: Ints | None, day: Ints
+        self,
+        world: World,
+        plan: CompiledPlan,
+        fact: Ints | None,
+        participant: Ints | None,
+        day: Ints,
+        person_day: Ints | None = None,
     ) -> None:
         self._world = world
         self._plan = plan
         self._fact = fact
         self._participant = participant
         self._day = day
+        self._person_day = day if person_day is None else person_day
         self._computed = {each.name: each for each in plan.computed}
         self._columns: dict[tuple[str, FieldType], Any] = {}
         self._answers: dict[Leaf, Mask] = {}
@@ -205,12 +213,12 @@ class FactRows:
             raise ColumnAbsent(f"A plan reads 'person.{name}' where no person is known.")
         careers = self._world.careers
         if name not in ("hired_on", "tenure_months"):
-            return careers.attribute(name, self._participant, self._day)
+            return careers.attribute(name, self._participant, self._person_day)
         hired = careers.hired(self._participant)
         if name == "hired_on":
             return hired
         known = hired != MISSING_DAY
-        months = whole_months(np.where(known, hired, 0), np.where(known, self._day, 0))
+        months = whole_months(np.where(known, hired, 0), np.where(known, self._person_day, 0))
         return np.where(known, months * MILLIONTHS, MISSING_MONEY)
 
     def _mask(self, condition: Condition, unpriced: bool | None) -> Mask:

@@ -164,19 +164,24 @@ def _that_count(
         stated = variant(version, credits.participant[rows], credits.day[rows])
     kept = np.ones(rows.size, dtype=bool)
     for place, each in enumerate(versions):
-        conditions = [asked for asked in (each.component.when, each.component.eligible) if asked is not None]
-        mine = np.flatnonzero(stated == place) if conditions else rows[:0]
-        if mine.size:
-            fields = fields_of(credited, each, rows[mine])
-            for condition in conditions:
-                kept[mine] &= fields.mask(condition)
+        when, eligible = each.component.when, each.component.eligible
+        mine = np.flatnonzero(stated == place) if when is not None or eligible is not None else rows[:0]
+        if not mine.size:
+            continue
+        fields = fields_of(credited, each, rows[mine])
+        if when is not None:
+            kept[mine] &= fields.mask(when)
+        if eligible is not None:
+            kept[mine] &= fields_of(credited, each, rows[mine], each.component.eligible_on).mask(eligible)
     return rows[kept], version[kept]
 
 
-def fields_of(credited: Credited, version: Version, rows: Ints) -> FactRows:
-    """The fields of credits as a version reads them."""
+def fields_of(credited: Credited, version: Version, rows: Ints, person_day: int | None = None) -> FactRows:
+    """The fields of credits as a version reads them, those of people as of a day where one is given."""
     credits = credited.credits
-    return FactRows(credited.world, version.plan, credits.fact[rows], credits.participant[rows], credits.day[rows])
+    fact, participant, day = (each[rows] for each in (credits.fact, credits.participant, credits.day))
+    as_of = None if person_day is None else np.full(rows.size, person_day)
+    return FactRows(credited.world, version.plan, fact, participant, day, as_of)
 
 
 def _measured(credited: Credited, versions: tuple[Version, ...], rows: Ints, version: Ints) -> Ints | None:

@@ -270,7 +270,9 @@ class _Scene:
                 rows = np.flatnonzero(standing.version == place)
                 nothing = np.full(rows.size, -1, dtype=np.int64)
                 plan = self.versions[place].plan
-                fields = FactRows(self.credited.world, plan, nothing, participant[rows], standing.day[rows])
+                frozen, day = self.versions[place].component.eligible_on, standing.day[rows]
+                asked = day if frozen is None else np.full(rows.size, frozen)
+                fields = FactRows(self.credited.world, plan, nothing, participant[rows], day, asked)
                 kept[rows] = fields.mask(condition)
         return standing if kept.all() else standing.at(kept)
 

@@ -29,6 +29,11 @@ def check_components(look: Look, plan: Document, known: About) -> None:
         _measured(look, component, path, known)
         if by_period(component):
             _of_a_period(look, component, path)
+        if "eligible_on" in component and "eligible" not in component:
+            message = (
+                "A day is given as of which people are asked, and nothing is asked of them: `eligible` is missing."
+            )
+            look.report(join(path, "eligible_on"), component["eligible_on"], "eligible beside it", message)
         check_rates(look, component, path, known)
         _kinds(look, component, path, known)
         _ramp(look, component, path)

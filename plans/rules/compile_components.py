@@ -99,6 +99,7 @@ class Maker:
             quota_fixed=self._in_unit(quota["fixed"], unit) if isinstance(quota, dict) else None,
             when=self._condition(credits.get("when")),
             eligible=self._condition(row.get("eligible"), person=True),
+            eligible_on=day(row["eligible_on"]) if "eligible_on" in row else None,
             reads=self._reads(row["reads"]) if "reads" in row else None,
             incentive=row.get("incentive"),
             missing_incentive=row.get("missing_incentive"),

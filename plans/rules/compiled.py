@@ -423,6 +423,7 @@ class Component:
     quota_fixed: Fraction | None = None  # minor units, units or a ratio
     when: Condition | None = None  # of `credits`
     eligible: Condition | None = None
+    eligible_on: int | None = None  # the day as of which people are asked; None: the credit date, or the person's day
     reads: Reads | None = None
     incentive: str | None = None
     missing_incentive: Literal["wait", "no_pay"] | None = None

@@ -10,6 +10,7 @@ from plans.rules.about import About
 from plans.rules.compiled import Unit
 from plans.rules.forms import (
     Anything,
+    Date,
     Factor,
     Field,
     Form,
@@ -55,6 +56,7 @@ def component(value: Any, about: About) -> Table:
         "clause": Text(2000),
         "kind": Word((kind,)),
         "eligible": Opt(When(person=True)),
+        "eligible_on": Opt(Date()),
         **_counted(row),
         "measure": _EVERY if kind == "scorecard" else MEASURE,
     }

@@ -105,6 +105,8 @@ _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
 )
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
     ("quota", "A quota in units", lambda row: row.quota is not None and row.measure.unit != "money"),
+    # A change of that day would have to be worked out again in all later periods.
+    ("eligible_on", "People as of a fixed day", lambda row: row.eligible_on is not None),
     ("measure", "A measure by period", lambda row: row.measure.by == "period"),
     ("reads", "Reading what others earn", lambda row: row.reads is not None),
     ("caps", "Excess that is carried or under review", lambda row: any(cap.excess != "lost" for cap in row.caps)),

@@ -43,6 +43,7 @@ _DESCRIPTIONS = {
     "draw": "Pay in advance of earnings, or a guarantee.",
     "draws": "Several draws, each with a balance of its own.",
     "eligible": "Who takes part: a condition over the person as well.",
+    "eligible_on": "The day as of which people are asked, whenever the credit comes.",
     "employment": "What leaving and leave do to credit and to releases.",
     "examples": "Worked examples: cases without a plan. A version is not published while one fails.",
     "excess": "What becomes of what is above a cap.",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from comp.core.days import day_date
 from comp.core.money import NO_CURRENCY
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan, Component, CreditRule, RoleShare, RollUp
@@ -172,7 +173,9 @@ def _component(component: Component, plan: CompiledPlan) -> tuple[str, ...]:
     currency = plan.currency
     sentences = [component.clause, counted_sentence(component, currency)]
     if component.eligible is not None:
-        sentences.append(f"Only for people whose {condition_words(component.eligible, currency)}.")
+        asked = condition_words(component.eligible, currency)
+        as_of = "" if component.eligible_on is None else f", as of {day_date(component.eligible_on).isoformat()}"
+        sentences.append(f"Only for people whose {asked}{as_of}.")
     if component.quota_fixed is not None:
         sentences.append(f"The quota is {_fixed(component, currency)} for everybody.")
     if component.incentive is not None:

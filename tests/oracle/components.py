@@ -9,7 +9,7 @@ from tests.oracle.book import measure_of, unit_of_measure
 from tests.oracle.payables import payable_of, release_of
 from tests.oracle.pick import Pick
 from tests.oracle.reading import number, percent
-from tests.oracle.words import BOUNDS, EVERY, FACTORS, RATES, TEXTS, Document, money
+from tests.oracle.words import BOUNDS, DAYS, EVERY, FACTORS, RATES, TEXTS, Document, money
 
 QUOTA_KEYS = ("new-business", "expansion")
 COUNTED = "activities"
@@ -39,6 +39,8 @@ def component_of(pick: Pick, key: str, document: Document, unit: int, known: lis
         from tests.oracle.writing import person_condition
 
         base["eligible"] = person_condition(pick)
+        if pick.has("eligible on", 2):
+            base["eligible_on"] = pick.one(DAYS).isoformat()
     earlier = [
         reference
         for reference, component, plan in known
@@ -72,7 +74,7 @@ def reshaped(pick: Pick, component: Document, document: Document, unit: int) -> 
     """The same component with other terms. What others read by its unit stays."""
     if component["kind"] in ("result", "scorecard") or measure_of(component)["window"] == "year_to_date":
         return component
-    kept = ("key", "name", "clause", "kind", "eligible", "credits", "reads", "measure")
+    kept = ("key", "name", "clause", "kind", "eligible", "eligible_on", "credits", "reads", "measure")
     base = {name: value for name, value in component.items() if name in kept}
     place = document["components"].index(component)
     known: list[Known] = [(each["key"], each, document) for each in document["components"][:place]]

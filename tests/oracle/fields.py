@@ -44,13 +44,14 @@ class Sight:
     fact: Fact | None
     person: int | None
     day: date | None
+    person_day: date | None = None  # as of when the person is seen, where that is another
 
     def value(self, name: str) -> Any:
         if name.startswith("computed."):
             return computed(self, name)
         if name.startswith("person."):
             assert self.person is not None and self.day is not None
-            return of_person(self.case, self.person, name.removeprefix("person."), self.day)
+            return of_person(self.case, self.person, name.removeprefix("person."), self.person_day or self.day)
         if name.startswith("deal."):
             deal = None if self.fact is None else self.fact.belongs_to
             return None if deal is None else self.of_fact(self.case.fact(deal), name.removeprefix("deal."))

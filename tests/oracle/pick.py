@@ -16,6 +16,7 @@ FEATURES = {
     "computed",
     "eligible",
     "component eligible",
+    "eligible on",
     "hold",
     "split kinds",
     "share by",

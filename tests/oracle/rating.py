@@ -104,7 +104,7 @@ def line_of_credit(case: Case, row: Ordered, document: Document, component: Comp
     if not taken(component, sight, row):
         return None
     component = overridden(case, credit.version, component, credit.person, credit.day)
-    if "eligible" in component and not sight.holds(component["eligible"]):
+    if not is_eligible(component, sight):
         return None
     line = Line(
         case=case,
@@ -126,6 +126,14 @@ def line_of_credit(case: Case, row: Ordered, document: Document, component: Comp
     line.measured = corrected(case, line, measure_amount(component, sight, row))
     line.m = natural(line.measured, unit)
     return line
+
+
+def is_eligible(component: Component, sight: Sight) -> bool:
+    """Is the person eligible, on the day or as of the one that is stated (3)?"""
+    stated = component.get("eligible_on")
+    if stated is not None:
+        sight = replace(sight, person_day=date.fromisoformat(stated))
+    return "eligible" not in component or sight.holds(component["eligible"])
 
 
 def length_of(component: Component) -> str:
@@ -215,7 +223,7 @@ def line_of_period(
     if component is None or not by_period(component) or measure_of(component)["every"] != every:
         return None
     component = overridden(case, version, component, person, day)
-    if "eligible" in component and not Sight(case, document, None, person, day).holds(component["eligible"]):
+    if not is_eligible(component, Sight(case, document, None, person, day)):
         return None
     if component["kind"] == "pool" and day != end:
         return None
