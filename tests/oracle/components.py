@@ -616,7 +616,7 @@ def gates_of(pick: Pick, component: Document, unit: int, known: list[Known]) -> 
         ]
         if by_credit(component) and summed and pick.has("running gates", 3):
             reference, read, plan = pick.one(summed)
-            value = pick.one(("attainment", "measure"))
+            value = "attainment" if "/" in reference else pick.one(("attainment", "measure"))
             read_unit = "share" if value == "attainment" else unit_of_measure(plan, read)
             gate |= {"reads": {"component": reference, "value": value}, "read_at": "running"}
             gate["catch_up"] = pick.one((True, False))
