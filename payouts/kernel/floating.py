@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from crediting.kernel.exact import money
+from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.ratios import Ratios, choose
 from payouts.kernel.batch import MISSING_DAY, Ints
 from payouts.kernel.book import Book
@@ -77,7 +77,11 @@ def _paid(book: Book, place: int, found: Rated) -> Ratios:
 
 
 def _total_on(series: Series, lines: Ints, day: Ints) -> Ints:
-    """The running total of each line's group at the end of a day."""
+    """The running total of each line's group at the end of a day, of a year to date at most that of its own period."""
+    if series.year is not None:
+        starts = run_starts(series.group, series.period)
+        last = np.append(starts[1:], series.row.size) - 1
+        day = np.minimum(day, series.day[last][run_numbers(starts, series.row.size)][lines])
     start, width = int(series.day.min()), int(series.day.max()) - int(series.day.min()) + 2
     keys = series.group * width + (series.day - start)
     wanted = series.group[lines] * width + np.clip(day, start, start + width - 1) - start

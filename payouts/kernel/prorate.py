@@ -70,9 +70,10 @@ class Presence:
         return Ratios(np.where(total == 0, 1, part), np.where(total == 0, 1, total))
 
     def window(self, plan: str, version: int, person: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
-        """The days of each period [start, end) on which a version of the plan is the person's: those assigned to it,
-        from the period's first day where no other version was before it, to its last where none is after it."""
-        first, behind = end, start
+        """The days of each period [start, end) that belong to a version of the plan: from the first on which it is the
+        person's, or the period's first where no other version was before it, to where the next one begins, or the
+        period's last."""
+        first = end
         others: list[tuple[Ints, Mask]] = []
         for place, each in enumerate(self._batch.plans):
             if each.key != plan:
@@ -83,15 +84,13 @@ class Presence:
                 within = (begins < end) & (ends > start)
                 if place == version:
                     first = np.where(within, np.minimum(first, np.maximum(begins, start)), first)
-                    behind = np.where(within, np.maximum(behind, np.minimum(ends, end)), behind)
                 else:
                     others.append((begins, within))
-        before, after = np.zeros(start.size, dtype=bool), np.zeros(start.size, dtype=bool)
+        before, behind = np.zeros(start.size, dtype=bool), end
         for begins, within in others:
             before |= within & (begins < first)
-            after |= within & (begins >= first)
-        first, behind = np.where(before, first, start), np.where(after, behind, end)
-        return first, np.maximum(first, behind)
+            behind = np.where(within & (begins >= first), np.minimum(behind, begins), behind)
+        return np.where(before, first, start), behind
 
     def ramp(self, ramp: Ramp, shares: tuple[Fraction, ...], plan: str, person: Ints, start: Ints) -> Ratios:
         """The percentage of each person in a period that begins on `start`; whole where nobody says when it began."""

@@ -135,15 +135,20 @@ class QuotaBook:
         partial: Mask | None,
         ramp: tuple[Fraction, ...] = (),
     ) -> Ints:
-        """The amounts x the ramp's percentage x the active part of the period, rounded once."""
+        """The amounts x the ramp's percentage x the active part of the period, rounded once; as they are where no ramp
+        and no proration names them and no new version shortens the period."""
         plan, rules, component = version.plan, version.plan.proration, version.component
         of = rules is not None and what in rules.of
-        if partial is not None and not partial.any():
-            partial = None
-        if not of and not ramp and partial is None:
-            return amounts
         bounds = self._batch.periods[periods[0]]
         start, end = bounds[periods[1]], bounds[periods[1] + 1]
+        window = None
+        if partial is not None and partial.any():
+            first, behind = self.presence.window(plan.key, version.plan_place, person, start, end)
+            partial = partial & ((first > start) | (behind < end))
+            if partial.any():
+                window = np.where(partial, first, start), np.where(partial, behind, end)
+        if not of and not ramp and window is None:
+            return amounts
         known = amounts != MISSING_MONEY
         notes = self._notes
         if notes is not None:
@@ -154,11 +159,7 @@ class QuotaBook:
             share = self.presence.ramp(component.ramp, ramp, plan.key, person, start)
             if notes is not None:
                 notes.note(f"{what}.ramp", share, known)
-        if rules is not None and (of or partial is not None):
-            window = None
-            if partial is not None:
-                first, behind = self.presence.window(plan.key, version.plan_place, person, start, end)
-                window = np.where(partial, first, start), np.where(partial, behind, end)
+        if rules is not None and (of or window is not None):
             active = None
             if of:
                 active = self.presence.share(rules, plan.key, person, start, end, window)
@@ -171,7 +172,8 @@ class QuotaBook:
         exact = Ratios.of(np.where(known, amounts, 0)).multiply(share)
         whole = 10**plan.minor_digits if component.measure.unit == "money" or what != "quota" else MILLIONTHS
         step = whole if rules is not None and rules.round == "whole" else 1
-        return np.where(known, money(exact.rounded(plan.round_mode, step), f"A {what}"), MISSING_MONEY)
+        changed = known if of or ramp or partial is None else known & partial
+        return np.where(changed, money(exact.rounded(plan.round_mode, step), f"A {what}"), amounts)
 
     def find(self, key: str | None, what: str, periods: _Periods, person: Ints) -> Ints:
         """What is kept by the key for each person and period, MISSING_MONEY where nothing is. Raises BadQuota for a

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import money, scaled
 from crediting.kernel.ratios import Mask, Ratios
 from payouts.kernel.batch import Batch, Ints
@@ -205,13 +206,14 @@ class Step:
 
     def _top_up(self, settlement: Settlement) -> None:
         for draw in settlement.draws:
-            slot, amount = self.slots.index(draw.key), self._draw_amount(draw)
+            slot = self.slots.index(draw.key)
+            amount, there = self._draw_amount(draw)
             if draw.style == "top_up":
                 if draw.components:
                     tested = self._of(draw, draw.test)
                 else:
                     tested = sum((self.moved.get(name, self._nothing()) for name in draw.test), self._nothing())
-                amount = np.where(amount > 0, np.maximum(amount - tested, 0), 0)
+                amount = np.where(there, np.maximum(amount - tested, 0), 0)
             self._move("top_up", "topped_up", amount)
             self.by_draw["topped_up"][:, slot] += amount
             self.period.topped[self.period.place][self.rows, slot] = amount
@@ -220,11 +222,12 @@ class Step:
                 first = np.where(amount > 0, self.period.place, NEVER)
                 self.account.first_top_up[:, slot] = np.minimum(self.account.first_top_up[:, slot], first)
 
-    def _draw_amount(self, draw: Draw) -> Ints:
-        """The draw of each account: nothing in pay periods that begin outside its dates, or while not assigned."""
+    def _draw_amount(self, draw: Draw) -> tuple[Ints, Mask]:
+        """The draw of each account, and whether it has one: none in pay periods that begin outside its dates, or while
+        not assigned. One that is prorated to nothing is there all the same."""
         start, end = (int(day) for day in self.batch.pay_periods[self.period.place : self.period.place + 2])
         if not draw.start <= start < draw.end:
-            return self._nothing()
+            return self._nothing(), np.zeros(self.rows.size, dtype=bool)
         version, given = self.batch.plans[self.plan], self.batch.assignments
         versions = [place for place, each in enumerate(self.batch.plans) if each.key == version.key]
         there = np.isin(given.plan, versions) & (given.start < end) & (given.end > start)
@@ -234,7 +237,7 @@ class Step:
             part, whole = self.active(self.account.participant, np.full(self.rows.size, self.plan), start, end)
             unit = 10**version.minor_digits if version.proration.round == "whole" else 1
             amount = money(Ratios.of(amount).multiply(Ratios(part, whole)).rounded(version.round_mode, unit), "A draw")
-        return np.where(present, amount, 0)
+        return np.where(present, amount, 0), present
 
     def _retested(self, settlement: Settlement) -> Ints:
         """What late earning takes back of top-ups of the pay periods that it belongs to, as far as those go: of one

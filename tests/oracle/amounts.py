@@ -96,22 +96,21 @@ def prorated(
     document = case.versions[version].document
     stated = document.get("proration")
     named = stated is not None and name in stated["of"]
-    ramp = Fraction(1) if component is None else ramp_of(case, person, document["key"], component, name, start)
-    if not named and not restart and ramp == 1:
+    ramped = component is not None and component.get("ramp", {}).get(name) is not None
+    first, behind = days_of_version(case, person, version, start, end) if restart else (start, end)
+    shortened = first > start or behind < end
+    if not named and not shortened and not ramped:
         return amount
+    ramp = ramp_of(case, person, document["key"], component, name, start) if ramped else Fraction(1)
     share = Fraction(1)
-    if named or restart:
+    if named or shortened:
         assert stated is not None
         days = each_day(start, end)
         active = [day for day in days if not named or counts(case, person, document, day, start, end)]
-        if restart:
-            first, behind = days_of_version(case, person, version)
-            active = [day for day in active if first <= day < behind]
+        active = [day for day in active if first <= day < behind]
         whole = counted(case, stated, days, start, end)
         if whole:
             share = Fraction(counted(case, stated, active, start, end), whole)
-        if share == ramp == 1 and not named and days_of_version(case, person, version) == (date.min, date.max):
-            return amount
     one = unit_of(document) if unit == "money" else MILLION
     step = one if stated is not None and stated["round"] == "whole" else 1
     return rounded(amount * ramp * share, document, step=step)
@@ -119,9 +118,7 @@ def prorated(
 
 def ramp_of(case: Case, person: int, plan: str, component: Component, name: str, start: date) -> Fraction:
     """The percentage of the month in which the person is, 100% beyond the list."""
-    ramp = component.get("ramp")
-    if ramp is None or ramp.get(name) is None:
-        return Fraction(1)
+    ramp = component["ramp"]
     first = hired_on(case, person) if ramp["from"] == "hired" else first_assigned(case, person, plan)
     if first is None:
         return Fraction(1)
@@ -144,19 +141,18 @@ def is_active(case: Case, person: int, document: Document, day: date) -> bool:
     return version_on(case, person, document["key"], day) is not None and employed(case, person, day) and not away
 
 
-def days_of_version(case: Case, person: int, version: int) -> tuple[date, date]:
-    """From when to when it is the person's version: without an end where no other version stands before or after."""
-    starts = {place: first_day_of(case, person, place) for place in range(len(case.versions))}
+def days_of_version(case: Case, person: int, version: int, start: date, end: date) -> tuple[date, date]:
+    """The days of [start, end) that are the version's: from its first day, or all where no other version was before
+    it, to the first day of the next."""
     plan = case.versions[version].document["key"]
-    own = starts[version]
-    assert own is not None
-    others = [
-        start
-        for place, start in starts.items()
-        if start is not None and place != version and case.versions[place].document["key"] == plan
-    ]
-    first = own if any(start < own for start in others) else date.min
-    return first, min((start for start in others if start > own), default=date.max)
+    firsts: dict[int, date] = {}
+    for day in each_day(start, end):
+        place = version_on(case, person, plan, day)
+        if place is not None:
+            firsts.setdefault(place, day)
+    own = firsts.pop(version, end)
+    first = own if any(other < own for other in firsts.values()) else start
+    return first, min((other for other in firsts.values() if other > own), default=end)
 
 
 def first_day_of(case: Case, person: int, version: int) -> date | None:

@@ -208,7 +208,7 @@ def cap_plans(case: Case, book: Book) -> None:
             caps = line.document.get("caps", ())
             cap = caps[place] if place < len(caps) else None
             amount = line.earned
-            if cap is not None:
+            if cap is not None and line.component.get("release_rate", "fixed") == "fixed":
                 under(line, minor(cap["amount"], line.document), cap["excess"], sums[scopes[cap["every"]]])
             for scope in scopes.values():
                 sums[scope] += amount

@@ -159,17 +159,11 @@ def lose(line: Line, lost: list[int], released: list[bool], part: Fraction) -> N
 def set_apart(line: Line, lost: list[int]) -> None:
     """A tranche keeps what is left; what it lost stands beside it, as a part of its own."""
     from tests.oracle.book import Tranche
-    from tests.oracle.fields import exchanged
 
     for each, gone in zip(list(line.tranches), lost, strict=True):
         if gone and gone == each.amount:
-            each.state, each.release, each.paid, each.rate = "lost", None, None, None
+            each.state, each.release = "lost", None
         elif gone:
             each.amount -= gone
-            each.paid = (
-                each.amount
-                if each.rate is None
-                else exchanged(each.amount, each.rate, line.document["rounding"]["mode"])
-            )
             part = 1 + max(other.part for other in line.tranches if other.place == each.place)
             line.tranches.append(Tranche(each.place, part, gone, each.trigger, None, "lost"))

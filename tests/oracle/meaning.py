@@ -2,7 +2,7 @@
 
 The numbers in comments and docstrings here and beside are those of the list "What each construct means" in
 docs/plan-language.md. The order: credits; components in reading order, each measured, rated, capped, released; plan
-caps and budgets; reversals; what pay periods pay; schedules.
+caps and budgets; reversals; currencies of pay; what pay periods pay; schedules.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.oracle.crediting import credits_of
 from tests.oracle.fields import Sight
 from tests.oracle.rating import for_show, work_out
 from tests.oracle.reading import MILLION, months_later, period_of, rounded_to_minor
-from tests.oracle.releasing import tranches_of
+from tests.oracle.releasing import exchange, tranches_of
 from tests.oracle.settling import settlements_of
 
 
@@ -45,6 +45,10 @@ def meaning(case: Case) -> Facts:
     every = [group for groups in book.groups.values() for group in groups]
     release(case, every)
     reverse(case, every)
+    for group in every:
+        for line in group.lines:
+            for tranche in line.tranches:
+                exchange(case, line, tranche)
     facts = Facts(sorted(row.credit for row in credits), [], [], [], sorted(set(waits)), settlements_of(case, book), [])
     for group in every:
         tell(case, group, facts)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
-from tests.oracle.book import Line, Tranche, measure_of
+from tests.oracle.book import Line, Tranche, measure_of, year_long
 from tests.oracle.case import Case
 from tests.oracle.cash import money_in, share_collected
 from tests.oracle.curves import pays_nothing, proportional
@@ -31,7 +31,7 @@ def tranches_of(case: Case, line: Line, group: list[Line]) -> list[Tranche]:
         found = floating(case, line, group)
     else:
         found = list(fixed(case, line))
-    return [exchanged_tranche(case, line, each) for each in found]
+    return found
 
 
 def fixed(case: Case, line: Line) -> Iterator[Tranche]:
@@ -166,6 +166,8 @@ def at_rate(line: Line, group: list[Line], day: date | None) -> Fraction:
     if line.counts_for == "pay":
         return proportional(terms, line.m, line.before)
     counted = [each for each in group if each.counts_for != "pay" and (day is None or each.day <= day)]
+    if year_long(line.component):
+        counted = [each for each in counted if each.period <= line.period]
     total = sum((each.m for each in counted), Fraction(0))
     return proportional(terms, line.m, total)
 
@@ -173,12 +175,13 @@ def at_rate(line: Line, group: list[Line], day: date | None) -> Fraction:
 # ------------------------------------------------------------------ currencies of pay (32)
 
 
-def exchanged_tranche(case: Case, line: Line, tranche: Tranche) -> Tranche:
+def exchange(case: Case, line: Line, tranche: Tranche) -> None:
+    """Sets what a tranche is worth to its participant, the last that is done to it."""
     target = dict(case.pay_currency).get(line.person, line.document["currency"])
     stated = line.document.get("currencies")
     if stated is None or target == line.document["currency"]:
         tranche.paid = tranche.amount
-        return tranche
+        return
     kind = "average" if stated["pay_rate"] == "period_average" else "spot"
     day = tranche.release if stated["pay_rate"] == "release_date" else line.day
     rate = rate_on(case, line.document["currency"], target, kind, day)
@@ -187,4 +190,3 @@ def exchanged_tranche(case: Case, line: Line, tranche: Tranche) -> Tranche:
         tranche.paid = exchanged(tranche.amount, rate, line.document["rounding"]["mode"])
     elif tranche.state == "dated":
         tranche.state, tranche.release = "no rate", None
-    return tranche

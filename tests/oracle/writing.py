@@ -80,7 +80,7 @@ def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Doc
         document["on_new_version"] = "rerun"
     elif pick.has("restart", 8):
         document["on_new_version"] = "restart"
-        document["proration"] = document.get("proration", proration_of(pick)) | {"round": "minor"}
+        document["proration"] = document.get("proration", proration_of(pick))
     if pick.has("pay currency", 10):
         document["currencies"] = {"pay_rate": pick.one(("credit_date", "release_date", "period_average"))}
     computed = "computed" in document
