@@ -68,10 +68,12 @@ class _Passage:
         rows = np.flatnonzero(groups)
         last = series.last[rows]
         span = series.period if series.year is None else np.where(series.year >= 0, series.year, series.period)
-        # The terms are those of the group's last line whose version carries.
-        at = np.where(self.carries[series.version], np.arange(series.row.size), -1)
-        carrying = np.maximum.reduceat(at, series.starts)[rows]
-        self.period, self.version = span[last], series.version[np.where(carrying >= 0, carrying, last)]
+        # The terms are those of the group's last line that its version carries; what waits or takes back is not capped.
+        capped = self.carries[series.version] & (book.waiting == 0)
+        if book.reversal is not None:
+            capped &= ~book.reversal
+        carrying = np.maximum.reduceat(np.where(capped, np.arange(series.row.size), -1), series.starts)[rows]
+        self.period, self.version = span[last], np.where(carrying >= 0, series.version[carrying], -1)
         self.owed = sums(book.owed, series.starts)[rows]
         self.earned = sums(book.earnings, series.starts)[rows]
         width = int(series.replicate.max(initial=0)) + 1
@@ -96,7 +98,7 @@ class _Passage:
             earned, owed = np.zeros_like(due), np.zeros_like(due)
             np.add.at(earned, self.owner[mine], self.earned[mine])
             np.add.at(owed, self.owner[mine], self.owed[mine])
-            stated = mine[self.carries[self.version[mine]]]
+            stated = mine[self.version[mine] >= 0]
             terms[self.owner[stated]] = self.version[stated]
             paid = self._paid(period, due, earned, terms)
             rows = np.flatnonzero(paid)

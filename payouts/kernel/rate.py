@@ -267,6 +267,7 @@ def _by_totals(component: Component, curve: Curve, lines: Stretch, outcome: Ints
     else:
         earlier = _earlier(component, lines, outcome)
         tier_before, before = _at(component, curve, Ratios.of(lines.before), earlier)
+        tier_before = np.where(_not_rated(component, earlier, lines.before.size), -1, tier_before)
     if component.curve is not None or earlier.outcome is not None:
         unearned = (lines.position == 1) | _unpaid(earlier.outcome, lines.position.size)
         before = Ratios(np.where(unearned, 0, before.top), before.bottom)
@@ -433,6 +434,14 @@ def _by_quota(outcome: Ints | None, rows: int) -> Mask:
 def _unpaid(outcome: Ints | None, rows: int) -> Mask:
     """Where the quota lets nothing be paid, or not yet."""
     return np.zeros(rows, dtype=bool) if outcome is None else (outcome == WAITS) | (outcome == NO_PAY)
+
+
+def _not_rated(component: Component, side: _Side, rows: int) -> Mask:
+    """Where the quota or the incentive of a side lets nothing be paid, or not yet."""
+    unpaid = _unpaid(side.outcome, rows)
+    if side.incentive is not None and component.missing_incentive is not None:
+        unpaid = unpaid | (side.incentive == MISSING_MONEY)
+    return unpaid
 
 
 def _shifted(afters: Whole, fresh: Ints, at_fresh: Whole) -> Whole:

@@ -133,14 +133,14 @@ def carry_of(case: Case, book: Book, groups: list[Group], own: list[Group], stag
         excess = sum(before[id(line)] - line.earned for line in lines)
         earned = sum(line.earned for line in lines)
         capped = [line for line in lines if carried_cap(line, stage)]
+        if capped:
+            owing = capped[-1]
         if owed > 0:
-            pay = room(case, book, owing if not capped else capped[-1], group, period, stage, owed, earned)
+            pay = room(case, book, owing, group, period, stage, owed, earned)
             if pay > 0:
                 owed -= pay
                 add_carry(case, groups, group, owing, period, pay)
         owed += max(0, excess)
-        if capped:
-            owing = capped[-1]
 
 
 def room(

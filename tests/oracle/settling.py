@@ -67,7 +67,7 @@ def settled(
     stated = document.get("settlement")
     amounts = coming_in(case, person, period, lines, given)
     amounts["releases"] += standing.coming_back.pop(period, 0)
-    steps = Steps(case, person, document, period, standing, amounts)
+    steps = Steps(case, person, document, period, standing, amounts, given)
     if stated is None:
         steps.pay_as_it_comes()
     else:
@@ -135,9 +135,10 @@ class Steps:
         period: int,
         standing: Standing,
         amounts: dict[str, int],
+        given: bool,
     ) -> None:
         self.case, self.person, self.document, self.period = case, person, document, period
-        self.standing, self.amounts = standing, amounts
+        self.standing, self.amounts, self.given = standing, amounts, given
         self.stated: dict[str, Any] = document.get("settlement", {})
         self.opening = standing.draw
         self.net = self.review = self.payout = self.to_carry = self.retested = 0
@@ -223,7 +224,7 @@ class Steps:
         if not draw.get("retest"):
             return 0
         of: dict[int, int] = {}
-        for row in self.case.adjustments:
+        for row in self.case.adjustments if self.given else ():
             if (
                 row.person == self.person
                 and row.origin is not None

@@ -103,7 +103,11 @@ def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Doc
             document["overrides"] = overrides
     if pick.has("settlement", 6):
         document["settlement"] = settlement_of(pick, unit)
-    return with_counts(pick, in_steps(document, unit))
+    document = in_steps(document, unit)
+    if "overrides" in document and errors(check(document)):
+        # What an override makes of a result may be out of reach of a gate on it.
+        del document["overrides"]
+    return with_counts(pick, document)
 
 
 def with_counts(pick: Pick, document: Document) -> Document:
