@@ -9,7 +9,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import money, scaled
 from crediting.kernel.ratios import Mask, Ratios
 from payouts.kernel.batch import Batch, Ints
