@@ -7,7 +7,7 @@ units, numbers are Fractions of one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -175,6 +175,8 @@ class Case:
     adjustments: tuple[Adjustment, ...] = ()
     balances: tuple[Balance, ...] = ()
     pay_currency: tuple[tuple[int, str], ...] = ()
+    # The version on which a person is on a day, once it has been asked for.
+    seen: dict[tuple[int, str, date], int | None] = field(default_factory=dict, compare=False, repr=False)
 
     def fact(self, number: int) -> Fact:
         return next(fact for fact in self.facts if fact.id == number)

@@ -243,10 +243,11 @@ def on_plan(case: Case, person: int, version: int, day: date) -> bool:
 
 def version_on(case: Case, person: int, plan: str, day: date) -> int | None:
     """The version of the plan to which the person is assigned on that day."""
-    for version, candidate in enumerate(case.versions):
-        if candidate.document["key"] == plan and on_plan(case, person, version, day):
-            return version
-    return None
+    key = person, plan, day
+    if key not in case.seen:
+        several = (place for place, version in enumerate(case.versions) if version.document["key"] == plan)
+        case.seen[key] = next((place for place in several if on_plan(case, person, place, day)), None)
+    return case.seen[key]
 
 
 def managers_above(case: Case, person: int, day: date, levels: int) -> set[int]:

@@ -210,12 +210,11 @@ def line_of_period(
 ) -> Line | None:
     plan, key = node
     starts = case.periods[every]
-    days = [
-        day for day in each_day(starts[period], starts[period + 1]) if version_on(case, person, plan, day) is not None
-    ]
-    if not days:
+    days = reversed(each_day(starts[period], starts[period + 1]))
+    day = next((day for day in days if version_on(case, person, plan, day) is not None), None)
+    if day is None:
         return None
-    day, end = days[-1], last_day(starts, period)
+    end = last_day(starts, period)
     version = version_on(case, person, plan, day)
     assert version is not None
     document = case.versions[version].document

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cache
 from math import floor
 from typing import Any
 
@@ -110,8 +111,9 @@ def last_day(starts: Sequence[date], period: int) -> date:
     return starts[period + 1] - timedelta(days=1)
 
 
-def each_day(start: date, end: date) -> list[date]:
-    return [start + timedelta(days=place) for place in range((end - start).days)]
+@cache
+def each_day(start: date, end: date) -> tuple[date, ...]:
+    return tuple(start + timedelta(days=place) for place in range((end - start).days))
 
 
 def months_later(day: date, months: int) -> date:

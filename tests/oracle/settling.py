@@ -97,17 +97,9 @@ def settled(
 
 def document_for(case: Case, person: int, plan: str, period: int) -> Document | None:
     """The version of the last day assigned up to the period's end; before the first such day the next to come."""
-    end = case.pay_periods[period + 1]
-    days = each_day(case.pay_periods[0], case.pay_periods[-1])
-    found = None
-    for day in days:
-        version = version_on(case, person, plan, day)
-        if version is not None:
-            if day < end:
-                found = version
-            elif found is None:
-                found = version
-                break
+    first, end, behind = case.pay_periods[0], case.pay_periods[period + 1], case.pay_periods[-1]
+    days = (*reversed(each_day(first, end)), *each_day(end, behind))
+    found = next((version for day in days if (version := version_on(case, person, plan, day)) is not None), None)
     return None if found is None else case.versions[found].document
 
 
