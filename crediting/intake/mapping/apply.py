@@ -15,7 +15,7 @@ from typing import Any
 from comp.core.errors import Problem
 from crediting.intake.facts import Event
 from crediting.intake.mapping.readings import NUMERIC, READINGS, USUAL, Rule
-from crediting.intake.mapping.targets import EVENTS, Kind, Target
+from crediting.intake.mapping.targets import EVENTS, LINE, WITH_LINES, Kind, Target
 from crediting.intake.reading import shown
 from crediting.intake.source import Value
 from crediting.intake.standard import adapt
@@ -26,7 +26,8 @@ ID, AT = "$id", "$at"
 @dataclass(frozen=True, slots=True)
 class Record:
     """A source's record as it stands: `values` folded over all its changes, `at` the moment of the last of them,
-    `version` how many there were. Of a file: one row."""
+    `version` how many there were (with those of all that ever belonged to it, where such are kept). Of a file: one
+    row."""
 
     object: str
     id: str
@@ -45,22 +46,54 @@ class Record:
         return "" if value is None else value if isinstance(value, str) else str(value).lower()
 
 
-def apply(document: Mapping[str, Any], record: Record, *, zone: str) -> Event | list[Problem] | None:
+def apply(
+    document: Mapping[str, Any], record: Record, *, zone: str, related: Iterable[Record] | None = None
+) -> Event | list[Problem] | None:
     """The event that the record is, by a document that `check` finds nothing wrong with; what has to be asked first; or
-    None where it is no fact. `zone` is the company's time zone: it decides on which day a moment lies."""
+    None where it is no fact. `zone` is the company's time zone: it decides on which day a moment lies. `related` are
+    all records that belong to this one (see `owners_of`); None where the caller keeps none: then lines and members from
+    records of their own are not spoken of."""
     rules = next((one for one in document["records"] if _is_for(one, record)), None)
     if rules is None or (record.gone and not any(record.text(name) for name in record.values)):
         return None
-    making = _Making(record, zone)
+    making = _Making(record, zone, [])
     event = making.event(rules)
     if event is None:
         return making.problems or None
-    data = making.data(rules, EVENTS[event])
+    data = {"version": record.version, **making.data(rules["fields"], EVENTS[event])}
+    own = sorted(related or (), key=lambda one: (one.object, one.id))
+    if EVENTS[event].rich and "team" in rules:
+        data["team"] = [one for place, rule in enumerate(rules["team"]) for one in making.members(place, rule, own)]
+    if event in WITH_LINES and "lines" in rules and related is not None:
+        data["lines"] = making.lines(rules["lines"], own)
     if making.problems:
         return making.problems
     at = record.at.isoformat().replace("+00:00", "Z")
     found = adapt(json.dumps({"type": event, "timestamp": at, "data": data}).encode())
     return found if isinstance(found, Event) else [_of_field(problem, rules) for problem in found]
+
+
+def owners_of(document: Mapping[str, Any], record: Record) -> list[tuple[str, str]]:
+    """The records, by object and id, that this one belongs to as a line or a member: they are to be made again when it
+    changes."""
+    return [
+        (rules["object"], record.text(part["belongs_to"]))
+        for rules in document["records"]
+        for part in _parts(rules)
+        if part["object"] == record.object and record.text(part["belongs_to"])
+    ]
+
+
+def parts_of(document: Mapping[str, Any], object: str) -> list[tuple[str, str]]:
+    """Where the records that belong to one of this object are found: their object, and their field that names it."""
+    found = [part for rules in document["records"] if rules["object"] == object for part in _parts(rules)]
+    return sorted({(part["object"], part["belongs_to"]) for part in found})
+
+
+def _parts(rules: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The rules about records that belong to this one."""
+    lines = [rules["lines"]] if "lines" in rules else []
+    return [*lines, *(one for one in rules.get("team", ()) if "object" in one)]
 
 
 def _is_for(rules: Mapping[str, Any], record: Record) -> bool:
@@ -79,9 +112,8 @@ def _holds(condition: Mapping[str, Any], record: Record) -> bool:
 class _Making:
     """Reads the fields of one record, and keeps what has to be asked."""
 
-    def __init__(self, record: Record, zone: str) -> None:
-        self.record, self.zone = record, zone
-        self.problems: list[Problem] = []
+    def __init__(self, record: Record, zone: str, problems: list[Problem], place: str = "") -> None:
+        self.record, self.zone, self.problems, self.place = record, zone, problems, place
 
     def event(self, rules: Mapping[str, Any]) -> str | None:
         """The event that it makes; None where it makes none, or where that has to be asked."""
@@ -94,11 +126,11 @@ class _Making:
             self.ask("gone", found, "what a deleted record means, stated in the mapping")
         return None if gone in ("ask", "ignore") else gone
 
-    def data(self, rules: Mapping[str, Any], target: Target) -> dict[str, Any]:
+    def data(self, rules: Mapping[str, Rule], target: Target) -> dict[str, Any]:
         """The fields that this event has. A mapping may speak of more: of those of its other events."""
-        data: dict[str, Any] = {"version": self.record.version}
+        data: dict[str, Any] = {}
         custom: dict[str, Any] = {}
-        for name, rule in rules["fields"].items():
+        for name, rule in rules.items():
             kind = target.kind(name)
             if kind is None:
                 continue
@@ -107,20 +139,41 @@ class _Making:
                 custom[name.removeprefix("custom.")] = _typed(value, rule)
             else:
                 data[name] = int(value) if value is not None and kind == "whole" else value
-        if custom:
-            data["custom"] = custom
-        if target.rich and "team" in rules:
-            data["team"] = [member for place, one in enumerate(rules["team"]) for member in self.members(place, one)]
-        return data
+        return {**data, "custom": custom} if custom else data
 
-    def members(self, place: int, rule: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-        """One who is named, or each of several in one text."""
-        persons = self.value(f"team[{place}].person", rule["person"], "text")
-        role = self.value(f"team[{place}].role", rule["role"], "text")
-        weight = self.value(f"team[{place}].weight", rule["weight"], "whole") if "weight" in rule else "1"
+    def lines(self, rule: Mapping[str, Any], related: Iterable[Record]) -> list[dict[str, Any]]:
+        """The records that are lines of this one."""
+        return [self.of(one, "lines").data(rule["fields"], LINE) for one in self.own(rule, related)]
+
+    def members(self, place: int, rule: Mapping[str, Any], related: Iterable[Record]) -> Iterable[dict[str, Any]]:
+        """One who is named, each of several in one text, or one of each record that belongs to this one."""
+        if "object" in rule:
+            for one in self.own(rule, related):
+                yield from self.of(one, f"team[{place}]").persons(rule)
+        else:
+            yield from self.of(self.record, f"team[{place}]").persons(rule)
+
+    def persons(self, rule: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+        persons = self.value("person", rule["person"], "text")
+        role = self.value("role", rule["role"], "text")
+        weight = self.value("weight", rule["weight"], "whole") if "weight" in rule else "1"
         for person in (persons or "").split(rule.get("split") or "\n"):
             if person.strip():
                 yield {"role": role, "person": person.strip(), "weight": int(weight or 1)}
+
+    def own(self, rule: Mapping[str, Any], related: Iterable[Record]) -> Iterable[Record]:
+        """Those related records that a rule is about, that name this record and still stand."""
+        for one in related:
+            name, owner = rule["belongs_to"], self.record.id
+            taken_off = one.gone or one.text(f"{name}.{owner}") == "false"
+            if one.object == rule["object"] and one.text(name) == owner and not taken_off:
+                yield one
+
+    def of(self, record: Record, place: str) -> _Making:
+        """The same for another record; what has to be asked of it is told with its place."""
+        return _Making(
+            record, self.zone, self.problems, f"{place}." if record is self.record else f"{place}.{record.id}."
+        )
 
     def value(self, name: str, rule: Rule, kind: Kind) -> str | None:
         """The field's text, in the form that the event wants; None where it is empty, or has to be asked."""
@@ -166,7 +219,7 @@ class _Making:
         return str(otherwise["value"])
 
     def ask(self, name: str, found: str, allowed: str) -> None:
-        self.problems.append(Problem(name, found, allowed, f"found {found}, allowed is {allowed}"))
+        self.problems.append(Problem(f"{self.place}{name}", found, allowed, f"found {found}, allowed is {allowed}"))
 
 
 def _typed(value: str | None, rule: Rule) -> Any:

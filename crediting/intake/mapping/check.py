@@ -10,14 +10,14 @@ from comp.core.calendars import CalendarError, day_of
 from comp.core.errors import Problem
 from comp.core.money import CURRENCIES
 from crediting.intake.mapping.readings import DATE_FORMS, DECIMAL_FORMS, READINGS, USUAL
-from crediting.intake.mapping.targets import EVENTS, Kind, Target
+from crediting.intake.mapping.targets import EVENTS, LINE, WITH_LINES, Kind, Target
 from crediting.intake.reading import problem
 from plans.rules.load import read_table
 
 FORMAT = "comp/mapping/1"
 #: Of records, fields, conditions, team members; and of the entries of one table of values.
 LIMIT, VALUES_LIMIT, TEXT_LIMIT = 100, 2000, 1000
-_RECORD = ("object", "when", "event", "gone", "fields", "team")
+_RECORD = ("object", "when", "event", "gone", "fields", "team", "lines")
 _RULE = ("from", "constant", "as", "form", "values", "otherwise", "missing", "currency", "digits", "zone")
 _TESTS = ("is", "is_not", "in", "not_in", "missing")
 #: Which keys of a rule mean something with which readings.
@@ -91,6 +91,8 @@ class _Look:
         self.fields(f"{path}.fields", rules.get("fields"), targets)
         for place, one in enumerate(self.rows(f"{path}.team", rules.get("team", []))):
             self.member(f"{path}.team[{place}]", one)
+        if "lines" in rules:
+            self.lines(f"{path}.lines", rules["lines"], made)
         if rules.get("team") and targets and not any(target.rich for target in targets):
             self.wrong(f"{path}.team", "a team", "none: these events have no team")
 
@@ -142,8 +144,20 @@ class _Look:
             if name not in rules:
                 self.wrong(f"{path}.{name}", "nothing", "a rule; `constant: null` where it is to stay empty")
 
+    def lines(self, path: str, found: object, made: Iterable[str]) -> None:
+        """Records that are a deal's lines."""
+        lines = self.table(path, found, ("object", "belongs_to", "fields"))
+        for key in ("object", "belongs_to"):
+            self.text(f"{path}.{key}", lines.get(key))
+        self.fields(f"{path}.fields", lines.get("fields"), [LINE])
+        if not set(made) & set(WITH_LINES):
+            self.wrong(path, "lines", f"none: only {', '.join(WITH_LINES)} have lines")
+
     def member(self, path: str, found: object) -> None:
-        member = self.table(path, found, ("role", "person", "weight", "split"))
+        member = self.table(path, found, ("object", "belongs_to", "role", "person", "weight", "split"))
+        for key in ("object", "belongs_to"):
+            if "object" in member or "belongs_to" in member:
+                self.text(f"{path}.{key}", member.get(key))
         kinds: Mapping[str, Kind] = {"role": "text", "person": "text", "weight": "whole"}
         for name, kind in kinds.items():
             if name in member or name != "weight":

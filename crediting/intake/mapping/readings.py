@@ -86,6 +86,13 @@ def _number(value: str, rule: Rule, currency: str, zone: str) -> str | None:
     return None if found is None else str(found)
 
 
+def _percent(value: str, rule: Rule, currency: str, zone: str) -> str | None:
+    """A share in percent as a weight out of 1,000,000: `33.33` is 333300."""
+    head, _, rest = (_decimal(value, rule, currency, zone) or "-").partition(".")
+    found = whole(f"{head}{rest.ljust(4, '0')}") if len(rest) <= 4 else None
+    return None if found is None else str(found)
+
+
 def _date(value: str, rule: Rule, currency: str, zone: str) -> str | None:
     match = DATE_FORMS[rule.get("form", "YYYY-MM-DD")].fullmatch(value.strip())
     if match is None:
@@ -127,6 +134,7 @@ READINGS: Mapping[str, tuple[Reading, tuple[Kind, ...], str]] = {
     "exponent": (_exponent, ("money", "number", "any"), "a decimal number, with or without an exponent"),
     "minor": (_minor, ("money", "any"), "whole minor units of a known currency"),
     "number": (_number, ("whole", "number", "any"), "a whole number, not negative"),
+    "percent": (_percent, ("whole",), "a percentage of at most four decimals"),
     "date": (_date, ("day", "any"), "a date"),
     "moment": (_moment, ("day", "any"), "an instant with its offset"),
     "epoch_s": (_epoch_s, ("day", "any"), "seconds since 1970"),

@@ -65,6 +65,11 @@ def _only(*names: str) -> Target:
     return Target({name: fields[name] for name in names}, (), rich=False, stands=False)
 
 
+#: An order line of a deal, in the deal's currency.
+LINE = Target({"line": "text", "product": "text", "type": "text", "on": "day", "amount": "money", **_MORE}, ("line",))
+#: The events that bring a deal's lines.
+WITH_LINES = ("deal.updated", "deal.prospecting", "deal.engaged", "deal.won", "deal.lost")
+
 EVENTS: Mapping[str, Target] = {
     "account.updated": Target(
         {"account": "text", "name": "text", "sector": "text", "country": "text"},

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crediting.intake.facts import AccountFact, DealFact, Event
-from crediting.intake.mapping import Record, apply, check, read_mapping
+from crediting.intake.facts import AccountFact, DealFact, Event, Member
+from crediting.intake.mapping import Record, apply, check, owners_of, parts_of, read_mapping
 from crediting.intake.source import Change, Value
 from crediting.intake.sources import SOURCES, default_mapping
 from tests.unit.intake.calls import at, said, sample
@@ -134,6 +134,30 @@ def test_an_associated_company_that_is_taken_off_is_no_account_any_more() -> Non
     fact = made(replace(deal, values=values), default("hubspot")).fact
     assert isinstance(fact, DealFact)
     assert fact.account == ""
+
+
+def test_splits_that_are_records_of_their_own_stand_on_their_deal() -> None:
+    document = default("salesforce")
+    records = folded(said(SOURCES["salesforce"], sample("salesforce/outbound.xml")))
+    deal = records["Opportunity", "0065e00000LtQXyAAN"]
+
+    def split(number: str, owner: str, share: str, **more: Value) -> Record:
+        values = {"OpportunityId": deal.id, "SplitOwnerId": owner, "SplitPercentage": share, **more}
+        return Record("OpportunitySplit", number, values, deal.at, 1)
+
+    two, one = split("b", "bob", "33.33"), split("a", "ann", "66.67")
+    others = [split("c", "cat", "10", OpportunityId="other"), replace(split("d", "dan", "10"), gone=True)]
+    found = apply(document, deal, zone="UTC", related=[two, *others, one])
+    if isinstance(found, Event):
+        assert isinstance(found.fact, DealFact)
+        assert found.fact.team == (Member("ae", "ann", 666700), Member("ae", "bob", 333300))
+    assert owners_of(document, two) == [("Opportunity", deal.id)]
+    assert owners_of(document, deal) == []
+    expected = [("OpportunityLineItem", "OpportunityId"), ("OpportunitySplit", "OpportunityId")]
+    assert parts_of(document, "Opportunity") == expected
+    asked = apply(document, deal, zone="UTC", related=[split("e", "eve", "a third")])
+    assert isinstance(asked, list)
+    assert asked[0].path == "team[0].e.weight"
 
 
 def test_segments_group_is_an_account() -> None:
