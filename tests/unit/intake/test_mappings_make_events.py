@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from crediting.intake.facts import AccountFact, DealFact, Event, Member
 from crediting.intake.mapping import Record, apply, check, owners_of, parts_of, read_mapping
+from crediting.intake.mapping.readings import READINGS
 from crediting.intake.source import Change, Value
 from crediting.intake.sources import SOURCES, default_mapping
-from tests.unit.intake.calls import at, said, sample
+from tests.unit.intake.calls import SAMPLES, at, said, sample
 
 BERLIN = "Europe/Berlin"
 ROW = """
@@ -85,6 +86,13 @@ def row(**values: Value) -> Record:
 def test_the_mapping_that_a_source_comes_with_has_nothing_wrong(name: str) -> None:
     assert check(default(name)) == []
     assert json.loads(json.dumps(default(name))) == default(name), "it can be kept as JSON"
+
+
+def test_the_mapping_that_the_docs_teach_has_nothing_wrong() -> None:
+    page = (SAMPLES.parents[1] / "docs" / "sources" / "mapping.md").read_text()
+    assert check(read_mapping(page.split("```yaml\n")[1].split("```")[0])) == []
+    for name in READINGS:
+        assert f"`{name}`" in page, name
 
 
 def test_hubspots_deal_is_folded_and_made_a_won_deal() -> None:
