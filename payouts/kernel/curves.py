@@ -116,10 +116,16 @@ def of_tiers(tiers: Tiers, kept: int, unit: Unit) -> Curve:
     )
 
 
-def plain_tiers(tiers: Tiers, unit: Unit, quota: Ints) -> Ints:
-    """How many tiers stay for each line without those that begin at 100% of its quota or above; the first always."""
+def plain_tiers(tiers: Tiers, unit: Unit, quota: Ints, part: Ratios | None = None) -> Ints:
+    """How many tiers stay for each line without those that begin at 100% of its quota or above; the first always.
+    `part`: of its bounds, where they are prorated."""
     if tiers.axis == "attainment":
         return np.full(quota.size, max(sum(tier.start < 1 for tier in tiers.rates), 1))
+    if part is not None:
+        held, below = Ratios.of(np.where(quota == MISSING_MONEY, 0, quota)), np.zeros(quota.size, dtype=np.int64)
+        for tier in tiers.rates:
+            below += held.compare(part.multiply(Ratios.constant(tier.start * per_unit_of(unit)))) > 0
+        return np.where(quota == MISSING_MONEY, len(tiers.rates), np.maximum(below, 1))
     # A start is at or above a whole quota when its ceiling is.
     starts = _table([ceil(tier.start * per_unit_of(unit)) for tier in tiers.rates])
     counted = np.maximum(np.searchsorted(starts, quota, side="left"), 1)

@@ -23,6 +23,8 @@ _VALUES = {
     "days": "average number of days",
 }
 _OF = {"own": "your", "team": "the team's", "pool": "the pool's", "company": "everybody's"}
+#: What counts in a proration.
+_COUNTED = {"calendar_days": "days", "working_days": "working days", "whole_months": "months"}
 _READERS = {
     "self": "you",
     "reports": "the people who report to you",
@@ -35,6 +37,7 @@ def measure_steps(view: LineView) -> Iterator[Step]:
     """What it measures; the quota and incentive as they count for this person; what is read, and what it waits for."""
     yield from _prorated(view, "quota")
     yield from _prorated(view, "incentive")
+    yield from _bounds(view)
     if view.kind != OF_PERIOD:
         yield _position(view)
     elif view.component.pool is None or view.component.pool.amount is None:
@@ -69,15 +72,26 @@ def _prorated(view: LineView, what: str) -> Iterator[Step]:
     if active is not None:
         top, bottom = _active(view, what)
         rules = view.plan.proration
-        counted = (
-            ""
-            if rules is None
-            else {"calendar_days": "days", "working_days": "working days"}.get(rules.method, "months")
-        )
+        counted = "" if rules is None else _COUNTED[rules.method]
         told.append(f"{top} of {bottom} {counted} count")
     sentence = f"The {name} is {said(kept)}; {' and '.join(told)}: {said(found)}."
     detail = {"kept": int(kept), "ramp": ramp, "active": active}
     yield Step(what, sentence, int(found), "money" if unit == "money" else "none", detail)
+
+
+def _bounds(view: LineView) -> Iterator[Step]:
+    """The part of their bounds that tiers in money or units begin at."""
+    part, rules = view.steps.get("bounds.active"), view.plan.proration
+    if part is None or part == 1 or rules is None:
+        return
+    top, bottom = _active(view, "bounds")
+    sentence = f"{top} of {bottom} {_COUNTED[rules.method]} count: tiers begin at that part of their bounds"
+    assert view.component.tiers is not None
+    starts = [tier.start * part for tier in view.component.tiers.rates[1:]]
+    unit: Unit = "money" if view.component.tiers.axis == "amount" else "units"
+    if starts:
+        sentence += f", {', '.join(figure_text(start, unit, view.plan.currency) for start in starts)}"
+    yield Step("bounds", f"{sentence}.", part, "share", {"active": part, "starts": tuple(starts)})
 
 
 def _active(view: LineView, what: str) -> tuple[int, int]:

@@ -118,9 +118,9 @@ def line_slices(view: LineView) -> list[Slice]:
     component, steps = view.component, view.steps
     if "base" not in steps or not (component.tiers or component.curve or component.table) or component.kind == "result":
         return []
-    earlier = None
+    earlier, part = None, steps.get("bounds.active", Fraction(1))
     if view.result.traces is not None and _runs_over_periods(component):
-        earlier = Side(view.known("quota.before"), view.known("incentive.before"), view.known("column") or 0)
+        earlier = Side(view.known("quota.before"), view.known("incentive.before"), view.known("column") or 0, part)
     return slices(
         component,
         view.before,
@@ -129,6 +129,7 @@ def line_slices(view: LineView) -> list[Slice]:
         view.known("total") or 0,
         incentive=view.known("incentive"),
         column=view.known("column") or 0,
+        part=part,
         earlier=earlier,
         first=int(view.result.lines.position[view.row]) == 1,
         plain=view.plain,

@@ -170,6 +170,13 @@ class _Work:
             assert book.incentive is not None
             book.incentive[mine] = self.quotas.incentive(version, person, period[heads], partial, notes)[run]
 
+    def _part(self, book: Book, version: Version, mine: Ints | slice) -> Ratios | None:
+        """Which part of its bounds in money or units each line of a version goes by; None where they are whole."""
+        series = book.series
+        partial = None if series.partial is None else series.partial[mine]
+        person, period = series.person[series.group[mine]], series.period[mine]
+        return self.quotas.bounds(version, person, period, partial, book.notes(mine))
+
     def _stretch(self, book: Book, version: Version, mine: Ints | slice, gates: Effects, totals: Ints) -> Stretch:
         """The lines of one version with all that decides what they earn."""
         series, component = book.series, version.component
@@ -188,6 +195,7 @@ class _Work:
             # What was due before a line went by what the line before it went by.
             quota_before = _line_before(series, book.quota)[mine]
             incentive_before = None if book.incentive is None else _line_before(series, book.incentive)[mine]
+        part = self._part(book, version, mine)
         incentive = None if book.incentive is None else book.incentive[mine]
         value = None if series.value is None else taken(series.value, mine)
         if series.given is not None and component.kind in ("pool", "rank"):
@@ -212,6 +220,7 @@ class _Work:
             incentive=incentive,
             quota_before=quota_before,
             incentive_before=incentive_before,
+            part=part,
             column=column,
             plain=gates.plain,
             value=value,

@@ -55,6 +55,27 @@ class QuotaBook:
         amounts = np.full(person.size, amount, dtype=np.int64)
         return self._prorated(version, "caps", amounts, periods, person, partial)
 
+    def bounds(
+        self, version: Version, person: Ints, period: Ints, partial: Mask | None = None, notes: Notes | None = None
+    ) -> Ratios | None:
+        """The part of its bounds in money or units that each row's tiers begin at; None where they are not prorated."""
+        plan, component = version.plan, version.component
+        rules, tiers = plan.proration, component.tiers
+        if rules is None or "tiers" not in rules.of or tiers is None or not tiers.prorates:
+            return None
+        bounds = self._batch.periods[component.every]
+        if component.measure.window == "year_to_date":
+            years = self._batch.periods["year"]
+            period, bounds = np.searchsorted(years, bounds[period], side="right") - 1, years
+        start, end, window = bounds[period], bounds[period + 1], None
+        if partial is not None and partial.any():
+            first, behind = self.presence.window(plan.key, version.plan_place, person, start, end)
+            window = np.where(partial, first, start), np.where(partial, behind, end)
+        share = self.presence.share(rules, plan.key, person, start, end, window)
+        if notes is not None:
+            notes.note("bounds.active", share)
+        return share
+
     def active(self, participant: Ints, plan: Ints, start: int, end: int) -> tuple[Ints, Ints]:
         """The active part of [start, end) of each participant on a plan (an index into the batch's), as active and all
         days, by the plan's proration; all of it where the plan has none."""

@@ -28,6 +28,7 @@ _OUTCOMES = {"wait": WAITS, "no_pay": NO_PAY, "lowest_tier": LOWEST, "highest_ti
 #: What a line waits for: nothing, its quota, its incentive, or what it measures or reads.
 FOR_NOTHING, FOR_QUOTA, FOR_INCENTIVE, FOR_MEASURE = range(4)
 ONE = Ratios.constant(1)
+_ONE = np.ones(1, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Stretch:
     incentive: Ints | None = None  # MISSING_MONEY where there is none
     quota_before: Ints | None = None  # those of the line before, for totals that run over several periods
     incentive_before: Ints | None = None
+    part: Ratios | None = None  # of the bounds of tiers in money or units, where they are prorated
     column: Ints | None = None  # of a matrix
     plain: Mask | None = None  # where a gate leaves out accelerators
     value: Ratios | None = None
@@ -85,6 +87,7 @@ class _Side:
     incentive: Ints | None
     column: Ints | None
     outcome: Ints | None
+    part: Ratios | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,7 @@ def _base(component: Component, lines: Stretch, outcome: Ints | None) -> _Base:
     if lines.plain is None or component.tiers is None:
         return _along(component, _curve(component), lines, outcome)
     tiers, unit = component.tiers, component.measure.unit
-    kept = np.where(lines.plain, plain_tiers(tiers, unit, lines.quota), len(tiers.rates))
+    kept = np.where(lines.plain, plain_tiers(tiers, unit, lines.quota, lines.part), len(tiers.rates))
     found: _Base | None = None
     for count in np.unique(kept).tolist():
         mine, other = kept == count, _along(component, of_tiers(tiers, count, unit), lines, outcome)
@@ -238,14 +241,14 @@ def _along(component: Component, curve: Curve, lines: Stretch, outcome: Ints | N
     base = _by_totals(component, curve, lines, outcome)
     if lines.paid_only is None or not pays_by_tier(component):
         return base
-    side = _Side(lines.quota, lines.incentive, lines.column, outcome)
+    side = _Side(lines.quota, lines.incentive, lines.column, outcome, lines.part)
     earning, place = _own_at(component, curve, lines, lines.before, side)
     return _chosen(lines.paid_only, _Base(earning, place, place, base.cell), base)
 
 
 def _by_totals(component: Component, curve: Curve, lines: Stretch, outcome: Ints | None) -> _Base:
     """What the running totals, or lines alone, earn along the curve."""
-    side = _Side(lines.quota, lines.incentive, lines.column, outcome)
+    side = _Side(lines.quota, lines.incentive, lines.column, outcome, lines.part)
     x = _alone(component, lines)
     if x is not None:
         place, earned = _at(component, curve, x, side)
@@ -286,6 +289,7 @@ def _earlier(component: Component, lines: Stretch, outcome: Ints | None) -> _Sid
         lines.incentive if lines.incentive_before is None else lines.incentive_before,
         lines.column,
         outcome if lines.quota_before is None else _outcomes(component, quota),
+        lines.part,
     )
 
 
@@ -312,7 +316,7 @@ def _nowhere(rows: int) -> Codes:
 
 def _is_followed(lines: Stretch) -> bool:
     """Whether each line begins on the curve on which the line above ends."""
-    changing = (lines.quota_before, lines.incentive_before, lines.column, lines.plain)
+    changing = (lines.quota_before, lines.incentive_before, lines.column, lines.plain, lines.part)
     return all(each is None for each in changing)
 
 
@@ -321,6 +325,8 @@ def _at(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Cod
     x, scale = _input(component, curve, x, side)
     place = _place(curve, x, scale, side.outcome)
     paid = curve.pay(place, x, scale, side.column)
+    if side.part is not None:
+        paid = paid.multiply(Ratios(_ONE, side.part.bottom))
     if component.below_zero == "no_pay" and component.tiers is not None:
         paid = Ratios(np.where((x.top < 0) & _by_quota(side.outcome, x.top.size), 0, paid.top), paid.bottom)
     return place, paid
@@ -332,12 +338,16 @@ def _weighed(component: Component, paid: Ratios, side: _Side) -> Ratios:
 
 
 def _input(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Ratios, Whole]:
-    """x as F takes it, limited and in full points, and the scale of the bounds: 0 where no quota counts."""
+    """x as F takes it, limited and in full points, and the scale of the bounds: 0 where no quota counts. Where bounds
+    are prorated all three, x, its bounds and F, are as many times as large as the whole of the days."""
     x = _below_limit(component, x, side)
     scale: Whole = np.maximum(side.quota, 0) if curve.by_quota else np.ones(1, dtype=np.int64)
     if side.outcome is not None:
         scale = np.where(side.outcome == BY_QUOTA, scale, 0)
-    return curve.cut(x, scale), scale
+    x = curve.cut(x, scale)
+    if side.part is None:
+        return x, scale
+    return x.multiply(Ratios.of(side.part.bottom)), scale * side.part.top
 
 
 def _below_limit(component: Component, x: Ratios, side: _Side) -> Ratios:

@@ -12,6 +12,7 @@ from math import floor
 
 import numpy as np
 
+from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MISSING_MONEY
 from payouts.kernel.curves import Curve, of_points, of_tiers, per_unit_of, plain_tiers
 from plans.rules.compiled import Component, Tiers
@@ -44,6 +45,7 @@ class Side:
     quota: int | None
     incentive: int | None = None
     column: int = 0
+    part: Fraction = Fraction(1)  # of the bounds in money or units, where they are prorated
 
 
 def flat_tier(component: Component, quota: int | None) -> int | None:
@@ -73,6 +75,7 @@ def slices(
     *,
     incentive: int | None = None,
     column: int = 0,
+    part: Fraction = Fraction(1),
     earlier: Side | None = None,
     first: bool = False,
     plain: bool = False,
@@ -93,7 +96,7 @@ def slices(
     own = Fraction(after - before if measured is None else measured)
     if component.table is not None:
         return _of_cell(component, cell, value if value is not None else own / per)
-    side = Side(quota, incentive, column)
+    side = Side(quota, incentive, column, part)
     walk = _Walk(component, side, plain)
     if component.tiers is None and component.curve is None or walk.unpaid:
         return []
@@ -130,9 +133,10 @@ class _Walk:
                 self.flat = len(self.curve.names) - 1
         elif component.curve is not None:
             self.curve = of_points(component.curve, component.measure.unit)
-        self.scale = Fraction(1)
+        self.full = self.scale = Fraction(1)
         if component.tiers is not None or component.curve is not None:
-            self.scale = Fraction((side.quota or 0) if self.curve.by_quota else 1)
+            self.full = Fraction((side.quota or 0) if self.curve.by_quota else 1)
+            self.scale = self.full * side.part
 
     def slices(self, before: Fraction | None, after: Fraction) -> list[Slice]:
         """From what F is before to what it is after; from nothing where there is no before."""
@@ -171,9 +175,9 @@ class _Walk:
     def input(self, x: Fraction) -> Fraction:
         """x as the curve takes it: limited, and in full points."""
         x, points = self.limited(x), self.curve.full_points
-        if points is None or self.flat is not None or not self.scale:
+        if points is None or self.flat is not None or not self.full:
             return x
-        return floor(x / (points * self.scale)) * points * self.scale
+        return floor(x / (points * self.full)) * points * self.full
 
     def _retroactive(self, before: Fraction, after: Fraction) -> list[Slice]:
         own, earlier = self.rated(after, after - before), self.rated(before, before)
@@ -232,7 +236,8 @@ class _Walk:
 
     def _kept(self, tiers: Tiers, plain: bool) -> int:
         quota = MISSING_MONEY if self.side.quota is None else self.side.quota
-        counts = plain_tiers(tiers, self.component.measure.unit, np.array([quota], dtype=np.int64))
+        part = Ratios.constant(self.side.part)
+        counts = plain_tiers(tiers, self.component.measure.unit, np.array([quota], dtype=np.int64), part)
         return int(counts[0]) if plain else len(tiers.rates)
 
     def _weight(self) -> Fraction | None:

@@ -56,6 +56,7 @@ def _proration(look: Look, plan: Document) -> None:
         "draw": bool({"draw", "draws"} & set(table_of(plan.get("settlement")))),
         "incentive": any("incentive" in component for component in components),
         "quota": any(isinstance(component.get("quota"), str) for component in components),
+        "tiers": any(_prorates(table_of(component.get("tiers"))) for component in components),
         "caps": any(component.get("cap") is not None or "caps" in component for component in components),
     }
     for number, word in enumerate(words):
@@ -65,6 +66,11 @@ def _proration(look: Look, plan: Document) -> None:
 
 
 # ------------------------------------------------------------------ overrides
+
+
+def _prorates(tiers: Document) -> bool:
+    """Whether the bounds of tiers are amounts of a whole period."""
+    return tiers.get("axis") in ("amount", "units") and tiers.get("mode") != "each"
 
 
 def check_overrides(look: Look, plan: Document, judge: Judge, before: list[Problem]) -> None:

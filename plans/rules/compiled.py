@@ -156,6 +156,11 @@ class Tiers:
     full_points: Fraction | None = None  # in the unit of `start`
     columns: Columns | None = None
 
+    @property
+    def prorates(self) -> bool:
+        """Whether the bounds are amounts of a whole period, which a part of it may shrink."""
+        return self.axis != "attainment" and self.mode != "each"
+
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
@@ -464,7 +469,7 @@ class Proration:
     first_day: Literal["counts", "does_not_count"]
     last_day: Literal["counts", "does_not_count"]
     leave: Literal["counts", "excluded"]
-    of: tuple[Literal["quota", "incentive", "caps", "draw"], ...]
+    of: tuple[Literal["quota", "incentive", "tiers", "caps", "draw"], ...]
     round: Literal["minor", "whole"]
 
 

@@ -91,6 +91,7 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
     ("Losing what is released after employment", lambda plan: _if(_loses(plan), "employment.release_after")),
     ("Leave", lambda plan: _leave(plan)),
+    ("Prorated bounds of tiers", lambda plan: _if(plan.proration and "tiers" in plan.proration.of, "proration.of")),
     ("Holidays", lambda plan: _if(plan.proration and plan.proration.method == "working_days", "proration.method")),
     ("Conversion of currencies", lambda plan: _if(plan.currencies, "currencies")),
     ("A review of excess", lambda plan: _if(any(cap.excess != "lost" for cap in plan.caps), "caps")),

@@ -181,7 +181,7 @@ def proration_sentences(plan: CompiledPlan) -> Iterator[str]:
         "working_days": "working days",
         "whole_months": "whole months",
     }[stated.method]
-    of = both(named(each) for each in stated.of)
+    of = both("bounds of tiers" if each == "tiers" else named(each) for each in stated.of)
     ends = both(
         f"the {word} day {'counts' if how == 'counts' else 'does not count'}"
         for word, how in (("first", stated.first_day), ("last", stated.last_day))
