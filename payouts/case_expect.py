@@ -63,6 +63,7 @@ SECTIONS: Mapping[Section, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ..
             "written_off",
             "forgiven",
             "clawback_balance",
+            "kept_adjustments",
         ),
     ),
     "draws": (("person", "period", "draw"), ("plan",), ("recovered", "topped_up", "written_off", "balance")),

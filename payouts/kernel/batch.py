@@ -248,6 +248,7 @@ class Settlements:
     written_off: Ints  # of draws
     forgiven: Ints  # of clawbacks
     clawback_balance: Ints  # what is owed of clawbacks at the end
+    kept_adjustments: Ints  # too small to act, at the end
 
 
 @dataclass(frozen=True, slots=True)

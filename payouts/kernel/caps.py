@@ -21,7 +21,7 @@ from payouts.kernel.measure import periods_of, yearly
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger
-from plans.rules.compiled import Cap
+from plans.rules.compiled import Cap, PlanCap
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +221,18 @@ class _Together:
         columns = [_columns(credited, number, book) for number, book in enumerate(books)]
         return cls(books, *(np.concatenate(each) for each in zip(*columns, strict=True)))
 
-    def capped(self, covered: Covered, limits: dict[int, tuple[int, bool]], name: str) -> None:
-        """The lines of each plan version below its limit; what goes beyond it is lost, or kept for review."""
-        upto, before = covered.sums(self.earned), self.earned.copy()
+    def capped(
+        self, covered: Covered, limits: dict[int, tuple[int, bool]], name: str, named: Mask | None = None
+    ) -> None:
+        """The lines of each plan version below its limit; what goes beyond it is lost, or kept for review. Only those
+        `named` count and are cut."""
+        before = self.earned.copy()
+        upto = covered.sums(before if named is None else np.where(named, before, 0))
         first = np.cumsum([0, *(book.series.row.size for book in self.books)])
         # Lines at a floating rate count, and only others are cut.
         fixed = np.concatenate([_at_fixed_rate(book) for book in self.books])
         for plan, (limit, review) in limits.items():
-            rows = np.flatnonzero((self.plan == plan) & fixed)
+            rows = np.flatnonzero((self.plan == plan) & (fixed if named is None else fixed & named))
             self.earned[rows] = below(limit, upto[rows], before[rows])
             for number, book in enumerate(self.books):
                 mine = rows[self.book[rows] == number]
@@ -287,10 +291,21 @@ def _by_plan(batch: Batch, lines: _Together) -> None:
             limits = {
                 place: (cap.amount, cap.excess == "review") for place, cap in stated.items() if cap.every == every
             }
-            lines.capped(
-                Covered.by(period, lines.replicate, lines.person, within=order), limits, f"plan_cap:{turn + 1}"
-            )
+            covered = Covered.by(period, lines.replicate, lines.person, within=order)
+            lines.capped(covered, limits, f"plan_cap:{turn + 1}", _named(lines, stated))
     lines.written()
+
+
+def _named(lines: _Together, stated: dict[int, PlanCap]) -> Mask | None:
+    """The lines of the components that a plan cap of their version names; None where it is for all."""
+    if not any(cap.components for cap in stated.values()):
+        return None
+    found = np.ones(lines.plan.size, dtype=bool)
+    key = np.array([book.series.versions[0].component.key for book in lines.books])[lines.book]
+    for place, cap in stated.items():
+        if cap.components:
+            found &= (lines.plan != place) | np.isin(key, cap.components)
+    return found
 
 
 def _by_budget(lines: _Together) -> None:

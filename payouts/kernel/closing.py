@@ -24,7 +24,7 @@ from payouts.kernel.batch import (
 )
 from payouts.kernel.book import Book
 from payouts.kernel.exchange import converts, pay
-from payouts.kernel.measure import fields_of
+from payouts.kernel.measure import Reversed, fields_of
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.release import Due, Triggers, tranches
@@ -84,7 +84,32 @@ def paid(batch: Batch, credited: Credited, book: Book) -> None:
     series = book.series
     plan = np.array([version.plan_place for version in series.versions])[series.version]
     participant = credited.people[series.person[series.group]]
-    book.tranches = pay(batch, credited.world.rates, book.tranches, plan, participant, series.day)
+    day, released = series.day, book.tranches.release_day
+    for each in series.reversed:
+        clawback = series.versions[each.version].component.clawback
+        if clawback is not None and clawback.exchange == "origin":
+            day, released = _as_origin(book, each, day, released)
+    book.tranches = pay(batch, credited.world.rates, book.tranches, plan, participant, day, released)
+
+
+def _as_origin(book: Book, found: Reversed, day: Ints, released: Ints) -> tuple[Ints, Ints]:
+    """The days by which reversals are converted where they go by the lines that they take back: by line the credit
+    date of those, by tranche the last day, up to the reversal's own, on which some of those was released."""
+    parts, origin = book.tranches, found.rows.line
+    assert parts is not None
+    day, released = day.copy(), released.copy()
+    day[found.lines] = book.series.day[origin]
+    first = np.searchsorted(parts.line, origin, side="left")
+    count = np.searchsorted(parts.line, origin, side="right") - first
+    of = np.repeat(np.arange(origin.size), count)
+    tranche = first[of] + np.arange(of.size) - np.repeat(np.cumsum(count) - count, count)
+    last = np.full(origin.size, MISSING_DAY, dtype=np.int64)
+    known = (parts.release_day[tranche] != MISSING_DAY) & (parts.release_day[tranche] <= found.rows.day[of])
+    np.maximum.at(last, of[known], parts.release_day[tranche[known]])
+    # A reversal has one tranche.
+    own = np.searchsorted(parts.line, found.lines)
+    released[own] = np.where(last == MISSING_DAY, released[own], last)
+    return day, released
 
 
 def _dated(day: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:

@@ -21,9 +21,12 @@ def converts(batch: Batch) -> bool:
     return batch.pay_currency is not None and any(plan.currencies is not None for plan in batch.plans)
 
 
-def pay(batch: Batch, rates: Rates, parts: Tranches, plan: Ints, participant: Ints, day: Ints) -> Tranches:
+def pay(
+    batch: Batch, rates: Rates, parts: Tranches, plan: Ints, participant: Ints, day: Ints, released: Ints
+) -> Tranches:
     """The tranches with what each is worth to its participant; one without a rate has nothing and waits. `plan`,
-    `participant` and `day` (the credit date) are by line."""
+    `participant` and `day` (the credit date) are by line; `released` is the release day of each tranche by which a rate
+    is found."""
     assert batch.pay_currency is not None
     currencies = tuple(sorted(set(batch.pay_currency.values())))
     ids = np.array(sorted(batch.pay_currency), dtype=np.int64)
@@ -41,7 +44,7 @@ def pay(batch: Batch, rates: Rates, parts: Tranches, plan: Ints, participant: In
             mine = np.flatnonzero(((plan == place) & (code == number))[parts.line])
             if not mine.size:
                 continue
-            found = _rows(version, rates, target, parts.release_day[mine], day[parts.line[mine]])
+            found = _rows(version, rates, target, released[mine], day[parts.line[mine]])
             source = _currency(version, mine.size)
             worth = rates.convert(parts.amount[mine], source, found, minor_digits(target), version.round_mode)
             known = found != WITHOUT

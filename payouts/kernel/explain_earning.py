@@ -10,6 +10,7 @@ from payouts.kernel.line_view import LineView, line_slices
 from payouts.kernel.say import Step, Unit, figure_text, money_text, number_text, percent_text, times_text
 from payouts.kernel.slices import EARNED_BEFORE, Slice
 from plans.rules.compiled import Cap
+from plans.rules.phrases import both, named
 
 
 def earning_steps(view: LineView) -> Iterator[Step]:
@@ -206,7 +207,8 @@ def _cap(view: LineView, name: str, limit: int, taken: int, left: int) -> Step:
     component, excess = view.component, "lost"
     if kind == "plan_cap":
         cap = view.plan.caps[int(place) - 1]
-        what, excess = f"The plan's cap of {_money(view, limit)} per {cap.every}", cap.excess
+        whose = f" of {both(named(key) for key in cap.components)}" if cap.components else ""
+        what, excess = f"The plan's cap{whose} of {_money(view, limit)} per {cap.every}", cap.excess
     elif kind == "budget":
         what = f"The budget of {_money(view, limit)}"
     elif kind == "gate_cap":

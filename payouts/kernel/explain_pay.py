@@ -143,6 +143,7 @@ _CLOSING = (
     ("carried_forward", "Carried into the next period: {0}."),
     ("forgiven", "Of clawbacks forgiven: {0}."),
     ("clawback_balance", "Of clawbacks is owed: {0}."),
+    ("kept_adjustments", "Of adjustments is kept until they add up: {0}."),
     ("written_off", "Of the draw written off: {0}."),
     ("draw_balance", "The draw stands at {0}."),
 )

@@ -114,7 +114,8 @@ class _Waterfall:
         draws = self._opening_draws(people, families, first)
         started = np.where(draws > 0, BEFORE, NEVER)
         rows = np.tile(replicates, pairs.shape[1])
-        account = Account(people, families, rows, draws, carried, owed, started, np.zeros_like(carried))
+        none = np.zeros_like(carried)
+        account = Account(people, families, rows, draws, carried, owed, none, started, none.copy())
         return account, np.flatnonzero(first)
 
     def _opening_draws(self, people: Ints, families: Ints, first: Mask) -> Ints:
@@ -159,13 +160,14 @@ class _Waterfall:
         topped: dict[int, Ints] = {}
         tables: list[dict[str, Ints]] = []
         for place in range(first, self.bounds.size - 1):
-            # Behind the last movement only what is carried may still be paid.
-            if place > last and not held and not self.account.carried.any():
+            # Behind the last movement only what is carried or kept may still be paid.
+            if place > last and not held and not self.account.carried.any() and not self.account.kept.any():
                 break
             if place > first and year[place] != year[place - 1]:
                 self.account.paid = np.zeros_like(self.account.paid)
             of = {key: sums(place) for key, sums in parts.items()}
-            period = Period(place, inflow(place), of, late(place), held.pop(place, None), topped, held)
+            closes = place + 1 == year.size or bool(year[place + 1] != year[place])
+            period = Period(place, inflow(place), of, late(place), held.pop(place, None), topped, held, closes)
             tables.append(self._period(period))
         settled, stands = self._joined(tables)
         return settled, self._draws(tables, stands) if named else None
@@ -332,8 +334,9 @@ class _Waterfall:
         stands = np.zeros(rows * count, dtype=bool)
         for name in _MOVED:
             stands |= columns[name] != 0
-        owed = columns["clawback_balance"].reshape(rows, count)
-        stands |= (owed != np.column_stack((self.owed, owed[:, :-1]))).ravel()
+        for name, opening in (("clawback_balance", self.owed), ("kept_adjustments", np.zeros_like(self.owed))):
+            standing = columns[name].reshape(rows, count)
+            stands |= (standing != np.column_stack((opening, standing[:, :-1]))).ravel()
         settled = Settlements(**{name: column[stands] for name, column in columns.items()})
         return settled, np.flatnonzero(stands)
 
@@ -390,7 +393,8 @@ def _forgets(settlement: Settlement) -> bool:
     """Whether leaving changes a balance."""
     limit = settlement.clawback_limit
     written = any(draw.on_leaving == "written_off" for draw in settlement.draws)
-    return written or (limit is not None and limit.on_leaving == "forgiven")
+    forgives = limit is not None and limit.on_leaving == "forgiven"
+    return written or forgives or settlement.small_adjustments is not None
 
 
 def _places(known: Ints, wanted: Ints) -> Ints:

@@ -33,6 +33,7 @@ class Account:
     draws: Ints  # balances, a column a draw of the plan
     carried: Ints
     clawback: Ints  # what is owed of clawbacks
+    kept: Ints  # adjustments that were too small to act
     first_top_up: Ints  # the pay period of the first of each draw
     paid: Ints  # so far in the fiscal year
 
@@ -40,7 +41,7 @@ class Account:
         return Account(*(getattr(self, each.name)[rows] for each in fields(self)))
 
     def put(self, rows: Ints, other: Account) -> None:
-        for name in ("draws", "carried", "clawback", "first_top_up", "paid"):
+        for name in ("draws", "carried", "clawback", "kept", "first_top_up", "paid"):
             getattr(self, name)[rows] = getattr(other, name)
 
 
@@ -57,6 +58,7 @@ class Period:
     back: Ints | None
     topped: dict[int, Ints]
     held: dict[int, Ints]
+    closes: bool  # the fiscal year
 
 
 @dataclass(slots=True)
@@ -125,6 +127,7 @@ class Step:
         """What is paid, and what is owed at the end."""
         self.account.paid = money(self.account.paid + payout, "What a year pays")
         self.columns |= {"payout": payout, "clawback_balance": self.account.clawback}
+        self.columns["kept_adjustments"] = self.account.kept
         self.columns["draw_balance"] = money(self.account.draws.sum(axis=1), "A draw balance")
 
     def _part(self, settlement: Settlement, step: str) -> None:
@@ -135,7 +138,13 @@ class Step:
                 self.own[draw.key, step] = money(sum(found, self._nothing()), "The pay of a draw's components")
 
     def _adjustments(self, settlement: Settlement) -> None:
-        self._move("adjustments", "adjusted", self._total("adjustments"))
+        given = money(self._total("adjustments") + self.account.kept, "Adjustments")
+        least = settlement.small_adjustments
+        small = np.zeros(self.rows.size, dtype=bool)
+        if least is not None and not self.period.closes:
+            small = (np.abs(given) < least) & ~self._leavers()
+        self.account.kept = np.where(small, given, 0)
+        self._move("adjustments", "adjusted", np.where(small, 0, given))
         if any(draw.retest for draw in settlement.draws):
             # What is taken back of an old top-up is gone from the adjustment that it was tested with.
             self._move("adjustments", "topped_up", -self._retested(settlement))
@@ -279,15 +288,19 @@ class Step:
         forgives = limit is not None and limit.on_leaving == "forgiven"
         if not written and not forgives:
             return
-        start, end = (int(day) for day in self.batch.pay_periods[self.period.place : self.period.place + 2])
-        people, last = self.left()
-        gone = np.isin(self.account.participant, people[(last > start) & (last <= end)])
+        gone = self._leavers()
         for slot in written:
             self.by_draw["written_off"][gone, slot] = self.account.draws[gone, slot]
             self.account.draws[gone, slot] = 0
         self.columns["written_off"] = self.by_draw["written_off"].sum(axis=1)
         if forgives:
             self._forgive(gone)
+
+    def _leavers(self) -> Mask:
+        """Whose last day employed lies in this pay period."""
+        start, end = (int(day) for day in self.batch.pay_periods[self.period.place : self.period.place + 2])
+        people, last = self.left()
+        return np.isin(self.account.participant, people[(last > start) & (last <= end)])
 
     def _move(self, step: str, column: str, amount: Ints) -> None:
         """Lets an amount act on the net."""

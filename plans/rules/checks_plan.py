@@ -9,7 +9,7 @@ from typing import Any
 from comp.core.errors import Problem
 from comp.core.money import NO_CURRENCY
 from plans.rules.checks_credit import Row, rows_of
-from plans.rules.checks_settlement import check_settlement
+from plans.rules.checks_settlement import check_named, check_settlement
 from plans.rules.forms import table_of
 from plans.rules.language import ATTRIBUTES, MAX_OVERRIDES
 from plans.rules.look import Look, join, listed
@@ -34,6 +34,8 @@ def check_whole(look: Look, plan: Document) -> None:
         message = "Nothing is converted in a plan without a currency: `currencies` has no place here."
         look.report("currencies", "currencies", "a plan with a currency", message)
     _proration(look, plan)
+    for path, cap in rows_of(plan, "", "caps"):
+        check_named(look, plan, cap, path)
     if isinstance(plan.get("settlement"), dict):
         check_settlement(look, plan, plan["settlement"])
     examples = plan.get("examples")

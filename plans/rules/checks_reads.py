@@ -9,7 +9,7 @@ from typing import Any
 
 from plans.rules.about import About, by_period
 from plans.rules.checks_credit import once, rows_of, slug_of
-from plans.rules.checks_rates import unit_text, value_of
+from plans.rules.checks_rates import NAMES, unit_text, value_of
 from plans.rules.forms import table_of
 from plans.rules.look import Look, join
 from plans.rules.values import Document
@@ -30,6 +30,8 @@ def check_reads(look: Look, plan: Document, known: About) -> None:
             if "/" not in name:
                 read.add(name)
                 _readable(look, place, name, value, known)
+                if place.endswith("of_component") and value == "measure":
+                    _in_money(look, place, name, known)
             elif value == "measure":
                 message = (
                     f"What {name} measures is counted in a unit that only its own plan knows; "
@@ -69,7 +71,7 @@ def _reads(component: Document, path: str) -> Iterator[Found]:
     for place, row in rows_of(component, path, "caps"):
         each = table_of(row.get("of_component"))
         if isinstance(each.get("component"), str):
-            yield join(place, "of_component"), each["component"], "earning"
+            yield join(place, "of_component"), each["component"], str(each.get("value", "earning"))
     card = table_of(component.get("scorecard"))
     for place, row in rows_of(card, join(path, "scorecard"), "parts"):
         if isinstance(row.get("component"), str):
@@ -97,6 +99,14 @@ def _readable(look: Look, path: str, name: str, value: str, known: About) -> Non
         why = f"{name} is a pool of an amount: it measures nothing."
     if why:
         look.report(path, value, "what the component has", why)
+
+
+def _in_money(look: Look, path: str, name: str, known: About) -> None:
+    """A cap is money: what it is a share of has to be."""
+    unit = known.unit(known.components.get(name))
+    if unit not in (None, "money"):
+        message = f"{name} is measured in {NAMES[unit]}; a cap is a share of money."
+        look.report(join(path, "value"), "measure", "earning, or what is measured in money", message)
 
 
 def _circles(look: Look, reads: Mapping[str, list[Found]]) -> None:

@@ -42,7 +42,7 @@ def check_release(look: Look, plan: Document, component: Document, path: str, kn
             look.report(join(place, "on"), trigger, "a trigger that gives no credit here", message)
         seen.add(same)
     _floating(look, component, path)
-    _clawback(look, component, path)
+    _clawback(look, plan, component, path)
 
 
 def _shares(look: Look, component: Document, rows: list[Row], path: str) -> None:
@@ -100,7 +100,7 @@ def _floating(look: Look, component: Document, path: str) -> None:
         look.report(join(path, "release_rate"), rate, f"no {key}", message)
 
 
-def _clawback(look: Look, component: Document, path: str) -> None:
+def _clawback(look: Look, plan: Document, component: Document, path: str) -> None:
     clawback = table_of(component.get("clawback"))
     path = join(path, "clawback")
     if not clawback:
@@ -115,6 +115,9 @@ def _clawback(look: Look, component: Document, path: str) -> None:
             message = f"The first row starts after {months[0]} months; it has to start at 0."
             look.report(join(rows[0][0], "from"), str(months[0]), "0", message)
         rising(look, months, [join(place, "from") for place, _ in rows], "row", str)
+    if clawback.get("exchange") == "origin" and "currencies" not in plan:
+        message = "Nothing is converted for people here: the plan has no `currencies`."
+        look.warn(join(path, "exchange"), "origin", "currencies in the plan", message)
     floor = read_percent(clawback.get("floor"))
     if floor is not None and floor >= 1:
         message = f"With a floor of {percent_text(floor)} nothing is ever taken back."

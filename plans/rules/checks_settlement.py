@@ -96,21 +96,33 @@ def _dates(look: Look, path: str, draw: Document) -> None:
 
 def _of_components(look: Look, plan: Document, settlement: Document, draws: list[tuple[str, Document]]) -> None:
     """Keys of draws, and the components that they are of: each in one draw."""
-    paying = [slug_of(row, "key") for _, row in rows_of(plan, "", "components") if row.get("kind") != "result"]
-    known = [key for key in paying if key is not None]
     seen: dict[str, str] = {}
     keys: dict[str, str] = {}
     for path, draw in draws:
         once(look, keys, slug_of(draw, "key"), join(path, "key"), "draw")
+        if draw.get("retest") is True and "small_adjustments" in settlement:
+            message = "A guarantee that is tested again needs adjustments as they come: none may be kept."
+            look.report(join(path, "retest"), "true", "false, or no small_adjustments", message)
         if draw.get("retest") is True and "components" in draw:
             message = "A guarantee of some components is not tested again: adjustments are of no component."
             look.report(join(path, "retest"), "true", "false", message)
-        for number, name in enumerate(slugs_of(draw, "components")):
-            place = join(join(path, "components"), number)
-            if known and name not in known:
-                message = f"No component of this plan that pays has the key {name}; known are {listed(known)}."
-                look.report(place, name, listed(known), message)
-            elif seen.setdefault(name, path) != path:
+        for place, name in check_named(look, plan, draw, path):
+            if seen.setdefault(name, path) != path:
                 look.report(
                     place, name, "each in one draw", f"What {name} pays is of the draw at {seen[name]} already."
                 )
+
+
+def check_named(look: Look, plan: Document, row: Document, path: str) -> list[tuple[str, str]]:
+    """The components that a row names, each with its path; reports those that are not there or pay nothing."""
+    paying = [slug_of(each, "key") for _, each in rows_of(plan, "", "components") if each.get("kind") != "result"]
+    known = [key for key in paying if key is not None]
+    found = []
+    for number, name in enumerate(slugs_of(row, "components")):
+        place = join(join(path, "components"), number)
+        if known and name not in known:
+            message = f"No component of this plan that pays has the key {name}; known are {listed(known)}."
+            look.report(place, name, listed(known), message)
+        else:
+            found.append((place, name))
+    return found

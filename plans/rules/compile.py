@@ -70,7 +70,7 @@ def compiled(document: Document) -> CompiledPlan:
         proration=Proration(**_tuples(document["proration"])) if "proration" in document else None,
         employment=EmploymentRules(**document["employment"]) if "employment" in document else None,
         caps=tuple(
-            PlanCap(parse_money(row["amount"], currency), row["every"], row["excess"])
+            PlanCap(parse_money(row["amount"], currency), row["every"], row["excess"], tuple(row.get("components", ())))
             for row in document.get("caps", ())
         ),
         currencies=Currencies(**document["currencies"]) if "currencies" in document else None,
@@ -122,6 +122,7 @@ def _override(row: Document) -> Override:
 
 def _settlement(row: Document, currency: str) -> Settlement:
     holdback, minimum, limit = (row.get(key) for key in ("holdback", "minimum", "clawback_limit"))
+    small = row.get("small_adjustments")
     draws = [row["draw"]] if "draw" in row else row.get("draws", ())
     caps = [{**row["cap"], "per": "pay_period"}] if "cap" in row else []
     return Settlement(
@@ -133,6 +134,7 @@ def _settlement(row: Document, currency: str) -> Settlement:
             for each in (*caps, *row.get("caps", ()))
         ),
         clawback_limit=None if limit is None else _clawback_limit(limit, currency),
+        small_adjustments=None if small is None else parse_money(small["below"], currency),
         holdback=None if holdback is None else percent(holdback["share"]),
         holdback_periods=0 if holdback is None else _whole(holdback["periods"]),
         minimum=None if minimum is None else parse_money(minimum["amount"], currency),

@@ -318,13 +318,16 @@ class Maker:
         return Kicker(row["key"], when, rate, self._money(row["amount"]) if "amount" in row else None)
 
     def _cap(self, row: Document) -> Cap:
-        of_component = row.get("of_component")
+        of_component = row.get("of_component", {})
+        read = None
+        if of_component:
+            read = Read(*self._name(of_component["component"]), of_component.get("value", "earning"))
         return Cap(
             amount=self._money(row["amount"]) if "amount" in row else None,
             per=row["per"],
             excess=row["excess"],
             of_incentive=percent(row["of_incentive"]) if "of_incentive" in row else None,
-            of_component=Read(*self._name(of_component["component"]), "earning") if of_component else None,
+            of_component=read,
             share=percent(of_component["share"]) if of_component else None,
             counts=row.get("counts"),
             until=row.get("until"),
@@ -407,6 +410,7 @@ def _clawback(row: Document) -> Clawback:
         lowers_measure=row.get("lowers_measure"),
         takes=row.get("takes"),
         floor=percent(row["floor"]) if "floor" in row else None,
+        exchange=row.get("exchange", "own"),
     )
 
 

@@ -398,6 +398,7 @@ class Clawback:
     lowers_measure: bool | None = None
     takes: Literal["all", "released"] | None = None
     floor: Fraction | None = None  # the share that stays
+    exchange: Literal["own", "origin"] = "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,6 +486,7 @@ class PlanCap:
     amount: int
     every: Every
     excess: Literal["lost", "review"]
+    components: tuple[str, ...] = ()  # empty: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -548,6 +550,7 @@ class Settlement:
     draws: tuple[Draw, ...] = ()
     caps: tuple[PaymentCap, ...] = ()
     clawback_limit: ClawbackLimit | None = None
+    small_adjustments: int | None = None  # what is less is kept
     holdback: Fraction | None = None
     holdback_periods: int = 0
     minimum: int | None = None

@@ -118,6 +118,8 @@ _FLAT = (
 _LABELS = {
     "when": "the condition",
     "eligible": "who it is for",
+    "eligible_on": "the day on which that is asked",
+    "small_adjustments": "how small adjustments are kept",
     "hold": "what is held",
     "part": "what counts as the part",
     "clawback.on": "what takes it back",

@@ -132,7 +132,14 @@ EMPLOYMENT = Table(
         "release_after": Word(("lost", "paid")),
     }
 )
-PLAN_CAP = Table({"amount": Money(), "every": Word(EVERY), "excess": Word(("lost", "review"))})
+PLAN_CAP = Table(
+    {
+        "amount": Money(),
+        "every": Word(EVERY),
+        "excess": Word(("lost", "review")),
+        "components": Opt(Slugs("components")),
+    }
+)
 OVERRIDE = Table(
     {
         "for": By(_override_for, tuple({name: ""} for name in ATTRIBUTES)),

@@ -228,6 +228,13 @@ def limits(value: Any, about: About) -> Table:
     )
 
 
+_OF_COMPONENT: dict[str, Form] = {
+    "component": ComponentName(),
+    "share": Percent(zero=False),
+    "value": Opt(Word(("earning", "measure"))),
+}
+
+
 def cap(value: Any, about: About) -> Table:
     """One of `caps`."""
     row = table_of(value)
@@ -235,7 +242,7 @@ def cap(value: Any, about: About) -> Table:
     if "of_incentive" in row:
         keys = {"of_incentive": Percent(zero=False)}
     elif "of_component" in row:
-        keys = {"of_component": Table({"component": ComponentName(), "share": Percent(zero=False)})}
+        keys = {"of_component": Table(_OF_COMPONENT)}
     keys["per"] = Word(("credit", "deal", "measure_period", "year"))
     keys["excess"] = Word(("lost", "review", "carried"))
     if row.get("excess") == "carried":

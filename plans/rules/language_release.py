@@ -90,6 +90,7 @@ def clawback(value: Any, about: About) -> Table:
             keys |= _cash(row)
     if formula != "recompute":
         keys |= {"lowers_measure": Flag(), "takes": Word(("all", "released")), "floor": Opt(Percent(zero=False))}
+        keys["exchange"] = Opt(Word(("own", "origin")))
     return Table(keys)
 
 
@@ -170,6 +171,7 @@ SETTLEMENT = Table(
         "clawback_limit": Opt(By(clawback_limit, ({"excess": "carried"}, {"excess": "forgiven"}), "excess")),
         "holdback": Opt(Table({"share": Percent(zero=False), "periods": Whole(1, MAX_PERIODS)})),
         "minimum": Opt(Table({"amount": Money()})),
+        "small_adjustments": Opt(Table({"below": Money()})),
         "negative": Word(("carried", "collected")),
     }
 )

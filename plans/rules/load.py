@@ -26,7 +26,8 @@ MAX_TEXT = 10_000
 KEY_ORDER = """
     format key name clause kind currency on_new_version rounding fields computed proration employment currencies
     credit_rules components order draw draws recovery clawback_limit holdback
-    fact class when all any none field op value eligible hold credit_date amount per min_deal excess credit roll_up
+    fact class when all any none field op value eligible eligible_on hold credit_date amount per min_deal excess credit
+    roll_up
     credits classes roles reads what of depth component measure every window periods by weight part
     quota fixed incentive missing_incentive ramp missing_quota zero_quota below_zero
     tiers table curve scorecard pool rank accelerator bonus combine each modifiers kickers limits

@@ -103,6 +103,8 @@ def clawback_sentences(clawback: Clawback) -> Iterator[str]:
         yield f"The month of it {word} as served."
     if clawback.floor is not None:
         yield f"At least {share(clawback.floor)} of it stays."
+    if clawback.exchange == "origin":
+        yield "It is paid at the rate of exchange of what it takes back."
     lowers = "lowers" if clawback.lowers_measure else "does not lower"
     takes = "Only what was released is taken back" if clawback.takes == "released" else "All of it is taken back"
     yield f"It {lowers} what is measured. {takes}."
@@ -158,7 +160,8 @@ def currencies_sentence(currencies: Currencies) -> str:
 
 def plan_cap_sentence(cap: PlanCap, currency: str) -> str:
     what = {"lost": "is lost", "review": "is reviewed"}[cap.excess]
-    return f"All components together earn at most {money(cap.amount, currency)} a {cap.every}; more {what}."
+    who = both(named(key) for key in cap.components) if cap.components else "All components"
+    return f"{who[:1].upper()}{who[1:]} together earn at most {money(cap.amount, currency)} a {cap.every}; more {what}."
 
 
 def override_sentence(override: Override) -> str:
@@ -213,6 +216,9 @@ def settlement_sentences(settlement: Settlement, currency: str) -> Iterator[str]
     if settlement.holdback is not None:
         later = plural(settlement.holdback_periods, "pay period")
         yield f"{share(settlement.holdback)} is held back and paid {later} later."
+    if settlement.small_adjustments is not None:
+        least = money(settlement.small_adjustments, currency)
+        yield f"Adjustments of less than {least} are kept until they add up to it, the year ends or the person leaves."
     if settlement.minimum is not None:
         yield f"Less than {money(settlement.minimum, currency)} is carried to the next pay period."
     yield "A negative pay is carried on." if settlement.negative == "carried" else "A negative pay is collected."
