@@ -93,6 +93,8 @@ class _Look:
             self.member(f"{path}.team[{place}]", one)
         if "lines" in rules:
             self.lines(f"{path}.lines", rules["lines"], made)
+        if not rules.get("team") and any(target.needs_team for target in targets):
+            self.wrong(f"{path}.team", "no team", "whose it is: these events have no owner")
         if rules.get("team") and targets and not any(target.rich for target in targets):
             self.wrong(f"{path}.team", "a team", "none: these events have no team")
 

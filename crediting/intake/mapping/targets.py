@@ -25,12 +25,13 @@ _MORE: Mapping[str, Kind] = {
 @dataclass(frozen=True, slots=True)
 class Target:
     """An event's fields, those that a mapping has to speak of, and whether it may bring a team and custom fields.
-    `stands`: false where it takes a fact back."""
+    `stands`: false where it takes a fact back. `needs_team`: it has no other way to say whose it is."""
 
     fields: Mapping[str, Kind]
     needed: tuple[str, ...]
     rich: bool = True
     stands: bool = True
+    needs_team: bool = False
 
     def kind(self, name: str) -> Kind | None:
         """What a field of this event holds; None where it has no such field."""
@@ -52,6 +53,7 @@ _FACT: Mapping[str, Kind] = {
     **_MORE,
 }
 _OF_NO_ID: Mapping[str, Kind] = {name: kind for name, kind in _FACT.items() if name != "id"}
+_MILESTONE: Mapping[str, Kind] = {**{n: kind for n, kind in _OF_NO_ID.items() if n != "type"}, "milestone": "text"}
 _COUNTS: Mapping[str, Kind] = {"used": "whole", "contracted": "whole"}
 
 
@@ -78,7 +80,7 @@ EVENTS: Mapping[str, Target] = {
     ),
     "deal.updated": _deal("stage"),
     **dict.fromkeys(("deal.prospecting", "deal.engaged", "deal.won", "deal.lost"), _deal()),
-    "milestone.reached": Target({**_OF_NO_ID, "milestone": "text"}, ("deal", "milestone", "on")),
+    "milestone.reached": Target(_MILESTONE, ("deal", "milestone", "on")),
     "milestone.withdrawn": _only("deal", "milestone", "on"),
     "usage.reading": Target({**_OF_NO_ID, **_COUNTS}, ("on", "used")),
     "usage.withdrawn": _only("deal", "account", "product", "on"),
@@ -103,6 +105,6 @@ EVENTS: Mapping[str, Target] = {
     "activity.withdrawn": _only("id"),
     "score.given": _fact("type", "value", "on"),
     "score.withdrawn": _only("id"),
-    "hours.worked": _fact("quantity", "on"),
+    "hours.worked": Target(_FACT, ("id", "quantity", "on"), needs_team=True),
     "hours.withdrawn": _only("id"),
 }

@@ -43,7 +43,7 @@ OTHER_SECRETS = ("whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY", "another", "")
 
 
 def test_the_official_libraries_sign_and_are_taken_unchanged() -> None:
-    for number in range(400):
+    for number in range(500):
         body = json.dumps({"id": f"evt_{number}", "text": "é€𝄞" * (number % 7)}, ensure_ascii=number % 2 == 0)
         raw, seconds = body.encode(), int(NOW) - 150 + number % 300
         signature = WebhookSignature.generate_signature_header(body, RAW_SECRET, seconds)
@@ -120,7 +120,7 @@ def test_another_secret_proves_nothing(name: str) -> None:
 def test_no_flipped_bit_passes(name: str) -> None:
     source, sign, body, secret = SIGNED[name]
     call, dice = sign(sample(body), secret=secret), random.Random(name)
-    for _ in range(300):
+    for _ in range(1000):
         place, bit = dice.randrange(len(call.body)), 1 << dice.randrange(8)
         flipped = call.body[:place] + bytes([call.body[place] ^ bit]) + call.body[place + 1 :]
         refused(source, replace(call, body=flipped), secret)

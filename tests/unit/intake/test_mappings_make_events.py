@@ -331,6 +331,10 @@ BROKEN = [
     ("records[0].when[0]", ROW.replace("in: [Auftrag, Angebot]", "in: [a], is: b")),
     ("records[0].when[0].in", ROW.replace("in: [Auftrag, Angebot]", "in: a")),
     ("records[0].when[1].missing", ROW.replace("missing: true", "missing: maybe")),
+    (
+        "records[0].team",
+        "format: comp/mapping/1\nrecords: [{object: row, event: hours.worked, fields: {}}]",
+    ),
     ("records[0].team[0].person", ROW.replace("person: {from: Team, missing: empty}, ", "")),
 ]
 
