@@ -260,6 +260,8 @@ def _reads_money(leaf: Leaf) -> bool:
 
 def _taken(column: Any, places: Ints) -> Any:
     """The values at the places, missing where a place is -1."""
+    if places.size and int(places.min()) >= 0:
+        return Text(column.codes[places], column.vocabulary) if isinstance(column, Text) else column[places]
     if isinstance(column, Text):
         # The code -1 is a missing text's, and the added last place is what -1 picks.
         return Text(np.append(column.codes, np.int32(-1))[places], column.vocabulary)

@@ -27,12 +27,32 @@ class Steps:
     base: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class Returns:
+    """What reverses deals, deal by deal in order, with the part of the deal that is reversed so far: `part` of `whole`.
+    Those of deal d stand at `first[d]` to `first[d] + count[d]`."""
+
+    first: Ints  # by fact row
+    count: Ints
+    fact: Ints
+    day: Ints
+    part: Ints
+    whole: Ints
+
+
 class Cash:
-    """Invoices, receipts and refunds of the deals of a batch, in their own currency."""
+    """Invoices, receipts, refunds and reversals of the deals of a batch, in their own currency."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._steps: dict[tuple[Base, str | None], Steps] = {}
+        self._returns: dict[tuple[str, ...], Returns] = {}
+
+    def returns(self, kinds: tuple[str, ...]) -> Returns:
+        """The reversals of these kinds, worked out once."""
+        if kinds not in self._returns:
+            self._returns[kinds] = self._reversals(kinds)
+        return self._returns[kinds]
 
     def steps(self, base: Base, tax: str | None) -> Steps:
         key = (base, tax if base == "invoiced" else None)
@@ -83,6 +103,31 @@ class Cash:
         count = np.bincount(deal, minlength=rows)
         limit = whole[deal]
         return Steps(np.cumsum(count) - count, count, when, np.clip(cash, 0, limit), limit)
+
+    def _reversals(self, kinds: tuple[str, ...]) -> Returns:
+        facts = self._facts
+        rows = facts.id.size
+        none = np.zeros(0, dtype=np.int64)
+        if facts.kind is None or facts.deal is None:
+            return Returns(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), none, none, none, none)
+        found = np.concatenate([self.of_kind(kind) for kind in kinds])
+        if not found.size:
+            return Returns(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), none, none, none, none)
+        amounts, days = self.column("money", "amount"), self.column("date", "day")
+        found = found[(facts.deal[found] >= 0) & (days[found] != MISSING_DAY)]
+        order = np.lexsort((facts.rank[found], facts.event_time[found], days[found], facts.deal[found]))
+        found = found[order]
+        deal = facts.deal[found]
+        count = np.bincount(deal, minlength=rows)
+        whole = np.abs(np.where(amounts[deal] == MISSING_MONEY, 0, amounts[deal]))
+        part = np.abs(np.where(amounts[found] == MISSING_MONEY, whole, amounts[found]))
+        # A deal without an amount is reversed whole.
+        part, whole = np.where(whole == 0, 1, np.minimum(part, whole)), np.maximum(whole, 1)
+        heads = run_starts(deal) if deal.size else deal
+        run = run_numbers(heads, deal.size)
+        upto = np.cumsum(part)
+        base = (upto[heads] - part[heads])[run] if deal.size else upto
+        return Returns(np.cumsum(count) - count, count, found, days[found], np.minimum(upto - base, whole), whole)
 
     def _base(self, base: Base, tax: str | None) -> Ints:
         """By fact row: what the deal's cash is held against; 0 where nothing is."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from comp.core.rounding import Mode
 from comp.core.spans import whole_months
-from crediting.kernel.columns import MILLIONTHS, MISSING_DAY, MISSING_MONEY, Facts, Ints
+from crediting.kernel.columns import MILLIONTHS, MISSING_MONEY, Ints
 from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.cash import Cash
@@ -29,10 +29,10 @@ class Reversals:
     earlier: Ratios
 
 
-def reversals(facts: Facts, clawback: Clawback, cash: Cash, deal: Ints, day: Ints) -> Reversals:
+def reversals(clawback: Clawback, cash: Cash, deal: Ints, day: Ints) -> Reversals:
     """What reverses lines of the deals (fact rows, -1 for none) with these days: reversals of the named kinds with a
     day not before the line's."""
-    found = _of_deals(facts, clawback, cash)
+    found = cash.returns(tuple(clawback.on))
     known = deal >= 0
     at = np.where(known, deal, 0)
     count = np.where(known, found.count[at], 0) if found.count.size else np.zeros_like(deal)
@@ -125,40 +125,3 @@ def _formula(clawback: Clawback, deal: Ints, since: Ints, until: Ints, term: Int
     known = (term != MISSING_MONEY) & (term > 0)
     left = np.maximum(np.where(known, term, 1) - np.where(known, elapsed * MILLIONTHS, 0), 0)
     return Ratios(left, np.where(known, term, 1))
-
-
-@dataclass(frozen=True, slots=True)
-class _OfDeals:
-    """The reversals of each deal, in order, with the part reversed so far."""
-
-    first: Ints  # by fact row
-    count: Ints
-    fact: Ints
-    day: Ints
-    part: Ints
-    whole: Ints
-
-
-def _of_deals(facts: Facts, clawback: Clawback, cash: Cash) -> _OfDeals:
-    rows = facts.id.size
-    none = np.zeros(0, dtype=np.int64)
-    if facts.kind is None or facts.deal is None:
-        return _OfDeals(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), none, none, none, none)
-    found = np.concatenate([cash.of_kind(kind) for kind in clawback.on])
-    if not found.size:
-        return _OfDeals(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), none, none, none, none)
-    amounts, days = cash.column("money", "amount"), cash.column("date", "day")
-    found = found[(facts.deal[found] >= 0) & (days[found] != MISSING_DAY)]
-    order = np.lexsort((facts.rank[found], facts.event_time[found], days[found], facts.deal[found]))
-    found = found[order]
-    deal = facts.deal[found]
-    count = np.bincount(deal, minlength=rows)
-    whole = np.abs(np.where(amounts[deal] == MISSING_MONEY, 0, amounts[deal]))
-    part = np.abs(np.where(amounts[found] == MISSING_MONEY, whole, amounts[found]))
-    # A deal without an amount is reversed whole.
-    part, whole = np.where(whole == 0, 1, np.minimum(part, whole)), np.maximum(whole, 1)
-    heads = run_starts(deal) if deal.size else deal
-    run = run_numbers(heads, deal.size)
-    sums = np.cumsum(part)
-    base = (sums[heads] - part[heads])[run] if deal.size else sums
-    return _OfDeals(np.cumsum(count) - count, count, found, days[found], np.minimum(sums - base, whole), whole)

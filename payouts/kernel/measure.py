@@ -92,16 +92,22 @@ class Series:
 
 
 def measure(
-    batch: Batch, credited: Credited, versions: tuple[Version, ...], variant: Variant | None, cash: Cash
+    batch: Batch,
+    credited: Credited,
+    versions: tuple[Version, ...],
+    variant: Variant | None,
+    cash: Cash,
+    among: slice,
 ) -> Series | None:
-    """The lines of one component that are credits', None where it takes no credit. `versions` hold those for overrides
-    too, and `variant` says who has them."""
+    """The lines of one component that are credits', `among` these rows (all of some people); None where it takes none
+    of them. `versions` hold those for overrides too, and `variant` says who has them."""
     taken_by = codes([_taken_by(source, versions) for source in credited.sources])
     if not (taken_by >= 0).any():
         return None
-    version = taken_by[credited.source]
+    version = taken_by[credited.source[among]]
     rows = np.flatnonzero(version >= 0)
     version = version[rows]
+    rows += among.start
     rows, version = _that_count(credited, versions, variant, rows, version)
     if not rows.size:
         return None
@@ -117,8 +123,8 @@ def measure(
     order = merged(key)
     del key
     rows, version = rows[order], version[order]
-    every = rows.size == credited.when.size and isinstance(order, slice)
-    day = credited.credits.day if every else credited.credits.day[rows]
+    every = among if rows.size == among.stop - among.start and isinstance(order, slice) else None
+    day = credited.credits.day[rows if every is None else every]
     lines = _Lines(rows, version, day, _measured(credited, versions, rows, version), every)
     lines = _with_reversals(batch, credited, versions, variant, lines, cash)
     return _grouped(batch, credited, versions, variant, lines)
@@ -132,7 +138,7 @@ class _Lines:
     version: Codes
     day: Ints
     measured: Ints | None
-    every: bool = False  # all credits as they stand: their columns serve as they are
+    every: slice | None = None  # where lines are all credits as they stand: parts of their columns serve as they are
     amount: Ints | None = None  # what is left of the credits' amounts, None: all
     kind: npt.NDArray[np.int8] | None = None
     reversed: tuple[Reversed, ...] = ()
@@ -238,7 +244,7 @@ def _with_reversals(
         mine = np.flatnonzero(stated == place) if clawback is not None else lines.row[:0]
         if clawback is None or not mine.size:
             continue
-        rows, mode = reversals(facts, clawback, cash, deal[mine], lines.day[mine]), version.plan.round_mode
+        rows, mode = reversals(clawback, cash, deal[mine], lines.day[mine]), version.plan.round_mode
         if not rows.line.size:
             continue
         if clawback.formula == "recompute":
@@ -357,7 +363,7 @@ def _grouped(
     year = _years(batch, versions, version, day)
     span = period if year is None else np.where(year >= 0, year, period)
     cadence_of, _ = _cadences(versions)
-    at: Ints | slice = slice(None) if lines.every else row
+    at = row if lines.every is None else lines.every
     person, replicate = credited.person[at], credited.replicate[at]
     starts = run_starts(person, cadence_of[version], replicate, span)
     partial = None

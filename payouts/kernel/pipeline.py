@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,14 +44,17 @@ def calculate(batch: Batch, *, traced: bool = False) -> Result:
     """
     steps = reading_order(batch.plans)
     work = _Work(batch, traced)
-    books: dict[int, list[Book]] = {}
     for step in steps:
-        books[step.place] = work.component(step)
-    return work.result([book for place in sorted(books) for book in books[place]])
+        work.component(step)
+    return work.result()
 
 
 class _Work:
-    """The steps of one calculation, component by component; what is read has been worked out before."""
+    """The steps of one calculation, component by component; what is read has been worked out before.
+
+    What the credits of a component earn is worked out for some people after the other, so that the columns at work are
+    never longer than memory is quick for, and time grows with the number of credits and no faster.
+    """
 
     def __init__(self, batch: Batch, traced: bool) -> None:
         self.batch, self.traced = batch, traced
@@ -64,22 +68,47 @@ class _Work:
         self.triggers = Triggers(batch)
         self.ledger = Ledger(batch.plans, batch.periods, self.credited.people)
         self.variants = Variants(batch, world.careers)
+        self.blocks = blocks(self.credited.person)
+        self.books: dict[int, list[Book]] = {}
 
-    def component(self, step: Step) -> list[Book]:
+    def component(self, step: Step) -> None:
         """The lines of one component: those of credits, and those of periods where some version measures so."""
         versions, variant = self.variants.extended(step.versions)
-        credited = measure(self.batch, self.credited, versions, variant, self.triggers.cash)
-        books = [] if credited is None else [self._book(credited)]
+        books: list[Book] = []
+        for block in self._blocks(step, versions):
+            credited = measure(self.batch, self.credited, versions, variant, self.triggers.cash, block)
+            if credited is not None:
+                books.append(self._book(credited))
         if any(version.component.measure.by == "period" for version in versions):
             lines = period_lines(self.batch, self.credited, self.ledger, self.quotas, versions, variant)
             if lines is not None:
                 books.append(self._book(_of_periods(lines), lines.person_day))
         if step.is_read and books:
             self._tell(step, books)
-        return books
+        self.books[step.place] = books
 
-    def result(self, books: list[Book]) -> Result:
+    def _blocks(self, step: Step, versions: tuple[Version, ...]) -> list[slice]:
+        """The rows of credits that are worked out together: all where people share a budget, and where the place of
+        reversals in the order of all credits is read."""
+        for version in versions:
+            if version.component.budget is not None or (step.is_read and version.component.clawback is not None):
+                return [slice(0, self.credited.person.size)]
+        return self.blocks
+
+    def result(self) -> Result:
         """The tables of all components, one below the other, by document order."""
+        books = [book for place in sorted(self.books) for book in self.books[place]]
+        self.books.clear()
+        self._close(books)
+        spread = scheduled(self.credited, books)
+        told = traces([(book.trace, book.series.row.size) for book in books]) if self.traced else None
+        result = replace(assembled(self.credited, books), schedules=spread, traces=told)
+        if self.batch.only is not None and self.everybody:
+            result = only_of(result, self.batch.only)
+        return settled(self.batch, self.quotas, result)
+
+    def _close(self, books: list[Book]) -> None:
+        """Plan caps, budgets, tranches and what is taken back."""
         for book in capped_plans(self.batch, self.credited, books):
             book.tranches = None
         for book in books:
@@ -87,12 +116,6 @@ class _Work:
                 self._release(book)
             take_back(self.credited, self.triggers.cash, book)
             paid(self.batch, self.credited, book)
-        result = replace(assembled(self.credited, books), schedules=scheduled(self.credited, books))
-        if self.traced:
-            result = replace(result, traces=traces([(book.trace, book.series.row.size) for book in books]))
-        if self.batch.only is not None and self.everybody:
-            result = only_of(result, self.batch.only)
-        return settled(self.batch, self.quotas, result)
 
     def _book(self, series: Series, person_day: Ints | None = None) -> Book:
         """Rate and shape."""
@@ -304,6 +327,19 @@ class _Work:
                 ]
             )
         self.ledger.add(step.versions, groups, lines, parts, day=day, when=when, quota=quota)
+
+
+#: So many credits are worked out together, and more where they are one person's.
+BLOCK = 1 << 18
+
+
+def blocks(person: Ints) -> list[slice]:
+    """The rows of credits, which stand by person, in blocks; none holds a part of somebody's."""
+    cuts = [0]
+    while cuts[-1] < person.size:
+        last = person[min(cuts[-1] + BLOCK, person.size) - 1]
+        cuts.append(int(np.searchsorted(person, last, side="right")))
+    return [slice(first, behind) for first, behind in pairwise(cuts)]
 
 
 def _known(ledger: Ledger, read: Read, at: Places) -> tuple[Ratios, Mask]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -82,25 +83,37 @@ def _is_ratio(version: Version) -> bool:
 
 
 def assembled(credited: Credited, books: list[Book]) -> Result:
-    """Everything, one component below the other."""
-    groups, lines, parts = tables(credited, books)
+    """Everything, one component below the other. Takes the books away: each is let go of when its columns are in the
+    tables, so that they do not stand in memory twice."""
+    shape = Shape.of(books)
+    groups, lines, parts = _tables(credited, shape, _handed_over(books))
     return Result(credited.credits, groups, lines, parts, credited.waits)
+
+
+def _handed_over(books: list[Book]) -> Iterator[Book]:
+    books.reverse()
+    while books:
+        yield books.pop()
 
 
 def tables(credited: Credited, books: list[Book]) -> tuple[Groups, Lines, Tranches]:
     """The groups, lines and tranches of books, one book below the other."""
-    shape = Shape.of(books)
+    return _tables(credited, Shape.of(books), iter(books))
+
+
+def _tables(credited: Credited, shape: Shape, books: Iterator[Book]) -> tuple[Groups, Lines, Tranches]:
     groups: list[Groups] = []
     lines: list[Lines] = []
     parts: list[Tranches] = []
     first_group = first_line = 0
     for book in books:
         groups.append(_groups(credited, book, shape))
-        lines.append(_lines(credited, book, shape, first_group))
+        lines.append(_lines(credited, book, shape, first_group, first_line))
         assert book.tranches is not None
         parts.append(_shifted(book.tranches, first_line))
         first_group += book.series.starts.size
         first_line += book.series.row.size
+        del book
     return _joined(Groups, groups), _joined(Lines, lines), _joined(Tranches, parts)
 
 
@@ -163,7 +176,7 @@ def _of_result(book: Book) -> tuple[Whole, Whole]:
     return np.where(missing, 0, value.top), np.where(missing, 0, value.bottom)
 
 
-def _lines(credited: Credited, book: Book, shape: Shape, first_group: int) -> Lines:
+def _lines(credited: Credited, book: Book, shape: Shape, first_group: int, first_line: int) -> Lines:
     series = book.series
     assert book.rounded is not None
     kind = plan = day = fact = origin = None
@@ -176,7 +189,7 @@ def _lines(credited: Credited, book: Book, shape: Shape, first_group: int) -> Li
         known = series.row >= 0
         fact = np.where(known, credited.credits.fact[np.where(known, series.row, 0)], -1) if known.any() else series.row
         for each in series.reversed:
-            fact[each.lines], origin[each.lines] = each.rows.fact, each.rows.line
+            fact[each.lines], origin[each.lines] = each.rows.fact, each.rows.line + first_line
     review = None
     if shape.review:
         review = np.zeros(series.row.size, dtype=np.int64) if book.review is None else book.review
@@ -212,19 +225,20 @@ def _joined(kind: Any, tables: list[Any]) -> Any:
     """Tables of the same kind one below the other. A column of tranches that only some have is 0 where it is absent."""
     if len(tables) == 1:
         return tables[0]
-    columns: dict[str, Any] = {}
+    kept = [each for each in fields(kind) if any(getattr(table, each.name) is not None for table in tables)]
+    parts = [{each.name: _column(table, each.name) for each in kept} for table in tables]
+    # The tables are used up column by column, so that they do not stand in memory twice.
+    tables.clear()
+    columns = {each.name: np.concatenate([part.pop(each.name) for part in parts]) for each in kept}
     for each in fields(kind):
-        found = [getattr(table, each.name) for table in tables]
-        if any(column is not None for column in found):
-            columns[each.name] = np.concatenate(
-                [
-                    _filled(table, each.name) if column is None else column
-                    for table, column in zip(tables, found, strict=True)
-                ]
-            )
-        elif each.default is not None:
+        if each.name not in columns and each.default is not None:
             columns[each.name] = np.zeros(0, dtype=np.int8 if each.name == "waiting" else np.int64)
     return kind(**columns)
+
+
+def _column(table: Any, name: str) -> Any:
+    found = getattr(table, name)
+    return _filled(table, name) if found is None else found
 
 
 def _filled(parts: Tranches, name: str) -> Any:
