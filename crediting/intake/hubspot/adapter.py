@@ -20,8 +20,8 @@ from crediting.intake.records import can_be_kept, epoch, read_body, whole
 from crediting.intake.signatures import Refused
 from crediting.intake.source import Answer, Call, Change, Item, Proven, Value
 
-#: HubSpot sends at most 100 notifications a call.
-NOTIFICATIONS = 100
+#: HubSpot says at most 100 notifications a call; more are no reason to lose them.
+NOTIFICATIONS = 1000
 #: The numbers that subscriptions of expanded object support name objects by.
 OBJECT_TYPES = {
     **{"0-1": "contact", "0-2": "company", "0-3": "deal", "0-5": "ticket", "0-7": "product", "0-8": "line_item"},
