@@ -17,6 +17,7 @@ urlpatterns = [
     path("choose/", pages_start.choose, name="choose"),
     path("health/", pages_start.health, name="health"),
     path("hooks/<slug:token>/", hook, name="hook"),
+    path("hooks/<slug:token>/<path:rest>", hook, name="hook_below"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     # A company's front door: no room takes the empty path below it.

@@ -6,7 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
 
 from django.db.models import Count, Model, Q, QuerySet
 
@@ -17,11 +17,12 @@ from crediting.models import (
     Deal,
     DealRevision,
     DealTeam,
-    MilestoneRevision,
+    Fact,
+    FactRevision,
+    FactTeam,
     Product,
     RawDelivery,
     SourceMapping,
-    UsageReading,
 )
 
 Kind = SourceMapping.Kind
@@ -32,6 +33,8 @@ TARGETS: dict[str, type[Model]] = {
     Kind.ACCOUNT: Account,
     Kind.ROLE: CreditRole,
 }
+#: What a kind of fact is called, where not by its own word.
+KIND_WORDS = {"nonpayment": "unpaid invoice", "line": "order line"}
 #: At most this many candidates are offered at once; a search narrows them.
 OFFERED = 200
 
@@ -102,6 +105,12 @@ def delivery_counts() -> Counter[str]:
     return _by_state(RawDelivery)
 
 
+def item_counts(batch: RawDelivery) -> Counter[str]:
+    """How many items of a batch stand in each state. Those that had come before stand by themselves."""
+    rows = RawDelivery.objects.filter(parent=batch).values_list("state").annotate(rows=Count("id"))
+    return Counter(dict(rows))
+
+
 def _by_state(model: type[Model]) -> Counter[str]:
     return Counter(dict(model._default_manager.values_list("state").annotate(rows=Count("id"))))
 
@@ -119,25 +128,35 @@ def standing_delivery(delivery: RawDelivery) -> RawDelivery | None:
     return found.exclude(state=RawDelivery.State.QUARANTINED).first()
 
 
-def outcome(delivery: RawDelivery) -> tuple[Deal, str] | None:
-    """The deal that a delivery told of, and in a few words what it said."""
+def outcome(delivery: RawDelivery) -> tuple[Deal | None, str] | None:
+    """The deal that a delivery told of, if any, and in a few words what it said; None where it told of nothing."""
     revision = DealRevision.objects.filter(delivery=delivery).first()
     if revision:
         key = {"endpoint_id": revision.endpoint_id, "external_id": revision.external_id}
         return Deal.objects.get(**key), f"a revision: {revision.stage}"
-    milestone = MilestoneRevision.objects.filter(delivery=delivery).select_related("deal").first()
-    if milestone:
-        return milestone.deal, f"{milestone.kind} {'reached' if milestone.reached else 'taken back'}"
-    reading = UsageReading.objects.filter(delivery=delivery).select_related("deal").first()
-    if reading:
-        return reading.deal, f"{reading.used:,} of {reading.contracted:,} used"
-    return None
+    fact = FactRevision.objects.filter(delivery=delivery).select_related("deal").first()
+    return (fact.deal, fact_words(fact)) if fact else None
+
+
+def fact_words(fact: Fact | FactRevision) -> str:
+    """`go-live reached`, `5 of 20 used`, `invoice I-1`: what a fact says, without its day and money."""
+    if fact.kind == "milestone":
+        return f"{fact.type} {'reached' if fact.stands else 'taken back'}"
+    back = "" if fact.stands else " taken back"
+    used, contracted = (fact.values.get(name) for name in ("used", "contracted"))
+    if fact.kind == "usage" and used is not None:
+        return f"{int(used):,}{f' of {int(contracted):,}' if contracted else ''} used{back}"
+    deal = f"{fact.deal.external_id}/" if fact.deal else ""
+    words = [KIND_WORDS.get(fact.kind, fact.kind), fact.external_id.removeprefix(deal), fact.type]
+    return " ".join(word for word in words if word) + back
 
 
 def stands_on(deal: Deal, participants: Iterable[int]) -> bool:
-    """Whether one of these people is on the deal's team, now or in an earlier revision."""
+    """Whether one of these people is on the team of the deal or of one of its facts, now or in an earlier revision."""
     people = set(participants)
     if DealTeam.objects.filter(deal=deal, participant_id__in=people).exists():
+        return True
+    if FactTeam.objects.filter(fact__deal_id=deal.pk, participant_id__in=people).exists():
         return True
     teams = revisions(deal).values_list("team", flat=True)
     return any(member[1] in people for team in teams for member in team)
@@ -149,17 +168,13 @@ def revisions(deal: Deal) -> QuerySet[DealRevision]:
     return found.order_by("version", "event_time", "sender_id").select_related("product", "account")
 
 
-def milestones(deal: Deal) -> list[tuple[MilestoneRevision, bool]]:
-    """Every milestone said of a deal, and whether it is what stands."""
-    return _standing(MilestoneRevision.objects.filter(deal=deal), "kind")
-
-
-def readings(deal: Deal) -> list[tuple[UsageReading, bool]]:
-    """Every usage reading of a deal, and whether it is what stands for its day."""
-    return _standing(UsageReading.objects.filter(deal=deal), "day")
-
-
-def _standing(rows: QuerySet[Any], by: str) -> list[tuple[Any, bool]]:
+def facts_of(deal: Deal) -> dict[str, list[tuple[FactRevision, bool]]]:
+    """Everything said of a deal's facts, by kind, each with whether it is what stands of its fact."""
+    rows = FactRevision.objects.filter(deal=deal).select_related("product", "delivery")
     found = list(rows.order_by("version", "event_time", "sender_id"))
-    last = {getattr(row, by): row.pk for row in found}
-    return sorted(((row, last[getattr(row, by)] == row.pk) for row in found), key=lambda pair: pair[0].day)
+    last = {(row.endpoint_id, row.kind, row.external_id): row.pk for row in found}
+    kinds: dict[str, list[tuple[FactRevision, bool]]] = {}
+    for row in sorted(found, key=lambda row: (row.day or date.max, row.external_id)):
+        stands = last[row.endpoint_id, row.kind, row.external_id] == row.pk
+        kinds.setdefault(row.kind, []).append((row, stands))
+    return kinds

@@ -6,34 +6,31 @@ import logging
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, JsonResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from crediting.intake.source import Call
 from crediting.services.intake import DeliveryRefused, delivery_receive
 
 log = logging.getLogger(__name__)
 
-HEADERS = {
-    "webhook-id": "HTTP_WEBHOOK_ID",
-    "webhook-timestamp": "HTTP_WEBHOOK_TIMESTAMP",
-    "webhook-signature": "HTTP_WEBHOOK_SIGNATURE",
-    "content-type": "CONTENT_TYPE",
-    "user-agent": "HTTP_USER_AGENT",
-}
-
 
 @csrf_exempt
 @require_POST
-def hook(request: HttpRequest, token: str) -> JsonResponse:
-    """202 once the delivery is stored for good (or was already); 4xx when it is not taken; 503 when it could not be."""
+def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
+    """202 once the delivery is stored for good (or was already), or what its source wants to hear; 4xx when it is not
+    taken; 503 when it could not be. `rest`: what a source's own clients add to the address that they are given."""
     try:
         body = request.read(settings.HOOK_BODY_LIMIT + 1)  # one more than allowed tells that there is more
     except UnreadablePostError:
         return JsonResponse({"error": "the body broke off"}, status=400)
-    headers = {name: request.META[key] for name, key in HEADERS.items() if key in request.META}
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    # As it was called: gunicorn keeps the path undecoded.
+    path = request.META.get("RAW_URI") or request.get_full_path()
+    url = f"{request.scheme}://{request.get_host()}{path}"
     try:
-        receipt = delivery_receive(token, headers, body)
+        receipt = delivery_receive(token, Call(request.method or "POST", url, headers, body))
     except DeliveryRefused as refused:
         return JsonResponse({"error": str(refused)}, status=refused.status)
     except (OperationalError, InterfaceError):
@@ -41,4 +38,7 @@ def hook(request: HttpRequest, token: str) -> JsonResponse:
         answer = JsonResponse({"error": "not stored: the database does not answer. Please send it again."}, status=503)
         answer["Retry-After"] = "10"
         return answer
+    if receipt.answer is not None:
+        said = receipt.answer
+        return HttpResponse(said.body, status=said.status, content_type=said.content_type)
     return JsonResponse({"delivery": receipt.delivery, "status": receipt.status}, status=202)

@@ -25,9 +25,56 @@ class Member:
     weight: int
 
 
+#: A field of the language that has no column of its own: money in minor units, numbers as plain decimals, days as
+#: YYYY-MM-DD, texts. Sorted by name; one that is empty is left out.
+Values = tuple[tuple[str, int | str], ...]
+#: A company's own fields, sorted by name.
+Custom = tuple[tuple[str, str | int | bool | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFact:
+    """What happens to a deal or beside one, as its source has it; a full snapshot. `kind` is one of
+    plans.rules.compiled.FactKind but deal, or contract: what an account may use of a product from a day on.
+
+    `id` is the source's own, once in its kind. `stands`: false where the source took it back. `deal`, `account` and
+    `product` are empty where it belongs to none; without a team it has its deal's.
+    """
+
+    kind: str
+    id: str
+    stands: bool = True
+    deal: str = ""
+    account: str = ""
+    product: str = ""
+    type: str = ""
+    day: date | None = None
+    amount_minor: int | None = None
+    currency: str = ""
+    values: Values = ()
+    custom: Custom = ()
+    team: tuple[Member, ...] = ()
+
+
+def milestone_id(deal: str, milestone: str) -> str:
+    """The id of a milestone: a deal has each once."""
+    return f"{deal}/{milestone}"
+
+
+def usage_id(of: str, day: date) -> str:
+    """The id of a reading: a deal (or an account and a product) has one a day."""
+    return f"{of}/{day.isoformat()}"
+
+
+def held_by(account: str, product: str) -> str:
+    """What usage and contracts without a deal are about."""
+    return f"{account}/{product}"
+
+
 @dataclass(frozen=True, slots=True)
 class DealFact:
-    """A deal as its source has it; a full snapshot. `team` is complete: the owner stands in it."""
+    """A deal as its source has it; a full snapshot. `team` is complete: the owner stands in it. `lines`: None where the
+    source says nothing of them, which leaves them as they were."""
 
     deal: str
     stage: str
@@ -39,30 +86,12 @@ class DealFact:
     engage_date: date | None
     close_date: date | None
     territory: str
-    custom: tuple[tuple[str, str | int | bool | None], ...]
+    custom: Custom
+    values: Values = ()
+    lines: tuple[OtherFact, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MilestoneFact:
-    """A milestone of a deal, reached on a day or taken back."""
-
-    deal: str
-    kind: str
-    reached: bool
-    day: date
-
-
-@dataclass(frozen=True, slots=True)
-class UsageFact:
-    """How much of a deal's contracted usage was used by the end of a day, in the source's own whole units."""
-
-    deal: str
-    day: date
-    used: int
-    contracted: int
-
-
-Fact = AccountFact | DealFact | MilestoneFact | UsageFact
+Fact = AccountFact | DealFact | OtherFact
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from crediting.models.facts import (
     Deal,
     DealRevision,
     DealTeam,
-    MilestoneRevision,
+    Fact,
+    FactRevision,
+    FactTeam,
     Product,
-    UsageReading,
 )
 from crediting.models.intake import DataIssue, EndpointSecret, HookEndpoint, RawDelivery, SourceMapping
 
@@ -20,10 +21,11 @@ __all__ = [
     "DealRevision",
     "DealTeam",
     "EndpointSecret",
+    "Fact",
+    "FactRevision",
+    "FactTeam",
     "HookEndpoint",
-    "MilestoneRevision",
     "Product",
     "RawDelivery",
     "SourceMapping",
-    "UsageReading",
 ]

@@ -1,4 +1,5 @@
-"""Facts: append-only revisions, and for deals the current one unfolded into columns.
+"""Facts: append-only revisions, and the current one unfolded into columns: deals, and what happens to them or beside
+them. One number names a deal or a fact: both draw their ids from one sequence.
 
 Three times, never confused: `event_time` (when it happened at the source), dates such as `close_date` (effective),
 `recorded_at` (when we knew). The current revision is the greatest by (version, event_time, sender_id): a pure function
@@ -65,6 +66,8 @@ class DealFields(models.Model):
     product = LooseForeignKey(Product, null=True)
     account = LooseForeignKey(Account, null=True)
     territory = models.CharField(max_length=60, blank=True)
+    #: The other standard fields: money in minor units, numbers as plain decimal text, days as YYYY-MM-DD, texts.
+    values = models.JSONField(default=dict)
     custom = models.JSONField(default=dict)
 
     class Meta:
@@ -92,12 +95,14 @@ class Deal(DealFields, TenantModel):
 
 
 class DealRevision(DealFields, TenantModel):
-    """One thing the source said of a deal. `team`: [[role key, participant id, weight], …] in the deal's own order."""
+    """One thing the source said of a deal. `team`: [[role key, participant id, weight], …] in the deal's own order.
+    `lines`: the ids of all its lines, null where it does not speak of them."""
 
     endpoint = TenantForeignKey(HookEndpoint)
     external_id = models.CharField(max_length=120)
     delivery = TenantForeignKey(RawDelivery)
     team = models.JSONField(default=list)
+    lines = models.JSONField(null=True)
     recorded_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -125,46 +130,91 @@ class DealTeam(TenantModel):
         indexes = [models.Index(fields=["tenant", "participant", "deal"], name="dealteam_participant")]
 
 
-class MilestoneRevision(TenantModel):
-    """A milestone of a deal reached (or taken back). The greatest by (version, event_time, sender_id) of a deal and
-    kind stands."""
+class FactFields(models.Model):
+    """What any other fact says, in a revision and in the current fact alike."""
 
-    deal = TenantForeignKey(Deal)
-    kind = models.CharField(max_length=40)
-    reached = models.BooleanField()
-    day = models.DateField()
-    version = models.BigIntegerField()
+    version = models.BigIntegerField()  # the source's own; 0 where it gives none
     event_time = models.DateTimeField()
     sender_id = models.CharField(max_length=200)
+    stands = models.BooleanField()  # false: taken back at the source
+    deal = LooseForeignKey(Deal, null=True)
+    account = LooseForeignKey(Account, null=True)
+    product = LooseForeignKey(Product, null=True)
+    type = models.CharField(max_length=40, blank=True)  # the milestone, the activity, the score, a reason
+    day = models.DateField(null=True)
+    currency = models.CharField(max_length=3, blank=True)
+    amount_minor = models.BigIntegerField(null=True)
+    values = models.JSONField(default=dict)  # as of deals
+    custom = models.JSONField(default=dict)
+
+    class Meta:
+        abstract = True
+
+
+class FactKey(models.Model):
+    """What a fact is known by. `kind` is one of plans.rules.compiled.FactKind but deal, or contract."""
+
+    kind = models.CharField(max_length=20)
+    endpoint = TenantForeignKey(HookEndpoint)
+    external_id = models.CharField(max_length=420)
+
+    class Meta:
+        abstract = True
+
+
+class Fact(FactFields, FactKey, TenantModel):
+    """What happened to a deal or beside one, as it stands: the current revision's columns. Written only by
+    crediting.services.other_facts."""
+
+    revision = LooseForeignKey("crediting.FactRevision")
+    revisions = models.PositiveIntegerField(default=1)
     recorded_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "endpoint", "kind", "external_id"], name="fact_once")]
+        indexes = [
+            models.Index(fields=["tenant", "deal"], name="fact_deal"),
+            models.Index(fields=["tenant", "kind", "day"], name="fact_day"),
+            models.Index(fields=["tenant", "account", "product"], name="fact_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.external_id}"
+
+
+class FactRevision(FactFields, FactKey, TenantModel):
+    """One thing the source said of a fact; one delivery may speak of several. `team` as of deals; empty where the fact
+    has its deal's."""
+
     delivery = TenantForeignKey(RawDelivery)
+    team = models.JSONField(default=list)
+    recorded_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "delivery"], name="milestone_delivery_once"),
-            AppendOnly(name="milestone_append"),
+            models.UniqueConstraint(
+                fields=["tenant", "delivery", "kind", "external_id"], name="factrevision_delivery_once"
+            ),
+            AppendOnly(name="factrevision_append"),
         ]
-        indexes = [models.Index(fields=["tenant", "deal", "kind"], name="milestone_deal")]
+        indexes = [
+            models.Index(fields=["tenant", "endpoint", "kind", "external_id"], name="factrevision_fact"),
+            models.Index(fields=["tenant", "deal"], name="factrevision_deal"),
+        ]
 
 
-class UsageReading(TenantModel):
-    """How much of a deal's contracted usage was used by a day. The greatest by (version, event_time, sender_id) of a
-    deal and day stands."""
+class FactTeam(TenantModel):
+    """Who stands on a fact of its own team as it stands. Rows are replaced together with its current revision."""
 
-    deal = TenantForeignKey(Deal)
-    day = models.DateField()
-    used = models.BigIntegerField()
-    contracted = models.BigIntegerField()
-    version = models.BigIntegerField()
-    event_time = models.DateTimeField()
-    sender_id = models.CharField(max_length=200)
-    recorded_at = models.DateTimeField(default=timezone.now)
-    delivery = TenantForeignKey(RawDelivery)
+    fact = LooseForeignKey(Fact)
+    place = models.PositiveSmallIntegerField()  # the split number
+    role = models.CharField(max_length=50)
+    participant = LooseForeignKey(Participant)
+    weight = models.IntegerField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "delivery"], name="usage_delivery_once"),
-            models.CheckConstraint(condition=Q(used__gte=0) & Q(contracted__gte=0), name="usage_not_negative"),
-            AppendOnly(name="usage_append"),
+            models.UniqueConstraint(fields=["tenant", "fact", "place"], name="factteam_place"),
+            models.CheckConstraint(condition=Q(weight__gt=0), name="factteam_weight"),
         ]
-        indexes = [models.Index(fields=["tenant", "deal", "day"], name="usage_deal")]
+        indexes = [models.Index(fields=["tenant", "participant", "fact"], name="factteam_participant")]

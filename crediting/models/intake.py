@@ -12,13 +12,18 @@ from comp.tenancy.walls import AppendOnly
 
 
 class HookEndpoint(KeptModel):
-    """An address that a system posts to. Its token (comp.tenancy.EndpointRoute) is unguessable and gives the tenant."""
+    """An address that a system posts to. Its token (comp.tenancy.EndpointRoute) is unguessable and gives the tenant.
+
+    `deals_from`: the endpoint whose deals its facts belong to (a billing system's invoices, the CRM's deals); empty:
+    its own.
+    """
 
     key = models.SlugField()
     name = models.CharField(max_length=120)
     adapter = models.CharField(max_length=30, default="standard")
     token = models.CharField(max_length=64)
     active = models.BooleanField(default=True)
+    deals_from = TenantForeignKey("self", null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -43,7 +48,8 @@ class RawDelivery(TenantModel):
     """One delivery, its raw bytes kept for ever. Stored once by the sender's id; the same id with another body is
     quarantined and shown.
 
-    pending → done | waiting (for answers in the data-quality inbox) | parked (the adapter failed: shown) ; quarantined.
+    pending → done | waiting (for answers in the data-quality inbox) | parked (the adapter failed: shown) | split (a
+    batch: its items are deliveries of their own, each with its `parent` and its place there) ; quarantined.
     """
 
     class State(models.TextChoices):
@@ -51,6 +57,7 @@ class RawDelivery(TenantModel):
         DONE = "done", "Done"
         WAITING = "waiting", "Waiting"
         PARKED = "parked", "Parked"
+        SPLIT = "split", "Split"
         QUARANTINED = "quarantined", "Quarantined"
 
     endpoint = TenantForeignKey(HookEndpoint)
@@ -60,6 +67,8 @@ class RawDelivery(TenantModel):
     body = models.BinaryField()
     body_sha256 = models.CharField(max_length=64)
     headers = models.JSONField(default=dict)
+    parent = TenantForeignKey("self", null=True)
+    place = models.IntegerField(null=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
     attempts = models.IntegerField(default=0)
     error = models.TextField(blank=True)
@@ -76,7 +85,8 @@ class RawDelivery(TenantModel):
                 fields=["tenant", "endpoint", "sender_id", "body_sha256"], name="delivery_body_once"
             ),
             models.CheckConstraint(
-                condition=Q(state__in=["pending", "done", "waiting", "parked", "quarantined"]), name="delivery_state"
+                condition=Q(state__in=["pending", "done", "waiting", "parked", "split", "quarantined"]),
+                name="delivery_state",
             ),
             AppendOnly(name="delivery_append", changing=["state", "attempts", "error", "processed_at", "waits_for"]),
         ]

@@ -18,7 +18,8 @@ from comp.web.access import anyone
 from comp.web.parts import Event, Fact
 from comp.web.templatetags.comp import day, money
 from crediting import selectors
-from crediting.models import Deal, DealRevision
+from crediting.models import Deal, DealRevision, FactRevision
+from plans.rules.fields import FACT_FIELDS
 
 #: Fields whose change a revision is told by, with their words.
 TOLD = (
@@ -58,6 +59,7 @@ def deal(request: HttpRequest, tenant: str, deal: int) -> HttpResponse:
     ids = {member[1] for revision in history for member in revision.team}
     names = dict(Participant.objects.filter(id__in=ids).values_list("id", "name"))
     roles = dict(CreditRole.objects.values_list("key", "name"))
+    said = selectors.facts_of(row)
     context = {
         "deal": row,
         "facts": list(_facts(row)),
@@ -68,10 +70,23 @@ def deal(request: HttpRequest, tenant: str, deal: int) -> HttpResponse:
         "team": [(names.get(person, "unknown"), roles.get(role, role), weight) for role, person, weight in team],
         "weights": len({weight for _, _, weight in team}) > 1,
         "events": _events(tenant, history, names),
-        "milestones": selectors.milestones(row),
-        "readings": selectors.readings(row),
+        "lines": [(fact, fact.external_id.removeprefix(f"{row.external_id}/")) for fact in _standing(said, "line")],
+        "milestones": said.get("milestone", []),
+        "readings": [
+            (fact, stands, int(fact.values.get("used", 0)), int(fact.values.get("contracted", 0)))
+            for fact, stands in said.get("usage", [])
+        ],
+        "happened": [
+            (fact, stands, selectors.fact_words(fact))
+            for kind in sorted(said.keys() - {"line", "milestone", "usage"})
+            for fact, stands in said[kind]
+        ],
     }
     return render(request, "crediting/deal.html", context)
+
+
+def _standing(said: dict[str, list[tuple[FactRevision, bool]]], kind: str) -> list[FactRevision]:
+    return [fact for fact, stands in said.get(kind, []) if stands and fact.stands]
 
 
 def _facts(row: Deal) -> Iterator[Fact]:
@@ -83,6 +98,9 @@ def _facts(row: Deal) -> Iterator[Fact]:
     yield Fact("Product", row.product.name if row.product else "none", row.product.series if row.product else "")
     if row.territory:
         yield Fact("Territory", row.territory)
+    for name, value in sorted(row.values.items()):
+        shown = money(value, row.currency) if FACT_FIELDS[name] == "money" else value
+        yield Fact(name.replace("_", " ").capitalize(), shown)
     yield Fact("Source", row.endpoint.name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -27,6 +28,7 @@ LOOKS = {
     State.DONE: ("good", "check"),
     State.WAITING: ("wait", "clock"),
     State.PARKED: ("stop", "exclamation-triangle"),
+    State.SPLIT: ("good", "check"),
     State.QUARANTINED: ("stop", "no-symbol"),
 }
 CSV_LIMIT = 10_000
@@ -71,7 +73,7 @@ def delivery(request: HttpRequest, tenant: str, delivery: int) -> HttpResponse:
     row = get_object_or_404(RawDelivery.objects.select_related("endpoint"), pk=delivery)
     result = selectors.outcome(row)
     fixes = Can.DATA_FIX in request.can  # type: ignore[attr-defined]
-    if not fixes and (result is None or not may_see(request, result[0])):
+    if not fixes and (result is None or result[0] is None or not may_see(request, result[0])):
         raise Http404("no such delivery")
     facts = [
         Fact("From", row.endpoint.name),
@@ -83,8 +85,13 @@ def delivery(request: HttpRequest, tenant: str, delivery: int) -> HttpResponse:
     ]
     if result:
         deal, what = result
-        url = reverse("deal", kwargs={"tenant": tenant, "deal": deal.pk})
-        facts.append(Fact("It told of", f"Deal {deal.external_id}", what, url))
+        if deal is None:
+            facts.append(Fact("It told of", what))
+        else:
+            url = reverse("deal", kwargs={"tenant": tenant, "deal": deal.pk})
+            facts.append(Fact("It told of", f"Deal {deal.external_id}", what, url))
+    if fixes:
+        facts += _batch(tenant, row)
     context = {
         "delivery": row,
         "badge": _badge(row),
@@ -95,6 +102,17 @@ def delivery(request: HttpRequest, tenant: str, delivery: int) -> HttpResponse:
         "crumbs": [Link("Deliveries", reverse("delivery_list", kwargs={"tenant": tenant}))] if fixes else [],
     }
     return render(request, "crediting/delivery.html", context)
+
+
+def _batch(tenant: str, row: RawDelivery) -> Iterator[Fact]:
+    """The batch that a delivery came in, or the items that it was taken apart to."""
+    if row.parent_id:
+        url = reverse("delivery", kwargs={"tenant": tenant, "delivery": row.parent_id})
+        yield Fact("Part of", f"Delivery {row.parent_id}", f"item {(row.place or 0) + 1}", url)
+    elif row.state == State.SPLIT:
+        counts = selectors.item_counts(row)
+        told = ", ".join(f"{counts[state]} {state.label.lower()}" for state in State if counts[state])
+        yield Fact("Taken apart to", f"{counts.total()} deliveries", told)
 
 
 def _badge(row: RawDelivery) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -19,25 +20,29 @@ from comp.core.errors import refused
 from comp.tenancy.models import EndpointRoute
 from comp.tenancy.scope import current_tenant_id
 from crediting.intake.signatures import PREFIX
+from crediting.intake.sources import SOURCES
 from crediting.models import EndpointSecret, HookEndpoint
 
-ADAPTERS = ("standard",)
 #: How long the old secret stays good after a rotation, so that the sender can change over without a gap.
 OVERLAP = timedelta(hours=24)
 
 
-def endpoint_create(*, key: str, name: str, adapter: str = "standard") -> tuple[HookEndpoint, str]:
-    """A new address with its first secret. The secret is given back this once; the database keeps it encrypted."""
-    if adapter not in ADAPTERS:
-        allowed = ", ".join(ADAPTERS)
+def endpoint_create(
+    *, key: str, name: str, adapter: str = "standard", deals_from: HookEndpoint | None = None
+) -> tuple[HookEndpoint, str]:
+    """A new address with its first secret. The secret is given back this once; the database keeps it encrypted.
+    `deals_from`: whose deals its facts belong to, where not its own."""
+    if adapter not in SOURCES:
+        allowed = ", ".join(SOURCES)
         raise refused("adapter", adapter, allowed, f"There is no adapter {adapter!r}; allowed are {allowed}.")
     if HookEndpoint.objects.filter(key=key).exists():
         raise refused("key", key, "a key that is free", f"There is an endpoint {key} already.")
     token = secrets.token_urlsafe(32)
     EndpointRoute.objects.create(token=token, tenant_id=current_tenant_id())
-    endpoint = HookEndpoint.objects.create(key=key, name=name, adapter=adapter, token=token)
+    endpoint = HookEndpoint.objects.create(key=key, name=name, adapter=adapter, token=token, deals_from=deals_from)
     secret = _secret_add(endpoint)
-    record(code="endpoint.create", subject=endpoint, after={"key": key, "name": name, "adapter": adapter})
+    after = {"key": key, "name": name, "adapter": adapter, "deals_from": deals_from.key if deals_from else None}
+    record(code="endpoint.create", subject=endpoint, after=after)
     return endpoint, secret
 
 
@@ -62,11 +67,21 @@ def endpoint_secrets_end(endpoint: HookEndpoint) -> int:
     return ended
 
 
-def live_secrets(token: str, at: datetime) -> tuple[int | None, list[str]]:
-    """The endpoint that a token addresses and the secrets that verify for it at a moment."""
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An endpoint that a token addresses, and the secrets that verify for it."""
+
+    endpoint: int
+    adapter: str
+    secrets: list[str]
+
+
+def door_of(token: str, at: datetime) -> Door | None:
+    """The endpoint of a token with its secrets live at a moment; None where there is none."""
     rows = EndpointSecret.objects.filter(endpoint__token=token, endpoint__active=True)
-    found = rows.filter(Q(ends_at=None) | Q(ends_at__gt=at)).values_list("endpoint_id", "secret")
-    return next((endpoint for endpoint, _ in found), None), [decrypted(secret) for _, secret in found]
+    live = rows.filter(Q(ends_at=None) | Q(ends_at__gt=at))
+    found = list(live.values_list("endpoint_id", "endpoint__adapter", "secret"))
+    return Door(found[0][0], found[0][1], [decrypted(row[2]) for row in found]) if found else None
 
 
 def _secret_add(endpoint: HookEndpoint) -> str:

@@ -1,9 +1,8 @@
-"""Facts: revisions are added, and what stands is brought up to date, set-wise. The only writer of deals, teams,
-milestones and readings.
+"""Deals and accounts: revisions are added, and what stands is brought up to date, set-wise. The only writer of deals,
+their teams and, from events, accounts.
 
 What stands is the greatest revision by (version, event time, sender's id) of all that are stored, so a drain may bring
-them in any
-order. Callers hold the intake lock.
+them in any order. Callers hold the intake lock.
 """
 
 from __future__ import annotations
@@ -12,37 +11,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from comp.core.days import DayError, parse_day
-from comp.core.money import plain_money
-from crediting.intake.facts import DealFact, Event, MilestoneFact, UsageFact
-from crediting.models import (
-    Account,
-    Deal,
-    DealRevision,
-    DealTeam,
-    MilestoneRevision,
-    RawDelivery,
-    UsageReading,
-)
+from crediting.intake.facts import DealFact, Event
+from crediting.models import Account, Deal, DealRevision, DealTeam, Fact, FactRevision, RawDelivery
+from crediting.services.news import Around, Change, Team, deal_label, told_of_deal, told_of_standing
 
 Order = tuple[int, datetime, str]
 DealKey = tuple[int, str]
-Team = list[list[Any]]
-#: A change as "facts.changed" tells it.
-Change = dict[str, Any]
 
 _DEAL_COLUMNS = (
     *("version", "event_time", "sender_id", "stage", "amount_minor", "currency", "close_date", "engage_date"),
-    *("product_id", "account_id", "territory", "custom"),
+    *("product_id", "account_id", "territory", "values", "custom"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class DealRow:
-    """A deal event whose names are known. `team`: [[role key, participant id, weight], …]."""
+    """A deal event whose names are known. `team`: [[role key, participant id, weight], …]; `lines`: the product and
+    team of each of its lines, where it speaks of them."""
 
     delivery: RawDelivery
     event: Event
@@ -50,6 +37,7 @@ class DealRow:
     product: int
     account: int
     team: Team
+    lines: Sequence[tuple[int | None, Team]] = ()
 
     @property
     def key(self) -> DealKey:
@@ -82,7 +70,7 @@ class Moved:
     was_team: Team = field(default_factory=list)
 
 
-def order_of(row: Deal | DealRevision | MilestoneRevision | UsageReading) -> Order:
+def order_of(row: Deal | DealRevision | Fact | FactRevision) -> Order:
     """By this the revisions of one thing are compared; the greatest stands."""
     return row.version, row.event_time, row.sender_id
 
@@ -144,41 +132,6 @@ def teams_of(deals: Iterable[int]) -> dict[int, Team]:
     return found
 
 
-def milestones_store(*, rows: Sequence[tuple[RawDelivery, Event, MilestoneFact, Deal]]) -> list[Change]:
-    """Adds milestone revisions; returns the changes of what stands of each deal and kind."""
-    if not rows:
-        return []
-    before = _current(MilestoneRevision, (row[3].pk for row in rows), "kind")
-    added = MilestoneRevision.objects.bulk_create(
-        MilestoneRevision(
-            deal=deal, kind=fact.kind, reached=fact.reached, day=fact.day, delivery=delivery, **_said(delivery, event)
-        )
-        for delivery, event, fact, deal in rows
-    )
-    deals = {row[3].pk: row[3] for row in rows}
-    return _news(before, added, deals, "kind", ("reached", "day"), _milestone_label)
-
-
-def readings_store(*, rows: Sequence[tuple[RawDelivery, Event, UsageFact, Deal]]) -> list[Change]:
-    """Adds usage readings; returns the changes of what stands of each deal and day."""
-    if not rows:
-        return []
-    before = _current(UsageReading, (row[3].pk for row in rows), "day")
-    added = UsageReading.objects.bulk_create(
-        UsageReading(
-            deal=deal,
-            day=fact.day,
-            used=fact.used,
-            contracted=fact.contracted,
-            delivery=delivery,
-            **_said(delivery, event),
-        )
-        for delivery, event, fact, deal in rows
-    )
-    deals = {row[3].pk: row[3] for row in rows}
-    return _news(before, added, deals, "day", ("used", "contracted"), _usage_label)
-
-
 def accounts_store(*, rows: Sequence[AccountRow]) -> tuple[list[Change], set[str]]:
     """Brings accounts up to date; returns the changes of deals that read them, and the keys of the accounts that are
     new."""
@@ -205,55 +158,41 @@ def accounts_store(*, rows: Sequence[AccountRow]) -> tuple[list[Change], set[str
         unique_fields=["tenant", "key"],
         update_fields=["name", "sector", "country", "version", "event_time", "sender_id"],
     )
+    return _of_accounts(altered), newest.keys() - known.keys()
+
+
+def _of_accounts(altered: dict[int, AccountRow]) -> list[Change]:
+    """What to tell of the deals and facts whose accounts are not what they were."""
+    if not altered:
+        return []
     changes: list[Change] = []
-    deals = list(Deal.objects.filter(account_id__in=altered).order_by("id")) if altered else []
-    teams = teams_of(deal.pk for deal in deals)
+    deals = list(Deal.objects.filter(account_id__in=altered).order_by("id"))
+    teams, around = teams_of(deal.pk for deal in deals), Around(deal.pk for deal in deals)
     for deal in deals:
         row = altered[deal.account_id or 0]
-        label = f"Account {row.name}: sector {row.sector or 'none'}, country {row.country or 'none'}"
-        changes += change(deal, "deal", label, row.delivery.pk, teams.get(deal.pk, []))
-    return changes, newest.keys() - known.keys()
-
-
-def deal_changes(moved: Iterable[Moved]) -> list[Change]:
-    """What to tell of deals that moved: people and dates of before and after. One that has no date on either side can
-    credit nothing."""
-    changes: list[Change] = []
-    for one in moved:
-        label = f"Deal {one.deal.external_id} {one.deal.stage}{_amount(one.deal)}"
-        team = [*one.was_team, *one.revision.team]
-        changes += change(one.deal, "deal", label, one.revision.delivery_id, team, one.was)
+        changes += told_of_deal(
+            deal, "deal", _account_label(row), row.delivery.pk, teams.get(deal.pk, []), around=around
+        )
+    for account, row in altered.items():
+        facts = Fact.objects.filter(account_id=account, stands=True).order_by("id")
+        changes += told_of_standing(facts, _account_label(row), row.delivery.pk)
     return changes
 
 
-def change(
-    deal: Deal,
-    kind: str,
-    label: str,
-    delivery: int,
-    team: Iterable[Sequence[Any]],
-    was: Deal | None = None,
-) -> list[Change]:
-    """The entry of "facts.changed"; none for a deal that has no date, was or is: it can credit nothing."""
-    states = [deal, was] if was else [deal]
-    dates = {
-        "close_date": sorted({state.close_date.isoformat() for state in states if state.close_date}),
-        "engage_date": sorted({state.engage_date.isoformat() for state in states if state.engage_date}),
-    }
-    if not any(dates.values()) and not any(_is_day(value) for state in states for value in state.custom.values()):
-        return []
-    people = sorted({member[1] for member in team})
-    return [
-        {"deal": deal.pk, "kind": kind, "label": label, "delivery": delivery, "participants": people, "dates": dates}
-    ]
+def _account_label(row: AccountRow) -> str:
+    return f"Account {row.name}: sector {row.sector or 'none'}, country {row.country or 'none'}"
 
 
-def _is_day(value: object) -> bool:
-    """Whether a plan could take a custom field's value for its credit date."""
-    try:
-        return isinstance(value, str) and bool(parse_day(value))
-    except DayError:
-        return False
+def deal_changes(moved: Sequence[Moved]) -> list[Change]:
+    """What to tell of deals that moved: people and dates of before and after. One that has no date on either side can
+    credit nothing."""
+    around = Around(one.deal.pk for one in moved if one.was)
+    changes: list[Change] = []
+    for one in moved:
+        team = [*one.was_team, *one.revision.team]
+        label, delivery = deal_label(one.deal), one.revision.delivery_id
+        changes += told_of_deal(one.deal, "deal", label, delivery, team, was=one.was, around=around)
+    return changes
 
 
 # ------------------------------------------------------------------ pieces
@@ -277,8 +216,10 @@ def _revision(row: DealRow) -> DealRevision:
         product_id=row.product,
         account_id=row.account,
         territory=fact.territory,
+        values=dict(fact.values),
         custom=dict(fact.custom),
         team=row.team,
+        lines=None if fact.lines is None else [line.id for line in fact.lines],
         **_said(row.delivery, row.event),
     )
 
@@ -292,54 +233,3 @@ def _teams_replace(moved: Sequence[Moved]) -> None:
         for one in moved
         for place, (role, participant, weight) in enumerate(one.revision.team)
     )
-
-
-def _current(model: Any, deals: Iterable[int], by: str) -> dict[tuple[int, Any], Any]:
-    """The revision that stands, by deal and kind or day."""
-    return _greatest(model.objects.filter(deal_id__in=set(deals)), by)
-
-
-def _greatest(rows: Iterable[Any], by: str) -> dict[tuple[int, Any], Any]:
-    found: dict[tuple[int, Any], Any] = {}
-    for row in rows:
-        key = (row.deal_id, getattr(row, by))
-        if key not in found or order_of(row) > order_of(found[key]):
-            found[key] = row
-    return found
-
-
-def _news(
-    before: dict[tuple[int, Any], Any],
-    added: Iterable[Any],
-    deals: dict[int, Deal],
-    by: str,
-    shows: tuple[str, ...],
-    label: Any,
-) -> list[Change]:
-    """What stands otherwise than before, on deals that have a date."""
-    teams = teams_of(deals)
-    changes: list[Change] = []
-    for key, row in _greatest(added, by).items():
-        old = before.get(key)
-        if old is not None and order_of(row) < order_of(old):
-            continue
-        if old is None or any(getattr(old, column) != getattr(row, column) for column in shows):
-            deal = deals[row.deal_id]
-            kind, text = label(deal, row)
-            changes += change(deal, kind, text, row.delivery_id, teams.get(deal.pk, []))
-    return changes
-
-
-def _milestone_label(deal: Deal, row: MilestoneRevision) -> tuple[str, str]:
-    what = f"reached on {row.day:%-d %b %Y}" if row.reached else "taken back"
-    return "milestone", f"Deal {deal.external_id}: {row.kind} {what}"
-
-
-def _usage_label(deal: Deal, row: UsageReading) -> tuple[str, str]:
-    return "usage", f"Deal {deal.external_id}: {row.used:,} of {row.contracted:,} used by {row.day:%-d %b %Y}"
-
-
-def _amount(deal: Deal) -> str:
-    if deal.amount_minor is None:
-        return ""
-    return f", {Decimal(plain_money(deal.amount_minor, deal.currency)):,} {deal.currency}"

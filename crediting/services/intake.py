@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,9 +17,11 @@ from comp.core.errors import CompError
 from comp.outbox.services import ring
 from comp.tenancy.models import EndpointRoute
 from comp.tenancy.scope import Actor, Pay, tenant_scope
-from crediting.intake.signatures import Refused, read_headers, verify
+from crediting.intake.signatures import Refused
+from crediting.intake.source import Answer, Call
+from crediting.intake.sources import SOURCES
 from crediting.models import DataIssue, RawDelivery
-from crediting.services.endpoints import live_secrets
+from crediting.services.endpoints import door_of
 
 State = RawDelivery.State
 #: Headers kept beside the body. The signature is not: it was checked, and a secret's work is not left lying about.
@@ -47,54 +48,57 @@ class DeliveryRefused(CompError):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`status`: stored, seen (the same id and body stand already) or quarantined (the same id with another body)."""
+    """`status`: stored, seen (the same id and body stand already) or quarantined (the same id with another body).
+    `answer`: what the source wants to hear; None for the ordinary answer."""
 
     delivery: int
     status: str
+    answer: Answer | None = None
 
 
-def delivery_receive(token: str, headers: Mapping[str, str], body: bytes) -> Receipt:
-    """Verifies and stores one delivery, in a transaction of its own. `headers` by lower-case name.
+def delivery_receive(token: str, call: Call) -> Receipt:
+    """Proves and stores one delivery, in a transaction of its own.
 
     Raises DeliveryRefused: 404 for an unknown address, 400 for malformed headers, 401 for what is not proven, 413 for a
     body too large.
     """
-    if len(body) > settings.HOOK_BODY_LIMIT:
+    if len(call.body) > settings.HOOK_BODY_LIMIT:
         raise DeliveryRefused(413, f"the body is larger than {settings.HOOK_BODY_LIMIT} bytes")
     route = EndpointRoute.objects.filter(token=token).values_list("tenant_id", flat=True).first()
     if route is None:
         raise DeliveryRefused(404, "no such address")
-    signed = read_headers(*(headers.get(f"webhook-{name}") for name in ("id", "timestamp", "signature")))
-    if isinstance(signed, Refused):
-        raise DeliveryRefused(signed.status, signed.reason)
     now = time.time()
     at = datetime.fromtimestamp(now, UTC)
     with tenant_scope(route, actor=_ACTOR, pay=Pay.nobody()):
-        endpoint, secrets = live_secrets(token, at)
-        if endpoint is None:
+        door = door_of(token, at)
+        if door is None:
             raise DeliveryRefused(404, "no such address")
-        refused = verify(signed, body, secrets, now=now, window=settings.HOOK_WINDOW)
-        if refused:
-            raise DeliveryRefused(refused.status, refused.reason)
-        sha = hashlib.sha256(body).hexdigest()
-        kept = {name: _visible(headers[name]) for name in KEPT if headers.get(name)}
-        sent = datetime.fromtimestamp(signed.seconds, UTC)
-        row: list[Any] = [route, endpoint, signed.sender_id, sent, at, body, sha, json.dumps(kept)]
+        source = SOURCES[door.adapter]
+        proven = source.prove(call, door.secrets, now=now, window=settings.HOOK_WINDOW)
+        if isinstance(proven, Refused):
+            raise DeliveryRefused(proven.status, proven.reason)
+        sha = hashlib.sha256(call.body).hexdigest()
+        kept = {name: _visible(call.headers[name]) for name in KEPT if call.headers.get(name)}
+        row: list[Any] = [
+            *(route, door.endpoint, proven.sender_id, proven.sent_at, at, call.body, sha),
+            json.dumps(kept),
+        ]
         with connection.cursor() as cursor:
             cursor.execute(_STORE, [*row, State.PENDING])
             stored = cursor.fetchone()
         if stored:
             ring(tenant_id=route)
-            return Receipt(stored[0], "stored")
-        return _again(row, endpoint, signed.sender_id, sha)
+            return Receipt(stored[0], "stored", source.answer(call))
+        delivery, status = _again(row, door.endpoint, proven.sender_id, sha)
+        return Receipt(delivery, status, source.answer(call))
 
 
-def _again(row: list[Any], endpoint: int, sender_id: str, sha: str) -> Receipt:
+def _again(row: list[Any], endpoint: int, sender_id: str, sha: str) -> tuple[int, str]:
     """The sender's id is known: the same body counts as seen; another one is kept, set aside and shown."""
     found = RawDelivery.objects.filter(endpoint_id=endpoint, sender_id=sender_id)
     seen = found.filter(body_sha256=sha).values_list("id", "state").first()
     if seen:
-        return Receipt(seen[0], "quarantined" if seen[1] == State.QUARANTINED else "seen")
+        return seen[0], "quarantined" if seen[1] == State.QUARANTINED else "seen"
     with connection.cursor() as cursor:
         cursor.execute(_STORE, [*row, State.QUARANTINED])
         stored = cursor.fetchone()
@@ -109,7 +113,7 @@ def _again(row: list[Any], endpoint: int, sender_id: str, sha: str) -> Receipt:
         first_delivery_id=delivery,
     )
     DataIssue.objects.bulk_create([issue], ignore_conflicts=True)
-    return Receipt(delivery, "quarantined")
+    return delivery, "quarantined"
 
 
 def _visible(text: str) -> str:

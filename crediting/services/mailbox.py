@@ -4,7 +4,7 @@ transaction."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -16,28 +16,29 @@ from comp.outbox.failures import PASSING
 from comp.outbox.services import publish
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from comp.tenancy.selectors import own_currency
-from crediting.intake.facts import AccountFact, DealFact, Event, Fact, MilestoneFact, UsageFact
-from crediting.intake.standard import adapt
-from crediting.models import RawDelivery, SourceMapping
+from crediting.intake.facts import AccountFact, DealFact, Event, Fact, Member, OtherFact
+from crediting.intake.sources import SOURCES
+from crediting.models import HookEndpoint, RawDelivery, SourceMapping
+from crediting.services.batches import split
 from crediting.services.facts import (
     AccountRow,
-    Change,
     DealRow,
+    Moved,
+    Order,
     accounts_store,
     deal_changes,
     deals_known,
     deals_store,
-    milestones_store,
-    readings_store,
 )
 from crediting.services.issues import OF_DEALS, Question, questions_answer, questions_open
 from crediting.services.locks import DRAIN_WAIT, intake_lock
 from crediting.services.names import Names, Word
+from crediting.services.news import Change, Team
+from crediting.services.other_facts import FactRow, facts_known, facts_store, lines_of
 
 log = logging.getLogger(__name__)
 
 State, Kind = RawDelivery.State, SourceMapping.Kind
-ADAPTERS = {"standard": adapt}
 #: Deliveries taken by one drain; changes told by one message.
 LIMIT, TOLD = 500, 500
 
@@ -116,6 +117,7 @@ class Take:
         self.deliveries = deliveries
         self.questions: dict[int, list[Question]] = {}
         self.parked: dict[int, str] = {}
+        self.batches: list[int] = []
         self.understood: list[tuple[RawDelivery, Event]] = []
         self.currency = own_currency()
         for delivery in deliveries:
@@ -128,25 +130,41 @@ class Take:
         deals, known = self._deals()
         moved = deals_store(rows=deals, known=known)
         changes += deal_changes(moved)
-        arrived: dict[int, list[str]] = {}
-        for one in moved:
-            arrived.setdefault(one.deal.endpoint_id, []).append(one.deal.external_id)
-        for endpoint, values in arrived.items():
-            questions_answer(endpoint_id=endpoint, kinds=OF_DEALS, values=values, answer="the deal's next event came")
-        changes += milestones_store(rows=self._of_known_deals(MilestoneFact))
-        changes += readings_store(rows=self._of_known_deals(UsageFact))
+        self._answer_deals(moved)
+        lines, standing = lines_of(deals)
+        changes += facts_store(rows=lines, known=standing)[0]
+        facts, known_facts = self._others()
+        told, other = facts_store(rows=facts, known=known_facts)
+        changes += told
+        for endpoint, values in _grouped((fact.endpoint_id, f"{fact.kind} {fact.external_id}"[:200]) for fact in other):
+            questions_answer(endpoint_id=endpoint, kinds=["currency"], values=values, answer="its next event came")
         self._mark()
         return changes
 
+    def _answer_deals(self, moved: Sequence[Moved]) -> None:
+        """Whoever waited for a deal to come, or for its next event; other endpoints may have waited for it too."""
+        for endpoint, values in _grouped((one.deal.endpoint_id, one.deal.external_id) for one in moved):
+            questions_answer(endpoint_id=endpoint, kinds=OF_DEALS, values=values, answer="the deal's next event came")
+            for other in HookEndpoint.objects.filter(deals_from=endpoint).values_list("id", flat=True):
+                questions_answer(endpoint_id=other, kinds=["deal"], values=values, answer="the deal came")
+
     def _understand(self, delivery: RawDelivery) -> None:
-        found = ADAPTERS[delivery.endpoint.adapter](bytes(delivery.body))
+        source = SOURCES[delivery.endpoint.adapter]
+        body = bytes(delivery.body)
+        parts = source.items(body) if delivery.parent_id is None else None
+        if parts is not None and not isinstance(parts, Problem):
+            split(delivery, parts)
+            self.batches.append(delivery.pk)
+            return
+        found = [parts] if isinstance(parts, Problem) else source.read(body)
         if isinstance(found, Event):
             self.understood.append((delivery, found))
             return
-        first: Problem = found[0]
-        message = f"Deliveries that are not as documented: {first}."
-        self.questions[delivery.pk] = [Question("adapter", (first.path or "body")[:200], message)]
-        self.parked[delivery.pk] = "\n".join(map(str, found))
+        problems = [each for each in found if isinstance(each, Problem)]
+        if problems:
+            message = f"Deliveries that are not as documented: {problems[0]}."
+            self.questions[delivery.pk] = [Question("adapter", (problems[0].path or "body")[:200], message)]
+            self.parked[delivery.pk] = "\n".join(map(str, problems))
 
     def _ask(self, delivery: RawDelivery, kind: str, value: str, message: str) -> None:
         self.questions.setdefault(delivery.pk, []).append(Question(kind, value, message))
@@ -155,12 +173,16 @@ class Take:
         return [(delivery, event, event.fact) for delivery, event in self.understood if isinstance(event.fact, kind)]
 
     def _words(self) -> set[Word]:
+        """Every word of deals, their lines and other facts. An empty one is a question for a deal alone."""
         words: set[Word] = set()
         for delivery, _, fact in self._facts(DealFact):
             at = delivery.endpoint_id
             words |= {(at, Kind.PRODUCT, fact.product), (at, Kind.ACCOUNT, fact.account)}
-            words |= {(at, Kind.OWNER, member.person) for member in fact.team}
-            words |= {(at, Kind.ROLE, member.role) for member in fact.team}
+            words |= _team_words(at, fact.team)
+            for line in fact.lines or ():
+                words |= _fact_words(at, line)
+        for delivery, _, fact in self._facts(OtherFact):
+            words |= _fact_words(delivery.endpoint_id, fact)
         return words
 
     def _accounts(self) -> list[Change]:
@@ -192,38 +214,89 @@ class Take:
         return changes
 
     def _deals(self) -> tuple[list[DealRow], dict[tuple[int, str], Any]]:
-        """Deal events whose names are all known. One without an amount, or in another currency, is kept only as
-        history: while it would be what stands it waits for the deal's next event."""
+        """Deal events whose names are all known, and that leave no doubt."""
         rows = [row for delivery, event, fact in self._facts(DealFact) if (row := self._named(delivery, event, fact))]
         known = deals_known((d.endpoint_id, fact.deal) for d, _, fact in self._facts(DealFact))
         top = {key: (deal.version, deal.event_time, deal.sender_id) for key, deal in known.items()}
-        for row in rows:
-            if not self._doubt(row.fact) and (row.key not in top or row.order > top[row.key]):
-                top[row.key] = row.order
+        sure = self._without_doubt([(row.key, row.order, row.delivery, row.fact) for row in rows], top)
+        return [row for row, kept in zip(rows, sure, strict=True) if kept], known
+
+    def _without_doubt(
+        self, said: Sequence[tuple[Any, Order, RawDelivery, DealFact | OtherFact]], top: dict[Any, Order]
+    ) -> list[bool]:
+        """Whether each event may be stored. One without an amount, or in another currency, is kept only as history:
+        while it would be what stands it waits for the next event of its thing."""
+        doubts = [self._doubt(fact) for _, _, _, fact in said]
+        for (key, order, _, _), doubt in zip(said, doubts, strict=True):
+            if doubt is None and (key not in top or order > top[key]):
+                top[key] = order
         kept = []
-        for row in rows:
-            doubt = self._doubt(row.fact)
-            if doubt and (row.key not in top or row.order > top[row.key]):
-                self._ask(row.delivery, doubt.kind, doubt.value, doubt.message)
-            else:
-                kept.append(row)
-        return kept, known
+        for (key, order, delivery, _), doubt in zip(said, doubts, strict=True):
+            waits = doubt is not None and (key not in top or order > top[key])
+            if waits and doubt is not None:
+                self._ask(delivery, doubt.kind, doubt.value, doubt.message)
+            kept.append(not waits)
+        return kept
 
     def _named(self, delivery: RawDelivery, event: Event, fact: DealFact) -> DealRow | None:
         before = len(self.questions.get(delivery.pk, []))
         product = self._meaning(delivery, Kind.PRODUCT, fact.product, "product")
         account = self._meaning(delivery, Kind.ACCOUNT, fact.account, "account")
-        team = [
+        team = self._team(delivery, fact.team)
+        lines = [
+            (self._meaning_or_none(delivery, Kind.PRODUCT, line.product, "product"), self._team(delivery, line.team))
+            for line in fact.lines or ()
+        ]
+        if len(self.questions.get(delivery.pk, [])) > before:
+            return None
+        return DealRow(delivery, event, fact, product, account, team, lines)
+
+    def _others(self) -> tuple[list[FactRow], dict[tuple[int, str, str], Any]]:
+        """Other facts whose names and deals are all known, and that leave no doubt."""
+        facts = self._facts(OtherFact)
+        if not facts:
+            return [], {}
+        deals = deals_known((_deals_of(delivery), fact.deal) for delivery, _, fact in facts if fact.deal)
+        rows, deliveries = [], []
+        for delivery, event, fact in facts:
+            row = self._fact_row(delivery, event, fact, deals)
+            if row:
+                rows.append(row)
+                deliveries.append(delivery)
+        known = facts_known(row.key for row in rows)
+        top = {key: (fact.version, fact.event_time, fact.sender_id) for key, fact in known.items()}
+        said = [(row.key, row.order, delivery, row.fact) for row, delivery in zip(rows, deliveries, strict=True)]
+        return [row for row, kept in zip(rows, self._without_doubt(said, top), strict=True) if kept], known
+
+    def _fact_row(
+        self, delivery: RawDelivery, event: Event, fact: OtherFact, deals: dict[tuple[int, str], Any]
+    ) -> FactRow | None:
+        before = len(self.questions.get(delivery.pk, []))
+        deal = deals.get((_deals_of(delivery), fact.deal))
+        if fact.deal and deal is None:
+            what = {"milestone": "milestones", "usage": "usage"}.get(fact.kind, f"a fact ({fact.kind})")
+            self._ask(delivery, "deal", fact.deal, f"Deal {fact.deal} has {what}, and is not known yet.")
+        account = self._meaning_or_none(delivery, Kind.ACCOUNT, fact.account, "account")
+        product = self._meaning_or_none(delivery, Kind.PRODUCT, fact.product, "product")
+        team = self._team(delivery, fact.team)
+        if len(self.questions.get(delivery.pk, [])) > before:
+            return None
+        order = event.version, event.at, delivery.sender_id
+        at, of = delivery.endpoint_id, deal.pk if deal else None
+        return FactRow(at, delivery.pk, order, fact, of, account, product, team)
+
+    def _team(self, delivery: RawDelivery, team: Sequence[Member]) -> Team:
+        return [
             [
                 self._meaning(delivery, Kind.ROLE, member.role, "credit role"),
                 self._meaning(delivery, Kind.OWNER, member.person, "participant"),
                 member.weight,
             ]
-            for member in fact.team
+            for member in team
         ]
-        if len(self.questions.get(delivery.pk, [])) > before:
-            return None
-        return DealRow(delivery, event, fact, product, account, team)
+
+    def _meaning_or_none(self, delivery: RawDelivery, kind: str, word: str, what: str) -> Any:
+        return self._meaning(delivery, kind, word, what) if word else None
 
     def _meaning(self, delivery: RawDelivery, kind: str, word: str, what: str) -> Any:
         found = self.names.get(delivery.endpoint_id, kind, word)
@@ -232,36 +305,48 @@ class Take:
             self._ask(delivery, kind, word, named)
         return found
 
-    def _doubt(self, fact: DealFact) -> Question | None:
-        if fact.stage == "won" and fact.amount_minor is None:
-            return Question(
-                "amount", fact.deal, f"Deal {fact.deal} was won without an amount. Correct it at the source."
-            )
-        if fact.currency != self.currency:
-            found = f"Deal {fact.deal} is in {fact.currency}; this company's deals are in {self.currency}."
-            return Question("currency", fact.deal, f"{found} Correct it at the source.")
+    def _doubt(self, fact: DealFact | OtherFact) -> Question | None:
+        if isinstance(fact, OtherFact):
+            name, called = f"{fact.kind} {fact.id}", f"The {fact.kind} {fact.id}"
+        else:
+            name, called = fact.deal, f"Deal {fact.deal}"
+            if fact.stage == "won" and fact.amount_minor is None:
+                return Question("amount", name, f"{called} was won without an amount. Correct it at the source.")
+        if fact.currency not in ("", self.currency):
+            found = f"{called} is in {fact.currency}; this company's deals are in {self.currency}."
+            return Question("currency", name[:200], f"{found} Correct it at the source.")
         return None
 
-    def _of_known_deals(self, kind: type[Fact]) -> list[tuple[RawDelivery, Event, Any, Any]]:
-        """Milestones or readings with their deal; those of a deal not yet known wait for it."""
-        facts = self._facts(kind)
-        known = deals_known((delivery.endpoint_id, fact.deal) for delivery, _, fact in facts)
-        rows = []
-        for delivery, event, fact in facts:
-            deal = known.get((delivery.endpoint_id, fact.deal))
-            if deal is None:
-                self._ask(
-                    delivery, "deal", fact.deal, f"Deal {fact.deal} has milestones or usage, and is not known yet."
-                )
-            else:
-                rows.append((delivery, event, fact, deal))
-        return rows
-
     def _mark(self) -> None:
-        done = [delivery.pk for delivery in self.deliveries if delivery.pk not in self.questions]
+        taken = {*self.questions, *self.batches}
+        done = [delivery.pk for delivery in self.deliveries if delivery.pk not in taken]
         RawDelivery.objects.filter(id__in=done).update(
             state=State.DONE, attempts=F("attempts") + 1, processed_at=timezone.now(), waits_for=[], error=""
         )
         aside = [delivery for delivery in self.deliveries if delivery.pk in self.questions]
         if aside:
             _set_aside(self.questions, aside, self.parked)
+
+
+def _grouped(pairs: Iterable[tuple[int, str]]) -> Iterable[tuple[int, list[str]]]:
+    """(endpoint, value) by endpoint."""
+    found: dict[int, list[str]] = {}
+    for endpoint, value in pairs:
+        found.setdefault(endpoint, []).append(value)
+    return found.items()
+
+
+def _deals_of(delivery: RawDelivery) -> int:
+    """The endpoint whose deals a delivery's facts belong to."""
+    return delivery.endpoint.deals_from_id or delivery.endpoint_id
+
+
+def _team_words(endpoint: int, team: Sequence[Member]) -> set[Word]:
+    return {
+        word for member in team for word in ((endpoint, Kind.OWNER, member.person), (endpoint, Kind.ROLE, member.role))
+    }
+
+
+def _fact_words(endpoint: int, fact: OtherFact) -> set[Word]:
+    named = ((Kind.PRODUCT, fact.product), (Kind.ACCOUNT, fact.account))
+    return {(endpoint, kind, word) for kind, word in named if word} | _team_words(endpoint, fact.team)

@@ -597,26 +597,33 @@ def _milestones(
     kinds = sorted(
         {t.on for p in versions.compiled for c in p.components for t in c.release} - {"usage", "credit_date"}
     )
-    only = f"{_deals_named(selection, deal_ids, params)} AND kind = ANY(%(kinds)s)"
     found = read(
-        f"SELECT m.deal_id AS deal, m.kind, {day('m.day')} AS day FROM "
-        f"{latest('crediting_milestonerevision', 'deal_id, kind', as_of, only)} m WHERE m.reached",
+        f"SELECT m.deal_id AS deal, m.type, {day('m.day')} AS day FROM {_facts(as_of)} m "
+        f"WHERE {_deals_named(selection, deal_ids, params)} AND m.kind = 'milestone' AND m.stands "
+        "AND m.type = ANY(%(kinds)s)",
         {**params, "kinds": kinds},
-        words=["kind"],
+        words=["type"],
     )
     found = _of_deals(found, deal_ids)
-    return Milestones(found["deal"], Text(found["kind"].codes.astype(np.int32), found["kind"].words), found["day"])
+    return Milestones(found["deal"], Text(found["type"].codes.astype(np.int32), found["type"].words), found["day"])
 
 
 def _usage(selection: str, deal_ids: Ints, versions: Versions, params: dict[str, Any], as_of: datetime | None) -> Usage:
     if not any(t.on == "usage" for p in versions.compiled for c in p.components for t in c.release):
         nothing = np.zeros(0, dtype=np.int64)
         return Usage(nothing, nothing, nothing, nothing)
-    only = _deals_named(selection, deal_ids, params)
     found = read(
-        f"SELECT u.deal_id AS deal, {day('u.day')} AS day, u.used, u.contracted FROM "
-        f"{latest('crediting_usagereading', 'deal_id, day', as_of, only)} u",
+        f"SELECT u.deal_id AS deal, {day('u.day')} AS day, (u.values ->> 'used')::bigint AS used, "
+        f"(u.values ->> 'contracted')::bigint AS contracted FROM {_facts(as_of)} u "
+        f"WHERE {_deals_named(selection, deal_ids, params)} AND u.kind = 'usage' AND u.stands",
         params,
     )
     found = _of_deals(found, deal_ids)
     return Usage(found["deal"], found["day"], found["used"], found["contracted"])
+
+
+def _facts(as_of: datetime | None) -> str:
+    """SQL of the facts as they stand, or stood."""
+    if as_of is None:
+        return "crediting_fact"
+    return latest("crediting_factrevision", "endpoint_id, kind, external_id", as_of, "true")

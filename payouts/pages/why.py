@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -16,7 +17,8 @@ from comp.people.models import PayGroup
 from comp.tenancy.capabilities import Can
 from comp.web.access import anyone
 from comp.web.parts import Event, Link, Step
-from crediting.models import DealRevision, MilestoneRevision, UsageReading
+from crediting.models import DealRevision, FactRevision
+from crediting.selectors import fact_words
 from payouts.frames.story import line_story
 from payouts.kernel import say
 from payouts.models import Earning, Tranche
@@ -190,28 +192,25 @@ def _supplier(row: ReleaseRow, earning: Earning) -> str:
 
 
 def _usage_words(history: Sent) -> str:
-    if not history.readings or not history.readings[0].contracted:
+    last = history.reading
+    used, contracted = (Decimal(last.values.get(name, 0)) if last else 0 for name in ("used", "contracted"))
+    if last is None or not contracted:
         return ""
-    last = history.readings[0]
-    share = last.used * 1000 // last.contracted
+    share = int(used * 1000 // contracted)
     return f"Usage stood at {share // 10}.{share % 10}% of what is contracted on {last.day:%-d %B %Y}."
 
 
 def _events(request: HttpRequest, history: Sent) -> list[Event]:
     """Everything reported for the deal, the latest first."""
 
-    def event(row: DealRevision | MilestoneRevision | UsageReading, what: str) -> Event:
+    def event(row: DealRevision | FactRevision, what: str) -> Event:
         received = timezone.localtime(row.delivery.received_at)
         note = f"received {received:%-d %b %Y %H:%M:%S}, delivery {row.delivery_id}"
         return Event(row.event_time, what, "", note, link(request, "delivery", delivery=row.delivery_id))
 
     found = [event(row, _revision_words(row)) for row in history.revisions]
     found += [
-        event(row, f"{row.kind} {'reached' if row.reached else 'taken back'}, {row.day:%-d %b %Y}")
-        for row in history.milestones
-    ]
-    found += [
-        event(row, f"usage {row.used:,} of {row.contracted:,} by {row.day:%-d %b %Y}") for row in history.readings
+        event(row, fact_words(row) + (f", {row.day:%-d %b %Y}" if row.day else "")) for row in history.facts
     ]
     return sorted(found, key=lambda one: one.at, reverse=True)
 

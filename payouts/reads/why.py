@@ -12,7 +12,7 @@ from comp.core.days import day_number
 from comp.core.money import format_money, parse_money
 from comp.people.models import CreditRole, Participant
 from comp.people.selectors import downline_ids
-from crediting.models import Credit, DealRevision, DealTeam, MilestoneRevision, UsageReading
+from crediting.models import Credit, DealRevision, DealTeam, FactRevision
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
 from payouts.kernel.explain_stored import LineFacts, TrancheFacts, can_tell, explain_line
 from payouts.kernel.say import Step, percent_text
@@ -249,12 +249,18 @@ def _release_rows(release: tuple[Release, ...], tranches: list[Tranche], key: di
 
 @dataclass(frozen=True)
 class Sent:
-    """What the source said of the deal, the latest first, and how many revisions there are."""
+    """What sources said of the deal and of its facts, the latest first, and how many revisions of the deal there
+    are."""
 
     revisions: list[DealRevision]
     count: int
-    milestones: list[MilestoneRevision]
-    readings: list[UsageReading]
+    facts: list[FactRevision]
+
+    @property
+    def reading(self) -> FactRevision | None:
+        """The last reading of usage that was not taken back."""
+        found = [row for row in self.facts if row.kind == "usage" and row.stands and row.day]
+        return max(found, key=lambda row: (row.day, row.version, row.event_time, row.sender_id), default=None)
 
 
 def sent(earning: Earning) -> Sent:
@@ -262,13 +268,11 @@ def sent(earning: Earning) -> Sent:
     if deal is None:
         return Sent([], 0, [], [])
     revisions = DealRevision.objects.filter(endpoint_id=deal.endpoint_id, external_id=deal.external_id)
-    milestones = MilestoneRevision.objects.filter(deal=deal).select_related("delivery").order_by("-event_time", "-id")
-    readings = UsageReading.objects.filter(deal=deal).select_related("delivery").order_by("-day", "-event_time", "-id")
+    facts = FactRevision.objects.filter(deal=deal).select_related("deal", "delivery").order_by("-event_time", "-id")
     return Sent(
         list(revisions.select_related("delivery").order_by("-version", "-event_time", "-sender_id")[:MANY]),
         deal.revisions,
-        list(milestones[:MANY]),
-        list(readings[:MANY]),
+        list(facts[:MANY]),
     )
 
 

@@ -21,6 +21,7 @@ RoundAt = Literal["line", "curve", "total"]
 RoundMode = Literal["half-even", "half-up"]
 FactKind = Literal[
     "deal",
+    "line",
     "milestone",
     "usage",
     "invoice",

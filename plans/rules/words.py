@@ -92,6 +92,7 @@ def _money_sentence(plan: CompiledPlan) -> str:
 
 _FACTS = {
     "deal": "A deal",
+    "line": "A line of a deal",
     "milestone": "A milestone",
     "usage": "A usage reading",
     "invoice": "An invoice",

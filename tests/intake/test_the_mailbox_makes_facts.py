@@ -19,9 +19,9 @@ from crediting.models import (
     Deal,
     DealRevision,
     DealTeam,
-    MilestoneRevision,
+    Fact,
+    FactRevision,
     RawDelivery,
-    UsageReading,
 )
 from crediting.services import facts, mailbox
 from crediting.services.locks import INTAKE
@@ -44,8 +44,9 @@ def standing() -> list[Any]:
     found += DealTeam.objects.order_by("deal__external_id", "place").values_list(
         "deal__external_id", "place", "role", "participant__key", "weight"
     )
-    for model in (MilestoneRevision, UsageReading):
-        found += model.objects.order_by("sender_id").values_list("deal__external_id", "sender_id", "version", "day")
+    found += Fact.objects.order_by("kind", "external_id").values_list(
+        "deal__external_id", "kind", "external_id", "sender_id", "version", "day", "stands", "values", "revisions"
+    )
     found += Account.objects.order_by("key").values_list("key", "name", "sector", "country")
     found += DealRevision.objects.order_by("sender_id").values_list("external_id", "sender_id", "stage")
     found += DataIssue.objects.filter(state="open").order_by("kind", "value").values_list("kind", "value", "waiting")
@@ -131,8 +132,8 @@ def test_milestones_and_readings_wait_for_their_deal(crm: Sender) -> None:
     crm.send(deal())
     crm.drain()
     with crm.company.scope():
-        assert MilestoneRevision.objects.get().reached
-        assert UsageReading.objects.get().used == 5
+        assert Fact.objects.get(kind="milestone").type == "go-live"
+        assert Fact.objects.get(kind="usage").values == {"used": "5", "contracted": "20"}
         assert set(RawDelivery.objects.values_list("state", flat=True)) == {"done"}
         issue = DataIssue.objects.get()
         assert (issue.state, issue.waiting) == ("resolved", 0)
@@ -145,12 +146,12 @@ def test_milestones_and_readings_wait_for_their_deal(crm: Sender) -> None:
 
 def test_a_milestone_said_twice_is_told_once_and_taken_back_is_told(crm: Sender) -> None:
     crm.send(deal())
-    for number, kind in enumerate(("reached", "reached", "withdrawn")):
-        at = f"2026-04-0{number + 1}T00:00:00Z"
+    for number, kind in ((1, "reached"), (1, "reached"), (2, "withdrawn")):
+        at = f"2026-04-0{number}T00:00:00Z"
         crm.send(event(f"milestone.{kind}", at, deal="D1", milestone="go-live", on="2026-04-01"))
         crm.drain()
     with crm.company.scope():
-        assert MilestoneRevision.objects.count() == 3
+        assert FactRevision.objects.count() == 3
         told = [change["label"] for change in news() if change["kind"] == "milestone"]
         assert told == ["Deal D1: go-live reached on 1 Apr 2026", "Deal D1: go-live taken back"]
 

@@ -117,6 +117,11 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
         ({"custom": {"A b": 1}}, "data.custom"),
         ({"custom": {"a": [1]}}, "data.custom.a"),
         ({"custom": {"a": 1e400}}, ""),
+        ({"cost": "1.001"}, "data.cost"),
+        ({"quantity": "1.0000001"}, "data.quantity"),
+        ({"start_date": "2026-02-30"}, "data.start_date"),
+        ({"lines": [{"line": "1"}, {"line": "1"}]}, "data.lines"),
+        ({"lines": [{"line": "1", "amount": "x"}]}, "data.lines[0].amount"),
     ],
 )
 def test_each_problem_names_its_place(said: dict[str, Any], path: str) -> None:
@@ -185,7 +190,31 @@ SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "events.schema.json").
     + [deal(owner=None, product="", account=None, amount=None), deal(amount=12.5), deal(team=None, custom=None)]
     + [event("account.updated", account="A", name=None, sector="x", country=None)]
     + [event("milestone.withdrawn", deal="D", milestone="go-live", on="2026-01-01", version=2)]
-    + [event("usage.reading", deal="D", on="2026-01-01", used=0, contracted=0)],
+    + [event("usage.reading", deal="D", on="2026-01-01", used=0, contracted=0)]
+    + [event("usage.reading", account="A", product="P", on="2026-01-01", used=7)]
+    + [event("usage.withdrawn", account="A", product="P", on="2026-01-01", version=3)]
+    + [event("contract.usage", account="A", product="P", contracted=100, **{"from": "2026-01-01"})]
+    + [event("contract.withdrawn", account="A", product="P", **{"from": "2026-01-01"})]
+    + [event("invoice.issued", id="I1", deal="D", amount="100.00", currency="USD", invoice_date="2026-01-01", tax=7)]
+    + [event("invoice.voided", id="I1"), event("receipt.withdrawn", id="R1"), event("refund.withdrawn", id="F1")]
+    + [event("receipt.applied", id="R1", deal="D", amount="40.00", currency="USD", on="2026-02-01")]
+    + [event("refund.made", id="F1", deal="D", amount="10", currency="USD", on="2026-03-01", type="complaint")]
+    + [event("deal.cancelled", id="C1", deal="D", on="2026-03-01"), event("cancellation.withdrawn", id="C1")]
+    + [event("invoice.unpaid", id="N1", deal="D", on="2026-03-01", amount=None)]
+    + [event("activity.done", id="A1", type="demo", on="2026-01-05", team=[{"role": "sdr", "person": "ann"}])]
+    + [event("score.given", id="S1", type="csat", value="4.5", on="2026-01-05", account="A")]
+    + [event("hours.worked", id="H1", quantity=7.25, on="2026-01-05", team=[{"role": "ae", "person": "ann"}])]
+    + [
+        deal(
+            cost="10.00",
+            quantity="2.5",
+            term_months=12,
+            start_date="2026-04-01",
+            region="EMEA",
+            type="renewal",
+            lines=[{"line": "1", "product": "mg", "amount": "100.00", "quantity": 2, "team": None}, {"line": "2"}],
+        )  # fmt: skip
+    ],
 )
 def test_the_documented_schema_and_the_adapter_accept_the_same(body: dict[str, Any]) -> None:
     SCHEMA.validate(body)
@@ -203,6 +232,17 @@ def test_the_documented_schema_and_the_adapter_accept_the_same(body: dict[str, A
         deal(currency="usd"),
     ]
     + [event("usage.reading", deal="D", on="2026-01-01", used=-1, contracted=0), event("deal.exploded")]
+    + [event("usage.reading", deal="D", on="2026-01-01", used=1), event("usage.reading", on="2026-01-01", used=1)]
+    + [event("contract.usage", account="A", product="P", **{"from": "2026-01-01"})]
+    + [event("invoice.issued", id="I1", deal="D", amount="100.00", invoice_date="2026-01-01")]
+    + [event("invoice.issued", id="I1", amount=None, currency="USD", invoice_date="2026-01-01")]
+    + [event("receipt.applied", id="", amount="1", currency="USD", on="2026-02-01")]
+    + [event("refund.made", id="F1", deal="", amount="10", currency="USD", on="2026-03-01")]
+    + [event("deal.cancelled", deal="D", on="2026-03-01"), event("activity.done", id="A1", on="2026-01-05")]
+    + [event("score.given", id="S1", type="csat", value="1e3", on="2026-01-05")]
+    + [event("score.given", id="S1", type="csat", value="1.0000001", on="2026-01-05")]
+    + [event("hours.worked", id="H1", quantity=1, on="2026-01-05", hours=3)]
+    + [deal(lines=[{"line": ""}]), deal(lines=[{"line": "1", "deal": "D2"}]), deal(lines=None), deal(day="2026-01-01")]
     + [
         event("milestone.reached", deal="D", milestone="Go live", on="2026-01-01"),
         deal(at="yesterday"),

@@ -11,6 +11,7 @@ from django.db import models, transaction
 from comp.people.models import Participant, ReportingLine
 from comp.tenancy.models import KeptModel, Tenant, TenantForeignKey, TenantModel, User
 from comp.tenancy.scope import Actor, Pay, tenant_scope
+from crediting.models import HookEndpoint, RawDelivery
 from payouts.models import Batch, LedgerEntry, LedgerTransaction, Statement
 
 START = date(2026, 1, 1)
@@ -20,6 +21,8 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     Statement: {"released_minor": 2, "adjustments_minor": -1, "payout_minor": 1},
     Batch: {"totals": {"USD": 1}},
     LedgerTransaction: {"entries": 2},
+    HookEndpoint: {"deals_from": None},
+    RawDelivery: {"parent": None},
 }
 
 

@@ -162,7 +162,8 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[tuple[str, URLPat
 
 
 def test_every_address_is_listed() -> None:
-    listed = {f"{BELOW}{path}" for path in PAGES} | {"", "choose/", "health/", "hooks/<slug:token>/"}
+    listed = {f"{BELOW}{path}" for path in PAGES} | {"", "choose/", "health/"}
+    listed |= {"hooks/<slug:token>/", "hooks/<slug:token>/<path:rest>"}
     listed |= {f"accounts/{path}" for path in ACCOUNTS} | {f"admin/{path}" for path in ADMIN_SITE}
     listed |= {f"admin/{model}/{page}" for model in ADMIN_MODELS for page in ADMIN_PAGES}
     found = {path for path, _ in routes()}

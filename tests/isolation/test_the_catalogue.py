@@ -11,7 +11,8 @@ from tests.isolation.filler import owned, pay_tables
 #: Tables with references that no foreign key holds: their one writer proves them set-wise in the same transaction,
 #: for a foreign key costs more than the load itself.
 LOOSE = {
-    "crediting_credit", "crediting_deal", "crediting_dealrevision", "crediting_dealteam", "payouts_attainment",
+    "crediting_credit", "crediting_deal", "crediting_dealrevision", "crediting_dealteam", "crediting_fact",
+    "crediting_factrevision", "crediting_factteam", "payouts_attainment",
     "payouts_batchline", "payouts_earning", "payouts_figurechange", "payouts_ledgerentry", "payouts_payable",
     "payouts_tranche",
 }  # fmt: skip
