@@ -12,7 +12,7 @@ from comp.core.days import day_number
 from comp.core.money import format_money, parse_money
 from comp.people.models import CreditRole, Participant
 from comp.people.selectors import downline_ids
-from crediting.models import Credit, DealRevision, DealTeam, FactRevision
+from crediting.models import Credit, DealRevision, DealTeam, Fact, FactRevision
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
 from payouts.kernel.explain_stored import LineFacts, TrancheFacts, can_tell, explain_line
 from payouts.kernel.say import Step, percent_text
@@ -264,15 +264,16 @@ class Sent:
 
 
 def sent(earning: Earning) -> Sent:
+    said = FactRevision.objects.select_related("deal", "delivery").order_by("-event_time", "-id")
     deal = earning.deal
     if deal is None:
-        return Sent([], 0, [], [])
+        own = Fact.objects.filter(pk=earning.fact).values("endpoint_id", "kind", "external_id").first()
+        return Sent([], 0, list(said.filter(**own)[:MANY]) if own else [])
     revisions = DealRevision.objects.filter(endpoint_id=deal.endpoint_id, external_id=deal.external_id)
-    facts = FactRevision.objects.filter(deal=deal).select_related("deal", "delivery").order_by("-event_time", "-id")
     return Sent(
         list(revisions.select_related("delivery").order_by("-version", "-event_time", "-sender_id")[:MANY]),
         deal.revisions,
-        list(facts[:MANY]),
+        list(said.filter(deal=deal)[:MANY]),
     )
 
 
