@@ -209,9 +209,7 @@ def _events(request: HttpRequest, history: Sent) -> list[Event]:
         return Event(row.event_time, what, "", note, link(request, "delivery", delivery=row.delivery_id))
 
     found = [event(row, _revision_words(row)) for row in history.revisions]
-    found += [
-        event(row, fact_words(row) + (f", {row.day:%-d %b %Y}" if row.day else "")) for row in history.facts
-    ]
+    found += [event(row, fact_words(row) + (f", {row.day:%-d %b %Y}" if row.day else "")) for row in history.facts]
     return sorted(found, key=lambda one: one.at, reverse=True)
 
 
