@@ -7,19 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from crediting.intake.standard_parts import MORE
 from plans.rules.fields import FACT_FIELDS
 
 Kind = Literal["text", "money", "number", "whole", "day", "any"]
 CUSTOM = re.compile(r"custom\.[a-z][a-z0-9_]{0,62}")
 _KINDS: Mapping[str, Kind] = {"text": "text", "money": "money", "number": "number", "date": "day"}
 #: The standard fields that any fact may state beside its own.
-_MORE: Mapping[str, Kind] = {
-    name: _KINDS[FACT_FIELDS[name]]
-    for name in (
-        *("region", "territory", "list_price", "cost", "tax", "quantity", "value", "term_months"),
-        *("invoice_date", "due_date", "paid_date", "start_date", "end_date"),
-    )
-}
+_MORE: Mapping[str, Kind] = {name: _KINDS[FACT_FIELDS[name]] for name in MORE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,9 +156,9 @@ def test_splits_that_are_records_of_their_own_stand_on_their_deal() -> None:
     two, one = split("b", "bob", "33.33"), split("a", "ann", "66.67")
     others = [split("c", "cat", "10", OpportunityId="other"), replace(split("d", "dan", "10"), gone=True)]
     found = apply(document, deal, zone="UTC", related=[two, *others, one])
-    if isinstance(found, Event):
-        assert isinstance(found.fact, DealFact)
-        assert found.fact.team == (Member("ae", "ann", 666700), Member("ae", "bob", 333300))
+    assert isinstance(found, Event)
+    assert isinstance(found.fact, DealFact)
+    assert found.fact.team == (Member("ae", "ann", 666700), Member("ae", "bob", 333300))
     assert owners_of(document, two) == [("Opportunity", deal.id)]
     assert owners_of(document, deal) == []
     expected = [("OpportunityLineItem", "OpportunityId"), ("OpportunitySplit", "OpportunityId")]
