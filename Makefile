@@ -7,12 +7,13 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BASE := $(or $(PYTHON),python3)
 PY := .venv/bin/python
 
-.PHONY: help run test check bench clean venv venv-dev
+.PHONY: help run test check bench soak clean venv venv-dev
 help:
 	@echo "make run     start Comp with a demo company and print its address"
 	@echo "make test    run every test, the browser's too"
 	@echo "make check   style, types, import order, migrations, deployment settings"
 	@echo "make bench   measure, print a table and write bench.json"
+	@echo "make soak    kill, empty, freeze and fill everything under load; compare the figures"
 	@echo "make clean   remove the virtual environment and all local data"
 
 venv:
@@ -33,6 +34,9 @@ check: venv-dev
 
 bench: venv-dev
 	@exec $(PY) -m tests.bench $(ARGS)
+
+soak: venv-dev
+	@exec $(PY) -m tests.soak $(ARGS)
 
 clean:
 	@if [ -x $(PY) ]; then $(PY) -m comp.local.dev down; COMP_DATA=.comp/test $(PY) -m comp.local.dev down; fi

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -33,7 +33,7 @@ def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
         receipt = delivery_receive(token, Call(request.method or "POST", url, headers, body))
     except DeliveryRefused as refused:
         return JsonResponse({"error": str(refused)}, status=refused.status)
-    except (OperationalError, InterfaceError):
+    except (DatabaseError, InterfaceError):  # a server that crashes may answer with the plainest of its errors
         log.exception("a delivery could not be stored")
         answer = JsonResponse({"error": "not stored: the database does not answer. Please send it again."}, status=503)
         answer["Retry-After"] = "10"

@@ -117,7 +117,7 @@ class Company:
     helpers: tuple[int, ...]
 
 
-def company(slug: str, people: int, managers: bool = False) -> Company:
+def company(slug: str, people: int, managers: bool = False, plan_text: str = PLAN) -> Company:
     """A company of so many people, made by the product's services: half sell, half help, all on one plan with a quota
     for each quarter of 2025, in teams of ten under the first of them; with `managers`, sales roll up to these."""
     from comp.outbox.services import messages_drain
@@ -141,7 +141,7 @@ def company(slug: str, people: int, managers: bool = False) -> Company:
         for key in ("ae", "se", "manager"):
             who.credit_role_create(key=key, name=key.upper())
         plan = plans.plan_create(key="bench", name="Benchmark")
-        text = PLAN.replace("ROLL_UP", ROLL_UP if managers else "[]")
+        text = plan_text.replace("ROLL_UP", ROLL_UP if managers else "[]")
         text = text.replace("ROLES", "[ae, se, manager]" if managers else "[ae, se]")
         draft = plans.version_draft(plan=plan, text=text, starts_on=QUARTERS[0], note="", prepared_by=users[0])
         plans.version_publish(version=draft, published_by=users[1])

@@ -83,6 +83,7 @@ class _Live:
             account_create(key="acme", name="Acme")
         self.endpoint, self.path = endpoint.pk, f"/hooks/{endpoint.token}/"
         self.deals = deals
+        self.amounts = 0  # sent so far: each event has its own
         facts(place, self.where, deals, days=DAYS, endpoint=endpoint.pk)
         self._recompute()
 
@@ -166,14 +167,15 @@ class _Live:
         half = len(self.where.sellers)
         events, wanted = [], {}
         for i in range(rate * seconds):
-            known, amount = 1 + i % self.deals, 200_000_00 + i
+            known, amount = 1 + i % self.deals, 200_000_00 + self.amounts
+            self.amounts += 1
             if i % 2:
-                deal, seller, helper, day = f"N{i:06}", i % half, i * 7 % half, i % DAYS
+                deal, seller, helper, day = f"N{self.amounts:06}", i % half, i * 7 % half, i % DAYS
             else:  # as facts.sql made it
                 deal, seller, helper, day = f"D{known:08}", known * 31 % half, known * 17 % half, known % DAYS
             body = self._event("won", deal, seller, helper, amount, QUARTERS[0] + timedelta(days=day))
-            events.append((f"live-{i}", body))
-            wanted[f"live-{i}"] = (deal, self.where.sellers[seller], amount)
+            events.append((f"live-{self.amounts}", body))
+            wanted[f"live-{self.amounts}"] = (deal, self.where.sellers[seller], amount)
         answered: dict[str, float] = {}
         seen: dict[str, float] = {}
         with self._client(events, seconds=None, rate=rate) as client:
