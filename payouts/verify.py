@@ -323,7 +323,8 @@ def _statements_wrong(batch: Batch, lines: Any, digests: dict[str, str]) -> Iter
 
 
 def identity() -> Check:
-    """earned = waiting + payable + in batch + approved + paid, for every participant and currency."""
+    """earned = waiting + payable + in batch + approved + paid + lost, for every participant and currency. What is lost
+    has no release day, as what waits."""
     off: dict[tuple[int, str], int] = {}
     people: dict[date, list[int]] = {}
     for person, end in due_days(dict(Participant.objects.values_list("id", "pay_group_id"))).items():

@@ -27,6 +27,7 @@ from comp.core.money import LARGEST, parse_money
 from comp.core.rounding import round_fraction
 from comp.people.calendars import calendar_of
 from comp.people.models import PayCalendar
+from payouts.frames.span import longest
 from payouts.frames.sql import NONE, Columns, Words, day, number, read
 from payouts.kernel.batch import (
     FAR_DAY,
@@ -44,10 +45,10 @@ from payouts.kernel.batch import (
     Text,
     Usage,
 )
+from payouts.kernel.periods import looks_at_others
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan
 from plans.rules.named import named_fields
-from plans.rules.specialise import stated
 
 #: The years of facts' dates: intake refuses others, and a custom field with another is no credit date.
 YEARS = range(1990, 2100)
@@ -78,14 +79,8 @@ class Versions:
     compiled: tuple[CompiledPlan, ...]
 
     def every(self, also: str = "month") -> str:
-        """The longest measure period that any of them uses, and at least `also`."""
-        found = {also}
-        for plan in self.compiled:
-            found |= {cap.every for cap in plan.caps}
-            for component in stated(plan):
-                yearly = component.measure.window != "discrete" or any(cap.per == "year" for cap in component.caps)
-                found.add("year" if yearly else component.every)
-        return next((every for every in ("year", "half", "quarter", "month") if every in found), "month")
+        """The longest period over which their lines depend on each other, and at least `also`."""
+        return longest(self.compiled, also)
 
     def levels(self) -> tuple[int, ...]:
         """How many levels each version's credit rolls up; 0 where it does not."""
@@ -153,7 +148,9 @@ def read_versions(as_of: datetime | None = None, superseded_of: int | None = Non
 @lru_cache(maxsize=64)
 def bounds(calendar: CalendarShape, every: str) -> Ints:
     """First days of consecutive periods over all years, closed by the first day after the last. `pay` is the pay
-    calendar's own."""
+    calendar's own; `all` is one period, of all years."""
+    if every == "all":
+        return bounds(calendar, "year")[[0, -1]]
     found = (
         periods(calendar, FIRST_YEAR, LAST_YEAR)
         if every == "pay"
@@ -226,11 +223,13 @@ def read_batch(
     Without `look` all deals are read, not only theirs: the quicker way where most are."""
     fields = _fields(versions.compiled)
     params: dict[str, Any] = {"as_of": as_of, "start": start, "end": end, "people": None}
-    params["only"] = list(participants) if participants is not None else None
+    # What somebody is paid may depend on anybody: then everybody is read, and the kernel returns those asked for.
+    some = participants is not None and not looks_at_others(versions.compiled)
+    params["only"] = list(participants or ()) if some else None
     reporting, assignments = _reporting(as_of), _assignments(versions, params, as_of)
-    if participants is not None:
-        params["people"] = _with_downlines(participants, reporting, assignments, versions)
-    selection = _selection(fields, as_of, look and participants is not None)
+    if some:
+        params["people"] = _with_downlines(participants or (), reporting, assignments, versions)
+    selection = _selection(fields, as_of, look and some)
     currency = versions.compiled[0].currency if versions.compiled else "USD"
     deals, teams, revision = _deals(selection, fields, params, as_of, currency)
     batch = Batch(
@@ -479,9 +478,9 @@ def _reporting(as_of: datetime | None) -> Reporting:
     return Reporting(found["participant"], found["manager"], found["start"], found["end"])
 
 
-def _needs_people(plans: Iterable[CompiledPlan]) -> bool:
-    """Whether any plan asks what a person is, or how long employed."""
-    return any(
+def _needs_people(plans: Sequence[CompiledPlan]) -> bool:
+    """Whether any plan asks what a person is, in which team, or how long employed."""
+    return looks_at_others(plans) or any(
         plan.overrides
         or plan.employment is not None
         or plan.proration is not None

@@ -2,7 +2,7 @@
 
 A line's money lies in tranches. Each amount is in one state: it waits (its trigger is missing, or its day lies behind
 the open period), it is payable in the open period, or a batch took it (submitted, approved, paid). These sum to what
-the line earned: a payable is what is released less what batches took.
+the line earned, less what is lost: a payable is what is released less what batches took.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ BATCH_STATES = {
 
 
 def not_due(open_ends: date) -> Q:
-    """Tranches that the open period does not release."""
-    return Q(release_day=None) | Q(release_day__gte=open_ends)
+    """Tranches that the open period does not release, and that somebody may still release."""
+    return (Q(release_day=None) | Q(release_day__gte=open_ends)) & ~Q(state=Tranche.State.LOST)
 
 
 def lines(participant_id: int, open_ends: date) -> QuerySet[Any]:

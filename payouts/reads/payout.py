@@ -132,7 +132,8 @@ class InState:
 
 
 def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on: date) -> list[InState]:
-    """What credits of the quarter earned, in all, then where that money is now; the others sum to the first."""
+    """What the quarter earned, in all and without what is lost, then where that money is now; the others sum to the
+    first."""
     mine = {
         "participant": participant,
         "credit_date__gte": quarter.starts_on,
@@ -150,10 +151,11 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
     )
     by_amount = sorted(waiting, key=lambda row: (-row["minor"], row["trigger"]))
     waits = list(dict.fromkeys(LATER if row["release_day"] else trigger_words(row["trigger"]) for row in by_amount))
+    lost = Tranche.objects.filter(state=Tranche.State.LOST, **mine).aggregate(minor=Sum("amount_minor"))["minor"] or 0
     deals = earned["deals"]
     by = f"by {deals} deal{'' if deals == 1 else 's'} of {quarter.name}"
     return [
-        InState("earned", int(earned["minor"] or 0), by if deals else f"in {quarter.name}"),
+        InState("earned", int(earned["minor"] or 0) - int(lost), by if deals else f"in {quarter.name}"),
         InState("waiting", sum(int(row["minor"]) for row in waiting), f"for {listed(waits)}" if waits else "nothing"),
         InState("payable", int(payable or 0), f"in {open_period.name}"),
         *(

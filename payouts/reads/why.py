@@ -119,8 +119,9 @@ def why_of(earning: Earning) -> Why:
     version = known[earning.plan_version_id]
     component = version.component(earning.component)
     tranches = list(Tranche.objects.filter(**key).order_by("index", "part"))
-    release = component.release if earning.line_kind in (Kind.CREDIT, Kind.PERIOD) else ()
-    if {tranche.index for tranche in tranches} != set(range(len(release) or 1)):
+    at_once = earning.line_kind in (Kind.REVERSAL, Kind.CARRIED)
+    release = () if at_once else component.release
+    if {tranche.index for tranche in tranches} != set(range(1 if at_once else len(release))):
         raise moved
     names = dict(CreditRole.objects.values_list("key", "name"))
     found = Why(

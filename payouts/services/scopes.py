@@ -21,7 +21,7 @@ from django.utils import timezone
 from comp.core.days import DayError, day_date, day_number, parse_day
 from comp.outbox.failures import PASSING
 from comp.outbox.services import ring
-from comp.people.models import Participant, ReportingLine
+from comp.people.models import Participant
 from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
 from crediting.models import Deal, DealRevision
 from payouts.frames.read import (
@@ -34,7 +34,9 @@ from payouts.frames.read import (
     enclosing,
     read_versions,
 )
+from payouts.frames.span import longest
 from payouts.models import Cause, ChangedScope
+from payouts.services.readers import ReportingLines, reading, sharing_plans
 from payouts.services.recompute import recompute
 from plans.models import PlanAssignment, PlanVersion
 from plans.rules.specialise import stated
@@ -200,7 +202,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
     if not fields:
         return
     rolling = {plan for plan, rises in zip(versions.plan_id, levels, strict=True) if rises}
-    above = _Lines()
+    above = ReportingLines()
     customs = _custom_dates([f[7:] for f in fields if f.startswith("custom.")], [c["deal"] for c in payload["changes"]])
     plans = list(PlanAssignment.objects.values_list("participant_id", "plan_id"))
     assigned, receivers = {person for person, _ in plans}, {person for person, plan in plans if plan in rolling}
@@ -259,6 +261,8 @@ def on_plan_published(payload: dict[str, Any]) -> None:
         actor=str(version.published_by or ""),
     )
     begins = _begins(version.plan_id, versions)
+    if longest((*versions.compiled, *read_versions(superseded_of=version.plan_id).compiled)) == "all":
+        end = FOREVER
     for person, group in people.values_list("participant_id", "participant__pay_group_id").distinct():
         _mark(cause, person, begins(group, start), end)
     _save([cause])
@@ -298,7 +302,7 @@ def on_people_changed(payload: dict[str, Any]) -> None:
     """People moved: they and everybody above them, on the old and the new line, from that day on."""
     start, end = parse_day(payload["from"]), _day(payload["to"])
     cause = Cause(kind=Cause.Kind.PEOPLE, label=payload["label"][:300])
-    for person in sorted(_Lines().ever(payload["participants"])):
+    for person in sorted(ReportingLines().ever(payload["participants"])):
         _mark(cause, person, start, end)
     _save([cause])
 
@@ -331,9 +335,33 @@ def _mark(cause: Cause, participant_id: int, from_day: date, to_day: date) -> No
     pending.append(ChangedScope(participant_id=participant_id, from_day=from_day, to_day=to_day))
 
 
+def _widen(causes: Sequence[Cause]) -> None:
+    """Marks those whose figures depend on the figures of the people marked, for the same days."""
+    plans = sharing_plans(read_versions()) if causes else {}
+    if not plans:
+        return
+    marked: dict[tuple[date, date], set[int]] = defaultdict(set)
+    for cause in causes:
+        for scope in cause.__dict__["pending"]:
+            marked[scope.from_day, scope.to_day].add(scope.participant_id)
+    assigned: dict[int, set[int]] = defaultdict(set)
+    for plan, person in PlanAssignment.objects.filter(plan_id__in=plans).values_list("plan_id", "participant_id"):
+        assigned[plan].add(person)
+    above = ReportingLines().managers
+    moved = any(cause.kind == Cause.Kind.ASSIGNMENT for cause in causes)
+    days: dict[int, tuple[date, date]] = {}
+    for (start, end), people in marked.items():
+        for reader in reading(people, plans, assigned, above, moved=moved) - people:
+            first, last = days.get(reader, (start, end))
+            days[reader] = min(first, start), max(last, end)
+    for reader, (start, end) in sorted(days.items()):
+        _mark(causes[-1], reader, start, end)
+
+
 def _save(causes: Iterable[Cause]) -> None:
-    """Causes and their scopes, in two statements."""
+    """Causes and their scopes, in two statements; and scopes of all who are read by others, by the last cause."""
     causes = [cause for cause in causes if cause.__dict__.get("pending")]
+    _widen(causes)
     Cause.objects.bulk_create(causes)
     scopes: list[ChangedScope] = []
     for cause in causes:
@@ -344,32 +372,3 @@ def _save(causes: Iterable[Cause]) -> None:
     # What could not be redone may be put right by this very change.
     people = {scope.participant_id for scope in scopes}
     ChangedScope.objects.filter(participant_id__in=people, attempts__gt=0).update(due_at=timezone.now())
-
-
-class _Lines:
-    """Who stands above whom, read once."""
-
-    def __init__(self) -> None:
-        self.above: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-        rows = ReportingLine.objects.values_list("participant_id", "manager_id", "starts_on", "ends_on")
-        for person, manager, starts, ends in rows:
-            self.above[person].append((manager, day_number(starts), day_number(ends or FOREVER)))
-
-    def of(self, people: Iterable[int], day: date, levels: int) -> set[int]:
-        """The people and those above them on a day, so many levels up."""
-        number = day_number(day)
-        found, level = set(people), set(people)
-        for _ in range(levels):
-            level = {m for person in level for m, start, end in self.above[person] if start <= number < end} - found
-            if not level:
-                break
-            found |= level
-        return found
-
-    def ever(self, people: Iterable[int]) -> set[int]:
-        """The people and everybody who ever stood above them."""
-        found, level = set(people), set(people)
-        while level:
-            level = {m for person in level for m, _, _ in self.above[person]} - found
-            found |= level
-        return found

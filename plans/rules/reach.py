@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from comp.core.errors import Problem
 from comp.core.money import NO_CURRENCY
-from plans.rules.compiled import CompiledPlan, Component, CreditRule, Read
+from plans.rules.compiled import CompiledPlan, Component, CreditRule
 from plans.rules.named import named_fields
 from plans.rules.specialise import specialise
 
@@ -76,10 +76,6 @@ def _of_components(plan: CompiledPlan, before: str) -> Iterator[Problem]:
         for key, what, has in _COMPONENTS:
             if has(component):
                 yield Problem(f"{path}.{key}", what, "what the database delivers", f"{what}: {_NOT_YET}")
-        for key, read in _reads(component):
-            if read.plan != plan.key or _every(plan, read) != component.every:
-                what = "Reading another plan, or another measure period"
-                yield Problem(f"{path}.{key}", what, "components of this plan", f"{what}: {_NOT_YET}")
 
 
 _NOT_YET = (
@@ -89,12 +85,10 @@ _NOT_YET = (
 _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
-    ("Losing what is released after employment", lambda plan: _if(_loses(plan), "employment.release_after")),
     ("Leave", lambda plan: _leave(plan)),
     ("Prorated bounds of tiers", lambda plan: _if(plan.proration and "tiers" in plan.proration.of, "proration.of")),
     ("Holidays", lambda plan: _if(plan.proration and plan.proration.method == "working_days", "proration.method")),
     ("Conversion of currencies", lambda plan: _if(plan.currencies, "currencies")),
-    ("A review of excess", lambda plan: _if(any(cap.excess != "lost" for cap in plan.caps), "caps")),
     ("An override by region or position", lambda plan: _overrides(plan)),
     ("A computed credit date", lambda plan: _dates(plan)),
 )
@@ -106,26 +100,19 @@ _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
 )
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
     ("quota", "A quota in units", lambda row: row.quota is not None and row.measure.unit != "money"),
-    # A change of that day would have to be worked out again in all later periods.
-    ("eligible_on", "People as of a fixed day", lambda row: row.eligible_on is not None),
-    ("measure", "A measure by period", lambda row: row.measure.by == "period"),
-    ("reads", "Reading what others earn", lambda row: row.reads is not None),
-    ("caps", "Excess that is carried or under review", lambda row: any(cap.excess != "lost" for cap in row.caps)),
-    ("gates", "A gate that catches up", lambda row: any(bool(gate.catch_up) for gate in row.gates)),
-    ("budget", "A budget", lambda row: row.budget is not None),
+    ("measure", "A measure of a pool of people", lambda row: row.measure.of == "pool"),
+    ("pool", "A posted share that stays", lambda row: row.pool is not None and row.pool.after_posting == "keep"),
+    ("rank", "A posted prize that stays", lambda row: row.rank is not None and row.rank.after_posting == "keep"),
+    ("budget", "A posted share that stays", lambda row: row.budget is not None and row.budget.after_posting == "keep"),
     ("clawback", "A clawback", lambda row: row.clawback is not None),
-    ("amortise", "Amortisation", lambda row: row.amortise is not None),
     ("release", "Release by cash", lambda row: any(tranche.on == "paid" for tranche in row.release)),
+    ("amortise", "Amortisation", lambda row: row.amortise is not None),
 )
 
 
 def _if(value: object, path: str) -> Where:
     if value:
         yield path
-
-
-def _loses(plan: CompiledPlan) -> bool:
-    return plan.employment is not None and plan.employment.release_after == "lost"
 
 
 def _leave(plan: CompiledPlan) -> Where:
@@ -155,19 +142,3 @@ def _delivered(name: str) -> bool:
 def _field(path: str, name: str) -> Problem:
     message = f"No source delivers the field {name} yet. Such a version is not published."
     return Problem(path, name, ", ".join(sorted(DELIVERED)), message)
-
-
-def _reads(component: Component) -> Iterator[tuple[str, Read]]:
-    yield from ((f"gates[{number}]", gate.read) for number, gate in enumerate(component.gates))
-    if component.tiers is not None and component.tiers.columns is not None:
-        yield "tiers.columns", component.tiers.columns.read
-    for number, modifier in enumerate(component.modifiers.each if component.modifiers is not None else ()):
-        if modifier.read is not None:
-            yield f"modifiers.each[{number}]", modifier.read
-    for number, cap in enumerate(component.caps):
-        if cap.of_component is not None:
-            yield f"caps[{number}]", cap.of_component
-
-
-def _every(plan: CompiledPlan, read: Read) -> str:
-    return next((each.every for each in plan.components if each.key == read.component), "")

@@ -1,0 +1,246 @@
+"""A case file in the database: its people, plans, quotas and deals, made by the services and sent as the CRM would; and
+the lines that stand then, named as those of the kernel on the case itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from comp.core.days import day_date, parse_day
+from comp.core.money import parse_money
+from comp.outbox.services import work_once
+from comp.people import services as people
+from comp.people.models import CreditRole, Participant
+from comp.tenancy.capabilities import Role
+from crediting.services.catalogue import account_create, product_create
+from payouts.case import Case, read_case
+from payouts.kernel import calculate
+from payouts.kernel.batch import OF_CARRY, OF_CREDIT, OF_PERIOD, OF_REVERSAL
+from payouts.models import Earning, Tranche
+from plans import services as plans
+from plans.models import Plan
+from plans.rules.load import read_yaml, to_yaml
+from tests.factories import Company, company, member, person
+from tests.intake.sending import Sender, deal, event, sender
+
+#: Day, line kind, fact, what it takes back, component, person, amount, and the tranches: release day, state, amount.
+Line = tuple[Any, ...]
+#: What this module puts into the database.
+KEYS = frozenset(
+    ("format", "name", "calendar", "people", "plan", "plans", "assignments", "attributes", "quotas", "reporting")
+    + ("deals", "milestones", "usage", "expect")
+)
+FIELDS = frozenset(("stage", "amount", "close_date", "engage_date", "currency"))
+
+
+@dataclass
+class World:
+    """A company that a case was made into."""
+
+    acme: Company
+    crm: Sender
+    case: Case
+    people: dict[str, Participant]
+
+    def work(self) -> None:
+        for _ in range(50):
+            if not work_once(self.acme.tenant.pk):
+                return
+        raise AssertionError("work does not come to an end")
+
+    def lines(self) -> Counter[Line]:
+        """The lines that stand."""
+        with self.acme.scope():
+            parts: dict[tuple[Any, ...], list[tuple[date | None, int, int]]] = {}
+            for part in Tranche.objects.order_by("index", "part"):
+                row = (part.release_day, part.state, part.amount_minor)
+                parts.setdefault(_key(part), []).append(row)
+            names = {one.pk: name for name, one in self.people.items()}
+            deals = dict(Earning.objects.exclude(deal=None).values_list("deal_id", "deal__external_id"))
+            return Counter(
+                (
+                    names[line.participant_id],
+                    line.component,
+                    line.line_kind,
+                    deals.get(line.fact, ""),
+                    deals.get(line.origin, ""),
+                    line.rule if line.line_kind in (OF_CREDIT, OF_REVERSAL) else line.period,
+                    line.role,
+                    line.credit_date,
+                    line.rounded_minor,
+                    line.earned_minor,
+                    tuple(parts.get(_key(line), ())),
+                )
+                for line in Earning.objects.all()
+            )
+
+
+def _key(row: Any) -> tuple[Any, ...]:
+    named = (row.participant_id, row.component, row.line_kind, row.fact, row.origin, row.period)
+    return (*named, row.plan_id, row.rule, row.role, row.split)
+
+
+def kernel_lines(case: Case) -> Counter[Line]:
+    """The lines of the case by the kernel."""
+    result = calculate(case.batch)
+    lines, groups, credits, parts = result.lines, result.groups, result.credits, result.tranches
+    found: list[Line] = []
+    tranches: dict[int, list[tuple[date | None, int, int]]] = {}
+    for row in range(parts.line.size):
+        released = int(parts.release_day[row])
+        state = (0 if parts.pay_period[row] >= 0 else 1) if parts.state is None else int(parts.state[row])
+        day = day_date(released) if state == 0 else None
+        tranches.setdefault(int(parts.line[row]), []).append((day, state, int(parts.amount[row])))
+    for row in range(lines.group.size):
+        kind = OF_CREDIT if lines.kind is None else int(lines.kind[row])
+        credit, group = int(lines.credit[row]), int(lines.group[row])
+        fact = int(credits.fact[credit]) if lines.fact is None else int(lines.fact[row])
+        plan = case.batch.plans[int(credits.plan[credit]) if lines.plan is None else int(lines.plan[row])]
+        component = plan.components[int(lines.component[row])]
+        rule: Any = ""
+        if kind in (OF_PERIOD, OF_CARRY):
+            rule = day_date(int(case.batch.periods[component.every][groups.period[group]]))
+        else:
+            rule = case.batch.plans[int(credits.plan[credit])].credit_rules[int(credits.rule[credit])].key
+        found.append(
+            (
+                case.people[int(groups.participant[group])],
+                component.key,
+                kind,
+                case.facts[fact] if fact >= 0 else "",
+                case.facts[int(credits.fact[credit])] if kind == OF_REVERSAL else "",
+                rule,
+                credits.role.vocabulary[int(credits.role.codes[credit])] if credit >= 0 else "",
+                day_date(int(credits.day[credit] if lines.day is None else lines.day[row])),
+                int(lines.rounded[row]),
+                int(lines.earned[row]),
+                tuple(tranches.get(row, ())),
+            )
+        )
+    return Counter(found)
+
+
+def world(path: Path) -> World:
+    """The company of a case file, with everything sent and worked."""
+    document = read_yaml(path.read_text(encoding="utf-8"), "case")
+    case = read_case(document)
+    acme = company("acme", opens_on=date(2026, 1, 1), currency=case.currency)
+    ops, other = member(acme, Role.SALES_OPS, "Olga Ops"), member(acme, Role.SALES_OPS, "Otto Ops")
+    with acme.scope(ops):
+        known = {name: person(acme, name, starts_on=date(2020, 1, 1)) for name in case.people}
+        product_create(key="mg", name="MG Special")
+        account_create(key="acme", name="Acme Corporation")
+        _roles(document)
+        _positions(document, known)
+        for row in document.get("reporting", []):
+            line = people.reporting_line_set(
+                participant=known[row["person"]], manager=known[row["manager"]], starts_on=parse_day(row["from"])
+            )
+            if "to" in row:
+                people.row_end(row=line, ends_on=parse_day(row["to"]))
+        _plans(document, ops, other)
+        for row in document["assignments"]:
+            plan = Plan.objects.get(key=row["plan"]) if "plan" in row else Plan.objects.order_by("id")[0]
+            ends = {"ends_on": parse_day(row["to"])} if "to" in row else {}
+            plans.assignment_set(participant=known[row["person"]], plan=plan, starts_on=parse_day(row["from"]), **ends)
+        for row in document.get("quotas", []):
+            start, end = _period(case, row["period"])
+            plans.quota_set(
+                participant=known[row["person"]], key=row["key"], starts_on=start, ends_on=end,
+                amount_minor=parse_money(str(row["amount"]), case.currency), currency=case.currency,
+            )  # fmt: skip
+    built = World(acme, sender(acme), case, known)
+    for row in document.get("deals", []):
+        built.crm.send(_deal(row, known, case.currency))
+    for place, row in enumerate(document.get("milestones", [])):
+        at = f"2026-01-02T00:{place:02}:00Z"
+        built.crm.send(event("milestone.reached", at, deal=row["deal"], milestone=row["kind"], on=row["day"]))
+    for place, row in enumerate(document.get("usage", [])):
+        at = f"2026-01-03T00:{place:02}:00Z"
+        reading = {name: int(row[name]) for name in ("used", "contracted")}
+        built.crm.send(event("usage.reading", at, deal=row["deal"], on=row["day"], **reading))
+    built.work()
+    return built
+
+
+def _roles(document: Any) -> None:
+    roles = {member["role"] for deal in document.get("deals", []) for member in deal.get("team", [])}
+    for role in sorted(roles - set(CreditRole.objects.values_list("key", flat=True))):
+        people.credit_role_create(key=role, name=role.capitalize())
+
+
+def _positions(document: Any, known: dict[str, Participant]) -> None:
+    role = CreditRole.objects.get(key="ae")
+    teams = {
+        key: people.team_create(key=key.lower(), name=key)
+        for key in sorted({row["team"] for row in document.get("attributes", []) if "team" in row})
+    }
+    for row in document.get("attributes", []):
+        people.position_set(
+            participant=known[row["person"]], title=row.get("title", "AE"), credit_role=role,
+            team=teams.get(row.get("team")), territory=None, starts_on=parse_day(row.get("from", "2020-01-01")),
+        )  # fmt: skip
+
+
+def _plans(document: Any, ops: Any, other: Any) -> None:
+    rows = document.get("plans") or [{"document": document["plan"], "from": "2020-01-01"}]
+    for row in rows:
+        body = row["document"]
+        plan = Plan.objects.filter(key=body["key"]).first()
+        plan = plan or plans.plan_create(key=body["key"], name=body["key"].capitalize())
+        draft = plans.version_draft(
+            plan=plan, text=to_yaml(body), starts_on=parse_day(row["from"]), note="A case", prepared_by=ops,
+            ends_on=parse_day(row["to"]) if "to" in row else None,
+        )  # fmt: skip
+        plans.version_publish(version=draft, published_by=other)
+
+
+def _period(case: Case, name: str) -> tuple[date, date]:
+    for found in case.periods.values():
+        for period in found:
+            if period.key == name:
+                return day_date(period.start), day_date(period.end)
+    raise AssertionError(f"no period {name}")
+
+
+def _deal(row: Any, known: dict[str, Participant], currency: str) -> dict[str, Any]:
+    fields = row["fields"]
+    team = [
+        {"role": each["role"], "person": known[each["person"]].key, "weight": int(each.get("weight", 1))}
+        for each in row.get("team", [])
+    ]
+    at = row.get("event_time", "2026-01-01T00:00:00Z")
+    stage = str(fields.get("stage", "won"))
+    custom = {key.removeprefix("custom."): str(value) for key, value in fields.items() if key.startswith("custom.")}
+    amount = fields.get("amount")
+    return deal(
+        "updated", at, deal=row["id"], stage=stage, owner=None, team=team, account="acme", product="mg",
+        amount=None if amount is None else str(amount), currency=fields.get("currency", currency),
+        close_date=fields.get("close_date"), engage_date=fields.get("engage_date"), custom=custom,
+    )  # fmt: skip
+
+
+def fits(document: Any) -> str:
+    """Why a case cannot be put into the database by this module; empty where it can."""
+    more = set(document) - KEYS
+    if more:
+        return f"has {', '.join(sorted(more))}"
+    calendar = document["calendar"]
+    if (calendar["pay"], int(calendar["fiscal_start_month"])) != ("monthly", 1):
+        return "another calendar"
+    if "{person: " in str(document.get("plan", "")).replace("'", ""):
+        return "an override by a person's name"
+    if any(set(row) - {"person", "from", "title", "team"} for row in document.get("attributes", [])):
+        return "other attributes"
+    if any("units" in row for row in document.get("quotas", [])):
+        return "quotas in units"
+    for row in document.get("deals", []):
+        odd = [key for key in row["fields"] if key not in FIELDS and not key.startswith("custom.")]
+        if odd or set(row) - {"id", "fields", "team", "event_time"}:
+            return f"a deal with {odd or sorted(row)}"
+        if not any(each["role"] == "ae" for each in row.get("team", [])):
+            return "a deal without an owner"
+    return ""
