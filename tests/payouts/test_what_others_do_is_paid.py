@@ -14,7 +14,7 @@ from payouts.models import Earning, FigureChange, Payable, Tranche
 from payouts.services.readers import Sharing, reading
 from plans import services as plans
 from plans.models import Plan
-from tests.factories import PASSWORD, member, person
+from tests.factories import member, person
 from tests.payouts.house import House, house, plan_text
 from tests.payouts.test_the_whole_language_pays_from_the_database import full_agrees
 
@@ -116,7 +116,7 @@ def test_a_line_of_a_period_is_paid_adjusted_and_shown() -> None:
         line = Earning.objects.get(participant=boss)
     full_agrees(acme)
     client = Client()
-    assert client.login(email=user.email, password=PASSWORD)
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     slug = acme.acme.tenant.slug
     told = client.get(f"/t/{slug}/why/{line.pk}/").content.decode()
     assert "Quarter from 1 January 2026" in told and "$8,500.00" in told and "$1,700.00" in told
