@@ -179,10 +179,12 @@ def _positions(document: Any, known: dict[str, Participant]) -> None:
         for key in sorted({row["team"] for row in document.get("attributes", []) if "team" in row})
     }
     for row in document.get("attributes", []):
-        people.position_set(
+        position = people.position_set(
             participant=known[row["person"]], title=row.get("title", "AE"), credit_role=role,
             team=teams.get(row.get("team")), territory=None, starts_on=parse_day(row.get("from", "2020-01-01")),
         )  # fmt: skip
+        if "to" in row:
+            people.row_end(row=position, ends_on=parse_day(row["to"]))
 
 
 def _plans(document: Any, ops: Any, other: Any) -> None:
@@ -233,7 +235,7 @@ def fits(document: Any) -> str:
         return "another calendar"
     if "{person: " in str(document.get("plan", "")).replace("'", ""):
         return "an override by a person's name"
-    if any(set(row) - {"person", "from", "title", "team"} for row in document.get("attributes", [])):
+    if any(set(row) - {"person", "from", "to", "title", "team"} for row in document.get("attributes", [])):
         return "other attributes"
     if any("units" in row for row in document.get("quotas", [])):
         return "quotas in units"
