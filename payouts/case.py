@@ -391,7 +391,8 @@ class Reader:
         return Milestones(deals, text(kinds), days)
 
     def _usage(self, facts: Facts) -> Usage:
-        """Those of `usage`, and facts of that kind with a deal, a day and both numbers, in millionths."""
+        """Those of `usage`, and facts of that kind with a deal, a day and both numbers, in millionths. Of one day, what
+        `usage` lists comes before all facts, in no order of its own."""
         lines = []
         for path, row in self.rows("usage", self.document):
             table = self.look.table(row, path, ("deal", "day", "used", "contracted"))
@@ -399,13 +400,15 @@ class Reader:
             used = self.look.whole(table, path, "used", 0, 10**9)
             contracted = self.look.whole(table, path, "contracted", -(10**9), 10**9)
             if deal is not None and day is not None and used is not None and contracted is not None:
-                lines.append((deal, day, used, contracted))
+                lines.append((deal, day, used, contracted, -1))
+        place = np.empty_like(facts.rank)
+        place[np.lexsort((facts.rank, facts.event_time))] = np.arange(facts.rank.size)
         for row, deal_of in self._of_kind(facts, "usage"):
             day, numbers = int(facts.dates["day"][row]), [facts.numbers[name][row] for name in ("used", "contracted")]
             if day != MISSING_DAY and None not in numbers:
                 used, contracted = (int(number * MILLIONTHS) for number in numbers)
-                lines.append((deal_of, day, used, contracted))
-        return Usage(*columns(lines, 4))
+                lines.append((deal_of, day, used, contracted, int(place[row])))
+        return Usage(*columns(lines, 5))
 
     @staticmethod
     def _of_kind(facts: Facts, kind: str) -> list[tuple[int, int]]:

@@ -103,6 +103,9 @@ class Usage:
     day: Ints
     used: Ints
     contracted: Ints
+    order: Ints | None = (
+        None  # among readings of a deal on one day, the last the largest; None: none comes before others
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,10 +283,10 @@ class Traces:
     quota.kept, quota.ramp, quota.active, quota: what is kept by key, two factors (active over all days, not in lowest
     terms), what came of them; incentive.* likewise. reads:KEY: what a gate or read modifier reads, reads:columns: what
     the columns do; column: the place of the column. gate:KEY: 1 where met, else 0; since:KEY: the day on which one that
-    catches up was. whole: of the fact; value: of a period; person_day: of its line; total: by which a proportional rate
-    goes; quota.before, incentive.before: where they may have changed since the line before; cell: of a table. base:
-    the earning of tiers, curve, table or bonus, or as the kind fixes it. accelerator, modifier:KEY: factors; modifiers:
-    all of the latter together.
+    catches up was. whole: of the fact; value: of a period; parts: from how many it was added up; person_day: of its
+    line; total: by which a proportional rate goes; quota.before, incentive.before: where they may have changed since
+    the line before; cell: of a table. base: the earning of tiers, curve, table or bonus, or as the kind fixes it.
+    accelerator, modifier:KEY: factors; modifiers: all of the latter together.
     kicker:KEY: an amount that is added. gates: the factor of those with `times`. limit_rate, exact: the earning after
     all this. rounded, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …, budget, carried, floating, clawback:
     what the step makes of the line; cap.limit …: the limit it went by; clawback.of, clawback.part: which part of what.

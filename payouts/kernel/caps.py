@@ -15,12 +15,13 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
 from crediting.kernel.exact import Whole, money, run_numbers, run_starts, running, scaled
 from crediting.kernel.ratios import Ratios
-from payouts.kernel.batch import MISSING_MONEY, OF_CARRY, OF_PERIOD, Batch, Ints
+from payouts.kernel.batch import MISSING_MONEY, OF_CARRY, OF_CREDIT, OF_PERIOD, Batch, Ints
 from payouts.kernel.book import Book
 from payouts.kernel.measure import periods_of, yearly
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger
+from payouts.kernel.sequence import in_stated_order_of_all, reorders
 from plans.rules.compiled import Cap, PlanCap
 
 
@@ -184,7 +185,11 @@ class Caps:
             plans = np.array([version.plan_place for version in series.versions])
             stretch = np.where(series.partial, plans[series.version], -1)
         person, replicate = series.person[series.group], series.replicate[series.group]
-        return Covered.by(stretch, year, replicate, person, within=(series.day,))
+        keys = (stretch, year, replicate, person)
+        within: tuple[Ints, ...] = (series.day,)
+        if reorders(series.versions):
+            within = _as_stated(self._batch, self._credited, self._book, Covered.by(*keys), (series.day,))
+        return Covered.by(*keys, within=within)
 
 
 def capped_plans(batch: Batch, credited: Credited, books: Sequence[Book]) -> list[Book]:
@@ -197,7 +202,7 @@ def capped_plans(batch: Batch, credited: Credited, books: Sequence[Book]) -> lis
             concerned += mine
     for book in books:
         if any(version.component.budget is not None for version in book.series.versions):
-            _by_budget(_Together.of(credited, [book]))
+            _by_budget(batch, credited, _Together.of(credited, [book]))
             concerned += [] if book in concerned else [book]
     return concerned
 
@@ -277,6 +282,22 @@ def _columns(credited: Credited, number: int, book: Book) -> tuple[Ints, ...]:
     )
 
 
+def _as_stated(
+    batch: Batch, credited: Credited, book: Book, covered: Covered, standing: tuple[Ints, ...]
+) -> tuple[Ints, ...]:
+    """What orders lines that share a cap in each measure period, where the component states an order of its own."""
+    series = book.series
+    begins, owner = np.empty_like(series.day), np.empty_like(series.day)
+    for place, version in enumerate(series.versions):
+        mine = series.version == place
+        begins[mine] = batch.periods[version.component.every][series.period[mine]]
+    owner[covered.order] = covered.run
+    late = np.zeros_like(series.day) if series.kind is None else (series.kind != OF_CREDIT).astype(np.int64)
+    return in_stated_order_of_all(
+        credited, series.versions, series.version, owner, begins, series.row, series.amount, late, standing
+    )
+
+
 def _by_plan(batch: Batch, lines: _Together) -> None:
     most = max(len(plan.caps) for plan in batch.plans)
     for turn in range(most):
@@ -308,8 +329,11 @@ def _named(lines: _Together, stated: dict[int, PlanCap]) -> Mask | None:
     return found
 
 
-def _by_budget(lines: _Together) -> None:
-    order = (lines.day, lines.late, lines.when, lines.person)
+def _by_budget(batch: Batch, credited: Credited, lines: _Together) -> None:
+    order: tuple[Ints, ...] = (lines.day, lines.late, lines.when, lines.person)
+    if reorders(lines.books[0].series.versions):
+        standing = (lines.day, lines.when, lines.person)
+        order = _as_stated(batch, credited, lines.books[0], Covered.by(lines.replicate), standing)
     limits = {
         version.plan_place: (version.component.budget.amount, False)
         for version in lines.books[0].series.versions

@@ -10,6 +10,8 @@ from payouts.kernel.line_view import LineView
 from payouts.kernel.reads import cadence
 from payouts.kernel.say import Step, day_text, figure_text, money_text, number_text, percent_text, times_text
 from plans.rules.compiled import CompiledPlan, Component, Gate, Read, Unit
+from plans.rules.phrases import both, named
+from plans.rules.words_reads import order_words
 
 #: What each value of a measure is called.
 _VALUES = {
@@ -111,7 +113,8 @@ def _position(view: LineView) -> Step:
     def said(value: int) -> str:
         return figure_text(Fraction(value, per), unit, currency)
 
-    sentence = f"As credit {position} of the {every} it takes the total from {said(before)} to {said(after)}"
+    order = "" if component.order == "credit_date" else f" ({order_words(component)})"
+    sentence = f"As credit {position} of the {every}{order} it takes the total from {said(before)} to {said(after)}"
     attainment = None
     if quota:
         attainment = (Fraction(before, quota), Fraction(after, quota))
@@ -131,7 +134,9 @@ def _period(view: LineView) -> Step:
     if component.scorecard is not None:
         sentence = f"{_parts(view)} make {percent_text(value)}{_clipped(component)}"
     else:
-        sentence = f"{_made_of(component)} is {figure_text(value, unit, view.plan.currency)}"
+        parts = view.known("parts")
+        many = "" if parts is None else f", {parts} added up,"
+        sentence = f"{_made_of(component)}{many} is {figure_text(value, unit, view.plan.currency)}"
     if quota:
         attainment = value * view.per / quota
         detail["attainment"] = attainment
@@ -152,7 +157,8 @@ def _made_of(component: Component) -> str:
         what = "was earned of" if reads.what == "earning" else "was released of"
         components = " and ".join(name for _, name in reads.components)
         return f"What {what} {components} by {_READERS[reads.of]} in {when}"
-    return f"The {_VALUES[measure.value]} of {_OF[measure.of]} credits in {when}"
+    each = f", for each {both(named(name) for name in measure.per)}" if measure.per else ""
+    return f"The {_VALUES[measure.value]} of {_OF[measure.of]} credits in {when}{each}"
 
 
 def _parts(view: LineView) -> str:

@@ -21,6 +21,7 @@ from payouts.kernel.cash import Cash
 from payouts.kernel.clawback import Reversals, measure_taken, reversals, reversed_whole
 from payouts.kernel.errors import DateOutsideCalendar
 from payouts.kernel.order import Version
+from payouts.kernel.sequence import in_stated_order, reorders
 from payouts.kernel.values import weighted
 from payouts.kernel.variants import Variant
 
@@ -374,6 +375,10 @@ def _grouped(
         version = variant(version, credited.credits.participant[row], credited.credits.day[row])
     group = run_numbers(starts, row.size)
     amount = credited.credits.amount[at] if lines.amount is None else lines.amount
+    if reorders(versions):
+        order = in_stated_order(credited, versions, version, starts, period, row, amount, lines.kind)
+        lines = _moved(lines, order)
+        row, day, version, period, amount = lines.row, lines.day, version[order], period[order], amount[order]
     measured = amount if lines.measured is None else lines.measured
     counts = _counts(credited, row)
     raising = measured if counts is None else np.where(counts == PAY_ONLY, 0, measured)
@@ -407,6 +412,24 @@ def _counts(credited: Credited, row: Ints) -> npt.NDArray[np.int8] | None:
         return None
     found = counts[credited.source[row]]
     return found if found.any() else None
+
+
+def _moved(lines: _Lines, order: Ints) -> _Lines:
+    """The lines at other places."""
+    place = np.empty_like(order)
+    place[order] = np.arange(order.size)
+    moved = (
+        replace(each, rows=replace(each.rows, line=place[each.rows.line]), lines=place[each.lines])
+        for each in lines.reversed
+    )
+    return _Lines(
+        row=lines.row[order],
+        version=lines.version[order],
+        day=lines.day[order],
+        measured=None if lines.measured is None else lines.measured[order],
+        kind=None if lines.kind is None else lines.kind[order],
+        reversed=tuple(moved),
+    )
 
 
 def _years(batch: Batch, versions: tuple[Version, ...], version: Ints, day: Ints) -> Ints | None:

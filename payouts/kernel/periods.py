@@ -18,9 +18,10 @@ from payouts.kernel.measure import periods_of
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger, taken
+from payouts.kernel.sequence import last_key
 from payouts.kernel.shared import pool_parts, prizes, readers, score
 from payouts.kernel.values import cells_of, value_of
-from payouts.kernel.windows import Cells, combined, matches, stepped, windows
+from payouts.kernel.windows import Cells, added_up, combined, matches, stepped, windows
 from plans.rules.compiled import CompiledPlan
 
 #: No calendar has so many periods.
@@ -51,6 +52,7 @@ class PeriodSeries:
     value: Ratios
     waits: Mask
     fixed_earning: Ratios | None = None
+    parts: Ints | None = None  # how many parts the value was added up from, 0 where it was not
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class _Lines:
     value: Ratios
     waits: Mask
     fixed: Ints | None = None
+    parts: Whole | None = None
 
 
 def looks_at_others(plans: Sequence[CompiledPlan]) -> bool:
@@ -150,6 +153,8 @@ class _Scene:
         period = key % periods
         row, target = windows(measure, bounds, self.batch.periods["year"], period)
         key, cells = combined(key[row] - period[row] + target, cells.at(row))
+        if cells.part is not None:
+            key, cells = added_up(key, cells)
         owner, replicate, period = key // periods // replicates, key // periods % replicates, key % periods
 
         standing = self._standing(place, version, bounds, int(period.min()), int(period.max()))
@@ -162,7 +167,8 @@ class _Scene:
         key, cells = combined(right * replicates + replicate[left], cells.at(left))
         which, replicate = key // replicates, key % replicates
         value, waits = value_of(version.component, cells)
-        found = _Lines(standing.at(which), replicate, value, waits)
+        parts = cells.bottom if version.component.measure.per else None
+        found = _Lines(standing.at(which), replicate, value, waits, parts=parts)
         if version.component.pool is None:
             return found
         return self._pool(version, found, share[which], bounds)
@@ -185,7 +191,8 @@ class _Scene:
         if not rows.size:
             return None
         if component.classes:
-            cells = cells_of(component, version.plan, credited, rows, self._fields(version, rows), self._order)
+            fields = self._fields(version, rows)
+            cells = cells_of(component, version.plan, credited, rows, fields, lambda: self._order(version, rows))
         else:
             # A pool of an amount that names no credits stands by any of them, and measures nothing.
             cells = Cells(np.zeros_like(rows), np.ones_like(rows))
@@ -211,12 +218,16 @@ class _Scene:
             self.credited.world, version.plan, credits.fact[rows], credits.participant[rows], credits.day[rows]
         )
 
-    def _order(self, rows: Ints) -> Ints:
-        """The place of each credit among these in the order of credits, then of participants and plans."""
+    def _order(self, version: Version, rows: Ints) -> Ints:
+        """The place of each credit among these by measure period, in it by the component's order, then by the order of
+        credits, of participants and of plans."""
         keys = sorted({(plan.key, plan.digest) for plan in self.batch.plans})
         rank = np.array([keys.index((plan.key, plan.digest)) for plan in self.batch.plans], dtype=np.int64)
         credited = self.credited
-        order = np.lexsort((rank[credited.credits.plan[rows]], credited.person[rows], credited.when[rows]))
+        credits, every = credited.credits, version.component.every
+        period = periods_of(self.batch.periods[every], credits.day[rows], f"credit date, by {every}")
+        standing = (rank[credits.plan[rows]], credited.person[rows], credited.when[rows])
+        order = np.lexsort((*standing, last_key(credited, version, rows), period))
         places = np.empty_like(rows)
         places[order] = np.arange(rows.size)
         return places
@@ -354,6 +365,11 @@ def _in_order(batch: Batch, versions: tuple[Version, ...], found: list[_Lines]) 
         if rank is not None and (version == place).any():
             fixed = np.zeros(day.size, dtype=np.int64) if fixed is None else fixed
             fixed = np.where(version == place, prizes(rank, contest, value, waits, person), fixed)
+    parts: Ints | None = None
+    if any(lines.parts is not None for lines in found):
+        parts = np.concatenate(
+            [np.zeros(lines.replicate.size, np.int64) if lines.parts is None else lines.parts for lines in found]
+        )[order]
     return PeriodSeries(
         versions=versions,
         version=version[order],
@@ -365,6 +381,7 @@ def _in_order(batch: Batch, versions: tuple[Version, ...], found: list[_Lines]) 
         value=taken(choose(waits, Ratios.constant(0), value), order),
         waits=waits[order],
         fixed_earning=None if fixed is None else Ratios.of(fixed[order]),
+        parts=parts,
     )
 
 

@@ -82,7 +82,7 @@ class _Work:
         if any(version.component.measure.by == "period" for version in versions):
             lines = period_lines(self.batch, self.credited, self.ledger, self.quotas, versions, variant)
             if lines is not None:
-                books.append(self._book(_of_periods(lines), lines.person_day))
+                books.append(self._book(_of_periods(lines), lines))
         if step.is_read and books:
             self._tell(step, books)
         self.books[step.place] = books
@@ -117,13 +117,16 @@ class _Work:
             take_back(self.credited, self.triggers.cash, book)
             paid(self.batch, self.credited, book)
 
-    def _book(self, series: Series, person_day: Ints | None = None) -> Book:
+    def _book(self, series: Series, of_periods: PeriodSeries | None = None) -> Book:
         """Rate and shape."""
         book = Book.opened(series)
         if self.traced:
             book.trace = Trace()
-            if person_day is not None:
-                book.trace.at(series.row.size).note("person_day", person_day)
+            if of_periods is not None:
+                notes = book.trace.at(series.row.size)
+                notes.note("person_day", of_periods.person_day)
+                if of_periods.parts is not None:
+                    notes.note("parts", of_periods.parts, of_periods.parts > 0)
         self._rate(book)
         book.rounded = rounded_lines(series, book.mine, book.rated)
         book.rated.clear()

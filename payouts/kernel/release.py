@@ -26,6 +26,7 @@ from payouts.kernel.batch import (
     Codes,
     Ints,
     Tranches,
+    Usage,
 )
 from payouts.kernel.cash import Cash
 from payouts.kernel.errors import DateOutsideCalendar
@@ -76,12 +77,27 @@ class Triggers:
         due = wide(usage.contracted, largest(usage.contracted) * at.numerator) * at.numerator
         reached = (usage.contracted > 0) & (used >= due)
         if reading == "live":
-            # Only what was read after the last reading that fell short still stands.
+            # Only what was read after the last reading that fell short still stands. A later one of that day does away
+            # with it; of equals the lowest counts.
+            fell = np.flatnonzero(~reached & self._last_of_day(usage))
+            reached &= self._last_of_day(usage)
             short = np.full(self._batch.facts.id.size, MISSING_DAY, dtype=np.int64)
-            np.maximum.at(short, usage.deal[~reached], usage.day[~reached])
+            np.maximum.at(short, usage.deal[fell], usage.day[fell])
             reached &= usage.day > short[usage.deal]
         rows = np.flatnonzero(reached)
         return self._earliest(usage.deal[rows], usage.day[rows])
+
+    @staticmethod
+    def _last_of_day(usage: Usage) -> Mask:
+        """The readings after which none of their deal and day came."""
+        if usage.order is None:
+            return np.ones(usage.deal.size, dtype=bool)
+        by_day = np.lexsort((usage.order, usage.day, usage.deal))
+        starts = run_starts(usage.deal[by_day], usage.day[by_day])
+        last = usage.order[by_day][np.append(starts[1:], by_day.size)[run_numbers(starts, by_day.size)] - 1]
+        found = np.empty(usage.deal.size, dtype=bool)
+        found[by_day] = usage.order[by_day] == last
+        return found
 
     def _earliest(self, deal: Ints, day: Ints) -> Ints:
         days = np.full(self._batch.facts.id.size, FAR_DAY, dtype=np.int64)

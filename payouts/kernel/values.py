@@ -9,7 +9,7 @@ import numpy as np
 from crediting.kernel.columns import MILLIONTHS, MISSING_DAY, MISSING_MONEY
 from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
-from crediting.kernel.exact import Whole, divided, largest, money, wide
+from crediting.kernel.exact import Whole, divided, largest, money, ranked, wide
 from crediting.kernel.fields import FactRows, World
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import Ints
@@ -25,10 +25,10 @@ def cells_of(
     credited: Credited,
     rows: Ints,
     fields: FactRows,
-    order: Callable[[Ints], Ints],
+    order: Callable[[], Ints],
 ) -> Cells:
     """What each of these rows of credits brings to the measure's value. `fields` are those of the rows; `order` gives
-    their places in the order of credits."""
+    their places in the order of the component's credits."""
     measure, amount = component.measure, credited.credits.amount[rows]
     if measure.value == "count":
         return Cells(np.sign(amount))
@@ -48,10 +48,25 @@ def cells_of(
         weight = np.where(known & (weight != MISSING_MONEY), weight, 0)
         return Cells(_product(days, weight), weight)
     if measure.value == "last":
-        return Cells(amount, order=order(rows))
+        return Cells(amount, order=order(), part=_parts(measure, fields, credited, rows))
     if measure.value == "high_water":
-        return Cells(amount, order=amount)
+        return Cells(amount, order=amount, part=_parts(measure, fields, credited, rows))
     return Cells(amount)
+
+
+def _parts(measure: Measure, fields: FactRows, credited: Credited, rows: Ints) -> Ints | None:
+    """A number for the deal, or the texts, that each row is of; None where rows are not parted."""
+    found: Ints | None = None
+    for name in measure.per:
+        if name == "deal":
+            fact, deal = credited.credits.fact[rows], credited.world.facts.deal
+            codes = fact if deal is None else deal[fact]
+        else:
+            codes = fields.column(name, "text").codes.astype(np.int64)
+        # What misses one has -1, which becomes the lowest number.
+        number, numbers = ranked(codes)
+        found = number if found is None else ranked(found * numbers + number)[0]
+    return found
 
 
 def value_of(component: Component, cells: Cells) -> tuple[Ratios, Mask]:

@@ -14,28 +14,39 @@ from plans.rules.compiled import Measure
 @dataclass(frozen=True, slots=True)
 class Cells:
     """What rows, or runs of rows, bring to a value. With `order` the one that comes last in it counts, else their sum;
-    `bottom` is what is divided by, where anything is."""
+    `bottom` is what is divided by, where anything is, or how many parts were added up; `part` what rows are parted by
+    until then."""
 
     top: Whole
     bottom: Whole | None = None
     order: Ints | None = None
+    part: Ints | None = None
 
     def at(self, rows: Ints | slice) -> Cells:
-        bottom, order = self.bottom, self.order
-        return Cells(self.top[rows], None if bottom is None else bottom[rows], None if order is None else order[rows])
+        return Cells(self.top[rows], *(None if each is None else each[rows] for each in self._others()))
+
+    def _others(self) -> tuple[Whole | None, Ints | None, Ints | None]:
+        return self.bottom, self.order, self.part
 
 
 def combined(key: Ints, cells: Cells) -> tuple[Ints, Cells]:
-    """The distinct keys in ascending order, and what the rows of each come to."""
+    """The distinct keys in ascending order, and what the rows of each come to; with `part` a row each part."""
     if cells.order is None:
         order = np.argsort(key, kind="stable")
         starts = run_starts(key[order])
         bottom = None if cells.bottom is None else sums(cells.bottom[order], starts)
         return key[order][starts], Cells(sums(cells.top[order], starts), bottom)
-    order = np.lexsort((cells.order, key))
-    starts = run_starts(key[order])
+    parted = () if cells.part is None else (cells.part,)
+    order = np.lexsort((cells.order, *parted, key))
+    starts = run_starts(key[order], *(part[order] for part in parted))
     last = np.append(starts[1:], order.size) - 1 if order.size else starts
     return key[order][starts], cells.at(order[last])
+
+
+def added_up(key: Ints, cells: Cells) -> tuple[Ints, Cells]:
+    """What the parts of each key come to together; rows as `combined` gives them."""
+    starts = run_starts(key)
+    return key[starts], Cells(sums(cells.top, starts), np.diff(starts, append=key.size))
 
 
 def matches(left: Ints, right: Ints) -> tuple[Ints, Ints]:

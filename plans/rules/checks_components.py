@@ -39,6 +39,7 @@ def check_components(look: Look, plan: Document, known: About) -> None:
         _ramp(look, component, path)
         _caps(look, component, path)
         check_release(look, plan, component, path, known)
+        _ordered(look, component, path)
     check_reads(look, plan, known)
 
 
@@ -79,11 +80,35 @@ def _measured(look: Look, component: Document, path: str, known: About) -> None:
     elif "reads" in component and "by" not in measure:
         message = "`reads` needs the whole form of `measure`, with `by: period`."
         look.report(path, "the short form", "the whole form with by: period", message)
+    per: list[Any] = measure["per"] if isinstance(measure.get("per"), list) else []
+    for number, name in enumerate(per):
+        if name in per[:number]:
+            place = join(join(path, "per"), number)
+            look.report(place, name, "each once", f"{name} stands here twice.")
     weight = measure.get("weight")
     by_money = isinstance(weight, str) and known.types.get(weight) == "money"
     if measure.get("value") == "weighted" and by_money and known.credits_unit(component) == "money":
         message = f"{weight} is money, and so is the credit: an amount is not weighted by an amount."
         look.report(join(path, "weight"), weight, "a number field", message)
+
+
+def _ordered(look: Look, component: Document, path: str) -> None:
+    """Report an order of lines that nothing goes by, or that does not go with something else."""
+    order = component.get("order", "credit_date")
+    if not isinstance(order, str) or order == "credit_date":
+        return
+    path = join(path, "order")
+    if component.get("release_rate", "fixed") != "fixed":
+        message = f"A floating rate goes by the total of each day, in the order of credit dates; found {order}."
+        look.report(path, order, "credit_date", message)
+    if not by_period(component):
+        return
+    if table_of(component.get("measure")).get("value") != "last":
+        message = f"Of a whole period only its last credit goes by an order; found {order}."
+        look.report(path, order, "no order, or by: credit, or value: last", message)
+    elif order == "largest_first":
+        message = "The last credit by the largest first is the smallest; that is not measured."
+        look.report(path, order, "credit_date, event_time or a date field", message)
 
 
 def _of_a_period(look: Look, component: Document, path: str) -> None:

@@ -162,6 +162,9 @@ def _gates(look: Look, component: Document, path: str, known: About, own: str) -
         elif by_period(component) or by_period(other) or other.get("kind") == "scorecard":
             message = "`running` goes credit by credit: both components have to be measured by credit."
             look.report(join(place, "read_at"), "running", "final", message)
+        elif any(each.get("order", "credit_date") != "credit_date" for each in (component, other)):
+            message = "`running` goes by credit dates: neither component may have another `order`."
+            look.report(join(place, "read_at"), "running", "final", message)
         if gate.get("catch_up") is True and gate.get("effect") not in ("withhold", None):
             message = "Only what is withheld can be caught up: `catch_up: true` needs `effect: withhold`."
             look.report(join(place, "catch_up"), "true", "false", message)

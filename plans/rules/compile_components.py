@@ -96,6 +96,7 @@ class Maker:
             cap=self._cap(row["cap"]) if row.get("cap") is not None else None,
             release=tuple(_tranche(each) for each in row.get("release", ())),
             measure=self._measure(row["measure"], unit, by_period(row)),
+            order=row.get("order", "credit_date"),
             quota_fixed=self._in_unit(quota["fixed"], unit) if isinstance(quota, dict) else None,
             when=self._condition(credits.get("when")),
             eligible=self._condition(row.get("eligible"), person=True),
@@ -154,6 +155,7 @@ class Maker:
             last_day=row.get("last_day"),
             empty=row.get("empty"),
             quota_basis=row.get("quota_basis"),
+            per=tuple(row.get("per", ())),
             unit=unit,
         )
 

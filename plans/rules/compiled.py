@@ -269,6 +269,7 @@ class Measure:
     last_day: Literal["in", "out"] | None = None
     empty: Literal["wait", "zero"] | None = None
     quota_basis: Literal["cumulative", "year"] | None = None
+    per: tuple[str, ...] = ()  # for last and high_water: "deal", or text fields of the fact
     unit: Unit = "money"
 
 
@@ -428,6 +429,7 @@ class Component:
     release: tuple[Tranche, ...]  # empty for a result
     measure: Measure = Measure("month")
     quota_fixed: Fraction | None = None  # minor units, units or a ratio
+    order: str = "credit_date"  # or event_time, largest_first, or a date field of the fact
     when: Condition | None = None  # of `credits`
     eligible: Condition | None = None
     eligible_on: int | None = None  # the day as of which people are asked; None: the credit date, or the person's day

@@ -135,7 +135,7 @@ _LABELS = {
     "amortise": "the spreading of cost",
     "currencies": "the conversion of currencies",
     "reads": "what is read",
-    "order": "the order of steps",
+    "order": "the order",
     "test": "what the draw tests",
     "pays": "what is paid",
     "points": "the points",

@@ -59,6 +59,7 @@ def component(value: Any, about: About) -> Table:
         "eligible_on": Opt(Date()),
         **_counted(row),
         "measure": _EVERY if kind == "scorecard" else MEASURE,
+        "order": Opt(ORDER),
     }
     if kind in ("commission", "bonus", "incentive", "result"):
         keys |= _quota(row, unit)
@@ -175,6 +176,12 @@ def _reads(value: Any, about: Any) -> Table:
     return Table(keys)
 
 
+#: By what rows are parted before they are added up: the deal, or texts of the fact.
+PER = Rows(Field(("text",), ("deal",)), 1, 3, "words")
+#: By what the lines of a measure period stand one behind the other.
+ORDER = Field(("date",), ("credit_date", "event_time", "largest_first"))
+
+
 def _measure_table(value: Any, about: About) -> Table:
     row = table_of(value)
     keys: dict[str, Form] = {"every": Word(EVERY)}
@@ -197,6 +204,8 @@ def _measure_table(value: Any, about: About) -> Table:
             keys |= {"first_day": Word(("in", "out")), "last_day": Word(("in", "out"))}
         case "share":
             keys["part"] = When()
+        case "last" | "high_water":
+            keys["per"] = Opt(PER)
     if kind in ("share", "average", "days"):
         keys["empty"] = Word(("wait", "zero"))
     if window == "year_to_date":

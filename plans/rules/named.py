@@ -41,6 +41,8 @@ def _of_component(path: str, component: Component) -> Iterator[Named]:
     yield from _of_condition(f"{path}.eligible", component.eligible)
     yield from _of_condition(f"{path}.credits.when", component.when)
     yield from _of_measure(f"{path}.measure", component.measure)
+    if component.order not in ("credit_date", "event_time", "largest_first"):
+        yield Named(f"{path}.order", component.order, "date")
     yield from _of_table(f"{path}.table", component.table)
     for modifier in component.modifiers.each if component.modifiers is not None else ():
         yield from _of_condition(f"{path}.modifiers", modifier.when)
@@ -62,6 +64,7 @@ def _of_measure(path: str, measure: Measure) -> Iterator[Named]:
     if measure.weight is not None:
         yield Named(path, measure.weight, FACT_FIELDS.get(measure.weight.removeprefix("deal."), "number"))
     yield from (Named(path, name, "date") for name in (measure.from_field, measure.to_field) if name is not None)
+    yield from (Named(path, name, "text") for name in measure.per if name != "deal")
 
 
 def _of_table(path: str, table: Table | None) -> Iterator[Named]:

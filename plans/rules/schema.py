@@ -61,7 +61,7 @@ _DESCRIPTIONS = {
     "missing_quota": "What happens while a person has no quota.",
     "modifiers": "Factors on the earning of a line, multiplied or added.",
     "on_new_version": "What a new version in mid-period does: carry on, restart, or rate all again.",
-    "order": "How the net of a pay period grows, step by step.",
+    "order": "The order of what follows: of credits, of the steps of a pay period, or of ranks.",
     "overrides": "What is different for a region, a title, a position or a person.",
     "pool": "An amount that is divided among everybody who takes part.",
     "proration": "How quotas and other quantities shrink for a part of a period.",

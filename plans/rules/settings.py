@@ -17,7 +17,7 @@ from plans.rules.look import listed, shown
 from plans.rules.values import Document
 
 #: What every version of a component has in common: it is the same component, counting the same.
-FIXED = ("key", "kind", "credits", "reads", "measure")
+FIXED = ("key", "kind", "credits", "reads", "measure", "order")
 
 
 class PathError(Exception):

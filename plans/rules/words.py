@@ -29,7 +29,7 @@ from plans.rules.words_rates import (
     table_sentences,
     tier_sentences,
 )
-from plans.rules.words_reads import counted_sentence
+from plans.rules.words_reads import counted_sentence, order_sentence
 from plans.rules.words_shape import shape_sentences
 
 __all__ = ["Section", "in_words", "release_sentence", "tier_sentences"]
@@ -173,6 +173,8 @@ def _roll_up(entry: RollUp) -> str:
 def _component(component: Component, plan: CompiledPlan) -> tuple[str, ...]:
     currency = plan.currency
     sentences = [component.clause, counted_sentence(component, currency)]
+    if component.order != "credit_date":
+        sentences.append(order_sentence(component))
     if component.eligible is not None:
         asked = condition_words(component.eligible, currency)
         as_of = "" if component.eligible_on is None else f", as of {day_date(component.eligible_on).isoformat()}"

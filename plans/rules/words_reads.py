@@ -77,9 +77,9 @@ def _how(measure: Measure, currency: str) -> str:
         case "average":
             return "on average" + (f", weighted by {named(measure.weight)}" if measure.weight else "")
         case "last":
-            return "the last one"
+            return "the last one" + _each_part(measure)
         case "high_water":
-            return "the highest one"
+            return "the highest one" + _each_part(measure)
         case _:
             ends = [
                 f"the {word} day {'counted' if how == 'in' else 'left out'}"
@@ -90,6 +90,20 @@ def _how(measure: Measure, currency: str) -> str:
                 + (f", weighted by {named(measure.weight)}" if measure.weight else "")
                 + f" ({both(ends)})"
             )
+
+
+def _each_part(measure: Measure) -> str:
+    return f" of each {both(named(name) for name in measure.per)}, added up" if measure.per else ""
+
+
+def order_sentence(component: Component) -> str:
+    """By what the credits of a measure period follow each other."""
+    return f"In each {component.every} credits count one after the other, {order_words(component)}."
+
+
+def order_words(component: Component) -> str:
+    how = {"largest_first": "the larger first", "event_time": "by when each happened"}
+    return how.get(component.order, f"by {named(component.order)}")
 
 
 def _time(component: Component) -> str:
