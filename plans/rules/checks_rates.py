@@ -236,10 +236,10 @@ def _table(look: Look, table: Document, path: str, known: About) -> None:
                 message = f"{value} stands here twice; the second row would never be reached."
                 look.report(join(join(place, "values"), number), value, "each once", message)
             seen.append(value)
-        bounds = [_bound(value, kind, look) for value in (starts if isinstance(starts, list) else [])]
+        starts = starts if isinstance(starts, list) else []
+        bounds = [_bound(value, kind, look) for value in starts]
         paths = [join(join(place, "from"), number) for number in range(len(bounds))]
-        texts = dict(zip(bounds, starts or [], strict=False))
-        rising(look, bounds, paths, "row", _told_by(texts))
+        rising(look, bounds, paths, "row", _told_by(dict(zip(bounds, starts, strict=True))))
 
 
 def _bound(value: Any, kind: str | None, look: Look) -> Any:
