@@ -17,6 +17,10 @@ class DateOutsideCalendar(KernelError):
     """A credit date or release date lies outside the calendar's periods."""
 
 
+class UnlikeTerms(KernelError):
+    """A component's lines cannot be rated by the terms of the counterpart that it names."""
+
+
 class ColumnAbsent(KernelError):
     """A plan reads a field for which the batch carries no column."""
 

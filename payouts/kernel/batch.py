@@ -134,7 +134,8 @@ class Batch:
     day after the last. `pay_periods` is the same for the pay calendar. A credit date or release date outside them
     raises DateOutsideCalendar. `quotas` hold every amount kept by key: quotas, target incentives, points (minor units,
     or millionths where counted in units). `holidays`: sorted days that are no working days. `pay_currency`: what
-    each participant is paid in, None: everybody in the plan's.
+    each participant is paid in, None: everybody in the plan's. `in_force`: the days [start, end) of each of `plans`, by
+    which a counterpart's terms are found, None: all days.
     `only` limits what is returned (not what is read) to these participants; None returns all."""
 
     plans: tuple[CompiledPlan, ...]
@@ -156,6 +157,7 @@ class Batch:
     pay_currency: Mapping[int, str] | None = None
     adjustments: Adjustments | None = None
     balances: Balances | None = None
+    in_force: tuple[tuple[int, int], ...] | None = None
 
 
 # ------------------------------------------------------------------ results
@@ -288,7 +290,9 @@ class Traces:
     the line before; cell: of a table. base: the earning of tiers, curve, table or bonus, or as the kind fixes it.
     accelerator, modifier:KEY: factors; modifiers: all of the latter together.
     kicker:KEY: an amount that is added. gates: the factor of those with `times`. limit_rate, exact: the earning after
-    all this. rounded, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …, budget, carried, floating, clawback:
+    all this. bounds.active: the part of their bounds that tiers begin at. counterpart.terms: what the line earns by the
+    terms of a counterpart, rounded. rounded, counterpart, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …,
+    budget, carried, floating, clawback:
     what the step makes of the line; cap.limit …: the limit it went by; clawback.of, clawback.part: which part of what.
     """
 

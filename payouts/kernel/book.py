@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,13 @@ from payouts.kernel.gates import Effects
 from payouts.kernel.measure import Series
 from payouts.kernel.rate import Rated
 from payouts.kernel.trace import Notes, Trace
+
+
+class Second(NamedTuple):
+    """Lines of a version as a counterpart's terms rate them, and where there are such terms: elsewhere as their own."""
+
+    rated: Rated
+    there: Mask
 
 
 @dataclass(slots=True)
@@ -31,6 +39,7 @@ class Book:
     waiting: npt.NDArray[np.int8]
     incentive: Ints | None = None
     rated: list[Rated] = field(default_factory=list)  # by version, until rounded
+    second: dict[int, Second] = field(default_factory=dict)  # by the terms of counterparts, likewise
     effects: dict[int, Effects] = field(default_factory=dict)  # of gates, by version
     rounded: Ints | None = None
     earned: Ints | None = None

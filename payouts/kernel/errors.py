@@ -7,6 +7,15 @@ from crediting.kernel.errors import (
     DateOutsideCalendar,
     KernelError,
     ReadingCircle,
+    UnlikeTerms,
 )
 
-__all__ = ["AmountOutOfRange", "BadQuota", "ColumnAbsent", "DateOutsideCalendar", "KernelError", "ReadingCircle"]
+__all__ = [
+    "AmountOutOfRange",
+    "BadQuota",
+    "ColumnAbsent",
+    "DateOutsideCalendar",
+    "KernelError",
+    "ReadingCircle",
+    "UnlikeTerms",
+]

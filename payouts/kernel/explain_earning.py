@@ -24,6 +24,8 @@ def earning_steps(view: LineView) -> Iterator[Step]:
             yield Step("nothing", "This credit counts for the quota and not for pay.", 0, "money")
         elif not view.result.lines.waiting[view.row]:
             yield Step("nothing", "By its quota or incentive it pays nothing.", 0, "money")
+            if "counterpart" in view.steps or "minimum" in view.steps:
+                yield from _left(view)
         return
     if "column" in steps and view.component.tiers is not None and view.component.tiers.columns is not None:
         columns = view.component.tiers.columns
@@ -185,13 +187,15 @@ def _left(view: LineView) -> Iterator[Step]:
     left = int(view.steps["rounded"])
     for name, value in view.steps.items():
         kind = name.split(":")[0]
-        if kind not in ("minimum", "withheld", "cap", "gate_cap", "plan_cap", "budget", "floating"):
+        if kind not in ("counterpart", "minimum", "withheld", "cap", "gate_cap", "plan_cap", "budget", "floating"):
             continue
         if name.endswith(".limit"):  # told with the step that it belongs to
             continue
         now, limit = int(value), view.known(f"{name}.limit")
         taken, left = left - now, now
-        if kind == "minimum":
+        if kind == "counterpart":
+            yield _counterpart(view, now)
+        elif kind == "minimum":
             yield Step("minimum", f"A line pays at least {_money(view, abs(now))}: {_money(view, now)}.", now, "money")
         elif kind == "withheld":
             yield Step("withheld", "A gate that is not met withholds all of it.", now, "money", {"taken": taken})
@@ -200,6 +204,20 @@ def _left(view: LineView) -> Iterator[Step]:
             yield Step("floating", sentence, now, "money", {"taken": taken})
         else:
             yield _cap(view, name, limit or 0, taken, now)
+
+
+def _counterpart(view: LineView, now: int) -> Step:
+    """What a counterpart's terms would give, and what comes of it."""
+    stated, terms = view.component.counterpart, int(view.steps["counterpart.terms"])
+    assert stated is not None
+    whose = f"{stated.plan}/{stated.component}"
+    given = f"By the terms of {whose} it would be {_money(view, terms)}"
+    if stated.share != 1:
+        given = f"{percent_text(stated.share)} of what the terms of {whose} give is {_money(view, terms)}"
+    sentence = f"{given}; {'at least' if stated.pays == 'larger' else 'at most'} that counts"
+    every = "" if stated.per == "credit" else f" for the {view.component.every} as a whole"
+    detail = {"terms": terms, "pays": stated.pays, "per": stated.per, "share": stated.share, "of": whose}
+    return Step("counterpart", f"{sentence}{every}: {_money(view, now)}.", now, "money", detail)
 
 
 def _cap(view: LineView, name: str, limit: int, taken: int, left: int) -> Step:

@@ -66,6 +66,7 @@ def can_tell(plan: CompiledPlan, component: Component, rule: CreditRule) -> bool
         component.modifiers,
         component.limit_attainment,
         component.limit_rate,
+        component.counterpart,
         component.minimum,
         component.budget,
         component.clawback,

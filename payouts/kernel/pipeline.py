@@ -12,10 +12,11 @@ from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.fields import World
 from crediting.kernel.ratios import Mask, Ratios
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_PERIOD, Batch, Ints, Result
-from payouts.kernel.book import Book
+from payouts.kernel.book import Book, Second
 from payouts.kernel.caps import Caps, capped_plans
 from payouts.kernel.carry import with_carried
 from payouts.kernel.closing import paid, release, scheduled, settled
+from payouts.kernel.counterpart import mixed, shared, terms_of
 from payouts.kernel.floating import float_rates, floats
 from payouts.kernel.gates import Effects, Places, effects, factors
 from payouts.kernel.measure import PAY_ONLY, QUOTA_ONLY, Series, fields_of, measure, moments
@@ -29,7 +30,7 @@ from payouts.kernel.result import assembled, only_of, tables
 from payouts.kernel.shape import raised_lines, rounded_lines
 from payouts.kernel.shared import results
 from payouts.kernel.takeback import take_back
-from payouts.kernel.trace import Trace, traces
+from payouts.kernel.trace import Notes, Trace, traces
 from payouts.kernel.variants import Variants
 from plans.rules.compiled import Component, Read
 
@@ -129,8 +130,13 @@ class _Work:
                     notes.note("parts", of_periods.parts, of_periods.parts > 0)
         self._rate(book)
         book.rounded = rounded_lines(series, book.mine, book.rated)
+        theirs = None
+        if book.second:
+            second = [book.second[place].rated if place in book.second else own for place, own in enumerate(book.rated)]
+            theirs = rounded_lines(series, book.mine, second)
         book.rated.clear()
-        raised_lines(book)
+        raised_lines(book, theirs)
+        book.second.clear()
         Caps(self.batch, self.credited, self.quotas, self.ledger, book).apply()
         book = with_carried(self.batch, self.quotas, self.ledger, book)
         if floats(book):
@@ -156,7 +162,7 @@ class _Work:
         series = book.series
         for version, mine in zip(series.versions, book.mine, strict=True):
             self._amounts(book, version, mine)
-        totals = series.totals if any(_by_total(version.component) for version in series.versions) else series.after
+        totals = series.totals if any(self._by_total(version) for version in series.versions) else series.after
         for place, (version, mine) in enumerate(zip(series.versions, book.mine, strict=True)):
             if not series.row[mine].size:
                 book.rated.append(NOTHING)
@@ -166,7 +172,8 @@ class _Work:
             if component.gates:
                 notes = book.notes(mine)
                 gates = book.effects[place] = effects(component, self.ledger, self._places(book, mine), notes)
-            found = rate(component, self._stretch(book, version, mine, gates, totals), book.notes(mine))
+            lines = self._stretch(book, version, mine, gates, totals, book.notes(mine))
+            found = self._rated(book, place, lines, gates, totals)
             if book.reversal is not None:
                 found = replace(found, earning=np.where(book.reversal[mine], 0, found.earning))
             book.tier_before[mine], book.tier_after[mine] = found.tier_before, found.tier_after
@@ -179,6 +186,43 @@ class _Work:
             for trace in (book.tier_before, book.tier_after, book.band):
                 trace[book.reversal] = -1
         self._release_bounds(book)
+
+    def _by_total(self, version: Version) -> bool:
+        """Whether lines are rated, by their own terms or a counterpart's, by what their group comes to."""
+        found = [version.component]
+        if version.component.counterpart is not None:
+            found += [terms.version.component for terms in terms_of(self.batch, version)]
+        return any(each.tiers is not None and each.tiers.attribution == "proportional" for each in found)
+
+    def _rated(self, book: Book, place: int, lines: Stretch, gates: Effects, totals: Ints) -> Rated:
+        """The lines of a version by its own curve; and beside it by the terms of a counterpart, where it has one."""
+        version, mine = book.series.versions[place], book.mine[place]
+        stated = version.component.counterpart
+        if stated is None:
+            return rate(version.component, lines, book.notes(mine))
+        day = book.series.day[mine]
+        waits, there = np.zeros(day.size, dtype=np.int8), np.zeros(day.size, dtype=bool)
+        second: list[tuple[Mask, Rated]] = []
+        for terms in terms_of(self.batch, version):
+            component = terms.version.component
+            theirs = self._stretch(book, terms.version, mine, gates, totals)
+            bounds = self._part(book, replace(version, component=component), mine)
+            inside = (day >= terms.start) & (day < terms.end)
+            rated = shared(stated, rate(component, replace(theirs, part=bounds)))
+            waits = np.where(inside, rated.waiting, waits)
+            second.append((inside, rated))
+            there |= inside
+        if waits.any():
+            waiting = waits != 0 if lines.waits is None else lines.waits | (waits != 0)
+            lines = replace(lines, waits=waiting)
+        found = rate(version.component, lines, book.notes(mine))
+        found = replace(found, waiting=np.where(waits != 0, waits, found.waiting))
+        result = found
+        for inside, rated in second:
+            result = mixed(inside, rated, result)
+        idle = found.waiting != 0 if book.reversal is None else (found.waiting != 0) | book.reversal[mine]
+        book.second[place] = Second(replace(result, earning=np.where(idle, 0, result.earning)), there)
+        return found
 
     def _amounts(self, book: Book, version: Version, mine: Ints | slice) -> None:
         """The quota and the incentive of each line of a version: alike within a group and period."""
@@ -196,24 +240,33 @@ class _Work:
             assert book.incentive is not None
             book.incentive[mine] = self.quotas.incentive(version, person, period[heads], partial, notes)[run]
 
-    def _part(self, book: Book, version: Version, mine: Ints | slice) -> Ratios | None:
+    def _part(self, book: Book, version: Version, mine: Ints | slice, notes: Notes | None = None) -> Ratios | None:
         """Which part of its bounds in money or units each line of a version goes by; None where they are whole."""
-        series = book.series
+        series, rules = book.series, version.plan.proration
+        if rules is None or "tiers" not in rules.of:
+            return None
         partial = None if series.partial is None else series.partial[mine]
         person, period = series.person[series.group[mine]], series.period[mine]
-        return self.quotas.bounds(version, person, period, partial, book.notes(mine))
+        return self.quotas.bounds(version, person, period, partial, notes)
 
-    def _stretch(self, book: Book, version: Version, mine: Ints | slice, gates: Effects, totals: Ints) -> Stretch:
-        """The lines of one version with all that decides what they earn."""
+    def _stretch(
+        self,
+        book: Book,
+        version: Version,
+        mine: Ints | slice,
+        gates: Effects,
+        totals: Ints,
+        notes: Notes | None = None,
+    ) -> Stretch:
+        """The lines of one version with all that decides what they earn; what they read goes into the notes."""
         series, component = book.series, version.component
         column = quota_before = incentive_before = given = None
         read: tuple[Ratios, ...] = ()
         if component.modifiers is not None:
-            read = factors(component, self.ledger, self._places(book, mine), book.notes(mine))
+            read = factors(component, self.ledger, self._places(book, mine), notes)
         if component.tiers is not None and component.tiers.columns is not None:
             at = self._places(book, mine)
             column = self.ledger.column(component.tiers.columns, at.person, at.replicate, at.day)
-            notes = book.notes(mine)
             if notes is not None:
                 notes.note("reads:columns", *_known(self.ledger, component.tiers.columns.read, at))
                 notes.note("column", column)
@@ -221,7 +274,7 @@ class _Work:
             # What was due before a line went by what the line before it went by.
             quota_before = _line_before(series, book.quota)[mine]
             incentive_before = None if book.incentive is None else _line_before(series, book.incentive)[mine]
-        part = self._part(book, version, mine)
+        part = self._part(book, version, mine, notes)
         incentive = None if book.incentive is None else book.incentive[mine]
         value = None if series.value is None else taken(series.value, mine)
         if series.given is not None and component.kind in ("pool", "rank"):
@@ -354,11 +407,6 @@ def _known(ledger: Ledger, read: Read, at: Places) -> tuple[Ratios, Mask]:
 #: What no lines are rated as.
 _NONE = np.zeros(0, dtype=np.int64)
 NOTHING = Rated(_NONE, 1, _NONE, _NONE, _NONE, _NONE, _NONE)
-
-
-def _by_total(component: Component) -> bool:
-    """Whether lines are rated by what their group comes to."""
-    return component.tiers is not None and component.tiers.attribution == "proportional"
 
 
 def _of_periods(lines: PeriodSeries) -> Series:

@@ -21,6 +21,7 @@ from crediting.kernel.exact import (
 )
 from payouts.kernel.batch import Ints
 from payouts.kernel.book import Book
+from payouts.kernel.counterpart import countered
 from payouts.kernel.measure import QUOTA_ONLY, Series
 from payouts.kernel.rate import Rated
 from plans.rules.compiled import CompiledPlan
@@ -103,12 +104,15 @@ def _times(divisor: int | Whole, step: int) -> int | Whole:
     return divisor * step if isinstance(divisor, int) else wide(divisor, largest(divisor) * step) * step
 
 
-def raised_lines(book: Book) -> None:
-    """Lines brought up to the minimum of their version; those that wait stay at nothing."""
+def raised_lines(book: Book, theirs: Ints | None = None) -> None:
+    """Lines by the terms of their counterparts (`theirs`: what those give), then brought up to the minimum of their
+    version; those that wait stay at nothing."""
     rated = book.waiting == 0 if book.reversal is None else (book.waiting == 0) & ~book.reversal
     notes = book.notes()
     if notes is not None and book.rounded is not None:
         notes.note("rounded", book.rounded, rated)
+    if theirs is not None:
+        countered(book, theirs, rated)
     for version, mine in zip(book.series.versions, book.mine, strict=True):
         minimum = version.component.minimum
         if minimum is None or book.rounded is None:

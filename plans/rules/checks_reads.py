@@ -10,6 +10,7 @@ from typing import Any
 from plans.rules.about import About, by_period
 from plans.rules.checks_credit import once, rows_of, slug_of
 from plans.rules.checks_rates import NAMES, unit_text, value_of
+from plans.rules.counterpart import KINDS, needs_of_document, unlike
 from plans.rules.forms import table_of
 from plans.rules.look import Look, join
 from plans.rules.values import Document
@@ -41,6 +42,7 @@ def check_reads(look: Look, plan: Document, known: About) -> None:
         if key is not None:
             reads.setdefault(key, []).extend(found)
         _gates(look, component, path, known, own)
+        _counterpart(look, component, path, known, own)
     _circles(look, reads)
     for path, component in rows_of(plan, "", "components"):
         key = slug_of(component, "key")
@@ -82,10 +84,7 @@ def _readable(look: Look, path: str, name: str, value: str, known: About) -> Non
     """Report a component of this plan that is not there, or that has nothing of the kind."""
     component = known.components.get(name)
     if component is None:
-        near = get_close_matches(name, known.components, 1)
-        others = ", ".join(known.components) or "none"
-        hint = f"Did you mean {near[0]}?" if near else f"Components are {others}; of another plan: plan/component."
-        look.report(path, name, others, f"There is no component {name} in this plan. {hint}")
+        _unknown(look, path, name, known)
         return
     is_result = component.get("kind") == "result"
     why = ""
@@ -107,6 +106,33 @@ def _in_money(look: Look, path: str, name: str, known: About) -> None:
     if unit not in (None, "money"):
         message = f"{name} is measured in {NAMES[unit]}; a cap is a share of money."
         look.report(join(path, "value"), "measure", "earning, or what is measured in money", message)
+
+
+def _counterpart(look: Look, component: Document, path: str, known: About, own: str) -> None:
+    """Report terms of this plan that a component's lines cannot be rated by."""
+    stated = table_of(component.get("counterpart"))
+    name, place = _local(str(stated.get("terms")), own), join(join(path, "counterpart"), "terms")
+    if "terms" not in stated or "/" in name:
+        return
+    if name == component.get("key"):
+        message = f"{name} is this component itself: its own terms rate it already."
+        look.report(place, name, "another component", message)
+    elif name not in known.components:
+        _unknown(look, place, name, known)
+    else:
+        mine, theirs = (needs_of_document(each, known) for each in (component, known.components[name]))
+        why = unlike(mine, theirs)
+        if why is not None and mine.kind in KINDS:
+            message = f"The terms of {name} cannot rate this component: {why}."
+            look.report(place, name, "terms that go by what this component has", message)
+
+
+def _unknown(look: Look, path: str, name: str, known: About) -> None:
+    """Report a component that is not there."""
+    near = get_close_matches(name, known.components, 1)
+    others = ", ".join(known.components) or "none"
+    hint = f"Did you mean {near[0]}?" if near else f"Components are {others}; of another plan: plan/component."
+    look.report(path, name, others, f"There is no component {name} in this plan. {hint}")
 
 
 def _circles(look: Look, reads: Mapping[str, list[Found]]) -> None:

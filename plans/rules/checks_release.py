@@ -93,7 +93,7 @@ def _floating(look: Look, component: Document, path: str) -> None:
         allowed = "retroactive, proportional tiers, credit by credit"
         message = f"A rate floats only with {allowed}: without them a line keeps the rate that it was earned at."
         look.report(join(path, "release_rate"), rate, allowed, message)
-    fixed = [key for key in ("cap", "caps", "minimum", "budget") if component.get(key)]
+    fixed = [key for key in ("cap", "caps", "counterpart", "minimum", "budget") if component.get(key)]
     fixed += ["paid" for _, tranche in rows_of(component, path, "release") if tranche.get("on") == "paid"]
     for key in dict.fromkeys(fixed):
         message = f"What a floating rate comes to is known tranche by tranche; {key} needs it known at once."

@@ -20,6 +20,7 @@ from plans.rules.compiled import (
     Columns,
     Component,
     Condition,
+    Counterpart,
     Dimension,
     Gate,
     Kicker,
@@ -114,6 +115,7 @@ class Maker:
             kickers=tuple(self._kicker(each) for each in row.get("kickers", ())),
             limit_attainment=percent(limits["attainment"]) if "attainment" in limits else None,
             limit_rate=percent(limits["rate"]) if "rate" in limits else None,
+            counterpart=self._counterpart(row["counterpart"]) if "counterpart" in row else None,
             minimum=self._money(row["minimum"]["amount"]) if "minimum" in row else None,
             caps=tuple(self._cap(each) for each in row.get("caps", ())),
             budget=self._budget(row["budget"]) if "budget" in row else None,
@@ -178,6 +180,9 @@ class Maker:
                 return share
             unit = "number" if read["value"] == "result" else READ_UNITS.get(read["value"], "money")
         return self._in_unit(text, unit)
+
+    def _counterpart(self, row: Document) -> Counterpart:
+        return Counterpart(*self._name(row["terms"]), percent(row["share"]), row["pays"], row["per"])
 
     def _reads(self, row: Document) -> Reads:
         names = tuple(self._name(name) for name in row["components"])

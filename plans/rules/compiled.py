@@ -359,6 +359,18 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True)
+class Counterpart:
+    """The component whose terms a line is rated by a second time: of plan `plan` (a plan key), `component` (its key).
+    `share` of what they give, and the larger or smaller of the two, are what counts."""
+
+    plan: str
+    component: str
+    share: Fraction
+    pays: Literal["larger", "smaller"]
+    per: Literal["credit", "measure_period"]
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     amount: int
     after_posting: Literal["keep", "redivide"]
@@ -446,6 +458,7 @@ class Component:
     kickers: tuple[Kicker, ...] = ()
     limit_attainment: Fraction | None = None
     limit_rate: Fraction | None = None
+    counterpart: Counterpart | None = None
     minimum: int | None = None
     caps: tuple[Cap, ...] = ()
     budget: Budget | None = None

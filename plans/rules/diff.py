@@ -145,6 +145,8 @@ _LABELS = {
     "limits.attainment": "the most attainment that counts",
     "limits.rate": "the most that a credit pays of itself",
     "minimum": "the minimum",
+    "counterpart": "the counterpart's terms",
+    "terms": "whose terms they are",
     "caps": "the caps",
     "set": "what is set",
     "levels": "the number of levels",

@@ -102,6 +102,7 @@ def _paid(row: dict[str, Any], kind: str, unit: Unit | None, about: About) -> di
     if kind in ("commission", "bonus", "incentive"):
         keys |= {"modifiers": Opt(rates.MODIFIERS), "kickers": Opt(rates.KICKERS)}
         keys["limits"] = Opt(By(rates.limits, ({"attainment": 1, "rate": 1},)))
+        keys["counterpart"] = Opt(rates.COUNTERPART)
     return keys
 
 

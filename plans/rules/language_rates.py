@@ -276,6 +276,14 @@ def _effect(value: Any, about: About) -> Form:
     return Table({"cap": Money()}) if "cap" in value else Table({"times": Factor()})
 
 
+COUNTERPART = Table(
+    {
+        "terms": ComponentName(),
+        "share": Percent(zero=False),
+        "pays": Word(("larger", "smaller")),
+        "per": Word(("credit", "measure_period")),
+    }
+)
 #: What shapes the lines of any kind that pays.
 SHAPING: dict[str, Form] = {
     "minimum": Opt(Table({"amount": Money(), "per": Word(("credit",))})),

@@ -31,7 +31,7 @@ KEY_ORDER = """
     credits classes roles reads what of depth component measure every window periods by weight part
     quota fixed incentive missing_incentive ramp missing_quota zero_quota below_zero
     tiers table curve scorecard pool rank accelerator bonus combine each modifiers kickers limits
-    minimum cap caps budget gates release clawback amortise
+    counterpart terms minimum cap caps budget gates release clawback amortise
     role share split on at read_at at_least until_known catch_up effect mode step method first_day last_day empty
     attribution axis pays boundary below beyond full_points columns points dimensions cells
     rates bands from rate times per_unit back to levels limit overrides for set settlement negative examples

@@ -103,6 +103,7 @@ _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
     ("measure", "A measure of a pool of people", lambda row: row.measure.of == "pool"),
     ("pool", "A posted share that stays", lambda row: row.pool is not None and row.pool.after_posting == "keep"),
     ("rank", "A posted prize that stays", lambda row: row.rank is not None and row.rank.after_posting == "keep"),
+    ("counterpart", "A counterpart's terms", lambda row: row.counterpart is not None),
     ("budget", "A posted share that stays", lambda row: row.budget is not None and row.budget.after_posting == "keep"),
     ("clawback", "A clawback", lambda row: row.clawback is not None),
     ("release", "Release by cash", lambda row: any(tranche.on == "paid" for tranche in row.release)),

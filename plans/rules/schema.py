@@ -37,6 +37,7 @@ _DESCRIPTIONS = {
     "clawback": "How pay is taken back when a customer cancels, is refunded or does not pay.",
     "clawback_limit": "The most that clawbacks take of the pay of one pay period.",
     "computed": "Fields that are worked out from others, by an expression.",
+    "counterpart": "At least, or at most, what the terms of another component would give.",
     "credit_date": "The date field that decides the measure period, the plan version and the order.",
     "currencies": "At which date pay is converted into the currency of a person.",
     "curve": "What is earned at each point, of attainment or of the measure itself.",

@@ -31,6 +31,7 @@ from plans.rules.words_reads import counted_sentence
 from plans.rules.words_shape import (
     budget_sentence,
     cap_sentence,
+    counterpart_sentence,
     factor_sentences,
     gate_sentences,
     kicker_sentence,
@@ -123,6 +124,8 @@ def _of_component(plan: CompiledPlan, component: Component, steps: Steps) -> Ite
             return factor_sentences(component, plan)
         case ("modifiers", "each", int(row)):
             return modifier_sentences(_modifier(component, row), plan)
+        case ("counterpart",) if component.counterpart is not None:
+            return [counterpart_sentence(component.counterpart, component, plan)]
         case ("kickers", int(row)):
             return [kicker_sentence(component.kickers[row], currency)]
         case ("gates", int(row)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from plans.rules.compiled import Budget, Cap, CompiledPlan, Component, Gate, Kicker, Modifier
+from plans.rules.compiled import Budget, Cap, CompiledPlan, Component, Counterpart, Gate, Kicker, Modifier
 from plans.rules.phrases import both, condition_words, money, named, share
 from plans.rules.words_rates import amount_of, curve_sentences, number, table_sentences
 from plans.rules.words_reads import read_unit, read_words
@@ -28,6 +28,8 @@ def shape_sentences(component: Component, plan: CompiledPlan) -> Iterator[str]:
         yield kicker_sentence(kicker, currency)
     if component.limit_rate is not None:
         yield f"No credit pays more than {share(component.limit_rate)} of itself."
+    if component.counterpart is not None:
+        yield counterpart_sentence(component.counterpart, component, plan)
     if component.minimum is not None:
         yield f"Each credit pays at least {money(component.minimum, currency)}."
     yield from (sentence for gate in component.gates for sentence in gate_sentences(gate, plan))
@@ -36,6 +38,14 @@ def shape_sentences(component: Component, plan: CompiledPlan) -> Iterator[str]:
     yield from (cap_sentence(cap, component, currency) for cap in component.caps)
     if component.budget is not None:
         yield budget_sentence(component.budget, currency)
+
+
+def counterpart_sentence(stated: Counterpart, component: Component, plan: CompiledPlan) -> str:
+    what = "credit" if stated.per == "credit" else component.every
+    most = "at least" if stated.pays == "larger" else "at most"
+    part = "" if stated.share == 1 else f"{share(stated.share)} of "
+    whose = "" if stated.plan == plan.key else f" of the plan {named(stated.plan)}"
+    return f"Each {what} pays {most} {part}what the terms of {named(stated.component)}{whose} would give for it."
 
 
 def kicker_sentence(kicker: Kicker, currency: str) -> str:

@@ -27,7 +27,19 @@ CASES = sorted((Path(__file__).parents[2] / "plans").glob("*.yaml")) + sorted(
 )
 PHASES = [Phase.generate]
 #: Steps after rounding that say what is left of a line.
-LEAVES = ("floating", "rounded", "minimum", "withheld", "cap", "gate_cap", "carried", "plan_cap", "budget", "clawback")
+LEAVES = (
+    "floating",
+    "rounded",
+    "counterpart",
+    "minimum",
+    "withheld",
+    "cap",
+    "gate_cap",
+    "carried",
+    "plan_cap",
+    "budget",
+    "clawback",
+)
 
 
 def exact(steps: dict[str, Fraction], component) -> Fraction:
@@ -58,7 +70,9 @@ def hold(batch) -> int:
         assert (left[-1] if left else 0) == lines.earned[line]
         if kind in (OF_REVERSAL, OF_CARRY) or "exact" not in steps:
             # What is not paid for its quota is not rated, but a minimum lifts it all the same.
-            assert kind in (OF_REVERSAL, OF_CARRY) or lines.rounded[line] == steps.get("minimum", 0)
+            assert kind in (OF_REVERSAL, OF_CARRY) or lines.rounded[line] == steps.get(
+                "minimum", steps.get("counterpart", 0)
+            )
             continue
         view = line_view(batch, result, line)
         parts = line_slices(view)
@@ -71,7 +85,10 @@ def hold(batch) -> int:
         total, so_far = sums.get(group, (Fraction(0), 0))
         sums[group] = total + steps["exact"], so_far + int(steps["rounded"])
         assert plan.round_at == "total" or abs(sums[group][0] - sums[group][1]) < plan.round_step * lines.credit.size
-        assert steps.get("floating", steps.get("minimum", steps["rounded"])) == lines.rounded[line]
+        assert (
+            steps.get("floating", steps.get("minimum", steps.get("counterpart", steps["rounded"])))
+            == lines.rounded[line]
+        )
         rated += 1
     return rated
 

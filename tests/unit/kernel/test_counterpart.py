@@ -1,0 +1,68 @@
+"""A counterpart's terms across plans: what they need of each other is found out when they are worked out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from payouts.case import read_case
+from payouts.case_report import Report
+from payouts.kernel import calculate
+from payouts.kernel.errors import UnlikeTerms
+from plans.rules.load import read_yaml
+from plans.rules.words import in_words
+
+PLANS = Path(__file__).parents[2] / "plans"
+DEALS = (PLANS / "at-least-what-the-ae-s-terms-give-for-each-deal.yaml").read_text(encoding="utf-8")
+
+
+def worked_out(*changes: tuple[str, str]) -> Report:
+    text = DEALS
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    case = read_case(read_yaml(text))
+    return Report(case, calculate(case.batch, traced=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ([("terms: ae-plan/commission", "terms: ae-plna/commission")], "there is none"),
+        ([("terms: ae-plan/commission", "terms: ae-plan/commissions")], "there is none"),
+        (
+            [("quota: q\n          missing_quota: wait\n          zero_quota: wait\n"
+              "          below_zero: lowest_tier\n          tiers: {mode: marginal, axis: amount",
+              "quota: null\n          below_zero: lowest_tier\n          tiers: {mode: marginal, axis: amount")],
+            "its terms go by a quota, and this component has none",
+        ),
+        ([("amount: amount, credit: [{role: ae", "amount: one, credit: [{role: ae"),
+          ("rates: [{from: 0%, rate: 4%}, {from: 100%, rate: 12%}]}",
+           "pays: per_unit, rates: [{from: 0%, per_unit: 4.00}, {from: 100%, per_unit: 12.00}]}")],
+         "it measures units, and this one money"),
+    ],
+)  # fmt: skip
+def test_terms_that_cannot_rate_are_refused(changes, why):
+    with pytest.raises(UnlikeTerms) as caught:
+        worked_out(*changes)
+    assert why in str(caught.value)
+    assert "cannot rate se-plan/overlay" in str(caught.value)
+
+
+def test_the_story_says_what_the_terms_would_give():
+    report = worked_out()
+    told = [step.sentence for line in report.lines for step in line.steps if step.label_code == "counterpart"]
+    assert told[2] == "By the terms of ae-plan/commission it would be $1,200.00; at least that counts: $1,200.00."
+    plan = report.case.batch.plans[1]
+    sentence = "Each credit pays at least what the terms of commission of the plan AE plan would give for it."
+    assert sentence in in_words(plan)[-1].sentences
+
+
+def test_lines_of_a_version_without_a_counterpart_are_not_told_of_one():
+    text = (PLANS / "in-transition-at-least-what-the-old-plan-would-pay.yaml").read_text(encoding="utf-8")
+    case = read_case(read_yaml(text))
+    report = Report(case, calculate(case.batch, traced=True))
+    told = {line.name: [step.label_code for step in line.steps] for line in report.lines}
+    assert "counterpart" in told["C"]
+    assert "counterpart" not in told["D"]
