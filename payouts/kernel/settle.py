@@ -185,7 +185,9 @@ class _Waterfall:
             if plan.settlement is None or not rows.size:
                 continue
             for draw in plan.settlement.draws:
-                start, end = np.maximum(given.start[rows], draw.start), np.minimum(given.end[rows], draw.end)
+                # The draw's last pay period begins within its dates, and may go on beyond them.
+                behind = self.bounds[self._at(np.array([draw.end - 1])) + 1]
+                start, end = np.maximum(given.start[rows], draw.start), np.minimum(given.end[rows], behind)
                 there = start < end
                 found += [self._at(start[there]), self._at(end[there] - 1)]
             if _forgets(plan.settlement):

@@ -42,6 +42,7 @@ from tests.oracle.book import unit_of_measure, year_long
 from tests.oracle.case import (
     Case,
     CreditFact,
+    DrawFact,
     Facts,
     GroupFact,
     GroupKey,
@@ -266,8 +267,9 @@ class Back:
             [] if waits is None else sorted({self.wait(row) for row in range(len(waits.fact))}),
             []
             if settled is None
-            else sorted(row for row in map(self.settlement, range(len(settled.participant))) if row.moves),
+            else sorted(map(self.settlement, range(len(settled.participant)))),
             [] if schedules is None else sorted(self.schedule(row) for row in range(len(schedules.line))),
+            [] if result.draws is None else sorted(map(self.draw, range(len(result.draws.settlement)))),
         )
 
     def credit(self, row: int) -> CreditFact:
@@ -399,6 +401,13 @@ class Back:
         amounts = {name: int(getattr(settled, name)[row]) for name in names}
         plan = self.batch.plans[settled.plan[row]].key
         return SettlementFact(int(settled.participant[row]), plan, int(settled.pay_period[row]), **amounts)
+
+    def draw(self, row: int) -> DrawFact:
+        draws = self.result.draws
+        assert draws is not None
+        of = self.settlement(int(draws.settlement[row]))
+        names = DrawFact._fields[4:]
+        return DrawFact(*of[:3], word(draws.key, row), *(int(getattr(draws, name)[row]) for name in names))
 
     def schedule(self, row: int) -> ScheduleFact:
         schedules = self.result.schedules

@@ -85,7 +85,8 @@ def limit_of(case: Case, book: Book, line: Line, group: Group, cap: dict[str, An
         )
     if "of_component" in cap:
         stated = cap["of_component"]
-        found = value_read(book, {"component": stated["component"], "value": "earning"}, line)
+        read = {"component": stated["component"], "value": stated.get("value", "earning")}
+        found = value_read(book, read, line)
         return rounded_to_minor(max(Fraction(0), percent(stated["share"]) * (found or 0)), line.document)
     amount = minor(cap["amount"], line.document)
     if cap["per"] not in ("measure_period", "year") or "gate" in cap:
@@ -207,6 +208,8 @@ def cap_plans(case: Case, book: Book) -> None:
             }
             caps = line.document.get("caps", ())
             cap = caps[place] if place < len(caps) else None
+            if cap is not None and line.key not in cap.get("components", [line.key]):
+                continue
             amount = line.earned
             if cap is not None and line.component.get("release_rate", "fixed") == "fixed":
                 under(line, minor(cap["amount"], line.document), cap["excess"], sums[scopes[cap["every"]]])

@@ -146,7 +146,7 @@ class Adjustment:
 
 @dataclass(frozen=True)
 class Balance:
-    """What a person starts from: `kind` is draw or carried."""
+    """What a person starts from: `kind` is draw, draw:KEY, carried or clawback."""
 
     person: int
     kind: str
@@ -288,12 +288,27 @@ class SettlementFact(NamedTuple):
     draw_balance: int
     review: int
     written_off: int
+    forgiven: int
+    clawback_balance: int
 
     @property
     def moves(self) -> bool:
         """Whether anything happens: balances that only stand are not told."""
         amounts = (self.released, self.adjusted, self.clawed_back, self.recovered, self.capped, self.held_back)
-        return any(amounts + (self.topped_up, self.payout, self.review, self.written_off))
+        return any(amounts + (self.topped_up, self.payout, self.review, self.written_off, self.forgiven))
+
+
+class DrawFact(NamedTuple):
+    """One draw of a row, signed as it acts on the net; the balance is that at the end."""
+
+    person: int
+    plan: str
+    pay_period: int
+    key: str
+    recovered: int
+    topped_up: int
+    written_off: int
+    balance: int
 
 
 class ScheduleFact(NamedTuple):
@@ -314,3 +329,4 @@ class Facts:
     waits: list[WaitFact]
     settlements: list[SettlementFact]
     schedules: list[ScheduleFact]
+    draws: list[DrawFact]

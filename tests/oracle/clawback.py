@@ -114,6 +114,11 @@ def left_over(case: Case, line: Line, fact: Fact, share: Fraction) -> Fraction:
     return 1 - (collected or 0)
 
 
+def floor_of(line: Line) -> Fraction:
+    """The part of what is reversed that stays."""
+    return percent(line.component["clawback"].get("floor", "0%"))
+
+
 def term_of(case: Case, line: Line, stated: Any) -> Fraction | None:
     if not isinstance(stated, str):
         return Fraction(stated)
@@ -128,7 +133,7 @@ def take_back(case: Case, line: Line, reversals: list[Line]) -> None:
     lost = [0 for _ in line.tranches]
     taken, part = 0, Fraction(0)
     for reversal, (fact, share) in zip(reversals, later_reversals(case, line), strict=True):
-        part = max(part, left_over(case, line, fact, share))
+        part = min(1 - floor_of(line), max(part, left_over(case, line, fact, share)))
         released = [each.release is not None and each.release <= reversal.day for each in line.tranches]
         if takes_all:
             base, gone = line.earned, 0

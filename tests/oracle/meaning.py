@@ -49,7 +49,8 @@ def meaning(case: Case) -> Facts:
         for line in group.lines:
             for tranche in line.tranches:
                 exchange(case, line, tranche)
-    facts = Facts(sorted(row.credit for row in credits), [], [], [], sorted(set(waits)), settlements_of(case, book), [])
+    settlements, draws = settlements_of(case, book)
+    facts = Facts(sorted(row.credit for row in credits), [], [], [], sorted(set(waits)), settlements, [], draws)
     for group in every:
         tell(case, group, facts)
     facts.groups.sort(key=lambda group: group.key)

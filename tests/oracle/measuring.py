@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date
 from fractions import Fraction
+from typing import Any
 
 from tests.oracle.book import Book, Component, Line, measure_of, natural, node_of
 from tests.oracle.case import Case
@@ -94,6 +96,12 @@ def value_of(case: Case, document: Document, component: Component, rows: list[Or
     measure = measure_of(component)
     sights = [Sight(case, document, row.fact, row.credit.person, row.credit.day) for row in rows]
     amounts = [natural(row.credit.amount, row.unit) for row in rows]
+    if "per" in measure:
+        parts: dict[Any, list[Fraction]] = defaultdict(list)
+        for row, sight, amount in zip(rows, sights, amounts, strict=True):
+            parts[part_of(measure["per"], row, sight)].append(amount)
+        each = max if measure["value"] == "high_water" else last_of
+        return sum((each(part) for part in parts.values()), Fraction(0))
     match measure["value"]:
         case "sum" | "count" | "weighted":
             whole = sum(measure_amount(component, sight, row) for sight, row in zip(sights, rows, strict=True))
@@ -112,6 +120,15 @@ def value_of(case: Case, document: Document, component: Component, rows: list[Or
         if weight is not None and each is not None:
             top, bottom = top + each * weight, bottom + weight
     return over(component, top, bottom)
+
+
+def part_of(per: list[str], row: Ordered, sight: Sight) -> tuple[Any, ...]:
+    """What parts a credit from others: its deal, or what its fact says; what is missing is a value of its own."""
+    return tuple(row.fact.belongs_to if name == "deal" else sight.value(name) for name in per)
+
+
+def last_of(amounts: list[Fraction]) -> Fraction:
+    return amounts[-1]
 
 
 def over(component: Component, top: Fraction, bottom: Fraction) -> Fraction | None:

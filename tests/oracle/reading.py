@@ -9,7 +9,7 @@ from functools import cache
 from math import floor
 from typing import Any
 
-MINOR_DIGITS = {"JPY": 0, "USD": 2, "EUR": 2, "GBP": 2, "KWD": 3}
+MINOR_DIGITS = {"none": 2, "JPY": 0, "USD": 2, "EUR": 2, "GBP": 2, "KWD": 3}
 MILLION = 10**6
 
 Document = dict[str, Any]

@@ -86,6 +86,7 @@ def facts_of_person(facts: Facts, person: int) -> Facts:
         facts.waits,
         [row for row in facts.settlements if row.person == person],
         [row for row in facts.schedules if row.group.person == person],
+        [row for row in facts.draws if row.person == person],
     )
 
 
@@ -98,6 +99,7 @@ def both(one: Facts, other: Facts) -> Facts:
         one.waits,
         sorted(one.settlements + other.settlements),
         sorted(one.schedules + other.schedules),
+        sorted(one.draws + other.draws),
     )
 
 
