@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from crediting.kernel.exact import money, packed, run_numbers, run_starts, sums
-from crediting.kernel.ratios import Mask
 from payouts.kernel.batch import DATED, FAR_DAY, MISSING_DAY, OF_REVERSAL, Batch, DrawBalances, Ints, Settlements, Text
 from payouts.kernel.steps import BEFORE, NEVER, STEPS, Account, Active, Period, Step
 from plans.rules.compiled import Settlement
@@ -84,6 +83,7 @@ class _Waterfall:
         self.assigned = np.flatnonzero(np.isin(self.family[batch.assignments.plan], families))
         self.slots = [self._slots(key) for key in keys]
         self.account, self.first = self._accounts()
+        self._open_draws()
         self.owed = self.account.clawback.copy()
 
     def _slots(self, key: str) -> list[str]:
@@ -111,17 +111,22 @@ class _Waterfall:
         heads[run_starts(pairs[0])] = True
         first = np.repeat(heads, replicates.size)
         carried, owed = (np.where(first, self._opening(people, kind), 0) for kind in ("carried", "clawback"))
-        draws = self._opening_draws(people, families, first)
-        started = np.where(draws > 0, BEFORE, NEVER)
+        draws = np.zeros((people.size, max(map(len, self.slots))), dtype=np.int64)
         rows = np.tile(replicates, pairs.shape[1])
         none = np.zeros_like(carried)
-        account = Account(people, families, rows, draws, carried, owed, none, started, none.copy())
+        account = Account(people, families, rows, draws, carried, owed, none, draws + NEVER, none.copy())
         return account, np.flatnonzero(first)
 
-    def _opening_draws(self, people: Ints, families: Ints, first: Mask) -> Ints:
-        """What each account's draws start from: a balance that names no draw is of the first."""
-        found = np.zeros((people.size, max(map(len, self.slots))), dtype=np.int64)
-        found[:, 0] = np.where(first, self._opening(people, "draw"), 0)
+    def _open_draws(self) -> None:
+        """What each account's draws start from: a balance that names no draw is of the first of the version that
+        settles the first pay period."""
+        account, plan = self.account, self._plans(0)
+        people, families, found = account.participant, account.family, account.draws
+        for place in np.unique(plan[self.first]).tolist():
+            settlement, slots = self.batch.plans[place].settlement, self.slots[self.family[place]]
+            draws = [draw.key for draw in settlement.draws] if settlement is not None else []
+            mine = self.first[plan[self.first] == place]
+            found[mine, slots.index(draws[0] if draws else min(slots))] = self._opening(people[mine], "draw")
         for key in sorted({key for slots in self.slots for key in slots}):
             opening = self._opening(people, f"draw:{key}")
             has = np.array([key in slots for slots in self.slots])[families] & (opening != 0)
@@ -132,7 +137,7 @@ class _Waterfall:
             mine = rows[families[rows] == families[rows][heads][run]]
             slots = np.array([slots.index(key) if key in slots else 0 for slots in self.slots])[families[mine]]
             found[mine, slots] += opening[mine]
-        return found
+        account.first_top_up[found > 0] = BEFORE
 
     def _opening(self, people: Ints, kind: str) -> Ints:
         """The opening balance of each person."""
@@ -160,8 +165,9 @@ class _Waterfall:
         topped: dict[int, Ints] = {}
         tables: list[dict[str, Ints]] = []
         for place in range(first, self.bounds.size - 1):
-            # Behind the last movement only what is carried or kept may still be paid.
-            if place > last and not held and not self.account.carried.any() and not self.account.kept.any():
+            # Behind the last movement only what is carried, kept or owed may still move.
+            account = self.account
+            if place > last and not (held or account.carried.any() or account.kept.any() or account.clawback.any()):
                 break
             if place > first and year[place] != year[place - 1]:
                 self.account.paid = np.zeros_like(self.account.paid)
@@ -177,7 +183,7 @@ class _Waterfall:
         found = [self.moved.period]
         if self.batch.adjustments is not None:
             found.append(self._at(self.batch.adjustments.day))
-        if self.account.draws.any() or self.account.carried.any():
+        if self.account.draws.any() or self.account.carried.any() or self.account.clawback.any():
             found.append(np.zeros(1, dtype=np.int64))
         given = self.batch.assignments
         for place, plan in enumerate(self.batch.plans):

@@ -290,6 +290,7 @@ class SettlementFact(NamedTuple):
     written_off: int
     forgiven: int
     clawback_balance: int
+    kept_adjustments: int
 
     @property
     def moves(self) -> bool:

@@ -593,7 +593,15 @@ def cap_of(pick: Pick, component: Document, unit: int, known: list[Known]) -> Do
     if what == "of_incentive":
         return {"of_incentive": pick.one(("200%", "10%"))} | rest
     if what == "of_component" and paid:
-        return {"of_component": {"component": pick.one(paid), "share": pick.one(("50%", "33.333333%"))}} | rest
+        of = {"component": pick.one(paid), "share": pick.one(("50%", "33.333333%"))}
+        counted = [
+            name
+            for name, each, plan in known
+            if "/" not in name and "credits" in each and unit_of_measure(plan, each) == "money"
+        ]
+        if counted and pick.has("measured cap", 3):
+            of |= {"component": pick.one(counted), "value": "measure"}
+        return {"of_component": of} | rest
     return {"amount": money(pick.one((5_000, 500, 100, 1)) * unit, unit)} | rest
 
 

@@ -45,10 +45,10 @@ def meaning(case: Case) -> Facts:
     every = [group for groups in book.groups.values() for group in groups]
     release(case, every)
     reverse(case, every)
-    for group in every:
-        for line in group.lines:
-            for tranche in line.tranches:
-                exchange(case, line, tranche)
+    lines = [line for group in every for line in group.lines]
+    for line in sorted(lines, key=lambda line: line.origin is not None):
+        for tranche in line.tranches:
+            exchange(case, line, tranche)
     settlements, draws = settlements_of(case, book)
     facts = Facts(sorted(row.credit for row in credits), [], [], [], sorted(set(waits)), settlements, [], draws)
     for group in every:

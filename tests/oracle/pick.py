@@ -75,6 +75,14 @@ FEATURES = {
     "amortise",
     "pay currency",
     "settlement",
+    "floor",
+    "rate of origin",
+    "payment caps",
+    "clawback limit",
+    "small adjustments",
+    "draws",
+    "capped components",
+    "measured cap",
 }
 
 

@@ -183,7 +183,14 @@ def exchange(case: Case, line: Line, tranche: Tranche) -> None:
         tranche.paid = tranche.amount
         return
     kind = "average" if stated["pay_rate"] == "period_average" else "spot"
-    day = tranche.release if stated["pay_rate"] == "release_date" else line.day
+    day: date | None = line.day
+    if stated["pay_rate"] == "release_date":
+        day = tranche.release
+    if line.origin is not None and line.component["clawback"].get("exchange") == "origin":
+        day = line.origin.day
+        if stated["pay_rate"] == "release_date":
+            released = [each.release for each in line.origin.tranches if each.release and each.release <= line.day]
+            day = max(released, default=tranche.release)
     rate = rate_on(case, line.document["currency"], target, kind, day)
     if rate is not None:
         tranche.rate = rate

@@ -38,7 +38,8 @@ def settlements_of(case: Case, book: Book) -> tuple[list[SettlementFact], list[D
     for person in sorted({held.person for held in case.assignments}):
         own = [plan for plan in plans if any(held.plan == plan and held.person == person for held in case.assignments)]
         for plan in plans:
-            settle(case, book, person, plan, bool(own) and plan == own[0], rows, draws)
+            standing = opening(case, person, plan, own)
+            settle(case, book, person, plan, bool(own) and plan == own[0], standing, rows, draws)
     keyed = any("draws" in version.document.get("settlement", {}) for version in case.versions)
     return sorted(rows), sorted(draws) if keyed else []
 
@@ -49,11 +50,11 @@ def settle(
     person: int,
     plan: str,
     given: bool,
+    standing: Standing,
     rows: list[SettlementFact],
     draws: list[DrawFact],
 ) -> None:
     lines = [line for node in book.groups if node[0] == plan for line in book.lines(node) if line.person == person]
-    standing = opening(case, person, plan) if given else Standing()
     for period in range(len(case.pay_periods) - 1):
         owed, kept = standing.owed, standing.kept
         steps = settled(case, person, plan, period, lines, standing, given)
@@ -65,13 +66,21 @@ def settle(
             draws += steps.draws_told()
 
 
-def opening(case: Case, person: int, plan: str) -> Standing:
-    """What the person starts from, in the first of his plans."""
+def opening(case: Case, person: int, plan: str, own: list[str]) -> Standing:
+    """What the person starts from in a plan: in the first of his, but what names a draw in the first that has it."""
     standing = Standing()
-    documents = [version.document for version in case.versions if version.document["key"] == plan]
-    named = [draw["key"] for document in documents for draw in draws_of(document)]
+    keys = {
+        each: {
+            draw["key"]
+            for version in case.versions
+            if version.document["key"] == each
+            for draw in draws_of(version.document)
+        }
+        for each in own
+    }
     for row in case.balances:
-        if row.person != person:
+        name = row.kind.partition(":")[2]
+        if row.person != person or plan != next((each for each in own if not name or name in keys[each]), None):
             continue
         match row.kind:
             case "carried":
@@ -79,7 +88,10 @@ def opening(case: Case, person: int, plan: str) -> Standing:
             case "clawback":
                 standing.owed += row.amount
             case _:
-                key = row.kind.partition(":")[2] or (named or ["draw"])[0]
+                document = document_for(case, person, plan, 0)
+                assert document is not None
+                unnamed = [draw["key"] for draw in draws_of(document)] or sorted(keys[plan]) or ["draw"]
+                key = name or unnamed[0]
                 standing.draws[key] = standing.draws.get(key, 0) + row.amount
                 if standing.draws[key]:
                     # What was owed before was topped up long ago.
@@ -310,7 +322,8 @@ class Steps:
 
     def capped(self) -> int:
         before = self.net
-        for cap in [self.stated["cap"]] * ("cap" in self.stated) + self.stated.get("caps", []):
+        caps = [self.stated["cap"]] if "cap" in self.stated else []
+        for cap in (*caps, *self.stated.get("caps", ())):
             limit = minor(cap["amount"], self.document)
             if cap.get("per") == "year":
                 limit = max(0, limit - self.standing.paid.get(self.year(self.period), 0))
@@ -382,6 +395,7 @@ class Steps:
             written_off=sum(self.written.values()),
             forgiven=self.forgiven,
             clawback_balance=self.standing.owed,
+            kept_adjustments=self.standing.kept,
         )
 
     def draws_told(self) -> list[DrawFact]:

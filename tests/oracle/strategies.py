@@ -34,7 +34,7 @@ from tests.oracle.case import (
 )
 from tests.oracle.pick import FEATURES, TAPE, Pick
 from tests.oracle.reading import MINOR_DIGITS, percent
-from tests.oracle.words import AREAS, DAYS, LARGEST, MILESTONES, PEOPLE, START, TEXTS, TITLES
+from tests.oracle.words import AREAS, DAYS, LARGEST, MILESTONES, PEOPLE, START, TEXTS, TITLES, Document
 from tests.oracle.writing import CHANGES, document_of, next_version
 
 __all__ = ["LARGEST", "case_from", "cases"]
@@ -94,7 +94,7 @@ def case_from(pick: Pick) -> Case:
         rates=rates,
         holidays=tuple(day for day in DAYS[3:8] if pick.seldom(3)) if pick.features else (),
         adjustments=some_adjustments(pick, people, unit) if settled else (),
-        balances=some_balances(pick, people, unit) if settled else (),
+        balances=some_balances(pick, people, documents, unit) if settled else (),
         pay_currency=paid_in,
     )
 
@@ -502,11 +502,18 @@ def some_adjustments(pick: Pick, people: Sequence[int], unit: int) -> tuple[Adju
     )
 
 
-def some_balances(pick: Pick, people: Sequence[int], unit: int) -> tuple[Balance, ...]:
+def some_balances(pick: Pick, people: Sequence[int], documents: list[Document], unit: int) -> tuple[Balance, ...]:
     rows = []
+    settlements = [document["settlement"] for document in documents if "settlement" in document]
+    several = [{draw["key"] for draw in settlement.get("draws", ())} for settlement in settlements]
+    keys = sorted(set.intersection(*several))
+    limited = any("clawback_limit" in settlement for settlement in settlements)
     for person in people:
         if pick.seldom(3):
-            rows.append(Balance(person, "draw", pick.one((3_000, 100)) * unit))
+            kind = pick.one(("draw", *(f"draw:{key}" for key in keys)))
+            rows.append(Balance(person, kind, pick.one((3_000, 100)) * unit))
+        if limited and pick.seldom(4):
+            rows.append(Balance(person, "clawback", pick.one((50, 700)) * unit))
         if pick.seldom(4):
             rows.append(Balance(person, "carried", pick.one((-700, 150)) * unit))
     return tuple(rows)

@@ -6,12 +6,13 @@ In every list of options the plainest stands first, so that examples shrink to i
 from __future__ import annotations
 
 from copy import deepcopy
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
 from plans.rules.checks import check, errors
 from tests.oracle.components import components_of, reshaped
+from tests.oracle.payables import settlement_of
 from tests.oracle.pick import Pick
 from tests.oracle.words import (
     AREAS,
@@ -19,7 +20,6 @@ from tests.oracle.words import (
     DAYS,
     ROLES,
     SHARES,
-    START,
     TEXTS,
     TITLES,
     Document,
@@ -97,12 +97,15 @@ def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Doc
             }
             for _ in range(1 + pick.upto(4) // 4)
         ]
+        paying = [component["key"] for component in document["components"] if component["kind"] != "result"]
+        if paying and pick.has("capped components", 3):
+            document["caps"][0]["components"] = pick.some(paying)
     if pick.has("overrides", 10):
         overrides = overrides_of(pick, document, unit)
         if overrides:
             document["overrides"] = overrides
     if pick.has("settlement", 6):
-        document["settlement"] = settlement_of(pick, unit)
+        document["settlement"] = settlement_of(pick, unit, document)
     document = in_steps(document, unit)
     if "overrides" in document and errors(check(document)):
         # What an override makes of a result may be out of reach of a gate on it.
@@ -165,9 +168,10 @@ def in_steps(document: Document, unit: int) -> Document:
         for path in override["set"]:
             if path.endswith(".amount"):
                 multiple(override["set"], path)
-    for name in ("cap", "minimum", "draw"):
-        if name in document.get("settlement", {}):
-            multiple(document["settlement"][name], "amount")
+    settlement = document.get("settlement", {})
+    holders = [settlement[name] for name in ("cap", "minimum", "draw") if name in settlement]
+    for holder in (*holders, *settlement.get("caps", ()), *settlement.get("draws", ())):
+        multiple(holder, "amount")
     return document
 
 
@@ -188,6 +192,8 @@ def next_version(pick: Pick, document: Document) -> Document:
         for component in document["components"]
     ]
     changed.pop("overrides", None)
+    if "settlement" in document and pick.seldom(3):
+        changed["settlement"] = settlement_of(pick, unit, changed)
     return without_counts(in_steps(changed, unit))
 
 
@@ -332,7 +338,7 @@ def person_condition(pick: Pick) -> Document:
     return {"field": "person.team", "op": "is_missing"}
 
 
-# ------------------------------------------------------------------ overrides, settlement
+# ------------------------------------------------------------------ overrides
 
 
 def overrides_of(pick: Pick, document: Document, unit: int) -> list[Document]:
@@ -357,66 +363,6 @@ def overrides_of(pick: Pick, document: Document, unit: int) -> list[Document]:
         if settings:
             rows.append({"for": {name: pick.one(values)}, "set": dict([pick.one(sorted(settings.items(), key=str))])})
     return rows
-
-
-def settlement_of(pick: Pick, unit: int) -> Document:
-    order = ["releases", "adjustments", "clawbacks", "carried", "recovery", "cap", "holdback", "top_up"]
-    if pick.seldom(3):
-        order[4], order[5] = order[5], order[4]
-    if pick.seldom(4):
-        order[2], order[5] = order[5], order[2]
-    settlement: Document = {"order": order}
-    if pick.seldom(3):
-        settlement["cap"] = {
-            "amount": money(pick.one((1_000, 100, 5_000)) * unit, unit),
-            "excess": pick.one(("lost", "carried", "review")),
-        }
-    else:
-        order.remove("cap")
-    if pick.seldom(3):
-        settlement["holdback"] = {"share": pick.one(("10%", "33.333333%", "5%")), "periods": 1 + pick.upto(2)}
-    else:
-        order.remove("holdback")
-    if pick.seldom(2):
-        settlement["draw"] = draw_of(pick, unit)
-    draw = settlement.get("draw")
-    if draw is None:
-        order.remove("top_up")
-    if draw is None or draw["kind"] != "recoverable":
-        order.remove("recovery")
-    elif draw["style"] == "top_up":
-        draw["test"] = [step for step in draw["test"] if step in order]
-    if draw is not None and "test" in draw:
-        draw["test"] = [step for step in draw["test"] if step in order] or ["releases"]
-    if pick.seldom(3):
-        settlement["minimum"] = {"amount": money(pick.one((100, 1_000)) * unit, unit)}
-    settlement["negative"] = pick.one(("carried", "collected"))
-    return settlement
-
-
-def draw_of(pick: Pick, unit: int) -> Document:
-    kind = pick.one(("recoverable", "non_recoverable", "guarantee"))
-    style = pick.one(("top_up", "top_up", "advance"))
-    start = pick.one((START, date(2024, 2, 1), date(2024, 2, 10)))
-    draw: Document = {
-        "kind": kind,
-        "style": style,
-        "amount": money(pick.one((2_000, 500, 100)) * unit, unit),
-        "from": start.isoformat(),
-        "to": (start + timedelta(days=pick.one((182, 60, 31)))).isoformat(),
-    }
-    if style == "top_up":
-        draw["test"] = pick.some(("releases", "adjustments", "clawbacks", "carried"))
-    if kind == "recoverable":
-        draw["recovery"] = {
-            "share": pick.one(("50%", "100%")),
-            "keep": money(pick.one((0, 1_000)) * unit, unit),
-            "after_periods": pick.upto(2),
-        }
-        draw["on_leaving"] = pick.one(("owed", "written_off"))
-    if kind == "guarantee":
-        draw["retest"] = pick.one((True, False))
-    return draw
 
 
 __all__ = ["CHANGES", "document_of", "next_version"]
