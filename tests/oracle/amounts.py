@@ -104,16 +104,35 @@ def prorated(
     ramp = ramp_of(case, person, document["key"], component, name, start) if ramped else Fraction(1)
     share = Fraction(1)
     if named or shortened:
-        assert stated is not None
-        days = each_day(start, end)
-        active = [day for day in days if not named or counts(case, person, document, day, start, end)]
-        active = [day for day in active if first <= day < behind]
-        whole = counted(case, stated, days, start, end)
-        if whole:
-            share = Fraction(counted(case, stated, active, start, end), whole)
+        share = active_share(case, person, document, named, start, end, first, behind)
     one = unit_of(document) if unit == "money" else MILLION
     step = one if stated is not None and stated["round"] == "whole" else 1
     return rounded(amount * ramp * share, document, step=step)
+
+
+def active_share(
+    case: Case, person: int, document: Document, named: bool, start: date, end: date, first: date, behind: date
+) -> Fraction:
+    """The active part of [start, end) that lies within [first, behind); all of that where nothing is named."""
+    stated, days = document["proration"], each_day(start, end)
+    active = [day for day in days if not named or counts(case, person, document, day, start, end)]
+    active = [day for day in active if first <= day < behind]
+    whole = counted(case, stated, days, start, end)
+    return Fraction(counted(case, stated, active, start, end), whole) if whole else Fraction(1)
+
+
+def bounds_share(case: Case, person: int, version: int, component: Component, period: int, restart: bool) -> Fraction:
+    """What bounds of tiers in money or units are multiplied by: exact, of the period or the fiscal year."""
+    document, measure = case.versions[version].document, measure_of(component)
+    if "tiers" not in document.get("proration", {"of": ()})["of"]:
+        return Fraction(1)
+    starts = case.periods[measure["every"]]
+    if measure["window"] == "year_to_date":
+        period = period_of(starts[period], case.periods["year"])
+        starts = case.periods["year"]
+    span = starts[period], starts[period + 1]
+    own = days_of_version(case, person, version, *span) if restart else span
+    return active_share(case, person, document, True, *span, *own)
 
 
 def ramp_of(case: Case, person: int, plan: str, component: Component, name: str, start: date) -> Fraction:

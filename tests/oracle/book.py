@@ -12,7 +12,7 @@ from tests.oracle.case import Case, Fact, Rate
 from tests.oracle.crediting import Order, Ordered
 from tests.oracle.curves import Terms
 from tests.oracle.fields import Sight, type_of
-from tests.oracle.reading import MILLION, Document, minor, number, percent
+from tests.oracle.reading import MILLION, Document, minor, number, percent, unit_of
 
 Component = dict[str, Any]
 Node = tuple[str, str]
@@ -53,6 +53,7 @@ class Line:
     after: Fraction = Fraction(0)
     quota: Fraction | None = None
     incentive: Fraction | None = None
+    bounds: Fraction = Fraction(1)
     terms: Terms | None = None
     waiting: int = 0
     tiers: tuple[int | None, int | None] = (None, None)
@@ -203,6 +204,14 @@ def unit_of_measure(document: Document, component: Component) -> str:
     return "money"
 
 
+def pays_money(case: Case, node: Node) -> bool:
+    """Is the result in money (21)?"""
+    several = [
+        component_in(version.document, node[1]) for version in case.versions if version.document["key"] == node[0]
+    ]
+    return any(component["curve"]["pays"] == "amount" for component in several if component is not None)
+
+
 def natural(amount: int, unit: str) -> Fraction:
     """Minor units of money as they are, millionths as ones."""
     return Fraction(amount) if unit == "money" else Fraction(amount, MILLION)
@@ -252,6 +261,8 @@ def bound_of(case: Case, stated: dict[str, Any], text: str, line: Line) -> Fract
     """A bound in the unit of what is read."""
     if text.endswith("%"):
         return percent(text)
+    if stated["value"] == "result" and pays_money(case, node_of(stated["component"], line.plan)):
+        return Fraction(text) * unit_of(line.document)
     if stated["value"] in ("attainment", "result"):
         return number(text)
     unit = "money"

@@ -265,9 +265,7 @@ class Back:
                 key=lambda fact: (fact.group, fact.position, fact.place, fact.part),
             ),
             [] if waits is None else sorted({self.wait(row) for row in range(len(waits.fact))}),
-            []
-            if settled is None
-            else sorted(map(self.settlement, range(len(settled.participant)))),
+            [] if settled is None else sorted(map(self.settlement, range(len(settled.participant)))),
             [] if schedules is None else sorted(self.schedule(row) for row in range(len(schedules.line))),
             [] if result.draws is None else sorted(map(self.draw, range(len(result.draws.settlement)))),
         )

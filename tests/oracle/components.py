@@ -60,8 +60,8 @@ def component_of(pick: Pick, key: str, document: Document, unit: int, known: lis
 
 
 def kind_of(pick: Pick, document: Document, known: list[Known]) -> str:
-    own = [component["kind"] for reference, component, _ in known if "/" not in reference]
-    if "result" in own and pick.has("scorecard", 4):
+    own = [component for reference, component, _ in known if "/" not in reference]
+    if any(is_part(component) for component in own) and pick.has("scorecard", 4):
         return "scorecard"
     money_given = any(rule["class"] != COUNTED for rule in document["credit_rules"])
     for kind, out_of in (("result", 6), ("incentive", 5), ("pool", 14), ("rank", 14)):
@@ -393,6 +393,8 @@ def bonus_of(pick: Pick, base: Document, counted: str, unit: int, prorated: bool
 
 def incentive_of(pick: Pick, kind: str, counted: str, unit: int, prorated: bool) -> Document:
     pays = pick.one(("share", "amount") if kind == "incentive" else ("share", "number"))
+    if kind == "result" and pick.has("result in money", 3):
+        pays = "amount"
     axis = pick.one(("attainment", "value"))
     curve: Document = {"pays": pays, "axis": axis, "mode": pick.one(("interpolated", "steps", "by_width"))}
     curve["boundary"] = pick.one(("above", "below"))
@@ -419,8 +421,13 @@ def incentive_of(pick: Pick, kind: str, counted: str, unit: int, prorated: bool)
     return found
 
 
+def is_part(component: Document) -> bool:
+    """May it be part of a scorecard?"""
+    return bool(component["kind"] == "result" and component["curve"]["pays"] != "amount")
+
+
 def scorecard_of(pick: Pick, known: list[Known]) -> Document:
-    own = [reference for reference, component, _ in known if component["kind"] == "result" and "/" not in reference]
+    own = [reference for reference, component, _ in known if is_part(component) and "/" not in reference]
     parts = [{"component": own[0], "weight": "100%"}]
     if len(own) > 1:
         parts = [{"component": own[0], "weight": "60%"}, {"component": own[1], "weight": "40%"}]
@@ -477,7 +484,7 @@ def read_of(pick: Pick, known: list[Known]) -> tuple[Document, str]:
         case "measure":
             unit = unit_of_measure(plan, component)
         case "result":
-            unit = "share" if component["curve"]["pays"] == "share" else "number"
+            unit = {"share": "share", "amount": "money"}.get(component["curve"]["pays"], "number")
         case _:
             unit = "money"
     return {"component": reference, "value": value}, unit

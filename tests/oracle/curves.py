@@ -29,6 +29,7 @@ class Terms:
     unit: str = "money"  # of what is measured
     column: int = 0
     plain: bool = False  # without accelerators
+    bounds: Fraction = Fraction(1)  # the part of bounds in money or units that counts
 
     def money(self, text: str) -> int:
         return minor(text, self.document)
@@ -97,6 +98,7 @@ def tiers_of(terms: Terms) -> list[tuple[Fraction, dict[str, Any]]]:
     """Where each tier begins, and the tier; those from the quota on are left out without accelerators (19)."""
     stated = terms.component["tiers"]
     axis = stated.get("axis", "attainment")
+    part = Fraction(1) if stated["mode"] == "each" else terms.bounds
     found = []
     for place, tier in enumerate(stated["rates"]):
         match axis:
@@ -105,10 +107,10 @@ def tiers_of(terms: Terms) -> list[tuple[Fraction, dict[str, Any]]]:
                 start = share * (terms.quota or 0)
                 beyond = share >= 1
             case "amount":
-                start = Fraction(terms.money(tier["from"]))
+                start = part * terms.money(tier["from"])
                 beyond = terms.quota is not None and start >= terms.quota
             case _:
-                start = Fraction(tier["from"])
+                start = part * Fraction(tier["from"])
                 beyond = terms.quota is not None and start >= terms.quota
         if place == 0 or not (terms.plain and beyond):
             found.append((start, tier))

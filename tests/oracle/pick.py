@@ -83,6 +83,9 @@ FEATURES = {
     "draws",
     "capped components",
     "measured cap",
+    "result in money",
+    "prorated tiers",
+    "no currency",
 }
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Any
 
-from tests.oracle.amounts import incentive_of, quota_of
+from tests.oracle.amounts import bounds_share, incentive_of, quota_of
 from tests.oracle.book import (
     Book,
     Component,
@@ -378,6 +378,7 @@ def rate(case: Case, group: Group, book: Book) -> None:
         place = case, line.person, line.version, line.component, line.period
         line.quota = quota_of(*place, line.unit, restart)
         line.incentive = incentive_of(*place, restart)
+        line.bounds = bounds_share(*place, restart)
     last = group.lines[-1]
     group.version, group.quota, group.incentive = last.version, last.quota, last.incentive
     if last.kind != "period":
@@ -425,9 +426,8 @@ def has_a_rate(component: Component) -> bool:
 
 def terms_of(case: Case, book: Book, line: Line) -> Terms:
     plain = any(gate["effect"] == "no_accelerators" for gate in unmet(case, book, line))
-    return Terms(
-        line.document, line.component, line.quota, line.incentive, line.unit, column_of(case, book, line), plain
-    )
+    column = column_of(case, book, line)
+    return Terms(line.document, line.component, line.quota, line.incentive, line.unit, column, plain, line.bounds)
 
 
 def column_of(case: Case, book: Book, line: Line) -> int:
@@ -488,7 +488,7 @@ def terms_before(group: Group, place: int, line: Line, terms: Terms) -> Terms:
     if not year_long(line.component):
         return terms
     previous = group.lines[place - 1]
-    return replace(terms, quota=previous.quota, incentive=previous.incentive)
+    return replace(terms, quota=previous.quota, incentive=previous.incentive, bounds=previous.bounds)
 
 
 def total_to(group: Group, line: Line) -> Fraction:

@@ -48,7 +48,7 @@ def cases(features: set[str] | frozenset[str] = frozenset(FEATURES)) -> st.Searc
 
 
 def case_from(pick: Pick) -> Case:
-    currency = pick.one(("USD", "JPY", "KWD"))
+    currency = "none" if pick.has("no currency", 20) else pick.one(("USD", "JPY", "KWD"))
     unit = 10 ** MINOR_DIGITS[currency]
     large = pick.seldom(12)
     if large:
@@ -69,7 +69,7 @@ def case_from(pick: Pick) -> Case:
         else ()
     )
     rates: tuple[Rate, ...] = ()
-    if pick.has("currencies", 8):
+    if currency != "none" and pick.has("currencies", 8):
         facts = in_currencies(pick, facts, currency)
     paid_in: tuple[tuple[int, str], ...] = ()
     # Every version has to say at which rate, or nobody is paid in another currency.

@@ -14,6 +14,7 @@ from plans.rules.checks import check, errors
 from tests.oracle.components import components_of, reshaped
 from tests.oracle.payables import settlement_of
 from tests.oracle.pick import Pick
+from tests.oracle.reading import MINOR_DIGITS
 from tests.oracle.words import (
     AREAS,
     CUSTOM_FIELDS,
@@ -56,7 +57,7 @@ COUNTED = "activities"
 
 def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Document]]) -> Document:
     """A whole plan; `others` are components of other plans that it may read."""
-    unit = 10 ** {"JPY": 0, "USD": 2, "KWD": 3}[currency]
+    unit = 10 ** MINOR_DIGITS[currency]
     document: Document = {
         "format": "comp/plan/1",
         "key": key,
@@ -81,7 +82,7 @@ def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Doc
     elif pick.has("restart", 8):
         document["on_new_version"] = "restart"
         document["proration"] = document.get("proration", proration_of(pick))
-    if pick.has("pay currency", 10):
+    if currency != "none" and pick.has("pay currency", 10):
         document["currencies"] = {"pay_rate": pick.one(("credit_date", "release_date", "period_average"))}
     computed = "computed" in document
     document["credit_rules"] = [
@@ -177,7 +178,7 @@ def in_steps(document: Document, unit: int) -> Document:
 
 def next_version(pick: Pick, document: Document) -> Document:
     """The same plan with other numbers, and perhaps other choices."""
-    unit = 10 ** {"JPY": 0, "USD": 2, "KWD": 3}[document["currency"]]
+    unit = 10 ** MINOR_DIGITS[document["currency"]]
     changed = dict(document)
     if pick.seldom(4):
         changed["rounding"] = rounding_of(pick)
@@ -212,12 +213,15 @@ def rounding_of(pick: Pick) -> Document:
 
 
 def proration_of(pick: Pick) -> Document:
+    of = pick.some(("quota", "incentive", "caps", "draw"))
+    if pick.has("prorated tiers", 3):
+        of.append("tiers")
     return {
         "method": pick.one(("calendar_days", "working_days", "whole_months")),
         "first_day": pick.one(("counts", "does_not_count")),
         "last_day": pick.one(("counts", "does_not_count")),
         "leave": pick.one(("counts", "excluded")),
-        "of": pick.some(("quota", "incentive", "caps", "draw")),
+        "of": of,
         "round": pick.one(("minor", "whole")),
     }
 
