@@ -228,7 +228,8 @@ class _Finder:
         if waiting is not None:
             waiting = waiting & dated
             if rule.amount.startswith("computed."):
-                priced = priced | waiting
+                unknown = view.unknown(rule.amount, "money" if rule.unit == "money" else "number")
+                priced = priced if unknown is None else priced | unknown
             elif rule.unit == "money":
                 priced = self.world.column(rule.amount, "money") != MISSING_MONEY
             amounts = np.where(waiting, 0, amounts)

@@ -175,6 +175,19 @@ class FactRows:
             self._unpriced, self._priced = without if without.any() else None, True
         return self._unpriced
 
+    def unknown(self, field: str, kind: FieldType) -> Mask | None:
+        """The rows on which a field is money that is there and has no rate, or made of such; None where none is."""
+        if self.unpriced() is None:
+            return None
+        if field.startswith("computed."):
+            several = [self.unknown(*read) for read in self._computed[field].reads]
+            known = [each for each in several if each is not None]
+            return np.logical_or.reduce(known) if known else None
+        if kind != "money":
+            return None
+        there: Mask = self._taken(self._world.column(field, kind)) != MISSING_MONEY
+        return there & (self._rate_of(field.startswith("deal.")) == NO_RATE)
+
     def _column(self, field: str, kind: FieldType) -> Any:
         if field.startswith("computed."):
             return self._evaluated(field, kind)
@@ -225,9 +238,11 @@ class FactRows:
         """`unpriced`: what a leaf counts as on rows without a rate, where it reads money; None: missing, thus false."""
         if isinstance(condition, Leaf):
             found = self._leaf(condition)
-            rows = self.unpriced() if unpriced is not None and _reads_money(condition) else None
+            rows = None if unpriced is None else self.unknown(condition.field, condition.type)
             if rows is None:
                 return found
+            if condition.op in ("is_missing", "is_present") and not condition.field.startswith("computed."):
+                return np.where(rows, condition.op == "is_present", found)
             return found | rows if unpriced else found & ~rows
         result = np.full(self.size, condition.join != "any")
         for part in condition.parts:
@@ -252,10 +267,6 @@ class FactRows:
         if leaf.type == "number" and not leaf.field.startswith(("computed.", "person.")):
             return self._taken(self._world.raw(leaf.field, leaf.type))
         return self.column(leaf.field, leaf.type)
-
-
-def _reads_money(leaf: Leaf) -> bool:
-    return leaf.type == "money" or leaf.field.startswith("computed.")
 
 
 def _taken(column: Any, places: Ints) -> Any:

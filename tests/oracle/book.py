@@ -248,11 +248,11 @@ def read_running(book: Book, stated: dict[str, Any], line: Line) -> Fraction | N
     groups = book.stretches(node_of(stated["component"], line.plan), line.person, line.day)
     if not groups:
         return None
-    total, quota = Fraction(0), None
+    total, quota = Fraction(0), groups[-1].quota
     for each in sorted((line for group in groups for line in group.lines), key=lambda each: each.order):
         if each.order <= line.order:
             total, quota = each.after, each.quota
-    if stated["value"] == "measure" or total == 0:
+    if stated["value"] == "measure":
         return total
     return total / quota if quota else None
 
