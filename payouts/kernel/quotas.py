@@ -171,9 +171,11 @@ class QuotaBook:
         if not of and not ramp and window is None:
             return amounts
         known = amounts != MISSING_MONEY
+        shortened = known if of or partial is None else known & partial
+        changed = known if ramp else shortened
         notes = self._notes
         if notes is not None:
-            notes.note(f"{what}.kept", amounts, known)
+            notes.note(f"{what}.kept", amounts, changed)
         share = Ratios.constant(1)
         if ramp:
             assert component.ramp is not None
@@ -189,11 +191,10 @@ class QuotaBook:
             if active is not None:
                 share = share.multiply(active)
                 if notes is not None:
-                    notes.note(f"{what}.active", active, known)
+                    notes.note(f"{what}.active", active, shortened)
         exact = Ratios.of(np.where(known, amounts, 0)).multiply(share)
         whole = 10**plan.minor_digits if component.measure.unit == "money" or what != "quota" else MILLIONTHS
         step = whole if rules is not None and rules.round == "whole" else 1
-        changed = known if of or ramp or partial is None else known & partial
         return np.where(changed, money(exact.rounded(plan.round_mode, step), f"A {what}"), amounts)
 
     def find(self, key: str | None, what: str, periods: _Periods, person: Ints) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ import pytest
 from crediting.kernel.columns import MISSING_MONEY, Text
 from crediting.kernel.errors import BadRate
 from crediting.kernel.exchange import NO_RATE, SAME, Rates
+from payouts.case import read_case
+from payouts.kernel import calculate
 from plans.rules.compiled import Group, Leaf, RollUp
+from plans.rules.load import read_yaml
 from tests.unit.kernel.test_credits_of_every_kind import amounts, credited, run
 from tests.unit.kernel.world import WON, Deal, day, days, exchange, ints, plan, rule, text, world
 
@@ -205,3 +209,11 @@ def test_waits_come_in_the_order_of_plans_rules_and_facts():
     result = run(world([(plan(currency="EUR", rules=rules), *ALL_YEAR)], [late, early]))
     assert result.waits is not None
     assert (result.waits.rule.tolist(), result.waits.fact.tolist()) == ([0, 0, 1, 1], [1, 0, 1, 0])
+
+
+def test_what_has_no_amount_at_all_waits_for_no_rate():
+    path = Path(__file__).parents[2] / "plans" / "what-has-no-amount-waits-for-no-rate.yaml"
+    case = read_case(read_yaml(path.read_text()))
+    result = calculate(case.batch)
+    assert result.waits is not None
+    assert result.waits.fact.size == 1
