@@ -190,4 +190,4 @@ class Waits:
     fact: Ints
     plan: Ints
     rule: Ints
-    reason: Text  # "rate": no rate of exchange holds the day
+    reason: Text  # "rate": no rate of exchange holds the day; "currency": the plan converts nothing

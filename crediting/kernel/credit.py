@@ -164,7 +164,7 @@ def credit(
                     found.append(credits)
     # What was only needed to find the credits makes room for their order.
     del finder
-    return _in_order(plans, world, people, found, _waits(world.facts, waiting))
+    return _in_order(plans, world, people, found, _waits(plans, world.facts, waiting))
 
 
 class _Finder:
@@ -249,8 +249,8 @@ class _Finder:
         return computed
 
     def _view(self, plan: CompiledPlan, dated: str, days: Ints) -> FactRows:
-        """All facts as plan versions of one currency, with one way to round and the same computed fields, read them."""
-        key = (plan.currency, plan.minor_digits, plan.round_mode, plan.computed, dated)
+        """All facts as plan versions of one currency, that convert alike, round alike and compute alike, read them."""
+        key = (plan.currency, plan.currencies is None, plan.minor_digits, plan.round_mode, plan.computed, dated)
         if key not in self._views:
             self._views[key] = FactRows(self.world, plan, None, None, days)
         return self._views[key]
@@ -339,7 +339,7 @@ class _Finder:
 _NONE = np.zeros(0, dtype=np.int64)
 
 
-def _waits(facts: Facts, waiting: list[_Found]) -> Waits | None:
+def _waits(plans: Sequence[CompiledPlan], facts: Facts, waiting: list[_Found]) -> Waits | None:
     """Each fact that waits, once a rule; by plan, rule and the order of facts."""
     sizes = [each.fact.size for each in waiting]
     fact = np.concatenate((_NONE, *(each.fact for each in waiting)))
@@ -350,8 +350,8 @@ def _waits(facts: Facts, waiting: list[_Found]) -> Waits | None:
     replicate = np.zeros_like(fact) if facts.replicate is None else facts.replicate[fact]
     order = np.lexsort((_sequence(facts)[fact], replicate, rule, plan))
     order = order[run_starts(fact[order], rule[order], plan[order])]
-    reason = Text(np.zeros(order.size, dtype=np.int32), ("rate",))
-    return Waits(fact[order], plan[order], rule[order], reason)
+    converts = np.array([each.currencies is not None for each in plans], dtype=np.int32)
+    return Waits(fact[order], plan[order], rule[order], Text(converts[plan[order]], ("currency", "rate")))
 
 
 def _in_order(

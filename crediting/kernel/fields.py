@@ -212,7 +212,9 @@ class FactRows:
         if deals not in self._rates:
             currency = self._world.currency(deals)
             assert currency is not None
-            self._rates[deals] = self._world.rates.find("spot", self._taken(currency), self._plan.currency, self._day)
+            # A plan that does not say how it converts converts nothing.
+            rates = self._world.rates if self._plan.currencies is not None else Rates(None)
+            self._rates[deals] = rates.find("spot", self._taken(currency), self._plan.currency, self._day)
         return self._rates[deals]
 
     def _evaluated(self, field: str, kind: FieldType) -> Any:

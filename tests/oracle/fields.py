@@ -68,7 +68,7 @@ class Sight:
         """Money of a fact in the plan's currency, by the spot rate of the day (32)."""
         if fact.currency is None or fact.currency == self.document["currency"]:
             return amount
-        rate = rate_on(self.case, fact.currency, self.document["currency"], "spot", self.day)
+        rate = self.rate_of(fact)
         return None if rate is None else exchanged(amount, rate, self.document["rounding"]["mode"])
 
     def lacks_a_rate(self) -> bool:
@@ -77,10 +77,13 @@ class Sight:
         if self.fact is not None and self.fact.belongs_to is not None:
             facts.append(self.case.fact(self.fact.belongs_to))
         plan = self.document["currency"]
-        return any(
-            fact.currency not in (None, plan) and rate_on(self.case, str(fact.currency), plan, "spot", self.day) is None
-            for fact in facts
-        )
+        return any(fact.currency not in (None, plan) and self.rate_of(fact) is None for fact in facts)
+
+    def rate_of(self, fact: Fact) -> Rate | None:
+        """None, too, where the plan converts nothing (32)."""
+        if "currencies" not in self.document:
+            return None
+        return rate_on(self.case, str(fact.currency), self.document["currency"], "spot", self.day)
 
     def is_known(self, name: str) -> bool:
         """False where the value is money that waits for a rate, or made of such money."""

@@ -15,7 +15,7 @@ from crediting.kernel.errors import BadRate
 from crediting.kernel.exchange import NO_RATE, SAME, Rates
 from payouts.case import read_case
 from payouts.kernel import calculate
-from plans.rules.compiled import Group, Leaf, RollUp
+from plans.rules.compiled import Currencies, Group, Leaf, RollUp
 from plans.rules.load import read_yaml
 from tests.unit.kernel.test_credits_of_every_kind import amounts, credited, run
 from tests.unit.kernel.world import WON, Deal, day, days, exchange, ints, plan, rule, text, world
@@ -90,7 +90,8 @@ def test_rates_that_cannot_be_are_refused():
         Rates(exchange(("EUR", "USD", "0", *ALL_YEAR)))
 
 
-IN_EURO = plan(currency="EUR")
+CONVERTS: dict[str, Any] = {"currency": "EUR", "currencies": Currencies("credit_date")}
+IN_EURO = plan(**CONVERTS)
 
 
 def test_a_deal_in_pounds_counts_in_euros():
@@ -125,14 +126,14 @@ def test_each_rule_converts_at_its_own_credit_date():
     deal = Deal(100, currency="GBP", extra={"engage_date": "2026-02-01"})
     rules = [rule(), rule(("se", 100), credit_date="engage_date")]
     deal = replace(deal, team=[("ae", 1), ("se", 2)])
-    found = credited(None, deal, of=plan(currency="EUR", rules=rules), exchange=rates, types={"engage_date": "date"})
+    found = credited(None, deal, of=plan(**CONVERTS, rules=rules), exchange=rates, types={"engage_date": "date"})
     assert found == {(1, "ae"): [12_000], (2, "se"): [12_500]}
 
 
 def test_conditions_compare_converted_amounts():
     rates = exchange(("GBP", "EUR", "1.20", *ALL_YEAR))
     at_least = Leaf("amount", "money", "at_least", 12_000)
-    plans = plan(currency="EUR", rules=[rule(when=at_least)])
+    plans = plan(**CONVERTS, rules=[rule(when=at_least)])
     deals = [Deal(100, currency="GBP"), Deal(minor=9_999, currency="GBP"), Deal(100, currency="EUR")]
     assert credited(None, deals, of=plans, exchange=rates) == {(1, "ae"): [12_000]}
 
@@ -142,7 +143,7 @@ def test_a_deal_is_read_in_its_own_currency_by_its_facts():
     facts = [Deal(100, name="deal", currency="GBP"), Deal(8, name="bill", kind="invoice", of="deal", currency="USD")]
     for least, found in [(12_000, {(1, "ae"): [400]}), (12_001, {})]:
         rules = rule(fact="invoice", when=Leaf("deal.amount", "money", "at_least", least))
-        assert credited(None, facts, of=plan(currency="EUR", rules=[rules]), exchange=rates) == found
+        assert credited(None, facts, of=plan(**CONVERTS, rules=[rules]), exchange=rates) == found
 
 
 # ------------------------------------------------------------------ waiting for a rate
@@ -150,10 +151,11 @@ def test_a_deal_is_read_in_its_own_currency_by_its_facts():
 
 def waits(deals: Any, rules: Any = (), **changes: Any) -> list[int]:
     """The facts that wait, by their place."""
-    result = run(world([(plan(currency="EUR", rules=rules), *ALL_YEAR)], deals, **changes))
+    result = run(world([(plan(**CONVERTS, rules=rules), *ALL_YEAR)], deals, **changes))
     if result.waits is None:
         return []
-    assert set(result.waits.reason.vocabulary) == {"rate"}
+    reason = result.waits.reason
+    assert {reason.vocabulary[code] for code in reason.codes} == {"rate"}
     return result.waits.fact.tolist()
 
 
@@ -206,7 +208,7 @@ def test_a_fact_waits_for_its_deals_rate_too():
 def test_waits_come_in_the_order_of_plans_rules_and_facts():
     late, early = (Deal(1, name="late", event=2, currency="GBP"), Deal(1, name="early", event=1, currency="GBP"))
     rules = [rule(key="first"), rule(key="second")]
-    result = run(world([(plan(currency="EUR", rules=rules), *ALL_YEAR)], [late, early]))
+    result = run(world([(plan(**CONVERTS, rules=rules), *ALL_YEAR)], [late, early]))
     assert result.waits is not None
     assert (result.waits.rule.tolist(), result.waits.fact.tolist()) == ([0, 0, 1, 1], [1, 0, 1, 0])
 
