@@ -6,7 +6,7 @@ Caps differ only in the lines that they cover, and in the order of those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -192,13 +192,13 @@ class Caps:
         return Covered.by(*keys, within=within)
 
 
-def capped_plans(batch: Batch, credited: Credited, books: Sequence[Book]) -> list[Book]:
+def capped_plans(batch: Batch, credited: Credited, quotas: QuotaBook, books: Sequence[Book]) -> list[Book]:
     """Plan caps, then budgets, on the lines of all components; the books that they concern."""
     concerned: list[Book] = []
     for key in dict.fromkeys(plan.key for plan in batch.plans if plan.caps):
         mine = [book for book in books if book.series.versions[0].plan.key == key]
         if mine:
-            _by_plan(batch, _Together.of(credited, mine))
+            _by_plan(batch, quotas, _Together.of(credited, mine))
             concerned += mine
     for book in books:
         if any(version.component.budget is not None for version in book.series.versions):
@@ -227,10 +227,10 @@ class _Together:
         return cls(books, *(np.concatenate(each) for each in zip(*columns, strict=True)))
 
     def capped(
-        self, covered: Covered, limits: dict[int, tuple[int, bool]], name: str, named: Mask | None = None
+        self, covered: Covered, limits: Mapping[int, tuple[int | Ints, bool]], name: str, named: Mask | None = None
     ) -> None:
-        """The lines of each plan version below its limit; what goes beyond it is lost, or kept for review. Only those
-        `named` count and are cut."""
+        """The lines of each plan version below its limit (one for all, or one a line); what goes beyond it is lost, or
+        kept for review. Only those `named` count and are cut."""
         before = self.earned.copy()
         upto = covered.sums(before if named is None else np.where(named, before, 0))
         first = np.cumsum([0, *(book.series.row.size for book in self.books)])
@@ -238,12 +238,13 @@ class _Together:
         fixed = np.concatenate([_at_fixed_rate(book) for book in self.books])
         for plan, (limit, review) in limits.items():
             rows = np.flatnonzero((self.plan == plan) & (fixed if named is None else fixed & named))
-            self.earned[rows] = below(limit, upto[rows], before[rows])
+            limit = np.broadcast_to(limit, self.plan.size)
+            self.earned[rows] = below(limit[rows], upto[rows], before[rows])
             for number, book in enumerate(self.books):
                 mine = rows[self.book[rows] == number]
                 notes = book.notes(mine - first[number])
                 if notes is not None:
-                    notes.note(f"{name}.limit", np.full(mine.size, limit))
+                    notes.note(f"{name}.limit", limit[mine])
                     notes.note(name, self.earned[mine])
                 if not review:
                     continue
@@ -298,7 +299,7 @@ def _as_stated(
     )
 
 
-def _by_plan(batch: Batch, lines: _Together) -> None:
+def _by_plan(batch: Batch, quotas: QuotaBook, lines: _Together) -> None:
     most = max(len(plan.caps) for plan in batch.plans)
     for turn in range(most):
         stated = {
@@ -310,7 +311,9 @@ def _by_plan(batch: Batch, lines: _Together) -> None:
             period = periods_of(batch.periods[every], lines.day, f"day of a line, by {every}")
             order = (lines.day, lines.late, lines.when, lines.book)
             limits = {
-                place: (cap.amount, cap.excess == "review") for place, cap in stated.items() if cap.every == every
+                place: (quotas.plan_cap(batch.plans[place], cap, period, lines.person), cap.excess == "review")
+                for place, cap in stated.items()
+                if cap.every == every
             }
             covered = Covered.by(period, lines.replicate, lines.person, within=order)
             lines.capped(covered, limits, f"plan_cap:{turn + 1}", _named(lines, stated))

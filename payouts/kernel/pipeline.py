@@ -110,7 +110,7 @@ class _Work:
 
     def _close(self, books: list[Book]) -> None:
         """Plan caps, budgets, tranches and what is taken back."""
-        for book in capped_plans(self.batch, self.credited, books):
+        for book in capped_plans(self.batch, self.credited, self.quotas, books):
             book.tranches = None
         for book in books:
             if book.tranches is None:

@@ -15,7 +15,7 @@ from payouts.kernel.measure import iso
 from payouts.kernel.order import Version
 from payouts.kernel.prorate import Presence
 from payouts.kernel.trace import Notes
-from plans.rules.compiled import Every, Unit
+from plans.rules.compiled import CompiledPlan, Every, PlanCap, Unit
 
 #: The periods of some rows: which of a cadence, as places in its bounds.
 _Periods = tuple[Every, Ints]
@@ -54,6 +54,17 @@ class QuotaBook:
         """An amount that caps a whole period, for each row."""
         amounts = np.full(person.size, amount, dtype=np.int64)
         return self._prorated(version, "caps", amounts, periods, person, partial)
+
+    def plan_cap(self, plan: CompiledPlan, cap: PlanCap, period: Ints, person: Ints) -> int | Ints:
+        """An amount that caps all components of a plan, for each row; the amount itself where it is not prorated."""
+        rules = plan.proration
+        if rules is None or "plan_caps" not in rules.of:
+            return cap.amount
+        bounds = self._batch.periods[cap.every]
+        share = self.presence.share(rules, plan.key, person, bounds[period], bounds[period + 1], None)
+        exact = share.multiply(Ratios.constant(cap.amount))
+        step = 10**plan.minor_digits if rules.round == "whole" else 1
+        return money(exact.rounded(plan.round_mode, step), "A plan cap")
 
     def bounds(
         self, version: Version, person: Ints, period: Ints, partial: Mask | None = None, notes: Notes | None = None

@@ -59,6 +59,7 @@ def _proration(look: Look, plan: Document) -> None:
         "incentive": any("incentive" in component for component in components),
         "quota": any(isinstance(component.get("quota"), str) for component in components),
         "tiers": any(_prorates(table_of(component.get("tiers"))) for component in components),
+        "plan_caps": bool(plan.get("caps")),
         "caps": any(component.get("cap") is not None or "caps" in component for component in components),
     }
     for number, word in enumerate(words):

@@ -486,7 +486,7 @@ class Proration:
     first_day: Literal["counts", "does_not_count"]
     last_day: Literal["counts", "does_not_count"]
     leave: Literal["counts", "excluded"]
-    of: tuple[Literal["quota", "incentive", "tiers", "caps", "draw"], ...]
+    of: tuple[Literal["quota", "incentive", "tiers", "caps", "plan_caps", "draw"], ...]
     round: Literal["minor", "whole"]
 
 

@@ -121,7 +121,7 @@ PRORATION = Table(
         "first_day": Word(("counts", "does_not_count")),
         "last_day": Word(("counts", "does_not_count")),
         "leave": Word(("counts", "excluded")),
-        "of": Words(("quota", "incentive", "tiers", "caps", "draw")),
+        "of": Words(("quota", "incentive", "tiers", "caps", "plan_caps", "draw")),
         "round": Word(("minor", "whole")),
     }
 )

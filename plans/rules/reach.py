@@ -87,6 +87,7 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
     ("Leave", lambda plan: _leave(plan)),
     ("Prorated bounds of tiers", lambda plan: _if(plan.proration and "tiers" in plan.proration.of, "proration.of")),
+    ("A prorated plan cap", lambda plan: _if(plan.proration and "plan_caps" in plan.proration.of, "proration.of")),
     ("Holidays", lambda plan: _if(plan.proration and plan.proration.method == "working_days", "proration.method")),
     ("Conversion of currencies", lambda plan: _if(plan.currencies, "currencies")),
     ("An override by region or position", lambda plan: _overrides(plan)),

@@ -184,7 +184,8 @@ def proration_sentences(plan: CompiledPlan) -> Iterator[str]:
         "working_days": "working days",
         "whole_months": "whole months",
     }[stated.method]
-    of = both("bounds of tiers" if each == "tiers" else named(each) for each in stated.of)
+    names = {"tiers": "bounds of tiers", "plan_caps": "caps over all components"}
+    of = both(names.get(each, named(each)) for each in stated.of)
     ends = both(
         f"the {word} day {'counts' if how == 'counts' else 'does not count'}"
         for word, how in (("first", stated.first_day), ("last", stated.last_day))
