@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.encoding import force_bytes
@@ -18,7 +20,7 @@ from django.utils.encoding import force_bytes
 from comp.audit.services import record
 from comp.core.errors import refused
 from comp.tenancy.models import EndpointRoute
-from comp.tenancy.scope import current_tenant_id
+from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
 from crediting.intake.signatures import PREFIX
 from crediting.intake.sources import SOURCES
 from crediting.models import EndpointSecret, HookEndpoint
@@ -53,6 +55,7 @@ def endpoint_rotate(endpoint: HookEndpoint, *, overlap: timedelta = OVERLAP) -> 
     live = EndpointSecret.objects.filter(endpoint=endpoint).filter(Q(ends_at=None) | Q(ends_at__gt=ends))
     ended = live.update(ends_at=ends)
     secret = _secret_add(endpoint)
+    doors_forget()
     record(code="endpoint.rotate", subject=endpoint, after={"old_secrets": ended, "old_end": ends.isoformat()})
     return secret
 
@@ -63,25 +66,52 @@ def endpoint_secrets_end(endpoint: HookEndpoint) -> int:
     now = timezone.now()
     live = EndpointSecret.objects.filter(endpoint=endpoint).filter(Q(ends_at=None) | Q(ends_at__gt=now))
     ended = live.exclude(id__in=list(newest)).update(ends_at=now)
+    doors_forget()
     record(code="endpoint.end_secrets", subject=endpoint, after={"old_secrets": ended})
     return ended
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """An endpoint that a token addresses, and the secrets that verify for it."""
+    """An endpoint that a token addresses, its tenant, and the secrets that verify for it."""
 
+    tenant: int
     endpoint: int
     adapter: str
-    secrets: list[str]
+    secrets: tuple[str, ...]
 
 
-def door_of(token: str, at: datetime) -> Door | None:
-    """The endpoint of a token with its secrets live at a moment; None where there is none."""
-    rows = EndpointSecret.objects.filter(endpoint__token=token, endpoint__active=True)
-    live = rows.filter(Q(ends_at=None) | Q(ends_at__gt=at))
-    found = list(live.values_list("endpoint_id", "endpoint__adapter", "secret"))
-    return Door(found[0][0], found[0][1], [decrypted(row[2]) for row in found]) if found else None
+#: For so many seconds a process remembers a door: reading it costs as much as storing a delivery. What another process
+#: ended verifies for so long.
+DOOR_SECONDS = 2.0
+_doors: dict[str, tuple[float, Door]] = {}
+
+
+def door_of(token: str) -> Door | None:
+    """The endpoint of a token with its secrets that are live; None where there is none."""
+    known = _doors.get(token)
+    if known and known[0] > time.monotonic():
+        return known[1]
+    tenant = EndpointRoute.objects.filter(token=token).values_list("tenant_id", flat=True).first()
+    if tenant is None:
+        return None
+    with tenant_scope(tenant, actor=Actor.task("hook"), pay=Pay.nobody()):
+        rows = EndpointSecret.objects.filter(endpoint__token=token, endpoint__active=True)
+        live = rows.filter(Q(ends_at=None) | Q(ends_at__gt=timezone.now()))
+        found = list(live.values_list("endpoint_id", "endpoint__adapter", "secret"))
+    if not found:
+        return None
+    door = Door(tenant, found[0][0], found[0][1], tuple(decrypted(row[2]) for row in found))
+    if len(_doors) >= 10_000:
+        _doors.clear()
+    _doors[token] = (time.monotonic() + DOOR_SECONDS, door)
+    return door
+
+
+def doors_forget() -> None:
+    """What an endpoint's services changed is looked up anew, in this process at once."""
+    _doors.clear()
+    transaction.on_commit(_doors.clear)
 
 
 def _secret_add(endpoint: HookEndpoint) -> str:

@@ -15,7 +15,6 @@ from django.db import connection
 
 from comp.core.errors import CompError
 from comp.outbox.services import ring
-from comp.tenancy.models import EndpointRoute
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.intake.signatures import Refused
 from crediting.intake.source import Answer, Call
@@ -64,30 +63,27 @@ def delivery_receive(token: str, call: Call) -> Receipt:
     """
     if len(call.body) > settings.HOOK_BODY_LIMIT:
         raise DeliveryRefused(413, f"the body is larger than {settings.HOOK_BODY_LIMIT} bytes")
-    route = EndpointRoute.objects.filter(token=token).values_list("tenant_id", flat=True).first()
-    if route is None:
+    door = door_of(token)
+    if door is None:
         raise DeliveryRefused(404, "no such address")
     now = time.time()
+    source = SOURCES[door.adapter]
+    proven = source.prove(call, door.secrets, now=now, window=settings.HOOK_WINDOW)
+    if isinstance(proven, Refused):
+        raise DeliveryRefused(proven.status, proven.reason)
     at = datetime.fromtimestamp(now, UTC)
-    with tenant_scope(route, actor=_ACTOR, pay=Pay.nobody()):
-        door = door_of(token, at)
-        if door is None:
-            raise DeliveryRefused(404, "no such address")
-        source = SOURCES[door.adapter]
-        proven = source.prove(call, door.secrets, now=now, window=settings.HOOK_WINDOW)
-        if isinstance(proven, Refused):
-            raise DeliveryRefused(proven.status, proven.reason)
-        sha = hashlib.sha256(call.body).hexdigest()
-        kept = {name: _visible(call.headers[name]) for name in KEPT if call.headers.get(name)}
-        row: list[Any] = [
-            *(route, door.endpoint, proven.sender_id, proven.sent_at, at, call.body, sha),
-            json.dumps(kept),
-        ]
+    sha = hashlib.sha256(call.body).hexdigest()
+    kept = {name: _visible(call.headers[name]) for name in KEPT if call.headers.get(name)}
+    row: list[Any] = [
+        *(door.tenant, door.endpoint, proven.sender_id, proven.sent_at, at, call.body, sha),
+        json.dumps(kept),
+    ]
+    with tenant_scope(door.tenant, actor=_ACTOR, pay=Pay.nobody()):
         with connection.cursor() as cursor:
             cursor.execute(_STORE, [*row, State.PENDING])
             stored = cursor.fetchone()
         if stored:
-            ring(tenant_id=route)
+            ring(tenant_id=door.tenant)
             return Receipt(stored[0], "stored", source.answer(call))
         delivery, status = _again(row, door.endpoint, proven.sender_id, sha)
         return Receipt(delivery, status, source.answer(call))

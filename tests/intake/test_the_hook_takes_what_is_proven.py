@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import random
+import time
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.conf import settings
@@ -15,7 +17,7 @@ from django.utils import timezone
 
 from crediting.api import hooks
 from crediting.models import DataIssue, EndpointSecret, RawDelivery
-from crediting.services.endpoints import endpoint_rotate, endpoint_secrets_end
+from crediting.services.endpoints import DOOR_SECONDS, endpoint_rotate, endpoint_secrets_end
 from tests.factories import company
 from tests.intake.sending import Sender, deal, sender
 
@@ -40,10 +42,20 @@ def test_the_official_client_is_accepted_and_stored_as_it_came(crm: Sender) -> N
         assert "webhook-signature" not in found.headers
 
 
-def test_a_delivery_costs_three_statements_and_its_scope(crm: Sender, django_assert_num_queries: Any) -> None:
-    headers = crm.sign(BODY, "msg_1")
-    with django_assert_num_queries(6):  # savepoint, settings, release around: the route, the secrets, the insert
-        assert crm.post(BODY, headers).status_code == 202
+def test_a_delivery_costs_one_statement_and_its_scope(crm: Sender, django_assert_num_queries: Any) -> None:
+    assert crm.post(BODY, crm.sign(BODY, "msg_1")).status_code == 202
+    with django_assert_num_queries(4):  # savepoint, settings and release around the insert: the door is remembered
+        assert crm.post(BODY, crm.sign(BODY, "msg_2")).status_code == 202
+
+
+def test_what_another_process_ended_verifies_for_two_seconds_at_most(crm: Sender) -> None:
+    assert crm.post(BODY, crm.sign(BODY, "msg_1")).status_code == 202
+    with crm.company.scope():
+        EndpointSecret.objects.filter(endpoint=crm.endpoint).update(ends_at=timezone.now())
+    assert crm.post(BODY, crm.sign(BODY, "msg_2")).status_code == 202, "this process remembers the door"
+    later = time.monotonic() + DOOR_SECONDS
+    with patch("crediting.services.endpoints.time.monotonic", return_value=later):
+        assert crm.post(BODY, crm.sign(BODY, "msg_3")).status_code == 404
 
 
 def test_forged_deliveries_are_never_taken_and_never_break_the_server(crm: Sender) -> None:
