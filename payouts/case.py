@@ -158,6 +158,7 @@ class Reader:
             pay_currency=paid_in,
             adjustments=adjusted,
             balances=balances,
+            relief=case_tables.relief(self),
             in_force=tuple((version.start, version.end) for version in versions),
         )
         name = look.text(self.document, "", "name", 200) or ""

@@ -18,11 +18,12 @@ from payouts.kernel.batch import (
     Employment,
     Exchange,
     Ints,
+    Relief,
     Text,
     Transfers,
 )
 from plans.rules.look import join
-from plans.rules.values import Document, read_number
+from plans.rules.values import Document, read_number, read_percent
 
 if TYPE_CHECKING:
     from payouts.case import Reader
@@ -41,6 +42,7 @@ KEYS = (
     "pay_currency",
     "adjustments",
     "balances",
+    "relief",
 )
 
 
@@ -172,6 +174,24 @@ def balances(reader: Reader, draws: Sequence[str]) -> Balances | None:
         return None
     people, amounts = columns(rows, 2)
     return Balances(people, text(kinds), amounts)
+
+
+def relief(reader: Reader) -> Relief | None:
+    """`{person, key, from, to, share: 50%}`: so much of a quota is taken off on these days."""
+    rows, keys = [], []
+    for path, row in reader.rows("relief", reader.document):
+        table = reader.look.table(row, path, ("person", "key", "from", "to", "share"))
+        person, (start, end) = reader.person(table, path), reader.span(table, path)
+        key, share = reader.look.slug(table, path, "key"), read_percent(table.get("share"))
+        if share is None or not 0 < share <= 1:
+            reader.look.wrong(join(path, "share"), table.get("share"), "above 0% to 100%")
+        elif person is not None and start is not None and key is not None:
+            rows.append((person, start, end, share.numerator, share.denominator))
+            keys.append(key)
+    if not rows:
+        return None
+    people, starts, ends, tops, bottoms = columns(rows, 5)
+    return Relief(people, text(keys), starts, ends, tops, bottoms)
 
 
 # ------------------------------------------------------------------ small columns

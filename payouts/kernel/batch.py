@@ -61,6 +61,7 @@ __all__ = [
     "Lines",
     "Milestones",
     "Quotas",
+    "Relief",
     "Reporting",
     "Result",
     "Schedules",
@@ -120,6 +121,18 @@ class Adjustments:
 
 
 @dataclass(frozen=True, slots=True)
+class Relief:
+    """From start to end a share (`top / bottom`) of the quota kept by a key is taken off; several add up."""
+
+    participant: Ints
+    key: Text
+    start: Ints
+    end: Ints
+    top: Ints
+    bottom: Ints
+
+
+@dataclass(frozen=True, slots=True)
 class Balances:
     """What the first pay period starts from: `kind` is draw (owed by the person, not negative) or carried (signed)."""
 
@@ -157,6 +170,7 @@ class Batch:
     pay_currency: Mapping[int, str] | None = None
     adjustments: Adjustments | None = None
     balances: Balances | None = None
+    relief: Relief | None = None
     in_force: tuple[tuple[int, int], ...] | None = None
 
 
@@ -282,13 +296,13 @@ class Traces:
     """One row a line and step, by line, in the order of number 25 of docs/plan-language.md: `top / bottom` is the exact
     value, in minor units of money, whole units of everything else. A step that did nothing to a line has no row.
 
-    quota.kept, quota.ramp, quota.active, quota: what is kept by key, two factors (active over all days, not in lowest
-    terms), what came of them; incentive.* likewise. reads:KEY: what a gate or read modifier reads, reads:columns: what
-    the columns do; column: the place of the column. gate:KEY: 1 where met, else 0; since:KEY: the day on which one that
-    catches up was. whole: of the fact; value: of a period; parts: from how many it was added up; person_day: of its
-    line; total: by which a proportional rate goes; quota.before, incentive.before: where they may have changed since
-    the line before; cell: of a table. base: the earning of tiers, curve, table or bonus, or as the kind fixes it.
-    accelerator, modifier:KEY: factors; modifiers: all of the latter together.
+    quota.kept, quota.relief, quota.ramp, quota.active, quota: what is kept by key, factors (active over all days,
+    not in lowest terms), what came of them; incentive.* likewise. reads:KEY: what a gate or read modifier reads,
+    reads:columns: what the columns do; column: the place of the column. gate:KEY: 1 where met, else 0; since:KEY:
+    the day on which one that catches up was. whole: of the fact; value: of a period; parts: from how many it was
+    added up; person_day: of its line; total: by which a proportional rate goes; quota.before, incentive.before:
+    where they may have changed since the line before; cell: of a table. base: the earning of tiers, curve, table or
+    bonus, or as the kind fixes it. accelerator, modifier:KEY: factors; modifiers: all of the latter together.
     kicker:KEY: an amount that is added. gates: the factor of those with `times`. limit_rate, exact: the earning after
     all this. bounds.active: the part of their bounds that tiers begin at. counterpart.terms: what the line earns by the
     terms of a counterpart, rounded. rounded, counterpart, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …,

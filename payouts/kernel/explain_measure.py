@@ -63,12 +63,14 @@ def _prorated(view: LineView, what: str) -> Iterator[Step]:
         return figure_text(value / per, unit, view.plan.currency)
 
     name = "quota" if what == "quota" else "target incentive"
-    kept, ramp, active = (steps.get(f"{what}.{part}") for part in ("kept", "ramp", "active"))
-    if kept is None or (ramp is None and active is None):
+    kept, relief, ramp, active = (steps.get(f"{what}.{part}") for part in ("kept", "relief", "ramp", "active"))
+    if kept is None or (relief is None and ramp is None and active is None):
         if what == "incentive":
             yield Step(what, f"The {name} is {said(found)}.", int(found), "money", {"kept": None})
         return
     told = []
+    if relief is not None:
+        told.append(f"relief leaves {percent_text(relief)} of it")
     if ramp is not None:
         told.append(f"by the ramp it is {percent_text(ramp)} of it")
     if active is not None:
@@ -77,7 +79,7 @@ def _prorated(view: LineView, what: str) -> Iterator[Step]:
         counted = "" if rules is None else _COUNTED[rules.method]
         told.append(f"{top} of {bottom} {counted} count")
     sentence = f"The {name} is {said(kept)}; {' and '.join(told)}: {said(found)}."
-    detail = {"kept": int(kept), "ramp": ramp, "active": active}
+    detail = {"kept": int(kept), "relief": relief, "ramp": ramp, "active": active}
     yield Step(what, sentence, int(found), "money" if unit == "money" else "none", detail)
 
 

@@ -143,7 +143,7 @@ class QuotaBook:
 
     def _amounts(self, version: Version, what: str, periods: _Periods, person: Ints, partial: Mask | None) -> Ints:
         """The amounts for these very periods."""
-        component = version.component
+        component, relief = version.component, None
         if what == "incentive":
             found = self.find(component.incentive, what, periods, person)
             shares = component.ramp.incentive if component.ramp is not None else ()
@@ -151,11 +151,32 @@ class QuotaBook:
             shares = component.ramp.quota if component.ramp is not None else ()
             if component.quota_fixed is None:
                 found = self.find(component.quota, what, periods, person)
+                relief = self._relief(component.quota, periods, person)
             else:
                 found = np.full(person.size, _fixed(component.quota_fixed, component.measure.unit), dtype=np.int64)
                 if component.measure.unit not in ("money", "units"):
                     return found
-        return self._prorated(version, what, found, periods, person, partial, shares)
+        return self._prorated(version, what, found, periods, person, partial, shares, relief)
+
+    def _relief(self, key: str | None, periods: _Periods, person: Ints) -> Ratios | None:
+        """What reliefs leave of the quota of each row: 1 less share x days over all days of the period, added up, at
+        least 0. None where nobody has any."""
+        given = self._batch.relief
+        if given is None or key not in given.key.vocabulary:
+            return None
+        bounds = self._batch.periods[periods[0]]
+        start, end = bounds[periods[1]], bounds[periods[1] + 1]
+        left, one = Ratios.constant(1), Ratios.constant(1)
+        # One pass a relief: they are few, and given by hand.
+        for row in np.flatnonzero(given.key.codes == given.key.vocabulary.index(key)).tolist():
+            days = np.minimum(end, given.end[row]) - np.maximum(start, given.start[row])
+            mine = (self._people[person] == given.participant[row]) & (days > 0)
+            if mine.any():
+                share = Ratios(np.where(mine, days * given.top[row], 0), (end - start) * given.bottom[row])
+                left = left.subtract(share)
+        if left.top.size == 1 and person.size != 1:
+            return None
+        return left.larger(one.subtract(one))
 
     def _prorated(
         self,
@@ -166,9 +187,10 @@ class QuotaBook:
         person: Ints,
         partial: Mask | None,
         ramp: tuple[Fraction, ...] = (),
+        relief: Ratios | None = None,
     ) -> Ints:
-        """The amounts x the ramp's percentage x the active part of the period, rounded once; as they are where no ramp
-        and no proration names them and no new version shortens the period."""
+        """The amounts x what reliefs leave x the ramp's percentage x the active part of the period, rounded once; as
+        they are where no relief, ramp and proration names them and no new version shortens the period."""
         plan, rules, component = version.plan, version.plan.proration, version.component
         of = rules is not None and what in rules.of
         bounds = self._batch.periods[periods[0]]
@@ -179,20 +201,28 @@ class QuotaBook:
             partial = partial & ((first > start) | (behind < end))
             if partial.any():
                 window = np.where(partial, first, start), np.where(partial, behind, end)
-        if not of and not ramp and window is None:
+        if not of and not ramp and window is None and relief is None:
             return amounts
         known = amounts != MISSING_MONEY
-        shortened = known if of or partial is None else known & partial
-        changed = known if ramp else shortened
+        shortened = np.zeros_like(known)
+        if of or window is not None:
+            shortened = known if of or partial is None else known & partial
+        relieved = shortened if relief is None else known & (relief.top != relief.bottom)
+        changed = known if ramp else shortened | relieved
         notes = self._notes
         if notes is not None:
             notes.note(f"{what}.kept", amounts, changed)
         share = Ratios.constant(1)
+        if relief is not None:
+            share = relief
+            if notes is not None:
+                notes.note(f"{what}.relief", relief, relieved)
         if ramp:
             assert component.ramp is not None
-            share = self.presence.ramp(component.ramp, ramp, plan.key, person, start)
+            part = self.presence.ramp(component.ramp, ramp, plan.key, person, start)
+            share = share.multiply(part)
             if notes is not None:
-                notes.note(f"{what}.ramp", share, known)
+                notes.note(f"{what}.ramp", part, known)
         if rules is not None and (of or window is not None):
             active = None
             if of:
