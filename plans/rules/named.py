@@ -49,6 +49,10 @@ def _of_component(path: str, component: Component) -> Iterator[Named]:
         yield from _of_table(f"{path}.modifiers", modifier.table)
     for kicker in component.kickers:
         yield from _of_condition(f"{path}.kickers", kicker.when)
+    if component.clawback is not None and isinstance(component.clawback.term_months, str):
+        yield Named(f"{path}.clawback", component.clawback.term_months, "number")
+    if component.amortise is not None and isinstance(component.amortise.months, str):
+        yield Named(f"{path}.amortise", component.amortise.months, "number")
 
 
 def _of_condition(path: str, condition: Condition | None) -> Iterator[Named]:

@@ -1,0 +1,128 @@
+"""People, their plans and quotas out of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from payouts.frames.read_asof import as_date, open_end, table
+from payouts.frames.read_plans import Versions
+from payouts.frames.sql import Columns, day, read
+from payouts.kernel.batch import FAR_DAY, Assignments, Attributes, Employment, Quotas, Reporting, Text
+from payouts.kernel.periods import looks_at_others
+from plans.rules.compiled import CompiledPlan
+from plans.rules.named import named_fields
+
+
+def reporting(as_of: datetime | None) -> Reporting:
+    found = read(
+        f"SELECT participant_id AS participant, manager_id AS manager, {day('starts_on')} AS start, "
+        f"{open_end('ends_on')} AS end "
+        f"FROM {table('people_reportingline', as_of)} r",
+        {"as_of": as_of},
+    )
+    return Reporting(found["participant"], found["manager"], found["start"], found["end"])
+
+
+def needs_people(plans: Sequence[CompiledPlan]) -> bool:
+    """Whether any plan asks what a person is, in which team, or how long employed."""
+    return looks_at_others(plans) or any(
+        plan.overrides
+        or plan.employment is not None
+        or plan.proration is not None
+        or any(component.ramp is not None for component in plan.components)
+        or any(field.startswith("person.") for _, field, _ in named_fields(plan))
+        for plan in plans
+    )
+
+
+def attributes(as_of: datetime | None) -> Attributes:
+    """Titles and teams (by key) from the positions; everybody's own key as `person`."""
+    found = read(
+        f"SELECT s.participant_id AS participant, a.name, a.value, {day('s.starts_on')} AS start, "
+        f"{open_end('s.ends_on')} AS end FROM {table('people_position', as_of)} s "
+        f"LEFT JOIN {table('people_team', as_of)} t ON t.id = s.team_id, "
+        "LATERAL (VALUES ('title', s.title), ('team', t.key)) a(name, value) WHERE a.value IS NOT NULL",
+        {"as_of": as_of},
+        words=["name", "value"],
+    )
+    keys = read(
+        f"SELECT p.id AS participant, p.key AS value FROM {table('people_participant', as_of)} p",
+        {"as_of": as_of},
+        words=["value"],
+    )
+    names = (*found["name"].words, "person")
+    values = tuple(dict.fromkeys((*found["value"].words, *keys["value"].words)))
+    place = {word: number for number, word in enumerate(values)}
+    own = np.array([place[word] for word in keys["value"].words], dtype=np.int64)[keys["value"].codes]
+    rows = keys["participant"].size
+    return Attributes(
+        np.concatenate((found["participant"], keys["participant"])),
+        Text(np.concatenate((found["name"].codes, np.full(rows, len(names) - 1))).astype(np.int32), names),
+        Text(np.concatenate((found["value"].codes, own)).astype(np.int32), values),
+        np.concatenate((found["start"], np.full(rows, -FAR_DAY))),
+        np.concatenate((found["end"], np.full(rows, FAR_DAY))),
+    )
+
+
+def employment(as_of: datetime | None) -> Employment:
+    """Each participant's days here. Leave is not kept yet."""
+    found = read(
+        f"SELECT p.id AS participant, {day('p.starts_on')} AS start, {open_end('p.ends_on')} AS end "
+        f"FROM {table('people_participant', as_of)} p",
+        {"as_of": as_of},
+    )
+    leave = np.zeros(found["participant"].size, dtype=np.int8)
+    return Employment(found["participant"], leave, found["start"], found["end"])
+
+
+def with_downlines(
+    participants: Sequence[int], lines: Reporting, assigned: Assignments, levels: Sequence[int]
+) -> list[int]:
+    """The participants, and everybody who ever stood beneath those of them whose plan rolls credit up to them. `levels`
+    is by plan version."""
+    up = np.array(levels, dtype=np.int64)
+    rolls = up[assigned.plan] > 0 if up.size else np.zeros(0, dtype=bool)
+    found = np.unique(assigned.participant[rolls])
+    for _ in range(int(up.max(initial=0))):
+        wider = np.union1d(found, lines.participant[np.isin(lines.manager, found)])
+        if wider.size == found.size:
+            break
+        found = wider
+    return np.union1d(found, np.array(participants, dtype=np.int64)).tolist()
+
+
+def assignments(versions: Versions, params: dict[str, Any], as_of: datetime | None) -> Assignments:
+    narrow = "WHERE s.participant_id = ANY(%(only)s)" if params["only"] is not None else ""
+    found = read(
+        f"SELECT s.participant_id AS participant, s.plan_id AS plan, {day('s.starts_on')} AS start, "
+        f"{open_end('s.ends_on')} AS end "
+        f"FROM {table('plans_planassignment', as_of)} s {narrow}",
+        params,
+    )
+    rows: list[Columns] = []
+    for index, plan_id in enumerate(versions.plan_id):
+        start = np.maximum(found["start"], versions.starts[index])
+        end = np.minimum(found["end"], versions.ends[index])
+        mine = (found["plan"] == plan_id) & (start < end)
+        people = found["participant"][mine]
+        rows.append({"p": people, "v": np.full(people.size, index, dtype=np.int64), "s": start[mine], "e": end[mine]})
+    nothing = np.zeros(0, dtype=np.int64)
+    joined = {name: np.concatenate([nothing, *(row[name] for row in rows)]) for name in ("p", "v", "s", "e")}
+    return Assignments(joined["p"], joined["v"], joined["s"], joined["e"])
+
+
+def quotas(params: dict[str, Any], as_of: datetime | None) -> Quotas:
+    narrow = "AND q.participant_id = ANY(%(only)s)" if params["only"] is not None else ""
+    found = read(
+        f"SELECT q.participant_id AS participant, q.key, {day('q.starts_on')} AS start, {day('q.ends_on')} AS end, "
+        f"q.amount_minor AS amount FROM {table('plans_quota', as_of)} q "
+        f"WHERE q.ends_on > {as_date('start')} AND q.starts_on < {as_date('end')} {narrow}",
+        params,
+        words=["key"],
+    )
+    key = Text(found["key"].codes.astype(np.int32), found["key"].words)
+    return Quotas(found["participant"], key, found["start"], found["end"], found["amount"])
