@@ -10,11 +10,13 @@ import numpy as np
 
 from comp.core.days import day_number
 from crediting.kernel.conditions import Mask
+from crediting.selectors import KIND_WORDS
 from payouts.frames.figures import figures
 from payouts.frames.read import calendars, enclosing, read_batch, read_versions
 from payouts.frames.sql import Words
 from payouts.frames.tables import LINE
 from payouts.kernel import calculate
+from payouts.kernel.batch import Facts
 from payouts.kernel.explain import Names, Step, explain
 from payouts.models import Earning
 
@@ -33,8 +35,18 @@ def line_story(earning: Earning, role_names: Mapping[str, str]) -> list[Step] | 
         mine &= _is(stands[name], getattr(earning, name))
     if not mine.any():
         return None
-    names = Names(lambda _: earning.participant.name, lambda _: "The deal", lambda key: role_names.get(key, key))
+    names = Names(
+        lambda _: earning.participant.name,
+        lambda row: _called(source.batch.facts, row),
+        lambda key: role_names.get(key, key),
+    )
     return explain(source.batch, result, int(np.flatnonzero(mine)[0]), names)
+
+
+def _called(facts: Facts, row: int) -> str:
+    """`The deal`, `The unpaid invoice`."""
+    kind = facts.kind.vocabulary[facts.kind.codes[row]] if facts.kind is not None else "deal"
+    return f"The {KIND_WORDS.get(kind, kind)}"
 
 
 def _is(column: Any, value: Any) -> Mask:

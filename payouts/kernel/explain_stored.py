@@ -78,6 +78,7 @@ def can_tell(plan: CompiledPlan, component: Component, rule: CreditRule) -> bool
         and core_tiers
         and core_measure
         and all(each is None for each in beyond)
+        and all(entry.on != "paid" for entry in component.release)
         and not any(more)
         and component.release_rate == "fixed"
         and (component.cap is None or component.cap.excess == "lost")

@@ -73,7 +73,7 @@ class Why:
     component: Component
     rule: CreditRule | None
     credit: Credit | None
-    revision: DealRevision | None
+    revision: DealRevision | FactRevision | None
     steps: list[Step]
     tiers: list[TierRow]
     releases: list[ReleaseRow]
@@ -97,6 +97,7 @@ class Why:
     def told_from_rows(self) -> bool:
         """Whether what is stored of the line says all of it."""
         by_credit = self.earning.line_kind == Kind.CREDIT and self.rule in self.version.says.credit_rules
+        by_credit = by_credit and isinstance(self.revision, DealRevision)
         return by_credit and self.rule is not None and can_tell(self.version.says, self.component, self.rule)
 
 
@@ -113,7 +114,8 @@ def why_of(earning: Earning) -> Why:
         # A version that is run again rates credits that another one gave.
         known |= versions([credit.plan_version_id])
         rule = known[credit.plan_version_id].rule(earning.rule)
-        revision = DealRevision.objects.select_related("delivery").filter(pk=credit.revision).first()
+        said: Any = DealRevision if credit.fact == credit.deal_id else FactRevision
+        revision = said.objects.select_related("delivery", "endpoint").filter(pk=credit.revision).first()
         if revision is None:
             raise moved
     version = known[earning.plan_version_id]
@@ -127,7 +129,7 @@ def why_of(earning: Earning) -> Why:
     found = Why(
         earning, version, component, rule, credit, revision, [], [], _release_rows(release, tranches, key), names
     )
-    if not found.told_from_rows or rule is None or credit is None or revision is None:
+    if not found.told_from_rows or rule is None or credit is None or not isinstance(revision, DealRevision):
         return found
     groups = Attainment.objects.filter(
         participant_id=earning.participant_id,
@@ -154,9 +156,10 @@ def told(why: Why, steps: list[Step]) -> Why:
 
 def whole_minor(rule: CreditRule, revision: DealRevision, currency: str) -> int:
     """The deal's whole amount in the field that the rule credits."""
-    if rule.amount.startswith("custom."):
-        return parse_money(str(revision.custom[rule.amount.removeprefix("custom.")]), currency)
-    return int(revision.amount_minor or 0)
+    name = rule.amount.removeprefix("deal.")
+    if name.startswith("custom."):
+        return parse_money(str(revision.custom[name.removeprefix("custom.")]), currency)
+    return int(revision.amount_minor or 0) if name == "amount" else int(revision.values[name])
 
 
 def _facts(

@@ -8,30 +8,12 @@ from collections.abc import Callable, Iterator
 from comp.core.errors import Problem
 from comp.core.money import NO_CURRENCY
 from plans.rules.compiled import CompiledPlan, Component, CreditRule
+from plans.rules.fields import FACT_FIELDS
 from plans.rules.named import named_fields
 from plans.rules.specialise import specialise
 
-#: Fields of deals that sources deliver, beside `custom.*`, and of people.
-DELIVERED = frozenset(
-    (
-        "stage",
-        "source",
-        "product",
-        "product.series",
-        "account",
-        "account.sector",
-        "account.country",
-        "territory",
-        "currency",
-        "amount",
-        "close_date",
-        "engage_date",
-        "person.title",
-        "person.team",
-        "person.tenure_months",
-        "person.hired_on",
-    )
-)
+#: Fields of facts that sources deliver, beside `custom.*`, and of people.
+DELIVERED = frozenset((*FACT_FIELDS, "person.title", "person.team", "person.tenure_months", "person.hired_on"))
 
 Where = Iterator[str]
 
@@ -94,8 +76,6 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A computed credit date", lambda plan: _dates(plan)),
 )
 _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
-    ("fact", "Credit from other facts than deals", lambda rule: rule.fact != "deal"),
-    ("amount", "Credit in units", lambda rule: rule.unit != "money"),
     ("hold", "Held credit", lambda rule: rule.hold is not None),
     ("on_transfer", "Transfers of deals", lambda rule: rule.on_transfer is not None),
 )
@@ -106,8 +86,6 @@ _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
     ("rank", "A posted prize that stays", lambda row: row.rank is not None and row.rank.after_posting == "keep"),
     ("counterpart", "A counterpart's terms", lambda row: row.counterpart is not None),
     ("budget", "A posted share that stays", lambda row: row.budget is not None and row.budget.after_posting == "keep"),
-    ("clawback", "A clawback", lambda row: row.clawback is not None),
-    ("release", "Release by cash", lambda row: any(tranche.on == "paid" for tranche in row.release)),
     ("amortise", "Amortisation", lambda row: row.amortise is not None),
 )
 

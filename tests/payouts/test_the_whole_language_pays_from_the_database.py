@@ -140,8 +140,9 @@ def test_what_the_database_does_not_deliver_is_not_put_in_force() -> None:
     with pytest.raises(ProblemsError, match="A settlement: case files work it out, but the database"):
         acme.publish(plan_text() + settled, starts_on=date(2026, 4, 1))
     scored = PLAN.replace("ACCELERATOR", "null").replace("RELEASE", "[{share: 100%, on: credit_date}]")
-    scored = scored.replace("value: won}]}", "value: won}, {field: cost, op: is_missing}]}")
-    with pytest.raises(ProblemsError, match="No source delivers the field cost yet"):
+    where = "{all: [{field: stage, op: is, value: won}]}"
+    scored = scored.replace(where, f"{where}\n    eligible: {{field: person.pool, op: is, value: A}}")
+    with pytest.raises(ProblemsError, match="No source delivers the field person.pool yet"):
         acme.publish(scored, starts_on=date(2026, 4, 1))
 
 
