@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from payouts.case import read_case
 from payouts.case_report import Report
 from payouts.kernel import calculate
 from payouts.kernel.errors import UnlikeTerms
+from plans.rules.counterpart import KINDS
 from plans.rules.load import read_yaml
 from plans.rules.words import in_words
 
@@ -66,3 +68,48 @@ def test_lines_of_a_version_without_a_counterpart_are_not_told_of_one():
     told = {line.name: [step.label_code for step in line.steps] for line in report.lines}
     assert "counterpart" in told["C"]
     assert "counterpart" not in told["D"]
+
+
+def with_twins(document):
+    """A case in which each commission, bonus and incentive pays, per deal or per period, no less (or no more) than
+    what a twin of it would; None where none may."""
+    changed = copy.deepcopy(document)
+    plans = [changed["plan"]] if "plan" in changed else [row["document"] for row in changed["plans"]]
+    found = False
+    for plan in plans:
+        if "library" in plan or "file" in plan or plan.get("overrides"):
+            return None
+        for number, component in enumerate(list(plan["components"])):
+            reads = "columns" in component.get("tiers", {}) or "reads" in str(component.get("modifiers", ""))
+            if component["kind"] not in KINDS or reads or {"release_rate", "counterpart"} & set(component):
+                continue
+            twin = {**copy.deepcopy(component), "key": f"twin-{component['key']}", "name": "Twin"}
+            per, pays = (("credit", "larger"), ("measure_period", "smaller"))[number % 2]
+            component["counterpart"] = {"terms": twin["key"], "share": "100%", "pays": pays, "per": per}
+            plan["components"].append(twin)
+            found = True
+    return changed if found else None
+
+
+def earned(document):
+    case = read_case({key: value for key, value in document.items() if key != "expect"})
+    result, found = calculate(case.batch), {}
+    lines = result.lines
+    for row in range(lines.credit.size):
+        group = int(lines.group[row])
+        component = case.batch.plans[int(result.groups.plan[group])].components[int(result.groups.component[group])]
+        who = (component.key, int(result.groups.participant[group]), int(result.groups.period[group]))
+        told = (int(lines.position[row]), int(lines.rounded[row]), int(lines.earned[row]))
+        if not component.key.startswith("twin-"):
+            found.setdefault(who, []).append(told)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml"))[::3], ids=lambda path: path.stem)
+def test_the_terms_of_a_twin_change_nothing(path):
+    document = read_yaml(path.read_text(encoding="utf-8"))
+    twins = with_twins(document)
+    # A plan cap is of all components together: there a twin takes its part.
+    if twins is None or "caps:\n" in path.read_text() or "\n  caps: " in path.read_text():
+        pytest.skip("no component here may have a counterpart")
+    assert earned(twins) == earned(document)
