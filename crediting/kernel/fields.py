@@ -182,11 +182,12 @@ class FactRows:
         if field.startswith("computed."):
             several = [self.unknown(*read) for read in self._computed[field].reads]
             known = [each for each in several if each is not None]
-            return np.logical_or.reduce(known) if known else None
+            return None if not known else np.any(np.stack(known), axis=0)
         if kind != "money":
             return None
         there: Mask = self._taken(self._world.column(field, kind)) != MISSING_MONEY
-        return there & (self._rate_of(field.startswith("deal.")) == NO_RATE)
+        without: Mask = self._rate_of(field.startswith("deal.")) == NO_RATE
+        return there & without
 
     def _column(self, field: str, kind: FieldType) -> Any:
         if field.startswith("computed."):

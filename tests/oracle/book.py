@@ -48,6 +48,7 @@ class Line:
     ordered: Ordered | None = None
     fact: Fact | None = None  # what fields are read from; of a reversal the reversing fact
     measured: int = 0
+    rank: Any = ()  # its place among all lines of the component
     counts_for: str = "both"  # or quota, or pay
     before: Fraction = Fraction(0)
     after: Fraction = Fraction(0)

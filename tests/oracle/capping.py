@@ -9,7 +9,7 @@ from typing import Any
 from tests.oracle.amounts import prorated
 from tests.oracle.book import Book, Group, Line, component_in, measure_of, value_read
 from tests.oracle.case import Case
-from tests.oracle.rating import LATEST, length_of, restarts, unmet
+from tests.oracle.rating import LATEST, length_of, order_of_last, rank_of, restarts, unmet
 from tests.oracle.reading import last_day, minor, percent, period_of, rounded_to_minor
 
 
@@ -27,9 +27,9 @@ def cap_component(case: Case, groups: list[Group], book: Book) -> None:
 
 
 def counting(groups: list[Group]) -> list[Line]:
-    """Lines that caps look at, in the order of credits."""
+    """Lines that caps look at, in their order."""
     lines = [line for group in groups for line in group.lines if line.kind in ("credit", "period") and not line.waiting]
-    return sorted(lines, key=lambda line: line.order)
+    return sorted(lines, key=lambda line: line.rank)
 
 
 def cap_at(line: Line, stage: int) -> dict[str, Any] | None:
@@ -196,7 +196,7 @@ def add_carry(case: Case, groups: list[Group], group: Group | None, like: Line, 
 
 
 def cap_plans(case: Case, book: Book) -> None:
-    """Over all components of a plan, then over everybody on it."""
+    """Over all components of a plan."""
     most = max((len(version.document.get("caps", ())) for version in case.versions), default=0)
     lines = [line for node in book.groups for line in book.lines(node) if line.kind != "reversal" and not line.waiting]
     for place in range(most):
@@ -218,9 +218,16 @@ def cap_plans(case: Case, book: Book) -> None:
 
 
 def cap_budgets(case: Case, book: Book) -> None:
+    """Over everybody: by measure period, then as the version of the last credit in it says."""
     for node in book.groups:
         so_far = 0
-        for line in sorted(book.lines(node), key=lambda line: (line.order, line.person)):
+        periods: dict[Any, list[Line]] = defaultdict(list)
+        for line in book.lines(node):
+            periods[case.periods[measure_of(line.component)["every"]][line.period]].append(line)
+        ranks = {
+            id(line): rank_of(case, line, order_of_last(together)) for together in periods.values() for line in together
+        }
+        for line in sorted(book.lines(node), key=lambda line: (ranks[id(line)], line.person)):
             if line.kind == "reversal" or line.waiting:
                 continue
             amount, stated = line.earned, line.component.get("budget")

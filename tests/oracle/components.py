@@ -56,7 +56,14 @@ def component_of(pick: Pick, key: str, document: Document, unit: int, known: lis
     elif kind != "scorecard":
         base["credits"] = taken_by(pick, document, kind, unit)
     base["measure"] = measured_by(pick, kind, bool(reads), document, base, unit)
+    if "credits" in base and (by_credit(base) or measure_of(base)["value"] == "last") and pick.has("order", 6):
+        base["order"] = pick.one(orders(base))
     return shaped(pick, base, document, unit, known)
+
+
+def orders(base: Document) -> tuple[str, ...]:
+    dates = ("close_date", "engage_date", "custom.signed", "day")
+    return ("event_time", *dates) + (("largest_first", "largest_first") if by_credit(base) else ())
 
 
 def kind_of(pick: Pick, document: Document, known: list[Known]) -> str:
@@ -74,8 +81,10 @@ def reshaped(pick: Pick, component: Document, document: Document, unit: int) -> 
     """The same component with other terms. What others read by its unit stays."""
     if component["kind"] in ("result", "scorecard") or measure_of(component)["window"] == "year_to_date":
         return component
-    kept = ("key", "name", "clause", "kind", "eligible", "eligible_on", "credits", "reads", "measure")
+    kept = ("key", "name", "clause", "kind", "eligible", "eligible_on", "credits", "reads", "measure", "order")
     base = {name: value for name, value in component.items() if name in kept}
+    if "order" in base and pick.seldom(2):
+        base["order"] = pick.one(orders(base))
     place = document["components"].index(component)
     known: list[Known] = [(each["key"], each, document) for each in document["components"][:place]]
     again = shaped(pick, base, document, unit, known)
@@ -126,6 +135,9 @@ def measured_by(pick: Pick, kind: str, reads: bool, document: Document, base: Do
         elif kind != "pool" and pick.has("count", 7):
             measure["value"] = pick.one(("count", "weighted"))
         extra = measure_details(pick, measure["value"], document, base, unit)
+        if measure["value"] in ("last", "high_water") and pick.has("parts of a measure", 3):
+            fields = pick.some(("account", "product", "deal", "deal.account.country"))
+            extra["per"] = fields[:3]
     if pick.has("year to date", 6):
         measure["window"] = "year_to_date"
         extra["quota_basis"] = pick.one(("cumulative", "year"))
@@ -185,6 +197,7 @@ def shaped(pick: Pick, base: Document, document: Document, unit: int, known: lis
         case _:
             component["rank"] = rank_of(pick, unit)
     floats = kind == "commission" and by_credit(base) and "tiers" in component and pick.has("floating", 8)
+    floats = floats and "order" not in base
     if floats:
         component["accelerator"] = None
         component["tiers"] |= {"mode": "retroactive", "attribution": "proportional"}
@@ -628,8 +641,9 @@ def gates_of(pick: Pick, component: Document, unit: int, known: list[Known]) -> 
             row
             for row in known
             if by_credit(row[1]) and row[1].get("quota") is not None and not isinstance(row[1]["quota"], dict)
+            if "/" in row[0] or "order" not in row[1]
         ]
-        if by_credit(component) and summed and pick.has("running gates", 3):
+        if by_credit(component) and "order" not in component and summed and pick.has("running gates", 3):
             reference, read, plan = pick.one(summed)
             value = "attainment" if "/" in reference else pick.one(("attainment", "measure"))
             read_unit = "share" if value == "attainment" else unit_of_measure(plan, read)

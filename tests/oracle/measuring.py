@@ -64,9 +64,27 @@ def rows_of(
                 right = mine is not None and attribute(case, row.credit.person, of, row.credit.day) == mine
         if right and taken(component, Sight(case, document, row.fact, row.credit.person, row.credit.day), row):
             found.append(row)
-    return sorted(
-        found, key=lambda row: (row.order, row.credit.person, case.versions[row.credit.version].document["key"])
-    )
+    stated, starts = component.get("order", "credit_date"), case.periods[measure_of(component)["every"]]
+
+    def place(row: Ordered) -> tuple[Any, ...]:
+        five = row.order, row.credit.person, case.versions[row.credit.version].document["key"]
+        if stated == "credit_date":
+            return five
+        sight = Sight(case, document, row.fact, row.credit.person, row.credit.day)
+        return (period_of(row.credit.day, starts), order_key(sight, row, stated), *five)
+
+    return sorted(found, key=place)
+
+
+def order_key(sight: Sight, row: Ordered, stated: str) -> Any:
+    """What a component with an order of its own goes by first: a date that is missing comes last."""
+    match stated:
+        case "event_time":
+            return row.fact.event_time.timestamp()
+        case "largest_first":
+            return -row.credit.amount
+    found = sight.value(stated)
+    return date.max.toordinal() if found is None else found.toordinal()
 
 
 def measure_amount(component: Component, sight: Sight, row: Ordered) -> int:

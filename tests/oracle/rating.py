@@ -42,7 +42,7 @@ from tests.oracle.curves import (
     waits_for,
 )
 from tests.oracle.fields import Sight, attribute, version_on
-from tests.oracle.measuring import earnings_read, measure_amount, rows_of, taken, value_of, window_of
+from tests.oracle.measuring import earnings_read, measure_amount, order_key, rows_of, taken, value_of, window_of
 from tests.oracle.reading import (
     MILLION,
     Document,
@@ -92,6 +92,7 @@ def credit_groups(case: Case, credits: list[Ordered], node: Node) -> list[Group]
     for (person, every, period), lines in sorted(rows.items()):
         lines.sort(key=lambda line: line.order)
         for stretch in stretches(case, lines):
+            in_its_order(case, stretch)
             starts = case.periods[every]
             groups.append(Group(person, plan, key, every, period, starts[period], starts[period + 1], stretch))
     return groups
@@ -136,6 +137,30 @@ def is_eligible(component: Component, sight: Sight) -> bool:
     return "eligible" not in component or sight.holds(component["eligible"])
 
 
+def in_its_order(case: Case, lines: list[Line]) -> None:
+    """Sorts the lines of a group as the version of its last credit says (5)."""
+    stated = order_of_last(lines)
+    for line in lines:
+        line.rank = rank_of(case, line, stated)
+    lines.sort(key=lambda line: line.rank)
+
+
+def order_of_last(lines: list[Line]) -> str:
+    last = max((line for line in lines if line.kind == "credit"), key=lambda line: (line.order, line.person), default=None)
+    return "credit_date" if last is None else str(last.component.get("order", "credit_date"))
+
+
+def rank_of(case: Case, line: Line, stated: str) -> tuple[Any, ...]:
+    """By measure period, then as stated, then by number 5; reversals behind all credits of their period."""
+    start = case.periods[measure_of(line.component)["every"]][line.period]
+    if stated == "credit_date":
+        return (start, 0, 0, line.order)
+    if line.kind != "credit":
+        return (start, 1, 0, line.order)
+    assert line.ordered is not None
+    return (start, 0, order_key(line.sight, line.ordered, stated), line.order)
+
+
 def length_of(component: Component) -> str:
     return "year" if year_long(component) else str(measure_of(component)["every"])
 
@@ -172,7 +197,8 @@ def rated_by(case: Case, line: Line, version: int) -> None:
 
 def restarts(group: Group) -> bool:
     """Is the group a stretch of one version?"""
-    last = [line for line in group.lines if line.kind == "credit"] or group.lines
+    lines = sorted(group.lines, key=lambda line: line.order)
+    last = [line for line in lines if line.kind == "credit"] or lines
     return bool(last[-1].document["on_new_version"] == "restart" and last[-1].kind in ("credit", "reversal"))
 
 
@@ -240,6 +266,7 @@ def line_of_period(
         kind="period",
         day=end,
         order=(end, *LATEST),
+        rank=(starts[period], 0, 0, (end, *LATEST)),
         period=period,
         unit=unit,
         m=Fraction(0) if value is None else value,
