@@ -70,9 +70,11 @@ class Line:
     origin: Line | None = None
     tranches: list[Tranche] = field(default_factory=list)
 
+    terms_document: Document | None = None  # of a counterpart, whose fields are read
+
     @property
     def sight(self) -> Sight:
-        return Sight(self.case, self.document, self.fact, self.person, self.day)
+        return Sight(self.case, self.terms_document or self.document, self.fact, self.person, self.day)
 
     case: Case = None  # type: ignore[assignment]
 

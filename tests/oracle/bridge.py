@@ -120,6 +120,9 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
 
     batch = Batch(
         plans=plans,
+        in_force=tuple(
+            (day_number(case.versions[place].start), day_number(case.versions[place].end)) for place in versions
+        ),
         periods={every: ints(map(day_number, starts)) for every, starts in case.periods.items()},
         pay_periods=ints(map(day_number, case.pay_periods)),
         facts=Columns(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +129,10 @@ def term_of(case: Case, line: Line, stated: Any) -> Fraction | None:
 
 
 def take_back(case: Case, line: Line, reversals: list[Line]) -> None:
-    """Sets what each reversal of the line earns, and what its tranches lose."""
+    """Sets what each reversal of the line earns, and what its tranches lose, as the version says that gave the credit,
+    by whichever the line was rated in the end."""
+    given = reversals[0]
+    line = replace(line, version=given.version, document=given.document, component=given.component)
     takes_all = line.component["clawback"]["takes"] == "all"
     lost = [0 for _ in line.tranches]
     taken, part = 0, Fraction(0)

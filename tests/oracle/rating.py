@@ -146,7 +146,8 @@ def in_its_order(case: Case, lines: list[Line]) -> None:
 
 
 def order_of_last(lines: list[Line]) -> str:
-    last = max((line for line in lines if line.kind == "credit"), key=lambda line: (line.order, line.person), default=None)
+    credits = [line for line in lines if line.kind == "credit"]
+    last = max(credits, key=lambda line: (line.order, line.person), default=None)
     return "credit_date" if last is None else str(last.component.get("order", "credit_date"))
 
 
@@ -413,7 +414,10 @@ def rate(case: Case, group: Group, book: Book) -> None:
     for place, line in enumerate(group.lines):
         if line.kind != "reversal":
             rate_line(case, group, book, place, line)
+    second = by_counterparts(case, group, book)
     round_lines(group)
+    if second is not None:
+        choose(group, second)
     for line in group.lines:
         if line.kind != "reversal":
             only_measured = line.counts_for == "quota"
@@ -708,6 +712,82 @@ def catch_up(case: Case, book: Book, gate: dict[str, Any], line: Line) -> None:
             later(line, each.day)
             return
     line.withheld = True
+
+
+# ------------------------------------------------------------------ a counterpart's terms (25 h)
+
+
+def by_counterparts(case: Case, group: Group, book: Book) -> Group | None:
+    """The group as other terms rate it, rounded; lines without such terms stand as they are rated. What waits by either
+    rating waits."""
+    if not any("counterpart" in line.component for line in group.lines):
+        return None
+    copies = [replace(line, tranches=[]) for line in group.lines]
+    second = replace(group, lines=copies)
+    for place, copy in enumerate(copies):
+        if copy.kind == "reversal" or not rated_again(case, copy):
+            continue
+        share = percent(copy.component["counterpart"]["share"])
+        copy.component, copy.terms_document = terms_of_counterpart(case, copy)
+        own, copy.exact = group.lines[place], Fraction(0)
+        copy.waiting = own.waiting if own.waiting == NO_VALUE else 0
+        rate_line(case, second, book, place, copy)
+        copy.exact *= share
+        if copy.waiting:
+            own.tiers = None, None
+        own.waiting = copy.waiting = copy.waiting or own.waiting
+    round_lines(second)
+    return second
+
+
+def rated_again(case: Case, line: Line) -> bool:
+    return "counterpart" in line.component and terms_of_counterpart(case, line) is not None
+
+
+def terms_of_counterpart(case: Case, line: Line) -> Any:
+    """The line's component with what pays and shapes taken from another, and the document of that one; None where it is
+    in no version of the day."""
+    plan, key = node_of(line.component["counterpart"]["terms"], line.plan)
+    version: int | None = line.version
+    if plan != line.plan:
+        in_force = [
+            place
+            for place, each in enumerate(case.versions)
+            if each.document["key"] == plan and inside(line.day, each.start, each.end)
+        ]
+        version = in_force[0] if in_force else None
+    found = None if version is None else component_in(case.versions[version].document, key)
+    if version is None or found is None:
+        return None
+    if plan == line.plan:
+        found = overridden(case, version, found, line.person, line.day)
+    own = {name: value for name, value in line.component.items() if name in ("key", "credits", "reads", "measure")}
+    gates = [
+        gate
+        for gate in line.component.get("gates", ())
+        if gate["effect"] == "no_accelerators" or "times" in gate["effect"]
+    ]
+    taken_over = {name: value for name, value in found.items() if name not in (*own, "gates", "counterpart")}
+    return own | taken_over | {"gates": gates}, case.versions[version].document
+
+
+def choose(group: Group, second: Group) -> None:
+    """Sets each rounded line to the larger or the smaller of the two, or to what the larger or smaller sum adds."""
+    sums = [0, 0]
+    for line, other in zip(group.lines, second.lines, strict=True):
+        if line.kind == "reversal" or line.waiting:
+            continue
+        before = list(sums)
+        sums = [sums[0] + line.rounded, sums[1] + other.rounded]
+        stated = line.component.get("counterpart")
+        if stated is None:
+            continue
+        best = max if stated["pays"] == "larger" else min
+        if stated["per"] == "measure_period":
+            line.rounded = best(sums) - best(before)
+        else:
+            best = {max: min, min: max}[best] if line.m < 0 else best
+            line.rounded = best(line.rounded, other.rounded)
 
 
 # ------------------------------------------------------------------ rounding (12, 25 g and h)

@@ -11,7 +11,8 @@ from fractions import Fraction
 from typing import Any
 
 from plans.rules.checks import check, errors
-from tests.oracle.components import components_of, reshaped
+from tests.oracle.book import measure_of, unit_of_measure
+from tests.oracle.components import component_named, components_of, reshaped
 from tests.oracle.payables import settlement_of
 from tests.oracle.pick import Pick
 from tests.oracle.reading import MINOR_DIGITS
@@ -107,11 +108,52 @@ def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Doc
             document["overrides"] = overrides
     if pick.has("settlement", 6):
         document["settlement"] = settlement_of(pick, unit, document)
-    document = in_steps(document, unit)
+    document = with_counterparts(pick, in_steps(document, unit), others)
     if "overrides" in document and errors(check(document)):
         # What an override makes of a result may be out of reach of a gate on it.
         del document["overrides"]
     return with_counts(pick, document)
+
+
+def with_counterparts(pick: Pick, document: Document, others: list[tuple[str, Document]]) -> Document:
+    """Some components rated a second time by the terms of another, where those can rate them."""
+    known = [(component["key"], component, document) for component in document["components"]]
+    known += [(f"{plan['key']}/{key}", component_named(plan, key), plan) for key, plan in others]
+    components = []
+    for component in document["components"]:
+        found = [
+            reference
+            for reference, each, plan in known
+            if component["key"] != reference and can_rate(component, document, each, plan)
+        ]
+        if found and pick.has("counterpart", 2):
+            stated = {
+                "terms": pick.one(found),
+                "share": pick.one(("100%", "50%", "33.333333%")),
+                "pays": pick.one(("larger", "smaller")),
+                "per": pick.one(("credit", "measure_period")),
+            }
+            component = component | {"counterpart": stated}
+        components.append(component)
+    changed = document | {"components": components}
+    return document if errors(check(changed)) else changed
+
+
+def can_rate(component: Document, document: Document, other: Document, plan: Document) -> bool:
+    """May the terms of the other component rate this one's lines?"""
+    paying = ("commission", "bonus", "incentive")
+    modifiers = other.get("modifiers", {"each": []})["each"]
+    return (
+        component["kind"] in paying
+        and other["kind"] in paying
+        and "release_rate" not in component
+        and measure_of(component)["by"] == measure_of(other)["by"]
+        and unit_of_measure(document, component) == unit_of_measure(plan, other)
+        and (other.get("quota") is None or component.get("quota") is not None)
+        and ("incentive" not in other or "incentive" in component)
+        and "columns" not in (other.get("tiers") or {})
+        and not any("reads" in modifier for modifier in modifiers)
+    )
 
 
 def with_counts(pick: Pick, document: Document) -> Document:
@@ -195,7 +237,13 @@ def next_version(pick: Pick, document: Document) -> Document:
     changed.pop("overrides", None)
     if "settlement" in document and pick.seldom(3):
         changed["settlement"] = settlement_of(pick, unit, changed)
-    return without_counts(in_steps(changed, unit))
+    changed = in_steps(changed, unit)
+    if any("counterpart" in component for component in changed["components"]) and errors(check(changed)):
+        changed["components"] = [
+            {name: value for name, value in component.items() if name != "counterpart"}
+            for component in changed["components"]
+        ]
+    return without_counts(changed)
 
 
 def rule_again(pick: Pick, rule: Document, unit: int, document: Document) -> Document:
