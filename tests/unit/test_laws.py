@@ -62,6 +62,7 @@ def others_than(facts: Facts, person: int) -> Facts:
         [row for row in facts.waits if row.fact != 5_000],
         [row for row in facts.settlements if row.person != person],
         [row for row in facts.schedules if row.group.person != person],
+        [row for row in facts.draws if row.person != person],
     )
 
 
@@ -136,10 +137,13 @@ def test_scaling_by_the_minor_unit_changes_no_ratio() -> None:
 def test_removing_a_withholding_gate_never_lowers_pay_that_is_not_negative() -> None:
     """Gates that only withhold, no caps (one line's pay may use up another's), no negative line."""
     shaping = {"caps", "carried", "plan caps", "settlement", "floating", "overrides", "clawback"} | SHARED
+    shaping |= {"modifiers", "columns", "scorecard", "counterpart"}
     checked = 0
-    for each in worlds(14, 250, shaping):
+    for each in worlds(14, 800, shaping):
         documents = [version.document for version in each.versions]
         if not any(withholding(component) for document in documents for component in document["components"]):
+            continue
+        if read_by_others(documents):
             continue
         if any(component.get("cap") for document in documents for component in document["components"]):
             continue
@@ -150,7 +154,7 @@ def test_removing_a_withholding_gate_never_lowers_pay_that_is_not_negative() -> 
         after = {(line.group[:5], line.position, line.kind): line for line in kernel_facts(open_case).lines}
         assert before.keys() == after.keys()
         for key, line in before.items():
-            if after[key].earned >= 0 and not read_by_others(documents):
+            if after[key].earned >= 0:
                 checked += 1
                 assert line.earned <= after[key].earned
     assert checked > 20
