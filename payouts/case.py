@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from itertools import pairwise
 from typing import Any, cast, get_args
 
 import numpy as np
 
-from comp.core.calendars import CalendarError, Every, Kind, PayCalendar, Period, measure_periods, periods
+from comp.core.calendars import CalendarError, Kind, PayCalendar, Period, measure_periods, periods
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError
 from comp.core.money import CURRENCIES, NO_CURRENCY
@@ -36,8 +37,9 @@ from payouts.kernel.batch import (
     Teams,
     Usage,
 )
+from payouts.kernel.spans import bounds
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import CompiledPlan, FactKind
+from plans.rules.compiled import CompiledPlan, Every, FactKind, OfCalendar, OwnPeriods
 from plans.rules.fields import FieldType, field_types
 from plans.rules.language import FORMAT as PLAN_FORMAT
 from plans.rules.look import Look, join, shown
@@ -55,7 +57,7 @@ ANCHORED = ("biweekly", "weekly")
 KINDS = tuple(kind for kind in get_args(FactKind) if kind != "deal")
 _MOST = 10_000
 _YEARS = range(1970, 2200)
-_EVERY: tuple[Every, ...] = ("month", "quarter", "half", "year")
+_EVERY: tuple[OfCalendar, ...] = ("month", "quarter", "half", "year")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Case:
     people: tuple[str, ...]
     facts: tuple[str, ...]
     batch: Batch
-    periods: Mapping[str, tuple[Period, ...]]
+    periods: Mapping[Every, tuple[Period, ...]]
     pay_periods: tuple[Period, ...]
     expectations: tuple[Expectation, ...]
 
@@ -133,9 +135,13 @@ class Reader:
         assignments = self._assignments(versions)
         milestones, usage = self._milestones(facts), self._usage(facts)
         years = [day_date(day).year for day in self.days] or [2026]
-        every: dict[str, tuple[Period, ...]] = {
+        every: dict[Every, tuple[Period, ...]] = {
             each: tuple(measure_periods(calendar, each, min(years), max(years) + 1)) for each in _EVERY
         }
+        first, end = every["year"][0].start, every["year"][-1].end
+        for own in dict.fromkeys(each.every for plan in plans for each in plan.components):
+            if isinstance(own, OwnPeriods):
+                every[own] = _own_periods(own, ints([first, end]))
         pay = tuple(periods(calendar, min(years), max(years) + 1))
         quotas = self._quotas(every)
         expected = expectations(self, plans, every, pay)
@@ -260,7 +266,7 @@ class Reader:
                     lines.append((person, place, first, last))
         return Assignments(*columns(lines, 4))
 
-    def _quotas(self, every: Mapping[str, Sequence[Period]]) -> Quotas:
+    def _quotas(self, every: Mapping[Every, Sequence[Period]]) -> Quotas:
         known = {period.key: period for found in every.values() for period in found}
         lines, keys = [], []
         for path, row in self.rows("quotas", self.document):
@@ -503,6 +509,15 @@ class Reader:
             return None
         self.days.append(day_number(found))
         return self.days[-1]
+
+
+def _own_periods(own: OwnPeriods, years: Ints) -> tuple[Period, ...]:
+    """The periods that a plan states and the times between them, named by their first and last day."""
+    found = []
+    for start, end in pairwise(bounds(own, years).tolist()):
+        key = f"{day_date(start)}/{day_date(end - 1)}"
+        found.append(Period(start, end, key, key))
+    return tuple(found)
 
 
 def _bounds(found: Sequence[Period]) -> Ints:

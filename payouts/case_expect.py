@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from comp.core.calendars import Period
 from payouts.kernel.batch import MILLIONTHS
-from plans.rules.compiled import CompiledPlan
+from plans.rules.compiled import CompiledPlan, Every
 from plans.rules.look import join
 from plans.rules.values import Document, read_number, read_percent
 
@@ -94,7 +94,7 @@ class Expectation:
 
 
 def expectations(
-    reader: Reader, plans: Sequence[CompiledPlan], every: Mapping[str, Sequence[Period]], pay: Sequence[Period]
+    reader: Reader, plans: Sequence[CompiledPlan], every: Mapping[Every, Sequence[Period]], pay: Sequence[Period]
 ) -> tuple[Expectation, ...]:
     if "expect" not in reader.document:
         return ()

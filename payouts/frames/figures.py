@@ -95,7 +95,7 @@ class _Names:
         self.rule = _numbered(plans, lambda plan: plan.credit_rules, lambda rule: rule.key)
         self.component = _numbered(plans, lambda plan: plan.components, lambda component: component.key)
         self.unit = _numbered(plans, lambda plan: plan.components, lambda component: component.measure.unit)
-        self.every = _numbered(plans, lambda plan: plan.components, cadence)
+        self.every = _numbered(plans, lambda plan: plan.components, lambda component: str(cadence(component)))
         self.currency = _words([plan.currency for plan in plans])
 
 

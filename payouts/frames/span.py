@@ -35,4 +35,4 @@ def _length(component: Component) -> str:
         return "all"
     if measure.window == "year_to_date" or any(cap.per == "year" or cap.excess == "carried" for cap in component.caps):
         return "year"
-    return component.every
+    return component.of_calendar

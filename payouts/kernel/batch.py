@@ -36,7 +36,7 @@ from crediting.kernel.columns import (
     Waits,
 )
 from crediting.kernel.exact import Whole
-from plans.rules.compiled import CompiledPlan
+from plans.rules.compiled import CompiledPlan, Every
 
 __all__ = [
     "FAR_DAY",
@@ -144,15 +144,16 @@ class Balances:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """`periods` maps month, quarter, half and year to the sorted first days of consecutive periods, closed by the first
-    day after the last. `pay_periods` is the same for the pay calendar. A credit date or release date outside them
-    raises DateOutsideCalendar. `quotas` hold every amount kept by key: quotas, target incentives, points (minor units,
-    or millionths where counted in units). `holidays`: sorted days that are no working days. `pay_currency`: what
+    day after the last; periods that plans state come to them in payouts.kernel.spans. `pay_periods` is the same for the
+    pay calendar. A credit date or release date outside them raises DateOutsideCalendar. `quotas` hold every amount kept
+    by key: quotas, target incentives, points (minor units, or millionths where counted in units). `holidays`: sorted
+    days that are no working days. `pay_currency`: what
     each participant is paid in, None: everybody in the plan's. `in_force`: the days [start, end) of each of `plans`, by
     which a counterpart's terms are found, None: all days.
     `only` limits what is returned (not what is read) to these participants; None returns all."""
 
     plans: tuple[CompiledPlan, ...]
-    periods: Mapping[str, Ints]
+    periods: Mapping[Every, Ints]
     pay_periods: Ints
     facts: Facts
     teams: Teams

@@ -245,4 +245,4 @@ def _cap(view: LineView, name: str, limit: int, taken: int, left: int) -> Step:
 
 
 def _per(view: LineView, cap: Cap) -> str:
-    return view.component.every if cap.per == "measure_period" else cap.per
+    return str(view.component.every) if cap.per == "measure_period" else cap.per

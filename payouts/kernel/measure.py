@@ -22,8 +22,10 @@ from payouts.kernel.clawback import Reversals, measure_taken, reversals, reverse
 from payouts.kernel.errors import DateOutsideCalendar
 from payouts.kernel.order import Version
 from payouts.kernel.sequence import in_stated_order, reorders
+from payouts.kernel.spans import inside
 from payouts.kernel.values import weighted
 from payouts.kernel.variants import Variant
+from plans.rules.compiled import OwnPeriods
 
 #: What a credit counts for.
 COUNTS_FOR_BOTH, QUOTA_ONLY, PAY_ONLY = range(3)
@@ -162,7 +164,11 @@ def _taken_by(source: Source, versions: tuple[Version, ...]) -> int:
 def _that_count(
     credited: Credited, versions: tuple[Version, ...], variant: Variant | None, rows: Ints, version: Ints
 ) -> tuple[Ints, Ints]:
-    """The rows that meet what their version asks of the fact and of the person."""
+    """The rows that lie in a measure period and meet what their version asks of the fact and of the person."""
+    for place, each in enumerate(versions):
+        if isinstance(each.component.every, OwnPeriods):
+            kept = (version != place) | inside(each.component.every, credited.credits.day[rows])
+            rows, version = rows[kept], version[kept]
     if all(each.component.when is None and each.component.eligible is None for each in versions):
         return rows, version
     credits = credited.credits

@@ -20,6 +20,7 @@ from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger, taken
 from payouts.kernel.sequence import last_key
 from payouts.kernel.shared import pool_parts, prizes, readers, score
+from payouts.kernel.spans import inside
 from payouts.kernel.values import cells_of, value_of
 from payouts.kernel.windows import Cells, added_up, combined, matches, stepped, windows
 from plans.rules.compiled import CompiledPlan
@@ -178,6 +179,7 @@ class _Scene:
         credited, component = self.credited, version.component
         counts = np.array([self._counts(source, version) for source in range(len(credited.sources))], dtype=bool)
         rows = np.flatnonzero(counts[credited.source]) if counts.any() else np.zeros(0, dtype=np.int64)
+        rows = rows[inside(component.every, credited.credits.day[rows])]
         if not rows.size:
             return None
         if component.when is not None:
@@ -244,6 +246,10 @@ class _Scene:
             np.concatenate([getattr(table, name) for table in tables])
             for name in ("person", "replicate", "day", "amount")
         )
+        within = inside(version.component.every, day)
+        if not within.any():
+            return None
+        person, replicate, day, amount = (column[within] for column in (person, replicate, day, amount))
         period = periods_of(self.batch.periods[version.component.every], day, f"{reads.what} that is read")
         return person, replicate, period, Cells(amount)
 
@@ -325,9 +331,11 @@ class _Scene:
         first = np.searchsorted(bounds[1:] - 1, start, side="left")
         count = np.searchsorted(bounds[1:] - 1, end, side="left") - first
         period = stepped(first, count)
-        if not period.size:
+        within = inside(version.component.every, bounds[period])
+        if not within.any():
             return None
-        person, replicate = np.repeat(person, count), np.repeat(replicate, count)
+        person, replicate = np.repeat(person, count)[within], np.repeat(replicate, count)[within]
+        period = period[within]
         standing = self._standing(place, version, bounds, int(period.min()), int(period.max()))
         left, right = matches(person * bounds.size + period, standing.person * bounds.size + standing.period)
         replicates = int(replicate.max()) + 1
@@ -357,8 +365,8 @@ def _in_order(batch: Batch, versions: tuple[Version, ...], found: list[_Lines]) 
         fixed = np.concatenate(
             [np.zeros(lines.replicate.size, np.int64) if lines.fixed is None else lines.fixed for lines in found]
         )
-    cadences = {each.component.every for each in versions}
-    every = np.array([sorted(cadences).index(each.component.every) for each in versions], dtype=np.int64)[version]
+    cadences = list(dict.fromkeys(each.component.every for each in versions))
+    every = np.array([cadences.index(each.component.every) for each in versions], dtype=np.int64)[version]
     contest = ranked(packed(((replicate, int(replicate.max()) + 1), (every, len(cadences)), (period, _PERIODS)))[0])[0]
     for place, each in enumerate(versions):
         rank = each.component.rank

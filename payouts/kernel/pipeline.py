@@ -29,6 +29,7 @@ from payouts.kernel.release import Triggers
 from payouts.kernel.result import assembled, only_of, tables
 from payouts.kernel.shape import raised_lines, rounded_lines
 from payouts.kernel.shared import results
+from payouts.kernel.spans import with_own_periods
 from payouts.kernel.takeback import take_back
 from payouts.kernel.trace import Notes, Trace, traces
 from payouts.kernel.variants import Variants
@@ -43,6 +44,7 @@ def calculate(batch: Batch, *, traced: bool = False) -> Result:
     KernelError (amount out of range, date outside the calendar, bad quota, absent column, circle of reads) before
     anything is returned.
     """
+    batch = with_own_periods(batch)
     steps = reading_order(batch.plans)
     work = _Work(batch, traced)
     for step in steps:

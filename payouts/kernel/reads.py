@@ -20,7 +20,8 @@ from crediting.kernel.ratios import Ratios, choose
 from payouts.kernel.batch import FAR_DAY, MILLIONTHS, MISSING_DAY, MISSING_MONEY, Groups, Ints, Lines, Tranches
 from payouts.kernel.curves import column_of, evaluate
 from payouts.kernel.order import Version
-from plans.rules.compiled import Columns, CompiledPlan, Component, Every, Gate, Modifier, Read
+from payouts.kernel.spans import inside
+from plans.rules.compiled import Columns, CompiledPlan, Component, Every, Gate, Modifier, OwnPeriods, Read
 
 #: Measures that divide, so that one without a denominator has no value.
 DIVIDED = ("share", "average", "days")
@@ -31,6 +32,12 @@ def cadence(component: Component) -> Every:
     """By which periods the component's groups are numbered: year-to-date by credit has a group a fiscal year."""
     yearly = component.measure.window == "year_to_date" and component.measure.by == "credit"
     return "year" if yearly else component.every
+
+
+def _by_length(cadences: set[Every]) -> list[Every]:
+    """The shortest first, then the plan's own by their days."""
+    own = (each for each in cadences if isinstance(each, OwnPeriods))
+    return [*(each for each in _EVERY if each in cadences), *sorted(own, key=lambda each: (each.spans, each.name))]
 
 
 def unit_size(component: Component) -> int:
@@ -65,7 +72,7 @@ class Earned:
 class Ledger:
     """The components that are finished. `people` are all ids, ascending."""
 
-    def __init__(self, plans: Sequence[CompiledPlan], periods: Mapping[str, Ints], people: Ints) -> None:
+    def __init__(self, plans: Sequence[CompiledPlan], periods: Mapping[Every, Ints], people: Ints) -> None:
         self._plans = plans
         self._periods = periods
         self._people = people
@@ -155,11 +162,10 @@ class Ledger:
             for component in plan.components
             if (plan.key, component.key) == (read.plan, read.component)
         }
-        for every in _EVERY:
-            if every in cadences:
-                bounds = self._periods[every]
-                found: Ints = bounds[np.searchsorted(bounds, day, side="right")] - 1
-                return found
+        for every in _by_length(cadences)[:1]:
+            bounds = self._periods[every]
+            found: Ints = bounds[np.minimum(np.searchsorted(bounds, day, side="right"), bounds.size - 1)] - 1
+            return np.where(inside(every, day), found, day)
         return day
 
     def column(self, columns: Columns, person: Ints, replicate: Ints, day: Ints) -> Ints:
@@ -195,7 +201,7 @@ class _Book:
 
     def __init__(
         self,
-        periods: Mapping[str, Ints],
+        periods: Mapping[Every, Ints],
         versions: tuple[Version, ...],
         people: int,
         person: Ints,
@@ -219,11 +225,12 @@ class _Book:
         # A result in money is kept in minor units, and read in whole ones.
         self._whole = np.array([_whole(by_plan[plan]) for plan in np.unique(groups.plan).tolist()], dtype=np.int64)
         start, end, length = (np.empty_like(groups.period) for _ in range(3))
+        every = _by_length({cadence(each) for each in components})
         for place, component in enumerate(components):
             mine = self._of == place
             bounds = periods[cadence(component)]
             start[mine], end[mine] = bounds[groups.period[mine]], bounds[groups.period[mine] + 1]
-            length[mine] = _EVERY.index(cadence(component))
+            length[mine] = every.index(cadence(component))
         order = np.lexsort((np.arange(person.size), length, start, groups.replicate, person))
         heads = run_starts(person[order], groups.replicate[order], start[order], length[order])
         self._last = order[np.append(heads[1:], order.size) - 1] if order.size else order
@@ -231,13 +238,13 @@ class _Book:
         self._place_of[order] = np.repeat(np.arange(heads.size), np.diff(heads, append=order.size))
         self.person, self.replicate = person[self._last], groups.replicate[self._last]
         self.start_day, self.end_day = start[self._last], end[self._last]
-        self._cadences: list[tuple[Ints, Ints, Ints]] = []
+        self._cadences: list[tuple[Every, Ints, Ints, Ints]] = []
         for rank in np.unique(length).tolist():
             mine = np.flatnonzero(length[self._last] == rank)
-            bounds = periods[_EVERY[rank]]
+            bounds = periods[every[rank]]
             keys = _key(bounds, people, self.person[mine], self.replicate[mine], self.start_day[mine])
             by_key = np.argsort(keys)
-            self._cadences.append((bounds, keys[by_key], mine[by_key]))
+            self._cadences.append((every[rank], bounds, keys[by_key], mine[by_key]))
         self._people = people
         self._groups = groups
         self._line_place = self._place_of[line_group]
@@ -251,10 +258,10 @@ class _Book:
         """The place of each person's group whose period holds the day, -1 where there is none; the shorter period
         where versions measure by different ones."""
         found = np.full(day.size, -1, dtype=np.int64)
-        for bounds, keys, places in self._cadences:
+        for every, bounds, keys, places in self._cadences:
             wanted = _key(bounds, self._people, person, replicate, day)
             at = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-            held = (keys[at] == wanted) & (found < 0)
+            held = (keys[at] == wanted) & (found < 0) & inside(every, day)
             found[held] = places[at[held]]
         return found
 

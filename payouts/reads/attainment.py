@@ -105,7 +105,7 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
             continue
         for component in version.says.components:
             who, to_date = assignment.participant_id, component.measure.window == "year_to_date"
-            span = year if to_date and component.measure.by == "credit" else periods[component.every]
+            span = year if to_date and component.measure.by == "credit" else periods[component.of_calendar]
             row = measured.get((who, assignment.plan_id, component.key, span.starts_on, span.ends_on))
             plain = _kept_as_it_is(version, component)
             quota = _quota(component, kept, who, _held_against(component, periods, group)) if plain else None
@@ -142,14 +142,14 @@ def _kept_as_it_is(version: Version, component: Component) -> bool:
 
 def _held_against(component: Component, periods: Mapping[str, Span], group: PayGroup) -> list[Span]:
     """The periods whose quotas add up to the one that holds today."""
-    current, year = periods[component.every], periods["year"]
+    current, year = periods[component.of_calendar], periods["year"]
     if component.measure.quota_basis == "year":
         return [year]
     if component.measure.quota_basis is None:
         return [current]
-    spans = [span_holding(group, year.starts_on, component.every)]
+    spans = [span_holding(group, year.starts_on, component.of_calendar)]
     while spans[-1].ends_on < current.ends_on:
-        spans.append(span_holding(group, spans[-1].ends_on, component.every))
+        spans.append(span_holding(group, spans[-1].ends_on, component.of_calendar))
     return spans
 
 

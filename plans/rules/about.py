@@ -31,6 +31,7 @@ class About:
     person_types: Mapping[str, FieldType]  # these and those of the person
     class_units: Mapping[str, frozenset[Unit]]  # by credit class
     components: Mapping[str, Document]  # by key
+    periods: Mapping[str, Any]  # of the plan's own, by name
 
     def credits_unit(self, component: Any) -> Unit | None:
         """The unit of the credits that a component counts; where only other plans give them, money."""
@@ -100,6 +101,7 @@ def about(document: Any) -> About:
         person_types={**types, **PERSON_FIELDS},
         class_units=_class_units(document, types),
         components=by_key,
+        periods=periods if isinstance(periods := document.get("periods"), dict) else {},
     )
 
 

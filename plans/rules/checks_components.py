@@ -58,7 +58,15 @@ def _measured(look: Look, component: Document, path: str, known: About) -> None:
         message = f"Credit of several units cannot be added: {found}."
         look.report(join(join(path, "credits"), "classes"), found, "classes of one unit", message)
     measure = table_of(component.get("measure"))
+    own = measure.get("every") in known.periods if isinstance(measure.get("every"), str) else False
+    for place, row in rows_of(component, path, "caps") if own else ():
+        if row.get("excess") == "carried":
+            message = "Nothing is carried from one period of the plan's own to the next: they need not join."
+            look.report(join(place, "excess"), "carried", "lost or review", message)
     path = join(path, "measure")
+    if own and measure.get("window") in ("year_to_date", "rolling"):
+        message = f"Periods of the plan's own stand each by itself; found {measure['window']}."
+        look.report(join(path, "window"), measure["window"], "discrete", message)
     reasons = []
     if measure.get("value") in PERIOD_VALUES:
         reasons.append(f"`value: {measure['value']}`")

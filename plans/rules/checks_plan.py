@@ -34,6 +34,11 @@ def check_whole(look: Look, plan: Document) -> None:
         message = "Nothing is converted in a plan without a currency: `currencies` has no place here."
         look.report("currencies", "currencies", "a plan with a currency", message)
     _proration(look, plan)
+    by = [table_of(component.get("measure")).get("every") for _, component in rows_of(plan, "", "components")]
+    for name in table_of(plan.get("periods")):
+        if name not in by:
+            message = f"Nothing is measured by {name}."
+            look.warn(join("periods", str(name)), name, "periods that a component names", message)
     for path, cap in rows_of(plan, "", "caps"):
         check_named(look, plan, cap, path)
     if isinstance(plan.get("settlement"), dict):

@@ -22,11 +22,13 @@ from plans.rules.compiled import (
     Condition,
     Counterpart,
     Dimension,
+    Every,
     Gate,
     Kicker,
     Measure,
     Modifier,
     Modifiers,
+    OwnPeriods,
     Part,
     PayCurve,
     Point,
@@ -86,7 +88,7 @@ class Maker:
             kind=row["kind"],
             classes=tuple(credits.get("classes", ())),
             roles=tuple(credits.get("roles", ())),
-            every=row["measure"]["every"],
+            every=self._every(row["measure"]["every"]),
             quota=quota if isinstance(quota, str) else None,
             missing_quota=row.get("missing_quota"),
             zero_quota=row.get("zero_quota"),
@@ -143,7 +145,7 @@ class Maker:
 
     def _measure(self, row: Document, unit: Unit, by_period: bool) -> Measure:
         return Measure(
-            every=row["every"],
+            every=self._every(row["every"]),
             value=row.get("value", "sum"),
             window=row.get("window", "discrete"),
             periods=_whole(row.get("periods", 1)),
@@ -160,6 +162,11 @@ class Maker:
             per=tuple(row.get("per", ())),
             unit=unit,
         )
+
+    def _every(self, name: Any) -> Every:
+        if name not in self.about.periods:
+            return name  # type: ignore[no-any-return]
+        return OwnPeriods(name, tuple((day(row["first"]), day(row["last"]) + 1) for row in self.about.periods[name]))
 
     def _name(self, name: str) -> tuple[str, str]:
         plan, _, key = name.rpartition("/")

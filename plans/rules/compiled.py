@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from plans.rules.expressions import Computed
 
 Boundary = Literal["above", "below"]
-Every = Literal["month", "quarter", "half", "year"]
 #: What a part of a split counts for: the measure, what is paid, or both.
 CountsFor = Literal["both", "quota", "pay"]
 RoundAt = Literal["line", "curve", "total"]
@@ -37,6 +36,21 @@ Kind = Literal["commission", "bonus", "incentive", "result", "scorecard", "pool"
 #: What a measure, a quota or a result is counted in. Money is in minor units, units and numbers in millionths, a share
 #: is a ratio, days are exact ratios.
 Unit = Literal["money", "units", "share", "number", "days"]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPeriods:
+    """Measure periods that a plan states itself: half-open spans of days, one after the other; they need not join."""
+
+    name: str
+    spans: tuple[tuple[int, int], ...]
+
+    def __str__(self) -> str:
+        return self.name.replace("-", " ").replace("_", " ")
+
+
+OfCalendar = Literal["month", "quarter", "half", "year"]
+Every = OfCalendar | OwnPeriods
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +481,12 @@ class Component:
     clawback: Clawback | None = None
     amortise: Amortise | None = None
 
+    @property
+    def of_calendar(self) -> OfCalendar:
+        """Its measure period, where that is one of the calendar: no other version is published (plans.rules.reach)."""
+        assert not isinstance(self.every, OwnPeriods), self.key
+        return self.every
+
     def read_keys(self) -> tuple[tuple[str, str], ...]:
         """The (plan key, component key) of everything that this component reads; each once, in document order."""
         found: list[tuple[str, str]] = []
@@ -500,7 +520,7 @@ class EmploymentRules:
 @dataclass(frozen=True, slots=True)
 class PlanCap:
     amount: int
-    every: Every
+    every: OfCalendar
     excess: Literal["lost", "review"]
     components: tuple[str, ...] = ()  # empty: all
 

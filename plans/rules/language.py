@@ -11,6 +11,7 @@ from plans.rules.fields import CUSTOM_FIELD, FACT_FIELDS, FIELD_TYPES
 from plans.rules.forms import (
     Anything,
     Currency,
+    Date,
     Field,
     Fields,
     FieldText,
@@ -28,6 +29,7 @@ from plans.rules.language_components import EVERY, KINDS, component, exemplars
 from plans.rules.language_release import SETTLEMENT
 from plans.rules.look import Look, join
 from plans.rules.shapes import By, Opt, Rows, Slugs, Table, Words
+from plans.rules.values import read_date
 
 FORMAT = "comp/plan/1"
 MAX_RULES = 50
@@ -55,6 +57,35 @@ def _declared(look: Look, fields: Any, path: str, about: About) -> None:
             allowed = "custom. and small letters, digits and underscores, like custom.term_months"
             look.report(place, str(name), allowed, f"{name} is no name for a field of your own; allowed: {allowed}.")
         look.word(fields, path, name, FIELD_TYPES)
+
+
+_PERIOD = Table({"first": Date(), "last": Date()})
+_PERIODS = Rows(_PERIOD, 1, 60, "periods")
+
+
+def _own_periods(look: Look, periods: Any, path: str, about: About) -> None:
+    """Named lists of periods, each of which begins after the one before has ended."""
+    if not isinstance(periods, dict) or not periods:
+        look.wrong(path, periods, "a table of names, each with a list of periods")
+        return
+    for name, rows in periods.items():
+        place = join(path, str(name))
+        look.visit(place)
+        look.slug_value(name, place)
+        if name in EVERY:
+            message = f"{name} is a period of the calendar; periods of your own need another name."
+            look.report(place, name, "another name", message)
+        _PERIODS.check(look, rows, place, about)
+        ended = None
+        for number, row in enumerate(rows if isinstance(rows, list) else []):
+            first, last = (read_date(table_of(row).get(key)) for key in ("first", "last"))
+            if first is not None and last is not None and last < first:
+                message = f"A period from {first} to {last} has no day: both its first and its last day are in it."
+                look.report(join(join(place, number), "last"), str(last), f"{first} or later", message)
+            elif first is not None and ended is not None and first <= ended:
+                message = f"This period begins on {first}, before the one before it has ended, on {ended}."
+                look.report(join(join(place, number), "first"), str(first), f"a day after {ended}", message)
+            ended = last if last is not None else ended
 
 
 def _settings(look: Look, settings: Any, path: str, about: About) -> None:
@@ -170,6 +201,7 @@ PLAN = Table(
                 "step": Word(("minor", "whole", "tens")),
             }
         ),
+        "periods": Opt(Fields(_own_periods, _PERIODS.schema(), _PERIODS)),
         "fields": Opt(Fields(_declared, {"enum": list(FIELD_TYPES)})),
         "computed": Opt(Fields(lambda look, value, path, about: None, _COMPUTED.schema())),
         "proration": Opt(PRORATION),

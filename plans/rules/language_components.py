@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from plans.rules import language_rates as rates
@@ -10,6 +11,7 @@ from plans.rules.about import About
 from plans.rules.compiled import Unit
 from plans.rules.forms import (
     Anything,
+    AsIs,
     Date,
     Factor,
     Field,
@@ -17,6 +19,7 @@ from plans.rules.forms import (
     Money,
     Percent,
     Refused,
+    Schema,
     Slug,
     Text,
     When,
@@ -24,6 +27,7 @@ from plans.rules.forms import (
     Word,
     table_of,
 )
+from plans.rules.look import Look
 from plans.rules.shapes import By, ComponentName, Needed, Nothing, Null, Opt, Rows, Slugs, Table
 
 KINDS = ("commission", "bonus", "incentive", "result", "scorecard", "pool", "rank")
@@ -183,9 +187,20 @@ PER = Rows(Field(("text",), ("deal",)), 1, 3, "words")
 ORDER = Field(("date",), ("credit_date", "event_time", "largest_first"))
 
 
+@dataclass(frozen=True)
+class EveryPeriod(AsIs):
+    """A period of the calendar, or the name of periods that the plan states."""
+
+    def check(self, look: Look, value: Any, path: str, about: About) -> None:
+        look.word_value(value, path, (*EVERY, *map(str, about.periods)))
+
+    def schema(self) -> Schema:
+        return {"anyOf": [{"enum": list(EVERY)}, {"$ref": "#/$defs/key"}]}
+
+
 def _measure_table(value: Any, about: About) -> Table:
     row = table_of(value)
-    keys: dict[str, Form] = {"every": Word(EVERY)}
+    keys: dict[str, Form] = {"every": EveryPeriod()}
     if not set(row) - {"every"}:
         return Table(keys)
     kind, window = row.get("value"), row.get("window")
@@ -214,7 +229,7 @@ def _measure_table(value: Any, about: About) -> Table:
     return Table(keys)
 
 
-_EVERY = Table({"every": Word(EVERY)})  # the short form
+_EVERY = Table({"every": EveryPeriod()})  # the short form
 MEASURE = By(
     _measure_table, ({}, *({"value": value, "window": window} for value in VALUES for window in WINDOWS)), "value"
 )

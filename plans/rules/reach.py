@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from comp.core.errors import Problem
 from comp.core.money import NO_CURRENCY
-from plans.rules.compiled import CompiledPlan, Component, CreditRule
+from plans.rules.compiled import CompiledPlan, Component, CreditRule, OwnPeriods
 from plans.rules.fields import FACT_FIELDS
 from plans.rules.named import named_fields
 from plans.rules.specialise import specialise
@@ -67,6 +67,7 @@ _NOT_YET = (
 _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
+    ("Measure periods of the plan's own", lambda plan: _if(_own_periods(plan), "periods")),
     ("Leave", lambda plan: _leave(plan)),
     ("Prorated bounds of tiers", lambda plan: _if(plan.proration and "tiers" in plan.proration.of, "proration.of")),
     ("A prorated plan cap", lambda plan: _if(plan.proration and "plan_caps" in plan.proration.of, "proration.of")),
@@ -93,6 +94,10 @@ _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
 def _if(value: object, path: str) -> Where:
     if value:
         yield path
+
+
+def _own_periods(plan: CompiledPlan) -> bool:
+    return any(isinstance(component.every, OwnPeriods) for component in plan.components)
 
 
 def _leave(plan: CompiledPlan) -> Where:

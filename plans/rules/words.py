@@ -9,7 +9,7 @@ from typing import Any
 from comp.core.days import day_date
 from comp.core.money import NO_CURRENCY
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import CompiledPlan, Component, CreditRule, RoleShare, RollUp
+from plans.rules.compiled import CompiledPlan, Component, CreditRule, OwnPeriods, RoleShare, RollUp
 from plans.rules.phrases import both, condition_words, headed, named, share
 from plans.rules.words_pay import (
     amortise_sentence,
@@ -29,7 +29,7 @@ from plans.rules.words_rates import (
     table_sentences,
     tier_sentences,
 )
-from plans.rules.words_reads import counted_sentence, order_sentence
+from plans.rules.words_reads import counted_sentence, order_sentence, periods_sentence
 from plans.rules.words_shape import shape_sentences
 
 __all__ = ["Section", "in_words", "release_sentence", "tier_sentences"]
@@ -173,6 +173,8 @@ def _roll_up(entry: RollUp) -> str:
 def _component(component: Component, plan: CompiledPlan) -> tuple[str, ...]:
     currency = plan.currency
     sentences = [component.clause, counted_sentence(component, currency)]
+    if isinstance(component.every, OwnPeriods):
+        sentences.append(periods_sentence(component.every))
     if component.order != "credit_date":
         sentences.append(order_sentence(component))
     if component.eligible is not None:

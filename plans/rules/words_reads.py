@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from plans.rules.compiled import CompiledPlan, Component, Measure, Read, Reads, Unit
+from comp.core.days import day_date
+from plans.rules.compiled import CompiledPlan, Component, Measure, OwnPeriods, Read, Reads, Unit
 from plans.rules.phrases import both, condition_words, named
 
 _VALUE = {
@@ -94,6 +95,12 @@ def _how(measure: Measure, currency: str) -> str:
 
 def _each_part(measure: Measure) -> str:
     return f" of each {both(named(name) for name in measure.per)}, added up" if measure.per else ""
+
+
+def periods_sentence(own: OwnPeriods) -> str:
+    """When periods of the plan's own are."""
+    when = both(f"from {day_date(start)} to {day_date(end - 1)}" for start, end in own.spans)
+    return f"Each {own} is its own period: {when}. Credit of other days is not counted."
 
 
 def order_sentence(component: Component) -> str:
