@@ -14,7 +14,7 @@ from crediting.kernel.credit import Credited, credit
 from crediting.kernel.errors import BadReporting
 from crediting.kernel.fields import World
 from payouts.kernel.batch import Batch
-from plans.rules.compiled import EmploymentRules, Leaf, RoleShare, RollUp, ShareBy
+from plans.rules.compiled import Currencies, EmploymentRules, Leaf, RoleShare, RollUp, ShareBy
 from plans.rules.expressions import compile_computed
 from plans.rules.fields import FACT_FIELDS, with_deal
 from tests.unit.kernel.world import Deal, attributes, day, employment, exchange, plan, rule, world
@@ -289,7 +289,8 @@ COMPUTED = {
 def computing(*rules: Any, **changes: Any) -> Any:
     types = with_deal(FACT_FIELDS)
     document = {"currency": "EUR", "computed": COMPUTED}
-    return plan(rules=rules, currency="EUR", computed=compile_computed(document, types), **changes)
+    computed = compile_computed(document, types)
+    return plan(rules=rules, currency="EUR", currencies=Currencies("credit_date"), computed=computed, **changes)
 
 
 FIELDS = {"cost": "money", "invoice_date": "date"}
