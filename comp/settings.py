@@ -99,6 +99,7 @@ INSTALLED_APPS = [
     "template_partials",
     "heroicons",
     "rest_framework",
+    "drf_spectacular",
     "simple_history",
 ]
 
@@ -118,6 +119,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     # Innermost but one: everything that a tenant's page reads and renders happens inside its transaction.
     "comp.people.middleware.TenantMiddleware",
+    "comp.people.api_middleware.ApiMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -202,11 +204,29 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["comp.api.permissions.ByKey"],
     "DEFAULT_PERMISSION_CLASSES": ["comp.api.permissions.Refused"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "comp.api.schema.Schema",
+    "EXCEPTION_HANDLER": "comp.api.errors.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Comp",
+    "VERSION": "1",
+    "DESCRIPTION": "People, plans, quotas, facts, and what follows from them. See docs/api.md.",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "VersionState": "plans.models.PlanVersion.State",
+        "StatementState": "payouts.models.Statement.State",
+        "BatchState": "payouts.models.Batch.State",
+    },
+}
+#: Calls a minute: of one API key, and of an address that brings no good one.
+API_RATE = env_int("API_RATE", 600)
+API_GUESSES = env_int("API_GUESSES", 30)
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

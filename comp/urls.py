@@ -9,6 +9,7 @@ from django.urls import include, path
 import comp.people.admin  # noqa: F401  (it registers its screens, as do the next two)
 import comp.web.admin  # noqa: F401
 import plans.admin  # noqa: F401
+from comp.api.schema import openapi
 from comp.web import pages, pages_start
 from crediting.api.hooks import hook
 
@@ -18,6 +19,12 @@ urlpatterns = [
     path("health/", pages_start.health, name="health"),
     path("hooks/<slug:token>/", hook, name="hook"),
     path("hooks/<slug:token>/<path:rest>", hook, name="hook_below"),
+    # Inside the tenant of the caller's key.
+    path("api/v1/", include("comp.people.api")),
+    path("api/v1/", include("plans.api")),
+    path("api/v1/", include("crediting.api.urls")),
+    path("api/v1/", include("payouts.api")),
+    path("api/openapi.json", openapi, name="openapi"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     # A company's front door: no room takes the empty path below it.

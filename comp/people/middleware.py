@@ -56,7 +56,7 @@ class TenantMiddleware:
             participant = own_participant(user_id=request.user.pk)
             request.tenant, request.roles, request.can = tenant, roles, can  # type: ignore[attr-defined]
             request.participant, request.tenants = participant, [t for t, _, _ in tenants.values()]  # type: ignore[attr-defined]
-            with tenant_scope(tenant.pk, pay=_pay(can, participant, pay_groups)):
+            with tenant_scope(tenant.pk, pay=pay_of(can, participant, pay_groups)):
                 # Every time and date of the page is the company's own.
                 with timezone.override(tenant.time_zone):
                     response = self.get_response(request)
@@ -83,7 +83,7 @@ def _as_if_absent(request: HttpRequest) -> HttpResponse:
     return cast(HttpResponse, convert_exception_to_response(_absent)(request))
 
 
-def _pay(can: frozenset[Can], participant: Any, pay_groups: list[str]) -> Pay:
+def pay_of(can: frozenset[Can], participant: Any, pay_groups: list[str]) -> Pay:
     """Whose pay this session may see, by its capabilities."""
     from comp.people.models import PayGroup
 

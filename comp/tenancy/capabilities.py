@@ -35,6 +35,7 @@ class Can(models.TextChoices):
     AUDIT_READ = "audit.read"
     MEMBER_EDIT = "member.edit"
     ENDPOINT_EDIT = "endpoint.edit"
+    KEY_EDIT = "key.edit"
 
 
 CAPABILITIES: dict[Role, frozenset[Can]] = {
@@ -50,6 +51,7 @@ CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.PEOPLE_EDIT,
             Can.DATA_FIX,
             Can.AUDIT_READ,
+            Can.KEY_EDIT,
         }
     ),
     Role.FINANCE: frozenset(
@@ -63,11 +65,14 @@ CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.BATCH_PAY,
             Can.LEDGER_READ,
             Can.AUDIT_READ,
+            Can.KEY_EDIT,
         }
     ),
     Role.REVENUE_LEADER: frozenset({Can.PAY_ALL, Can.PLAN_READ, Can.PEOPLE_READ, Can.BATCH_READ}),
     # Administrators set up access; they see no pay by that alone.
-    Role.ADMINISTRATOR: frozenset({Can.PLAN_READ, Can.PEOPLE_READ, Can.AUDIT_READ, Can.MEMBER_EDIT, Can.ENDPOINT_EDIT}),
+    Role.ADMINISTRATOR: frozenset(
+        {Can.PLAN_READ, Can.PEOPLE_READ, Can.AUDIT_READ, Can.MEMBER_EDIT, Can.ENDPOINT_EDIT, Can.KEY_EDIT}
+    ),
     # Machines: they post to hooks with their secret and open no page.
     Role.INTEGRATION: frozenset(),
 }

@@ -17,6 +17,7 @@ OUTSIDE = {
     "tenancy.tenant": "the list of tenants itself",
     "tenancy.membership": "read before the tenant is known; has a policy of its own",
     "tenancy.endpointroute": "read before the tenant is known; holds an address and a tenant, nothing else",
+    "api.callcount": "counted before the tenant is known; holds how often somebody called, nothing else",
 }
 OURS = ("tenancy", "audit", "outbox", "people", "web", "api", "plans", "crediting", "payouts", "signals")
 #: Models that hold a participant and amounts, and yet no pay, each with the reason.

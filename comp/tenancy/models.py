@@ -49,7 +49,8 @@ class Tenant(models.Model):
 
 
 class EndpointRoute(models.Model):
-    """Which tenant an unguessable hook address belongs to: all that may be known before the tenant is set."""
+    """Which tenant an unguessable hook address, or an API key's prefix, belongs to: all that may be known before the
+    tenant is set."""
 
     token = models.CharField(max_length=64, unique=True)
     tenant = models.ForeignKey(Tenant, models.CASCADE)

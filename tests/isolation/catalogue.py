@@ -25,6 +25,7 @@ NOBODYS = {
     "tenancy_user": "a person may belong to several companies",
     "tenancy_user_groups": "Django's; unused",
     "tenancy_user_user_permissions": "Django's; unused",
+    "api_callcount": "how often a key or an address called in a minute",
     "auth_group": "Django's; unused",
     "auth_group_permissions": "Django's; unused",
     "auth_permission": "Django's; unused",

@@ -163,10 +163,11 @@ def routes(patterns: Any = None, before: str = "") -> Iterator[tuple[str, URLPat
 
 def test_every_address_is_listed() -> None:
     listed = {f"{BELOW}{path}" for path in PAGES} | {"", "choose/", "health/"}
-    listed |= {"hooks/<slug:token>/", "hooks/<slug:token>/<path:rest>"}
+    listed |= {"hooks/<slug:token>/", "hooks/<slug:token>/<path:rest>", "api/openapi.json"}
     listed |= {f"accounts/{path}" for path in ACCOUNTS} | {f"admin/{path}" for path in ADMIN_SITE}
     listed |= {f"admin/{model}/{page}" for model in ADMIN_MODELS for page in ADMIN_PAGES}
-    found = {path for path, _ in routes()}
+    # Those of the API are walked with keys: test_a_key_reaches_its_own_company.py.
+    found = {path for path, _ in routes() if not path.startswith("api/v1/")}
     # Only what keeps its states has a page for one of them.
     kept = {path for path in listed if path.startswith("admin/tenancy") and "^" in path}
     assert found - listed == set() and listed - found == kept

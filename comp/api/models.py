@@ -1,0 +1,64 @@
+"""Keys of the API, what their writes were answered, and how often who called."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from comp.tenancy.models import TenantForeignKey, TenantModel
+from comp.tenancy.walls import AppendOnly
+
+
+class ApiKey(TenantModel):
+    """A key is `comp_<prefix>_<secret>`. The prefix is shown and gives the tenant (comp.tenancy.EndpointRoute); of the
+    secret, 256 random bits, only the SHA-256 is kept. Ended it stays, so that the audit trail keeps its name."""
+
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=16)
+    sha256 = models.CharField(max_length=64)
+    grants = models.JSONField(default=list)  # comp.api.grants.Grant
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_constraint=False)
+    made_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    last_used_at = models.DateTimeField(null=True)  # to the minute
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "prefix"], name="apikey_prefix_once"),
+            AppendOnly(name="apikey_append", changing=["ended_at", "ended_by_id", "last_used_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class KeptAnswer(TenantModel):
+    """What a write with an Idempotency-Key was answered, kept for ever: the same request again has the same answer and
+    does nothing; another request under the same key is refused."""
+
+    api_key = TenantForeignKey(ApiKey)
+    key = models.CharField(max_length=200)
+    request_sha256 = models.CharField(max_length=64)  # of method, path and body
+    status = models.SmallIntegerField(default=0)
+    body = models.TextField(blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "api_key", "key"], name="keptanswer_once"),
+            AppendOnly(name="keptanswer_append", changing=["status", "body"]),
+        ]
+
+
+class CallCount(models.Model):
+    """How often a key, or an address with no good key, called in a minute. Stands outside the tenant wall: it is read
+    before the tenant is known, and holds no company's data."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    minute = models.BigIntegerField()  # since 1970
+    calls = models.IntegerField()

@@ -1,0 +1,14 @@
+"""Addresses below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from crediting.api import facts
+
+urlpatterns: list[URLPattern] = [
+    path("deals", facts.Deals.as_view(), name="api_deals"),
+    path("deals/<int:pk>", facts.OneDeal.as_view(), name="api_deal"),
+    path("facts", facts.Facts.as_view(), name="api_facts"),
+    path("facts/<int:pk>", facts.OneFact.as_view(), name="api_fact"),
+]
