@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from comp.core.money import minor_digits
 from payouts.kernel.errors import AmountOutOfRange, DateOutsideCalendar
+from plans.rules.compile import compile_plan
+from plans.rules.compiled import CompiledPlan
+from plans.rules.fields import FACT_FIELDS
 from tests.oracle.agree import case_at
 from tests.oracle.bridge import kernel_facts
 from tests.oracle.case import Case, Fact, Facts, Member, Version
@@ -132,6 +136,42 @@ def test_scaling_by_the_minor_unit_changes_no_ratio() -> None:
         lines = kernel_facts(case(document, *(deal(amount, place) for place, amount in enumerate((60_001, 50_003, 7)))))
         found.append([line.earned for line in lines.lines])
     assert found[0] == found[1] == found[2]
+
+
+def test_scaling_by_the_minor_unit_changes_nothing_on_generated_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans and facts with the same numbers of minor units, in currencies of 0, 2 and 3 digits, earn the same numbers
+    of minor units, as long as nothing counts in whole units of money: pay and prorated quotas are rounded to the minor
+    unit, nothing is weighted by money, no formula mixes money with numbers, nothing is in another currency, no override
+    has a part of the plan read anew."""
+    without = {"computed", "currencies", "pay currency", "no currency", "overrides", "rounding"}
+    checked = 0
+    for each in worlds(16, 150, without):
+        documents = [version.document for version in each.versions]
+        if any(in_whole_units(document) for document in documents):
+            continue
+        found = [scaled_facts(each, currency, monkeypatch) for currency in ("JPY", "USD", "KWD")]
+        checked += len(found[0].lines)
+        assert found[0] == found[1] == found[2]
+    assert checked > 200
+
+
+def in_whole_units(document: dict[str, Any]) -> bool:
+    if document["rounding"]["step"] != "minor" or document.get("proration", {}).get("round") == "whole":
+        return True
+    types = {**FACT_FIELDS, **document.get("fields", {})}
+    weights = (component["measure"].get("weight") for component in document["components"])
+    return any(types[weight.removeprefix("deal.")] == "money" for weight in weights if weight)
+
+
+def scaled_facts(each: Case, currency: str, monkeypatch: pytest.MonkeyPatch) -> Facts:
+    """What the kernel makes of a case whose plans are compiled as they are, and then are in another currency."""
+
+    def compiled(document: dict[str, Any]) -> CompiledPlan:
+        return replace(compile_plan(document), currency=currency, minor_digits=minor_digits(currency))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tests.oracle.bridge.compile_plan", compiled)
+        return kernel_facts(each)
 
 
 def test_removing_a_withholding_gate_never_lowers_pay_that_is_not_negative() -> None:
