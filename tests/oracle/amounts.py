@@ -65,7 +65,9 @@ def amount_of(
         found = kept(case, person, version, stated, start, end, unit)
         if found is None:
             return None
-        total += natural(prorated(case, person, version, component, restart, name, found, start, end, unit), unit)
+        relief = relief_of(case, person, stated, start, end) if name == "quota" and isinstance(stated, str) else None
+        found = prorated(case, person, version, component, restart, name, found, start, end, unit, relief)
+        total += natural(found, unit)
     return total
 
 
@@ -91,15 +93,16 @@ def prorated(
     start: date,
     end: date,
     unit: str,
+    relief: Fraction | None = None,
 ) -> int:
-    """The amount x ramp x active days / all days of [start, end), rounded once (26)."""
+    """The amount x relief x ramp x active days / all days of [start, end), rounded once (26)."""
     document = case.versions[version].document
     stated = document.get("proration")
     named = stated is not None and name in stated["of"]
     ramped = component is not None and component.get("ramp", {}).get(name) is not None
     first, behind = days_of_version(case, person, version, start, end) if restart else (start, end)
     shortened = first > start or behind < end
-    if not named and not shortened and not ramped:
+    if not named and not shortened and not ramped and relief is None:
         return amount
     ramp = ramp_of(case, person, document["key"], component, name, start) if ramped else Fraction(1)
     share = Fraction(1)
@@ -107,7 +110,17 @@ def prorated(
         share = active_share(case, person, document, named, start, end, first, behind)
     one = unit_of(document) if unit == "money" else MILLION
     step = one if stated is not None and stated["round"] == "whole" else 1
-    return rounded(amount * ramp * share, document, step=step)
+    return rounded(amount * (1 if relief is None else relief) * ramp * share, document, step=step)
+
+
+def relief_of(case: Case, person: int, key: str, start: date, end: date) -> Fraction | None:
+    """What relief leaves of a quota of [start, end); None where none was given in it."""
+    given = [
+        row.share * (min(end, row.end) - max(start, row.start)).days / (end - start).days
+        for row in case.relief
+        if (row.person, row.key) == (person, key) and row.start < end and row.end > start
+    ]
+    return max(Fraction(0), 1 - sum(given, Fraction(0))) if given else None
 
 
 def active_share(

@@ -29,6 +29,7 @@ from payouts.kernel.batch import (
     Ints,
     Milestones,
     Quotas,
+    Relief,
     Reporting,
     Result,
     Teams,
@@ -108,7 +109,7 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
     reports, quotas = shuffle(case.reports), shuffle(case.quotas)
     milestones, readings = shuffle(case.milestones), shuffle(case.readings)
     transfers, attributes, spans = shuffle(case.transfers), shuffle(case.attributes), shuffle(case.spans)
-    rates = shuffle(case.rates)
+    rates, relief = shuffle(case.rates), shuffle(case.relief)
     adjustments, balances = shuffle(case.adjustments), shuffle(case.balances)
     assigned = shuffle(
         (held.person, place, max(held.start, version.start), min(day_number(held.end), day_number(version.end)))
@@ -218,6 +219,16 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
         if rates
         else None,
         holidays=ints(map(day_number, sorted(case.holidays))) if case.holidays else None,
+        relief=Relief(
+            participant=ints(row.person for row in relief),
+            key=text([row.key for row in relief]),
+            start=ints(day_number(row.start) for row in relief),
+            end=ints(day_number(row.end) for row in relief),
+            top=ints(row.share.numerator for row in relief),
+            bottom=ints(row.share.denominator for row in relief),
+        )
+        if relief
+        else None,
         pay_currency=dict(case.pay_currency) if case.pay_currency else None,
         adjustments=Adjustments(
             participant=ints(row.person for row in adjustments),

@@ -212,7 +212,12 @@ def cap_plans(case: Case, book: Book) -> None:
                 continue
             amount = line.earned
             if cap is not None and line.component.get("release_rate", "fixed") == "fixed":
-                under(line, minor(cap["amount"], line.document), cap["excess"], sums[scopes[cap["every"]]])
+                starts = case.periods[cap["every"]]
+                at = period_of(line.day, starts)
+                span = starts[at], starts[at + 1]
+                stated = minor(cap["amount"], line.document)
+                limit = prorated(case, line.person, line.version, None, False, "plan_caps", stated, *span, "money")
+                under(line, limit, cap["excess"], sums[scopes[cap["every"]]])
             for scope in scopes.values():
                 sums[scope] += amount
 

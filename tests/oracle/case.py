@@ -80,6 +80,17 @@ class Quota:
 
 
 @dataclass(frozen=True)
+class Relief:
+    """So much less of a quota while it lasts."""
+
+    person: int
+    key: str
+    start: date
+    end: date
+    share: Fraction
+
+
+@dataclass(frozen=True)
 class Milestone:
     deal: int
     kind: str
@@ -175,6 +186,7 @@ class Case:
     adjustments: tuple[Adjustment, ...] = ()
     balances: tuple[Balance, ...] = ()
     pay_currency: tuple[tuple[int, str], ...] = ()
+    relief: tuple[Relief, ...] = ()
     # The version on which a person is on a day, once it has been asked for.
     seen: dict[tuple[int, str, date], int | None] = field(default_factory=dict, compare=False, repr=False)
 

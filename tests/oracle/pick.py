@@ -83,6 +83,8 @@ FEATURES = {
     "draws",
     "capped components",
     "measured cap",
+    "prorated plan caps",
+    "relief",
     "parts of a measure",
     "order",
     "counterpart",

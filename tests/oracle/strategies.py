@@ -26,6 +26,7 @@ from tests.oracle.case import (
     Quota,
     Rate,
     Reading,
+    Relief,
     Reports,
     Span,
     Transfer,
@@ -96,6 +97,7 @@ def case_from(pick: Pick) -> Case:
         adjustments=some_adjustments(pick, people, unit) if settled else (),
         balances=some_balances(pick, people, documents, unit) if settled else (),
         pay_currency=paid_in,
+        relief=some_relief(pick, quotas) if pick.has("relief", 6) else (),
     )
 
 
@@ -248,6 +250,17 @@ def some_quotas(
                 for place, (start, end) in enumerate(whole)
                 if place != left_out
             )
+    return tuple(rows)
+
+
+def some_relief(pick: Pick, quotas: Sequence[Quota]) -> tuple[Relief, ...]:
+    given = sorted({(quota.person, quota.key) for quota in quotas})
+    rows = []
+    for _ in range(1 + pick.upto(2) if given else 0):
+        person, key = pick.one(given)
+        start = pick.one(DAYS)
+        end = start + timedelta(days=pick.one((10, 1, 29, 120)))
+        rows.append(Relief(person, key, start, end, pick.one((Fraction(1, 2), Fraction(1), Fraction(1, 3)))))
     return tuple(rows)
 
 

@@ -264,6 +264,8 @@ def proration_of(pick: Pick) -> Document:
     of = pick.some(("quota", "incentive", "caps", "draw"))
     if pick.has("prorated tiers", 3):
         of.append("tiers")
+    if pick.has("prorated plan caps", 3):
+        of.append("plan_caps")
     return {
         "method": pick.one(("calendar_days", "working_days", "whole_months")),
         "first_day": pick.one(("counts", "does_not_count")),
