@@ -59,6 +59,7 @@ class Line:
     waiting: int = 0
     tiers: tuple[int | None, int | None] = (None, None)
     band: int | None = None
+    rated: bool = False
     exact: Fraction = Fraction(0)
     fixed: Fraction | None = None  # what a pool, a rank or a scorecard gives
     result: Fraction | None = None

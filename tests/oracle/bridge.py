@@ -58,6 +58,9 @@ from tests.oracle.fields import FIELD_TYPES
 EPOCH = date(1970, 1, 1)
 CREDIT_KINDS = ("direct", "rolled", "transferred")
 LINE_KINDS = ("credit", "period", "reversal", "carry")
+#: Steps of a trace after rounding: the last of them is what a line earns.
+LEAVES = {"floating", "rounded", "counterpart", "minimum", "withheld", "cap", "gate_cap", "carried", "plan_cap"}
+LEAVES |= {"budget", "clawback"}
 STATES = ("dated", "waiting", "held", "withheld", "lost", "no rate")
 Row = TypeVar("Row")
 
@@ -74,7 +77,7 @@ class Shuffled:
 def kernel_facts(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) -> Facts:
     """What the kernel says about the case, in the oracle's terms."""
     shuffled = batch_of(case, seed=seed, only=only)
-    return facts_of(case, shuffled, calculate(shuffled.batch))
+    return facts_of(case, shuffled, calculate(shuffled.batch, traced=True))
 
 
 def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) -> Shuffled:
@@ -356,6 +359,11 @@ class Back:
             fact = None if lines.fact[row] == -1 else self.fact_id(lines.fact[row])
         day = credit.day if lines.day is None and credit else day_of(lines.day[row])  # type: ignore[index]
         measured = lines.measured
+        assert self.result.traces is not None
+        steps = self.result.traces.of(row)
+        group = self.result.groups
+        of = lines.group[row]
+        pays = self.component(group.plan[of], group.component[of])["kind"] != "result"
         return LineFact(
             group=self.keys[lines.group[row]],
             position=self.positions[row],
@@ -373,6 +381,8 @@ class Back:
             earned=int(lines.earned[row]),
             review=0 if lines.review is None else int(lines.review[row]),
             waiting=int(lines.waiting[row]),
+            exact=steps.get("exact") if kind in ("credit", "period") and pays else None,
+            left=next((int(steps[name]) for name in reversed(steps) if name.split(":")[0] in LEAVES), 0),
         )
 
     def tranche(self, row: int) -> TrancheFact:

@@ -247,7 +247,8 @@ class LineFact(NamedTuple):
     """`waiting`: 0 no, 1 its quota, 2 its incentive, 3 what it measures. `kind`: credit, period, reversal or carry.
     `credit` is None for lines of periods and carried excess; `fact` is the reversing one of a reversal. `tiers` are
     the places of the tiers that hold `before` and `after`, None where none is looked at; `band` that of the
-    accelerator."""
+    accelerator. `exact` is the earning before rounding, as the trace adds it up, None where nothing is rated; `left`
+    the last step of the trace, which is what is earned."""
 
     group: GroupKey
     position: int
@@ -265,6 +266,8 @@ class LineFact(NamedTuple):
     earned: int
     review: int
     waiting: int
+    exact: Fraction | None
+    left: int
 
 
 class TrancheFact(NamedTuple):

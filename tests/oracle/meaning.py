@@ -133,6 +133,8 @@ def line_fact(key: GroupKey, position: int, line: Line) -> LineFact:
         earned=line.earned,
         review=line.review,
         waiting=line.waiting,
+        exact=line.exact if line.rated else None,
+        left=line.earned,
     )
 
 

@@ -444,6 +444,7 @@ def rate_line(case: Case, group: Group, book: Book, place: int, line: Line) -> N
         factor = times_of(gates)
         line.result = Fraction(0) if any(gate["effect"] == "withhold" for gate in gates) else base * factor
         return
+    line.rated = not pays_nothing(terms)
     line.exact = limited_rate(
         line, with_kickers(line, base * factors(case, book, line, terms), terms) * times_of(gates)
     )
@@ -734,7 +735,7 @@ def by_counterparts(case: Case, group: Group, book: Book) -> Group | None:
         rate_line(case, second, book, place, copy)
         copy.exact *= share
         if copy.waiting:
-            own.tiers = None, None
+            own.tiers, own.rated = (None, None), False
         own.waiting = copy.waiting = copy.waiting or own.waiting
     round_lines(second)
     return second

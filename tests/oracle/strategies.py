@@ -138,7 +138,7 @@ def versions_of_plan(pick: Pick, key: str, currency: str, before: Sequence[Versi
     others = [
         (component["key"], version.document) for version in before[:1] for component in version.document["components"]
     ]
-    first = document_of(pick, key, currency, others)
+    first = document_of(pick, key, currency, others, [version.document for version in before])
     if not pick.seldom(3):
         return (Version(first, START, None),)
     changed = pick.one(CHANGES)

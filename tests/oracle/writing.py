@@ -56,8 +56,10 @@ MONEY = "bookings", "renewals"
 COUNTED = "activities"
 
 
-def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Document]]) -> Document:
-    """A whole plan; `others` are components of other plans that it may read."""
+def document_of(
+    pick: Pick, key: str, currency: str, others: list[tuple[str, Document]], plans: list[Document]
+) -> Document:
+    """A whole plan; `others` are components of other plans that it may read, `plans` these in all their versions."""
     unit = 10 ** MINOR_DIGITS[currency]
     document: Document = {
         "format": "comp/plan/1",
@@ -108,23 +110,26 @@ def document_of(pick: Pick, key: str, currency: str, others: list[tuple[str, Doc
             document["overrides"] = overrides
     if pick.has("settlement", 6):
         document["settlement"] = settlement_of(pick, unit, document)
-    document = with_counterparts(pick, in_steps(document, unit), others)
+    document = with_counterparts(pick, in_steps(document, unit), others, plans)
     if "overrides" in document and errors(check(document)):
         # What an override makes of a result may be out of reach of a gate on it.
         del document["overrides"]
     return with_counts(pick, document)
 
 
-def with_counterparts(pick: Pick, document: Document, others: list[tuple[str, Document]]) -> Document:
+def with_counterparts(
+    pick: Pick, document: Document, others: list[tuple[str, Document]], plans: list[Document]
+) -> Document:
     """Some components rated a second time by the terms of another, where those can rate them."""
-    known = [(component["key"], component, document) for component in document["components"]]
-    known += [(f"{plan['key']}/{key}", component_named(plan, key), plan) for key, plan in others]
+    known = [(component["key"], component["key"], [document]) for component in document["components"]]
+    known += [(f"{plan['key']}/{key}", key, plans) for key, plan in others]
     components = []
     for component in document["components"]:
         found = [
             reference
-            for reference, each, plan in known
-            if component["key"] != reference and can_rate(component, document, each, plan)
+            for reference, key, versions in known
+            if component["key"] != reference
+            if all(can_rate(component, document, component_named(plan, key), plan) for plan in versions)
         ]
         if found and pick.has("counterpart", 2):
             stated = {
