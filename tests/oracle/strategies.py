@@ -70,7 +70,7 @@ def case_from(pick: Pick) -> Case:
         else ()
     )
     rates: tuple[Rate, ...] = ()
-    if currency != "none" and pick.has("currencies", 8):
+    if currency != "none" and pick.has("currencies", 5):
         facts = in_currencies(pick, facts, currency)
     paid_in: tuple[tuple[int, str], ...] = ()
     # Every version has to say at which rate, or nobody is paid in another currency.

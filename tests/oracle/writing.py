@@ -85,7 +85,7 @@ def document_of(
     elif pick.has("restart", 8):
         document["on_new_version"] = "restart"
         document["proration"] = document.get("proration", proration_of(pick))
-    if currency != "none" and pick.has("pay currency", 10):
+    if currency != "none" and pick.has("pay currency", 5):
         document["currencies"] = {"pay_rate": pick.one(("credit_date", "release_date", "period_average"))}
     computed = "computed" in document
     document["credit_rules"] = [
