@@ -69,25 +69,27 @@ def differences(expected: Facts, found: Facts) -> Iterator[str]:
 
 
 def compared(seed: int, number: int, features: set[str]) -> Tally:
-    case, used = case_at(seed, number, features)
+    return judged(*case_at(seed, number, features), f"{seed}-{number}", seed=number)
+
+
+def judged(case: Case, used: set[str], name: str, *, seed: int = 0) -> Tally:
+    """One case by both, in every figure; `seed` shuffles the rows that the kernel gets."""
     wrong = wrong_documents(case)
     if wrong:
-        return Tally(different=[f"{seed}-{number}: the document is wrong: {wrong[0]}"])
+        return Tally(different=[f"{name}: the document is wrong: {wrong[0]}"])
     try:
         expected = meaning(case)
     except OutsideCalendar:
         expected = None
     try:
-        found = kernel_facts(case, seed=number)
+        found = kernel_facts(case, seed=seed)
     except AmountOutOfRange:
         return Tally(refused=1)
     except DateOutsideCalendar:
-        return (
-            Tally(refused=1) if expected is None else Tally(different=[f"{seed}-{number}: a day refused for nothing"])
-        )
+        return Tally(refused=1) if expected is None else Tally(different=[f"{name}: a day refused for nothing"])
     if expected is None:
-        return Tally(different=[f"{seed}-{number}: a day outside the calendar is not refused"])
-    told = [f"{seed}-{number} {sorted(used)}: {each}" for each in differences(expected, found)]
+        return Tally(different=[f"{name}: a day outside the calendar is not refused"])
+    told = [f"{name} {sorted(used)}: {each}" for each in differences(expected, found)]
     if told:
         return Tally(different=told[:1])
     return Tally(agreeing=1, covered=Counter(used | shown(expected)))
