@@ -33,6 +33,7 @@ class Account(KeptModel):
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="account_key_once")]
+        indexes = [models.Index(fields=["tenant", "name"], name="account_name")]
 
     def __str__(self) -> str:
         return self.name
@@ -114,9 +115,11 @@ class DealRevision(DealFields, TenantModel):
 
 
 class DealTeam(TenantModel):
-    """Who stands on a deal as it stands. Rows are replaced together with the deal's current revision."""
+    """Who stands on a deal as it stands. Rows are replaced together with the deal's current revision. `close_date` is
+    the deal's: a person's deals of some days are found whatever their history."""
 
     deal = LooseForeignKey(Deal)
+    close_date = models.DateField(null=True)
     place = models.PositiveSmallIntegerField()  # the split number
     role = models.CharField(max_length=50)
     participant = LooseForeignKey(Participant)
@@ -127,7 +130,7 @@ class DealTeam(TenantModel):
             models.UniqueConstraint(fields=["tenant", "deal", "place"], name="dealteam_place"),
             models.CheckConstraint(condition=Q(weight__gt=0), name="dealteam_weight"),
         ]
-        indexes = [models.Index(fields=["tenant", "participant", "deal"], name="dealteam_participant")]
+        indexes = [models.Index(fields=["tenant", "participant", "close_date", "deal"], name="dealteam_dated")]
 
 
 class FactFields(models.Model):
@@ -204,9 +207,11 @@ class FactRevision(FactFields, FactKey, TenantModel):
 
 
 class FactTeam(TenantModel):
-    """Who stands on a fact of its own team as it stands. Rows are replaced together with its current revision."""
+    """Who stands on a fact of its own team as it stands. Rows are replaced together with its current revision. `day` is
+    the fact's, as `close_date` is the deal's."""
 
     fact = LooseForeignKey(Fact)
+    day = models.DateField(null=True)
     place = models.PositiveSmallIntegerField()  # the split number
     role = models.CharField(max_length=50)
     participant = LooseForeignKey(Participant)
@@ -217,4 +222,4 @@ class FactTeam(TenantModel):
             models.UniqueConstraint(fields=["tenant", "fact", "place"], name="factteam_place"),
             models.CheckConstraint(condition=Q(weight__gt=0), name="factteam_weight"),
         ]
-        indexes = [models.Index(fields=["tenant", "participant", "fact"], name="factteam_participant")]
+        indexes = [models.Index(fields=["tenant", "participant", "day", "fact"], name="factteam_dated")]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from crediting.intake.facts import DealFact, Event
@@ -69,6 +69,10 @@ class Moved:
     was: Deal | None
     was_team: Team = field(default_factory=list)
 
+    @property
+    def was_on(self) -> date | None:
+        return self.was.close_date if self.was else None
+
 
 def order_of(row: Deal | DealRevision | Fact | FactRevision) -> Order:
     """By this the revisions of one thing are compared; the greatest stands."""
@@ -117,7 +121,7 @@ def deals_store(*, rows: Sequence[DealRow], known: dict[DealKey, Deal]) -> list[
         unique_fields=["tenant", "endpoint", "external_id"],
         update_fields=["revision_id", "revisions", "recorded_at", *_DEAL_COLUMNS],
     )
-    _teams_replace([one for one in moved if one.was_team != one.revision.team])
+    _teams_replace([one for one in moved if one.was_team != one.revision.team or one.was_on != one.deal.close_date])
     return moved
 
 
@@ -229,7 +233,14 @@ def _teams_replace(moved: Sequence[Moved]) -> None:
         return
     DealTeam.objects.filter(deal_id__in=[one.deal.pk for one in moved if one.was_team]).delete()
     DealTeam.objects.bulk_create(
-        DealTeam(deal=one.deal, place=place, role=role, participant_id=participant, weight=weight)
+        DealTeam(
+            deal=one.deal,
+            close_date=one.deal.close_date,
+            place=place,
+            role=role,
+            participant_id=participant,
+            weight=weight,
+        )
         for one in moved
         for place, (role, participant, weight) in enumerate(one.revision.team)
     )

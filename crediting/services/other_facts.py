@@ -86,7 +86,13 @@ def facts_store(*, rows: Sequence[FactRow], known: Mapping[FactKey, Fact]) -> tu
         unique_fields=["tenant", "endpoint", "kind", "external_id"],
         update_fields=["revision_id", "revisions", "recorded_at", *_COLUMNS],
     )
-    _teams_replace([(fact.pk, teams.get(fact.pk, []), revision.team) for fact, revision, _ in moved])
+    _teams_replace(
+        [
+            (fact, teams.get(fact.pk, []), revision.team)
+            for fact, revision, was in moved
+            if teams.get(fact.pk, []) != revision.team or (was is not None and was.day != fact.day)
+        ]
+    )
     told = [
         Told(fact, revision.delivery_id, {member[1] for member in [*teams.get(fact.pk, []), *revision.team]}, was=was)
         for fact, revision, was in moved
@@ -184,14 +190,13 @@ def _teams_of(facts: Iterable[int]) -> dict[int, Team]:
     return found
 
 
-def _teams_replace(moved: Sequence[tuple[int, Team, Team]]) -> None:
+def _teams_replace(moved: Sequence[tuple[Fact, Team, Team]]) -> None:
     """(fact, its team before, its team now) of each."""
-    other = [(fact, was, now) for fact, was, now in moved if was != now]
-    if not other:
-        return
-    FactTeam.objects.filter(fact_id__in=[fact for fact, was, _ in other if was]).delete()
+    before = [fact.pk for fact, was, _ in moved if was]
+    if before:
+        FactTeam.objects.filter(fact_id__in=before).delete()
     FactTeam.objects.bulk_create(
-        FactTeam(fact_id=fact, place=place, role=role, participant_id=participant, weight=weight)
-        for fact, _, now in other
+        FactTeam(fact=fact, day=fact.day, place=place, role=role, participant_id=participant, weight=weight)
+        for fact, _, now in moved
         for place, (role, participant, weight) in enumerate(now)
     )

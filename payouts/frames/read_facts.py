@@ -52,7 +52,9 @@ class FactReader:
         spans = " OR ".join(inside(field, "deal") for field in dict.fromkeys(dates)) or "false"
         self.deals = deals_as_of(as_of)
         #: SQL: the credited deals that matter. The deal is `d`.
-        self.chosen = f"({spans})" + (f" AND {self._on_deal('d')}" if narrow else "")
+        self.chosen = f"({spans})"
+        if narrow:
+            self.chosen += f" AND {self._on_deal('d', dated=set(dates) == {'close_date'})}"
 
     def rows(self) -> FactRows:
         return self._only_deals() if self.fields.only_deals else self._with_others()
@@ -91,19 +93,22 @@ class FactReader:
     def _with_others(self) -> FactRows:
         """Deals first; then the other facts. Rows in the order of ids within each."""
         seeds = self._seeds()
-        self.params["seeds"], self.params["of_seeds"] = seeds["id"].tolist(), np.unique(seeds["deal"]).tolist()
-        chosen = f"({self.chosen} OR d.id = ANY(%(of_seeds)s::bigint[]))"
+        # By their ids: an `or` with them would keep both from their indexes.
+        own = read(f"SELECT d.id FROM {self.deals} d WHERE {self.chosen}", self.params)["id"]
+        self.params["chosen"] = np.setdiff1d(np.union1d(own, seeds["deal"]), [NONE]).tolist()
+        chosen = "d.id = ANY(%(chosen)s::bigint[])"
         keys = ["e.key AS source", "d.external_id AS external"]
         deals = self._read("deal", chosen, keys, words=("source", "external"))
         named = self._deals_named(deals["id"], "")
         self.params["happening"] = list(self.fields.happening)
-        wanted = f"(d.id = ANY(%(seeds)s::bigint[]) OR (d.kind = ANY(%(happening)s) AND {named}))"
+        body = facts_as_of(self.as_of)
+        happened = read(f"SELECT d.id FROM {body} d WHERE d.kind = ANY(%(happening)s) AND {named}", self.params)["id"]
+        self.params["facts"] = np.union1d(seeds["id"], happened).tolist()
         references = [f"{number(f'd.{name}')} AS {name}" for name in ("deal_id", "account_id", "product_id")]
         keys += ["d.kind", *references, f"{day('d.day')} AS held_on"]
-        facts = self._read("fact", wanted, keys, words=("source", "external", "kind"))
-        known = (facts["deal_id"] == NONE) | np.isin(
-            facts["deal_id"], deals["id"]
-        )  # others came meanwhile, with their own news
+        facts = self._read("fact", "d.id = ANY(%(facts)s::bigint[])", keys, words=("source", "external", "kind"))
+        # Those of other deals came meanwhile, with news of their own.
+        known = (facts["deal_id"] == NONE) | np.isin(facts["deal_id"], deals["id"])
         facts = _picked(facts, np.flatnonzero(known))
         both = {name: _joined(deals[name], facts[name]) for name in deals}
         kinds = _joined(Words(np.zeros(deals["id"].size, dtype=np.int64), ("deal",)), facts["kind"])
@@ -136,29 +141,34 @@ class FactReader:
             deals = [inside(field[5:], "deal", "x") for field in dates if field.startswith("deal.")]
             ways.append(f"(d.kind = %(kind{place})s AND ({' OR '.join([*own, *deals])}))")
         where = f"({' OR '.join(ways) or 'false'})"
-        if self.narrow:
-            where += f" AND ({self._on_fact()} OR {self._on_deal('x')})"
-        return read(
+        rows = (
             f"SELECT d.id, {number('d.deal_id')} AS deal FROM {facts_as_of(self.as_of)} d "
-            f"LEFT JOIN {self.deals} x ON x.id = d.deal_id WHERE {where}",
-            self.params,
+            f"LEFT JOIN {self.deals} x ON x.id = d.deal_id WHERE {where}"
         )
+        if self.narrow:
+            # Two ways to find them, each by an index of its own.
+            all_dates = {field for dates in by_kind.values() for field in dates}
+            own_team = self._on_fact(dated=all_dates == {"day"})
+            of_deal = self._on_deal("x", dated=all_dates == {"deal.close_date"})
+            rows = f"{rows} AND {own_team} UNION {rows} AND {of_deal}"
+        return read(rows, self.params)
 
-    def _on_deal(self, name: str) -> str:
-        if self.as_of is None:
-            return (
-                f"EXISTS (SELECT 1 FROM crediting_dealteam t WHERE t.deal_id = {name}.id "
-                "AND t.participant_id = ANY(%(people)s))"
-            )
-        return _in_json(f"{name}.team")
+    def _on_deal(self, name: str, *, dated: bool = False) -> str:
+        """SQL: one of the people stands on a deal; `dated`: whose close date lies in the span, which the index of the
+        team knows by itself."""
+        if self.as_of is not None:
+            return _in_json(f"{name}.team")
+        return self._on_team("crediting_dealteam", f"t.deal_id = {name}.id", "close_date" if dated else "")
 
-    def _on_fact(self) -> str:
-        if self.as_of is None:
-            return (
-                "EXISTS (SELECT 1 FROM crediting_factteam t WHERE t.fact_id = d.id "
-                "AND t.participant_id = ANY(%(people)s))"
-            )
-        return _in_json("d.team")
+    def _on_fact(self, *, dated: bool) -> str:
+        """The same of a fact of its own team, and its day."""
+        if self.as_of is not None:
+            return _in_json("d.team")
+        return self._on_team("crediting_factteam", "t.fact_id = d.id", "day" if dated else "")
+
+    def _on_team(self, team: str, of: str, day: str) -> str:
+        within = f" AND {inside(day, 'deal' if day == 'close_date' else 'fact', 't')}" if day else ""
+        return f"EXISTS (SELECT 1 FROM {team} t WHERE {of} AND t.participant_id = ANY(%(people)s){within})"
 
     def _teams_of_facts(self, ids: Ints) -> Columns:
         self.params["facts"] = ids.tolist()

@@ -5,8 +5,8 @@ SELECT %(base)s + i, %(tenant)s, %(endpoint)s, 'D' || lpad(i::text, 8, '0'), %(b
     timestamptz '2025-01-01 00:00Z' + i * interval '30 seconds', 'msg-' || i, 'won', 100000 + i::bigint * 7919 %% 1000003, 'USD',
     date '2025-01-01' + (i %% %(days)s)::int, date '2024-12-01', NULL, NULL, '', '{}', '{}', now()
 FROM generate_series(1, %(deals)s) i;
-INSERT INTO crediting_dealteam (tenant_id, deal_id, place, role, participant_id, weight)
-SELECT %(tenant)s, %(base)s + i, place, (ARRAY['ae', 'se'])[place + 1], CASE place
+INSERT INTO crediting_dealteam (tenant_id, deal_id, close_date, place, role, participant_id, weight)
+SELECT %(tenant)s, %(base)s + i, date '2025-01-01' + (i %% %(days)s)::int, place, (ARRAY['ae', 'se'])[place + 1], CASE place
     WHEN 0 THEN (%(sellers)s::bigint[])[1 + i * 31 %% cardinality(%(sellers)s::bigint[])]
     ELSE (%(helpers)s::bigint[])[1 + i * 17 %% cardinality(%(helpers)s::bigint[])] END, 1
 FROM generate_series(1, %(deals)s) i, generate_series(0, 1) place;

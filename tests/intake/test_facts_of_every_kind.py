@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from datetime import date
 from typing import Any
 
 from comp.people.models import Participant
-from crediting.models import DataIssue, Deal, Fact, FactRevision, FactTeam, RawDelivery
+from crediting.models import DataIssue, Deal, DealTeam, Fact, FactRevision, FactTeam, RawDelivery
 from crediting.services.endpoints import endpoint_create
 from tests.factories import company
 from tests.intake.sending import Sender, catalogue, deal, event, sender
@@ -69,6 +70,20 @@ def test_an_invoice_is_told_with_the_people_and_dates_of_its_deal(crm: Sender) -
         told = news()[-1]
         assert told["label"] == "Invoice I1 taken back"
         assert told["dates"]["day"] == ["2026-04-01"] and len(told["participants"]) == 2
+
+
+def test_who_stands_on_it_knows_its_day(crm: Sender) -> None:
+    crm.send(deal(version=1))
+    crm.drain()
+    crm.send(invoice(team=[{"role": "manager", "person": "bob"}]))
+    crm.send(deal(version=2, close_date="2026-05-01"))
+    crm.drain()
+    crm.send(event("invoice.updated", "2026-05-02T00:00:00Z", **{**invoice()["data"], "invoice_date": "2026-04-09",
+                   "team": [{"role": "manager", "person": "bob"}]}))  # fmt: skip
+    crm.drain()
+    with crm.company.scope():
+        assert DealTeam.objects.get().close_date == Deal.objects.get().close_date == date(2026, 5, 1)
+        assert FactTeam.objects.get().day == Fact.objects.get().day == date(2026, 4, 9)
 
 
 def test_what_changes_a_deal_is_told_with_the_dates_of_its_facts(crm: Sender) -> None:

@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from comp.core.days import day_number
 from crediting.models import Credit
+from payouts.frames.figures import figures
+from payouts.frames.read import calendars, enclosing, pay_groups, read_batch, read_versions
+from payouts.kernel import calculate
 from payouts.models import Attainment, Earning, Tranche
 from payouts.services import replay
 from tests.intake.sending import event
@@ -38,8 +43,31 @@ def earned(of: House) -> list[tuple[str, int]]:
         return [(str(day), minor) for day, minor in rows]
 
 
+def reads_agree(of: House) -> None:
+    """Whoever is asked for, and whether their facts are looked for or all are read, now or as of now: the same."""
+    with of.acme.scope():
+        groups, versions = pay_groups(), read_versions()
+        calendar = calendars()[of.acme.pay_group.pk]
+        found = []
+        for as_of in (None, timezone.now()):
+            for look in (True, False):
+                lines = []
+                for start in (date(2026, 1, 1), date(2026, 4, 1)):
+                    span = enclosing(calendar, versions.every(), day_number(start))
+                    source = read_batch(
+                        calendar=calendar, versions=versions, start=span[0], end=span[1],
+                        participants=[of.ann.pk], as_of=as_of, look=look,
+                    )  # fmt: skip
+                    right = figures(calculate(source.batch), source, groups).within(*span).earnings
+                    names = ("fact", "credit_date", "earned_minor", "credit_minor", "position")
+                    lines += sorted(zip(*(right[name].tolist() for name in names), strict=True))
+                found.append(lines)
+    assert found[0] == found[1] == found[2] == found[3]
+
+
 def pages_tell(of: House) -> None:
     """Every line's page opens, for Finance."""
+    reads_agree(of)
     client = Client()
     client.force_login(of.preparer, backend="django.contrib.auth.backends.ModelBackend")
     with of.acme.scope():
