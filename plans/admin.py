@@ -14,7 +14,8 @@ from django.urls import reverse
 from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
 
 from comp.core.errors import ProblemsError
-from comp.core.money import parse_money, plain_money
+from comp.core.money import parse_money
+from comp.core.numbers import parse_number
 from comp.people.selectors import today
 from comp.tenancy.capabilities import Can
 from comp.web.admin import KeptAdmin, ServiceForm
@@ -158,18 +159,18 @@ class QuotaAdminForm(ServiceForm):
 
     class Meta:
         model = Quota
-        fields = ("participant", "key", "starts_on", "ends_on")
+        fields = ("participant", "key", "starts_on", "ends_on", "unit")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            self.fields["amount"].initial = plain_money(self.instance.amount_minor, self.instance.currency)
+            self.fields["amount"].initial = self.instance.amount_text
 
 
 @admin.register(Quota)
 class QuotaAdmin(PlansAdmin):
     form = QuotaAdminForm
-    fields = ("participant", "key", "starts_on", "ends_on", "amount")
+    fields = ("participant", "key", "starts_on", "ends_on", "unit", "amount")
     changing = ("amount",)
     removable = True
     list_display = ("participant", "key", "starts_on", "ends_on", "amount_shown")
@@ -180,22 +181,24 @@ class QuotaAdmin(PlansAdmin):
 
     @admin.display(description="Amount", ordering="amount_minor")
     def amount_shown(self, row: Quota) -> str:
-        return f"{plain_money(row.amount_minor, row.currency)} {row.currency}"
+        return row.amount_words
 
     def create(self, request: HttpRequest, values: dict[str, Any]) -> Any:
-        days = {name: values[name] for name in ("participant", "key", "starts_on", "ends_on")}
-        return services.quota_set(**days, **self._money(values["amount"], values["participant"].currency))
+        named = {name: values[name] for name in ("participant", "key", "starts_on", "ends_on", "unit")}
+        return services.quota_set(**named, **self._amount(values, values["unit"], values["participant"].currency))
 
     def change(self, request: HttpRequest, row: Any, values: dict[str, Any]) -> Any:
-        days = {name: getattr(row, name) for name in ("participant", "key", "starts_on", "ends_on")}
-        return services.quota_set(**days, **self._money(values["amount"], row.currency))
+        named = {name: getattr(row, name) for name in ("participant", "key", "starts_on", "ends_on", "unit")}
+        return services.quota_set(**named, **self._amount(values, row.unit, row.currency))
 
     def remove(self, request: HttpRequest, row: Any) -> None:
         services.quota_remove(quota=row)
 
     @staticmethod
-    def _money(text: str, currency: str) -> dict[str, Any]:
-        return {"amount_minor": parse_money(text.strip(), currency), "currency": currency}
+    def _amount(values: dict[str, Any], unit: str, currency: str) -> dict[str, Any]:
+        text = values["amount"].strip()
+        amount = parse_money(text, currency) if unit == Quota.Unit.MONEY else parse_number(text)
+        return {"amount_minor": amount, "currency": currency}
 
 
 def _dress(dressed: list[Any]) -> None:

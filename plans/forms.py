@@ -9,7 +9,7 @@ from django import forms
 
 from comp.core.errors import ProblemsError
 from comp.people.models import Participant
-from plans.models import Plan
+from plans.models import Plan, Quota
 from plans.rules.values import SLUG
 
 MODE_WORDS = [
@@ -168,6 +168,10 @@ class QuotaForm(forms.Form):
     starts_on = forms.DateField(label="From", widget=DateInput)
     ends_on = forms.DateField(label="Until", widget=DateInput, help_text="The first day after the period.")
     amount = forms.CharField(label="Amount", max_length=24, help_text="Plain digits with a point, like 120000.00.")
+    unit = forms.ChoiceField(
+        label="In", choices=Quota.Unit.choices, initial=Quota.Unit.MONEY,
+        help_text="What the plan measures: money, or a number of units, days or whatever else it counts.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

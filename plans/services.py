@@ -16,7 +16,7 @@ from comp.core.calendars import Every
 from comp.core.canonical import canonical_json, digest
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError, refused
-from comp.core.money import CURRENCIES, LARGEST, NO_CURRENCY, plain_money
+from comp.core.money import CURRENCIES, LARGEST, NO_CURRENCY
 from comp.outbox.services import publish
 from comp.people.calendars import period_holding
 from comp.people.models import Participant
@@ -301,9 +301,17 @@ def assignment_end(*, assignment: PlanAssignment, ends_on: date | None) -> PlanA
 
 @transaction.atomic
 def quota_set(
-    *, participant: Participant, key: str, starts_on: date, ends_on: date, amount_minor: int, currency: str
+    *,
+    participant: Participant,
+    key: str,
+    starts_on: date,
+    ends_on: date,
+    amount_minor: int,
+    currency: str,
+    unit: str = Quota.Unit.MONEY,
 ) -> Quota:
-    """Holds a participant to an amount for one measure period [starts_on, ends_on). Said again for the same days it
+    """Holds a participant to an amount for one measure period [starts_on, ends_on): minor units of money, or millionths
+    of a number of what is counted, as the plan's measure asks. Said again for the same days it
     replaces the amount; days that overlap another period of the same quota are refused."""
     _check_key(key, "quota")
     check_dates(starts_on, ends_on)
@@ -313,10 +321,14 @@ def quota_set(
         message = f"This company's deals are in {own_currency()}; a quota in {currency} needs a rate of exchange."
         raise refused("currency", currency, own_currency(), message)
     _check_measure_period(participant, starts_on, ends_on)
+    if unit not in Quota.Unit.values:
+        allowed = " or ".join(Quota.Unit.values)
+        raise refused("unit", unit, allowed, f"A quota is in {allowed}; found {unit!r}.")
+    said = Quota(amount_minor=amount_minor, currency=currency, unit=unit)
     if not 0 <= amount_minor <= LARGEST:
-        allowed = f"0 to {plain_money(LARGEST, currency)} {currency}"
-        message = f"A quota of {plain_money(amount_minor, currency)} {currency} cannot be; allowed are {allowed}."
-        raise refused("amount", plain_money(amount_minor, currency), allowed, message)
+        allowed = f"0 to {Quota(amount_minor=LARGEST, currency=currency, unit=unit).amount_words}"
+        message = f"A quota of {said.amount_words} cannot be; allowed are {allowed}."
+        raise refused("amount", said.amount_text, allowed, message)
     _lock_participant(participant)
     rows = Quota.objects.filter(participant=participant, key=key)
     same = rows.filter(starts_on=starts_on, ends_on=ends_on).first()
@@ -329,12 +341,11 @@ def quota_set(
         raise refused("starts_on", span(starts_on, ends_on), "days outside it, or exactly the same", message)
     before = _amount(same) if same else None
     quota = same or Quota(participant=participant, key=key, starts_on=starts_on, ends_on=ends_on)
-    quota.amount_minor, quota.currency = amount_minor, currency
+    quota.amount_minor, quota.currency, quota.unit = amount_minor, currency, unit
     if before == _amount(quota):
         return quota
     quota.save()
-    amount = f"{plain_money(amount_minor, currency)} {currency}"
-    label = f"Quota {key} of {participant.name} {span(starts_on, ends_on)}: {amount}"
+    label = f"Quota {key} of {participant.name} {span(starts_on, ends_on)}: {quota.amount_words}"
     record(code="quota.set", subject=_place(quota, label), before=before, after=_amount(quota))
     _tell("quota.changed", participant, starts_on, ends_on, label)
     return quota
@@ -369,7 +380,8 @@ def _check_measure_period(participant: Participant, starts_on: date, ends_on: da
 
 
 def _amount(quota: Quota) -> dict[str, Any]:
-    return {"amount_minor": quota.amount_minor, "currency": quota.currency, **_from_to(quota.starts_on, quota.ends_on)}
+    days = _from_to(quota.starts_on, quota.ends_on)
+    return {"amount_minor": quota.amount_minor, "currency": quota.currency, "unit": str(quota.unit), **days}
 
 
 def _check_key(key: str, kind: str) -> None:

@@ -89,7 +89,7 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
         spans |= Q(starts_on=span.starts_on, ends_on=span.ends_on)
     year = periods["year"]
     kept: Kept = {
-        (row.participant_id, row.key, row.starts_on, row.ends_on): row.amount_minor
+        (row.participant_id, row.key, row.starts_on, row.ends_on): (row.unit, row.amount_minor)
         for row in Quota.objects.filter(
             participant_id__in=ids, starts_on__gte=year.starts_on, ends_on__lte=year.ends_on
         )
@@ -128,8 +128,8 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
     return found
 
 
-#: Amounts by participant, key, first day and end.
-Kept = Mapping[tuple[int, str, date, date], int]
+#: Units and amounts by participant, key, first day and end.
+Kept = Mapping[tuple[int, str, date, date], tuple[str, int]]
 
 
 def _kept_as_it_is(version: Version, component: Component) -> bool:
@@ -159,8 +159,9 @@ def _quota(component: Component, kept: Kept, who: int, spans: Sequence[Span]) ->
         return int(component.quota_fixed * (1 if component.measure.unit == "money" else MILLIONTHS)) * len(spans)
     if component.quota is None:
         return None
-    found = [kept.get((who, component.quota, span.starts_on, span.ends_on)) for span in spans]
-    return None if None in found else sum(amount for amount in found if amount is not None)
+    unit = Quota.Unit.MONEY if component.measure.unit == "money" else Quota.Unit.NUMBER
+    found = [kept.get((who, component.quota, span.starts_on, span.ends_on), ("", 0)) for span in spans]
+    return sum(amount for _, amount in found) if all(of == unit for of, _ in found) else None
 
 
 def deals_earning(person: Participant, rows: Sequence[Progress]) -> dict[tuple[int, str], int]:

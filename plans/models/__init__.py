@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from comp.core.money import plain_money
+from comp.core.numbers import plain_number
 from comp.people.models import Participant
 from comp.tenancy.models import KeptModel, TenantForeignKey
 from comp.tenancy.walls import NoOverlap
@@ -87,17 +89,36 @@ class PlanAssignment(KeptModel):
 
 
 class Quota(KeptModel):
-    """What a measure is held against: one participant, one quota key, one measure period [starts_on, ends_on)."""
+    """What a measure is held against: one participant, one quota key, one measure period [starts_on, ends_on). A number
+    is of units, days or whatever else is counted, and has no use for the currency."""
+
+    class Unit(models.TextChoices):
+        MONEY = "money", "Money"
+        NUMBER = "number", "A number"
 
     participant = TenantForeignKey(Participant)
     key = models.SlugField()
     starts_on = models.DateField()
     ends_on = models.DateField()
-    amount_minor = models.BigIntegerField()
+    amount_minor = models.BigIntegerField()  # of a number: millionths
     currency = models.CharField(max_length=3)
+    unit = models.CharField(max_length=6, choices=Unit.choices, default=Unit.MONEY)
 
     class Meta:
         constraints = [
             NoOverlap(name="quota_once", key=["participant_id", "key"]),
             models.CheckConstraint(condition=Q(amount_minor__gte=0), name="quota_not_negative"),
+            models.CheckConstraint(condition=Q(unit__in=["money", "number"]), name="quota_unit"),
         ]
+
+    @property
+    def amount_text(self) -> str:
+        """As it is typed: `120000.00`, or `40` of a number."""
+        if self.unit == self.Unit.MONEY:
+            return plain_money(self.amount_minor, self.currency)
+        return plain_number(self.amount_minor)
+
+    @property
+    def amount_words(self) -> str:
+        """With its currency where it is money: `120000.00 USD`."""
+        return f"{self.amount_text} {self.currency}" if self.unit == self.Unit.MONEY else self.amount_text

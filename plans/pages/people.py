@@ -12,7 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from comp.core.errors import ProblemsError
-from comp.core.money import MoneyError, parse_money, plain_money
+from comp.core.money import MoneyError, parse_money
+from comp.core.numbers import parse_number
 from comp.people.selectors import today
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
@@ -127,7 +128,10 @@ def quota_list(request: HttpRequest, tenant: str) -> HttpResponse:
         "period": shown,
         "period_key": _period_key(shown) if shown else "",
         "search": search,
-        "totals": rows.order_by("currency").values("currency").annotate(total=Sum("amount_minor")),
+        "totals": rows.filter(unit=Quota.Unit.MONEY)
+        .order_by("currency")
+        .values("currency")
+        .annotate(total=Sum("amount_minor")),
         "may_edit": Can.PLAN_EDIT in request.can,  # type: ignore[attr-defined]
     }
     return render(request, "people/quota_list.html", context)
@@ -136,30 +140,29 @@ def quota_list(request: HttpRequest, tenant: str) -> HttpResponse:
 @needs(Can.PLAN_EDIT)
 @require_http_methods(["GET", "POST"])
 def quota_edit(request: HttpRequest, tenant: str, pk: int | None = None) -> HttpResponse:
-    """A new quota, or another amount for one. The amount is in the participant's currency."""
+    """A new quota, or another amount for one. Money is in the participant's currency."""
     found = get_object_or_404(Quota.objects.select_related("participant"), pk=pk) if pk else None
     initial = {"participant": request.GET.get("participant")}
     if found:
-        initial = {name: getattr(found, name) for name in ("participant", "key", "starts_on", "ends_on")}
-        initial["amount"] = plain_money(found.amount_minor, found.currency)
+        initial = {name: getattr(found, name) for name in ("participant", "key", "starts_on", "ends_on", "unit")}
+        initial["amount"] = found.amount_text
     form = QuotaForm(request.POST or None, initial=initial)
     if found:
-        for name in ("participant", "key", "starts_on", "ends_on"):
+        for name in ("participant", "key", "starts_on", "ends_on", "unit"):
             form.fields[name].disabled = True
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         currency = found.currency if found else values["participant"].currency
         try:
-            minor = parse_money(values.pop("amount").strip(), currency)
+            amount = values.pop("amount").strip()
+            minor = parse_money(amount, currency) if values["unit"] == Quota.Unit.MONEY else parse_number(amount)
             saved = services.quota_set(**values, amount_minor=minor, currency=currency)
         except MoneyError as error:
             form.add_error("amount", str(error))
         except ProblemsError as error:
             add_problems(form, error)
         else:
-            messages.success(
-                request, f"Quota {saved.key} of {saved.participant}: {plain_money(minor, currency)} {currency}."
-            )
+            messages.success(request, f"Quota {saved.key} of {saved.participant}: {saved.amount_words}.")
             return redirect("quota_list", tenant=tenant)
     return render(request, "people/quota_edit.html", {"form": form, "quota": found})
 
@@ -199,8 +202,8 @@ def _quotas_csv(rows: list[Quota]) -> HttpResponse:
             row.key,
             row.starts_on,
             row.ends_on,
-            plain_money(row.amount_minor, row.currency),
-            row.currency,
+            row.amount_text,
+            row.currency if row.unit == Quota.Unit.MONEY else "",
         )
         for row in rows
     ]

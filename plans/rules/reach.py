@@ -81,7 +81,6 @@ _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
     ("on_transfer", "Transfers of deals", lambda rule: rule.on_transfer is not None),
 )
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
-    ("quota", "A quota in units", lambda row: row.quota is not None and row.measure.unit != "money"),
     ("measure", "A measure of a pool of people", lambda row: row.measure.of == "pool"),
     ("pool", "A posted share that stays", lambda row: row.pool is not None and row.pool.after_posting == "keep"),
     ("rank", "A posted prize that stays", lambda row: row.rank is not None and row.rank.after_posting == "keep"),

@@ -114,8 +114,8 @@ class House:
         self.work()
 
 
-def house(text: str = "", *, quota_minor: int = 10_000_000) -> House:
-    acme = company("acme", opens_on=date(2026, 1, 1))
+def house(text: str = "", *, quota_minor: int = 10_000_000, slug: str = "acme") -> House:
+    acme = company(slug, opens_on=date(2026, 1, 1))
     ops, other = member(acme, Role.SALES_OPS, "Olga Ops"), member(acme, Role.SALES_OPS, "Otto Ops")
     preparer, approver = member(acme, Role.FINANCE, "Fay Finance"), member(acme, Role.FINANCE, "Finn Finance")
     with acme.scope(ops):

@@ -165,7 +165,8 @@ def test_rows_are_written_by_the_services(acme: Company, version: PlanVersion, o
     on = {"participant": ann.pk, "plan": version.plan_id, "starts_on": "2026-01-01"}
     assert add("plans_planassignment", **on).status_code == 302
     assert "already" in add("plans_planassignment", **on).content.decode()
-    quota = {"participant": ann.pk, "key": "new-business", "starts_on": "2026-01-01", "ends_on": "2026-04-01"}
+    quota = {"participant": ann.pk, "key": "new-business", "unit": "money"}
+    quota |= {"starts_on": "2026-01-01", "ends_on": "2026-04-01"}
     assert add("plans_quota", amount="50000", **quota).status_code == 302
     assert "is no amount" in add("plans_quota", amount="50k", **quota).content.decode()
     assert add("plans_plan", key="extra", name="Extra").status_code == 302

@@ -261,7 +261,8 @@ def test_assignments_and_quotas_are_made_and_changed(acme: Company, plan: PlanVe
         client.get(f"{url('assignment_list')}?format=csv").content.decode()
     )
 
-    quota = {"participant": bob.pk, "key": "new-business", "starts_on": "2026-01-01", "ends_on": "2026-04-01"}
+    quota = {"participant": bob.pk, "key": "new-business", "unit": "money"}
+    quota |= {"starts_on": "2026-01-01", "ends_on": "2026-04-01"}
     assert "is no amount" in client.post(url("quota_add"), {**quota, "amount": "12,000"}).content.decode()
     assert client.post(url("quota_add"), {**quota, "amount": "12000"}).status_code == 302
     with acme.scope():
