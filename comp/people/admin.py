@@ -8,7 +8,17 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from comp.people import services
-from comp.people.models import CreditRole, Participant, PayCalendar, PayGroup, Position, ReportingLine, Team, Territory
+from comp.people.models import (
+    CreditRole,
+    Leave,
+    Participant,
+    PayCalendar,
+    PayGroup,
+    Position,
+    ReportingLine,
+    Team,
+    Territory,
+)
 from comp.tenancy.capabilities import Can
 from comp.tenancy.models import Membership, User
 from comp.web.admin import KeptAdmin
@@ -122,3 +132,19 @@ class ReportingLineAdmin(TimelineAdmin):
 
     def create(self, request: HttpRequest, values: dict[str, Any]) -> Any:
         return services.reporting_line_set(**values)
+
+
+@admin.register(Leave)
+class LeaveAdmin(TimelineAdmin):
+    removable = True
+    list_display = ("participant", "starts_on", "ends_on")
+    list_select_related = ("participant",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["participant", "starts_on", "ends_on"]
+
+    def create(self, request: HttpRequest, values: dict[str, Any]) -> Any:
+        return services.leave_set(**values)
+
+    def remove(self, request: HttpRequest, row: Any) -> None:
+        services.leave_remove(leave=row)

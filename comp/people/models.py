@@ -148,6 +148,21 @@ class ReportingLine(KeptModel):
         ]
 
 
+class Leave(KeptModel):
+    """Days on which a participant is employed and away, by date: what plans leave out where they say so."""
+
+    participant = TenantForeignKey(Participant)
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "leave"
+        constraints = [
+            NoOverlap(name="leave_once", key=["participant_id"]),
+            models.CheckConstraint(condition=Q(ends_on=None) | Q(ends_on__gt=F("starts_on")), name="leave_dates"),
+        ]
+
+
 class PayModel(TenantModel):
     """Base of tables that show pay: behind the pay wall by participant, and by pay group for those who see more."""
 

@@ -17,6 +17,7 @@ from comp.outbox.services import publish
 from comp.people.calendars import calendar_of
 from comp.people.models import (
     CreditRole,
+    Leave,
     Participant,
     PayCalendar,
     PayGroup,
@@ -203,8 +204,38 @@ def reporting_line_set(*, participant: Participant, manager: Participant, starts
     return line
 
 
-def row_end(*, row: Position | ReportingLine, ends_on: date) -> None:
-    """Ends a position or a reporting line earlier, without another one following."""
+def leave_set(*, participant: Participant, starts_on: date, ends_on: date | None = None) -> Leave:
+    """Somebody is away for [starts_on, ends_on); without an end, until one is set."""
+    check_dates(starts_on, ends_on)
+    with transaction.atomic():
+        _lock(participant)
+        others = Leave.objects.filter(participant=participant).exclude(ends_on__lte=starts_on)
+        other = (others if ends_on is None else others.filter(starts_on__lt=ends_on)).first()
+        if other is not None:
+            until = f"until {other.ends_on}" if other.ends_on else "without an end"
+            message = f"{participant.name} is on leave from {other.starts_on} {until} already."
+            raise refused("starts_on", starts_on, "days without leave", message)
+        leave = Leave.objects.create(participant=participant, starts_on=starts_on, ends_on=ends_on)
+        record(code="leave.set", subject=_place(leave, participant, "leave"), after=_state(leave))
+        label = f"{participant.name} is on leave from {starts_on}"
+        _tell([participant.pk, *_above([participant.pk], starts_on, ends_on)], starts_on, ends_on, label)
+    return leave
+
+
+def leave_remove(*, leave: Leave) -> None:
+    """Takes back leave that was set by mistake."""
+    person = leave.participant
+    with transaction.atomic():
+        _lock(person)
+        record(code="leave.remove", subject=_place(leave, person, "leave"), before=_state(leave))
+        above = _above([person.pk], leave.starts_on, leave.ends_on)
+        label = f"{person.name}: leave from {leave.starts_on} taken back"
+        _tell([person.pk, *above], leave.starts_on, leave.ends_on, label)
+        leave.delete()
+
+
+def row_end(*, row: Position | ReportingLine | Leave, ends_on: date) -> None:
+    """Ends a position, a reporting line or leave earlier, without another one following."""
     check_dates(row.starts_on, ends_on)
     if row.ends_on is not None and ends_on > row.ends_on:
         message = f"It ends on {row.ends_on} already; set a new one to go on from there."

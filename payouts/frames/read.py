@@ -143,7 +143,7 @@ def read_batch(
         assignments=assignments,
         attributes=read_people.attributes(as_of) if asks else None,
         employment=read_people.employment(as_of) if asks else None,
-        quotas=read_people.quotas(params, as_of),
+        quotas=read_people.quotas(versions, params, as_of),
         milestones=milestones(rows, plans, params, as_of),
         usage=usage(rows, plans, params, as_of),
         only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,

@@ -15,6 +15,7 @@ from payouts.kernel.batch import FAR_DAY, Assignments, Attributes, Employment, Q
 from payouts.kernel.periods import looks_at_others
 from plans.rules.compiled import CompiledPlan
 from plans.rules.named import named_fields
+from plans.rules.specialise import stated
 
 
 def reporting(as_of: datetime | None) -> Reporting:
@@ -69,14 +70,18 @@ def attributes(as_of: datetime | None) -> Attributes:
 
 
 def employment(as_of: datetime | None) -> Employment:
-    """Each participant's days here. Leave is not kept yet."""
-    found = read(
-        f"SELECT p.id AS participant, {day('p.starts_on')} AS start, {open_end('p.ends_on')} AS end "
-        f"FROM {table('people_participant', as_of)} p",
-        {"as_of": as_of},
+    """Each participant's days here, then those on leave."""
+    here, away = (
+        read(
+            f"SELECT {who} AS participant, {day('e.starts_on')} AS start, {open_end('e.ends_on')} AS end "
+            f"FROM {table(name, as_of)} e",
+            {"as_of": as_of},
+        )
+        for who, name in (("e.id", "people_participant"), ("e.participant_id", "people_leave"))
     )
-    leave = np.zeros(found["participant"].size, dtype=np.int8)
-    return Employment(found["participant"], leave, found["start"], found["end"])
+    leave = np.repeat(np.array([0, 1], dtype=np.int8), [here["participant"].size, away["participant"].size])
+    person, start, end = (np.concatenate((here[name], away[name])) for name in ("participant", "start", "end"))
+    return Employment(person, leave, start, end)
 
 
 def with_downlines(
@@ -115,14 +120,32 @@ def assignments(versions: Versions, params: dict[str, Any], as_of: datetime | No
     return Assignments(joined["p"], joined["v"], joined["s"], joined["e"])
 
 
-def quotas(params: dict[str, Any], as_of: datetime | None) -> Quotas:
+def quotas(versions: Versions, params: dict[str, Any], as_of: datetime | None) -> Quotas:
+    """What is kept by key. One that is kept in money where the plans count, or as a number where they measure money, is
+    missing: it would be another amount."""
+    counted, in_money = _kept_as(versions)
+    params = {**params, "counted": sorted(counted), "in_money": sorted(in_money)}
     narrow = "AND q.participant_id = ANY(%(only)s)" if params["only"] is not None else ""
     found = read(
         f"SELECT q.participant_id AS participant, q.key, {day('q.starts_on')} AS start, {day('q.ends_on')} AS end, "
         f"q.amount_minor AS amount FROM {table('plans_quota', as_of)} q "
-        f"WHERE q.ends_on > {as_date('start')} AND q.starts_on < {as_date('end')} {narrow}",
+        f"WHERE q.ends_on > {as_date('start')} AND q.starts_on < {as_date('end')} {narrow} "
+        "AND q.key <> ALL(CASE q.unit WHEN 'money' THEN %(counted)s::text[] ELSE %(in_money)s::text[] END)",
         params,
         words=["key"],
     )
     key = Text(found["key"].codes.astype(np.int32), found["key"].words)
     return Quotas(found["participant"], key, found["start"], found["end"], found["amount"])
+
+
+def _kept_as(versions: Versions) -> tuple[set[str], set[str]]:
+    """The keys that stand for a number of what is counted, and those that stand for money."""
+    counted: set[str] = set()
+    in_money: set[str] = set()
+    for plan in versions.compiled:
+        for component in stated(plan):
+            if component.incentive is not None:
+                in_money.add(component.incentive)
+            if component.quota is not None:
+                (in_money if component.measure.unit == "money" else counted).add(component.quota)
+    return counted, in_money

@@ -68,7 +68,6 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
     ("Measure periods of the plan's own", lambda plan: _if(_own_periods(plan), "periods")),
-    ("Leave", lambda plan: _leave(plan)),
     ("Prorated bounds of tiers", lambda plan: _if(plan.proration and "tiers" in plan.proration.of, "proration.of")),
     ("A prorated plan cap", lambda plan: _if(plan.proration and "plan_caps" in plan.proration.of, "proration.of")),
     ("Holidays", lambda plan: _if(plan.proration and plan.proration.method == "working_days", "proration.method")),
@@ -97,13 +96,6 @@ def _if(value: object, path: str) -> Where:
 
 def _own_periods(plan: CompiledPlan) -> bool:
     return any(isinstance(component.every, OwnPeriods) for component in plan.components)
-
-
-def _leave(plan: CompiledPlan) -> Where:
-    if plan.employment is not None and plan.employment.credits_on_leave == "none":
-        yield "employment.credits_on_leave"
-    if plan.proration is not None and plan.proration.leave == "excluded":
-        yield "proration.leave"
 
 
 def _overrides(plan: CompiledPlan) -> Where:

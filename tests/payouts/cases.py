@@ -11,6 +11,7 @@ from typing import Any
 
 from comp.core.days import day_date, parse_day
 from comp.core.money import parse_money
+from comp.core.numbers import parse_number
 from comp.outbox.services import work_once
 from comp.people import services as people
 from comp.people.models import CreditRole, Participant
@@ -31,7 +32,7 @@ Line = tuple[Any, ...]
 #: What this module puts into the database.
 KEYS = frozenset(
     ("format", "name", "calendar", "people", "plan", "plans", "assignments", "attributes", "quotas", "reporting")
-    + ("deals", "milestones", "usage", "expect")
+    + ("deals", "milestones", "usage", "leave", "employment", "expect")
 )
 FIELDS = frozenset(("stage", "amount", "close_date", "engage_date", "currency"))
 
@@ -148,10 +149,19 @@ def world(path: Path) -> World:
             plans.assignment_set(participant=known[row["person"]], plan=plan, starts_on=parse_day(row["from"]), **ends)
         for row in document.get("quotas", []):
             start, end = _period(case, row["period"])
+            counted = "units" in row
+            amount = parse_number(str(row["units"])) if counted else parse_money(str(row["amount"]), case.currency)
             plans.quota_set(
-                participant=known[row["person"]], key=row["key"], starts_on=start, ends_on=end,
-                amount_minor=parse_money(str(row["amount"]), case.currency), currency=case.currency,
+                participant=known[row["person"]], key=row["key"], starts_on=start, ends_on=end, amount_minor=amount,
+                currency=case.currency, unit="number" if counted else "money",
             )  # fmt: skip
+        for row in document.get("employment", []):
+            ends = parse_day(row["to"]) if "to" in row else None
+            here = {"starts_on": parse_day(row.get("from", "2020-01-01")), "ends_on": ends}
+            people.participant_change(participant=known[row["person"]], **here)
+        for row in document.get("leave", []):
+            ends = parse_day(row["to"]) if "to" in row else None
+            people.leave_set(participant=known[row["person"]], starts_on=parse_day(row["from"]), ends_on=ends)
     built = World(acme, sender(acme), case, known)
     for row in document.get("deals", []):
         built.crm.send(_deal(row, known, case.currency))
@@ -235,10 +245,11 @@ def fits(document: Any) -> str:
         return "another calendar"
     if "{person: " in str(document.get("plan", "")).replace("'", ""):
         return "an override by a person's name"
+    hired = [row["person"] for row in document.get("employment", [])]
+    if len(hired) > len(set(hired)):
+        return "employed twice"
     if any(set(row) - {"person", "from", "to", "title", "team"} for row in document.get("attributes", [])):
         return "other attributes"
-    if any("units" in row for row in document.get("quotas", [])):
-        return "quotas in units"
     for row in document.get("deals", []):
         odd = [key for key in row["fields"] if key not in FIELDS and not key.startswith("custom.")]
         if odd or set(row) - {"id", "fields", "team", "event_time"}:

@@ -33,6 +33,12 @@ NAMES = (
     "gate-running-with-catch-up",
     "plan-cap-takes-period-lines-last",
     "override-by-attainment-of-a-quota-in-earnings",
+    "no-credit-after-leaving-or-on-leave",
+    "prorated-by-calendar-days",
+    "bonus-on-the-third-deal",
+    "shared-pots-that-are-divided-anew",
+    "overrides-on-what-is-released-to-others",
+    "scorecard-with-a-missing-part",
 )
 
 

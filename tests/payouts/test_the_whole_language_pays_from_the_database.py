@@ -163,3 +163,49 @@ def test_what_only_an_override_names_is_read_too() -> None:
     words = rate_words(version.says, version.component("commission"), vars(earning), earning.after_minor)
     assert words == "tiers"
     full_agrees(acme)
+
+
+@pytest.mark.django_db
+def test_a_quota_of_another_kind_is_a_missing_one() -> None:
+    """40 deals against a plan that measures money are no quota of 0.40: the line waits until the quota is in money."""
+    acme = house()
+    quarter = {"starts_on": date(2026, 1, 1), "ends_on": date(2026, 4, 1), "currency": "USD"}
+    with acme.acme.scope(acme.ops):
+        held = plans.quota_set(participant=acme.ann, key="sales", amount_minor=40_000_000, unit="number", **quarter)
+        assert held.amount_words == "40"
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.work()
+    assert acme.earned() == {"A": 0}
+    with acme.acme.scope(acme.ops):
+        assert [line.waiting for line in Earning.objects.all()] == [1]
+        plans.quota_set(participant=acme.ann, key="sales", amount_minor=10_000_000, **quarter)
+    acme.work()
+    assert acme.earned() == {"A": 600_000}
+    full_agrees(acme)
+    with acme.acme.scope(acme.ops), pytest.raises(ProblemsError, match="A quota is in money or number; found 'kg'"):
+        plans.quota_set(participant=acme.ann, key="sales", amount_minor=1, unit="kg", **quarter)
+
+
+@pytest.mark.django_db
+def test_leave_ends_and_is_taken_back() -> None:
+    """On leave from 1 February on, Ann is credited with nothing of that month; leave taken back, with all of it."""
+    terms = "employment: {credits_after: none, credits_on_leave: none, release_after: paid}\n"
+    acme = house(plan_text().replace("credit_rules:", f"{terms}credit_rules:", 1))
+    acme.won("A", "60000.00", "2026-02-10")
+    acme.work()
+    with acme.acme.scope(acme.ops):
+        leave = people.leave_set(participant=acme.ann, starts_on=date(2026, 2, 1))
+        with pytest.raises(ProblemsError, match="is on leave from 2026-02-01 without an end already"):
+            people.leave_set(participant=acme.ann, starts_on=date(2026, 3, 1))
+    acme.work()
+    assert acme.earned() == {}
+    with acme.acme.scope(acme.ops):
+        people.row_end(row=leave, ends_on=date(2026, 2, 10))
+    acme.work()
+    assert acme.earned() == {"A": 600_000}
+    with acme.acme.scope(acme.ops):
+        people.row_end(row=leave, ends_on=date(2026, 2, 5))
+        people.leave_remove(leave=leave)
+    acme.work()
+    assert acme.earned() == {"A": 600_000}
+    full_agrees(acme)

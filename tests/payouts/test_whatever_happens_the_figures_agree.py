@@ -6,6 +6,7 @@ earned by others, or in other periods.
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 from itertools import count
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from comp.core.errors import ProblemsError
 from comp.people import services as people
 from comp.people.models import Participant
 from payouts.models import Batch
@@ -56,6 +58,7 @@ def test_incremental_is_full(text: str, steps: list[tuple[Any, ...]]) -> None:
     acme = house(text, slug=f"acme-{next(_numbers)}")
     for name in ("Bob", "Max"):
         join(acme, name)
+    acme.work()
     for place, (kind, *rest) in enumerate(steps, start=1):
         {
             "deal": _deal, "signed": _signed, "plan": _plan, "line": _line, "quota": _quota, "leaves": _leaves,
@@ -76,16 +79,15 @@ def _signed(acme: House, place: int, key: str, day: date) -> None:
 
 
 def _plan(acme: House, place: int, text: str, starts_on: date) -> None:
-    acme.publish(text, starts_on=starts_on)
+    with contextlib.suppress(ProblemsError):  # it says what the version in force says
+        acme.publish(text, starts_on=starts_on)
 
 
 def _line(acme: House, place: int, who: str, manager: str, day: date) -> None:
     with acme.acme.scope(acme.ops):
         below, above = (Participant.objects.get(key=key) for key in (who, manager))
-        try:
+        with contextlib.suppress(ProblemsError):  # a circle, or a day that is taken
             people.reporting_line_set(participant=below, manager=above, starts_on=day)
-        except Exception as refused:  # a circle, or a day that is taken
-            assert type(refused).__name__ == "ProblemsError"
 
 
 def _quota(acme: House, place: int, who: str, tens: int) -> None:

@@ -273,7 +273,6 @@ def test_what_the_database_does_not_deliver_is_named() -> None:
     paths = {problem.path for problem in unsupported(PLAN)}
     assert {
         "settlement",
-        "proration.leave",
         "currencies",
         "overrides[0].for",
         "credit_rules[0].eligible",
@@ -314,27 +313,21 @@ def test_a_company_pays_in_its_currency() -> None:
     assert in_words(plan)[0].sentences[0].startswith("Amounts are plain numbers. ")
 
 
-def test_quotas_are_kept_in_money_only() -> None:
+def test_quotas_are_kept_in_money_and_as_numbers() -> None:
     document = copy.deepcopy(GOOD["account-executive"])
     counted = document["components"][0]
     counted["measure"] = {"every": "quarter", "value": "count", "window": "discrete", "of": "own", "by": "credit"}
     counted["tiers"] |= {"pays": "per_unit", "rates": [{"from": "0%", "per_unit": "10.00"}]}
-    assert errors(check(document)) == []
-    assert [problem.path for problem in unsupported(compile_plan(document))] == ["components[0].quota"]
-    counted["quota"] = {"fixed": "40"}
-    del counted["missing_quota"], counted["zero_quota"]
     assert errors(check(document)) == [] == unsupported(compile_plan(document))
 
 
-def test_leave_and_holidays_are_not_kept_yet() -> None:
-    terms = {"first_day": "counts", "last_day": "counts", "of": ["quota"], "round": "minor"}
+def test_holidays_are_not_kept_yet() -> None:
+    terms = {"first_day": "counts", "last_day": "counts", "leave": "excluded", "of": ["quota"], "round": "minor"}
     document = copy.deepcopy(GOOD["account-executive"])
-    document["proration"] = {**terms, "method": "working_days", "leave": "excluded"}
+    document["proration"] = {**terms, "method": "working_days"}
     document["employment"] = {"credits_after": "none", "credits_on_leave": "none", "release_after": "paid"}
-    paths = ["employment.credits_on_leave", "proration.leave", "proration.method"]
-    assert [problem.path for problem in unsupported(compile_plan(document))] == paths
-    document["proration"] = {**terms, "method": "calendar_days", "leave": "counts"}
-    document["employment"] = {"credits_after": "none", "credits_on_leave": "count", "release_after": "paid"}
+    assert [problem.path for problem in unsupported(compile_plan(document))] == ["proration.method"]
+    document["proration"] = {**terms, "method": "calendar_days"}
     assert unsupported(compile_plan(document)) == []
 
 
