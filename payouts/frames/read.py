@@ -147,5 +147,6 @@ def read_batch(
         milestones=milestones(rows, plans, params, as_of),
         usage=usage(rows, plans, params, as_of),
         only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,
+        in_force=tuple(zip(versions.starts, versions.ends, strict=True)),
     )
     return Read(batch, versions, rows.revision)

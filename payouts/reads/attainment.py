@@ -18,7 +18,7 @@ from comp.web.parts import Meter, Tier, percent
 from payouts.kernel.say import percent_text
 from payouts.models import Attainment, Earning
 from payouts.reads.periods import Span, span_holding
-from payouts.reads.plans import MILLIONTHS, Version, bonus_words, measured_words, tier_label, version_of
+from payouts.reads.plans import MILLIONTHS, Version, bonus_words, measured_words, same_for_all, tier_label, version_of
 from plans.models import PlanAssignment, PlanVersion, Quota
 from plans.rules.compiled import Component, Point
 
@@ -207,7 +207,9 @@ def next_words(row: Progress) -> str:
     if has_quota and not row.quota:
         return "waits for its quota" if component.missing_quota == "wait" and row.quota is None else ""
     bounds = [(at * row.quota, label) for at, label in _shares(component, currency)] if row.quota else []
-    for bound, label in bounds or _amounts(component, currency):
+    if not bounds and same_for_all(row.version.says, component):
+        bounds = _amounts(component, currency)
+    for bound, label in bounds:
         missing = bound - row.total
         if bound > 0 and missing > 0:
             distance = -(-missing.numerator // missing.denominator)

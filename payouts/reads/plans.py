@@ -86,16 +86,24 @@ def rate_words(plan: CompiledPlan, component: Component, line: Mapping[str, Any]
 
 def rated_plainly(component: Component) -> bool:
     """Whether a line's own running totals and quota say its rates: tiers of percentages, without a matrix, a year's
-    moving quota or a gate that takes accelerators away."""
+    moving quota, a gate that takes accelerators away or a counterpart."""
     tiers = component.tiers
-    if tiers is None or tiers.pays != "rate" or tiers.columns is not None or component.measure.by != "credit":
+    if (
+        component.counterpart is not None
+        or tiers is None
+        or tiers.pays != "rate"
+        or tiers.columns is not None
+        or component.measure.by != "credit"
+    ):
         return False
     plain_gates = all(gate.effect != "no_accelerators" for gate in component.gates)
     return component.measure.window == "discrete" and component.measure.unit == "money" and plain_gates
 
 
 def same_for_all(plan: CompiledPlan, component: Component) -> bool:
-    """Whether no override changes the component for anybody."""
+    """Whether no override changes the component for anybody, nor the days that somebody is there its bounds."""
+    if plan.proration is not None and "tiers" in plan.proration.of:
+        return False
     return sum(each.key == component.key for each in stated(plan)) == 1
 
 

@@ -248,11 +248,13 @@ def _custom_dates(names: list[str], deals: list[int]) -> dict[int, set[date]]:
 
 
 def on_plan_published(payload: dict[str, Any]) -> None:
-    """A plan version came into force: everybody who is on the plan from its first day on."""
+    """A plan version came into force: everybody who is on the plan from its first day on, or on one that pays by its
+    terms."""
     version = PlanVersion.objects.select_related("plan", "published_by").get(pk=payload["version"])
     versions = read_versions()
     start, end = parse_day(payload["from"]), _until(payload, versions)
-    people = PlanAssignment.objects.filter(plan_id=version.plan_id, starts_on__lt=end).exclude(ends_on__lte=start)
+    plans = {version.plan_id, *_with_terms_of(version.plan.key, versions)}
+    people = PlanAssignment.objects.filter(plan_id__in=plans, starts_on__lt=end).exclude(ends_on__lte=start)
     note = f": {version.note}" if version.note else ""
     cause = Cause(
         kind=Cause.Kind.PLAN,
@@ -266,6 +268,15 @@ def on_plan_published(payload: dict[str, Any]) -> None:
     for person, group in people.values_list("participant_id", "participant__pay_group_id").distinct():
         _mark(cause, person, begins(group, start), end)
     _save([cause])
+
+
+def _with_terms_of(key: str, versions: Versions) -> set[int]:
+    """The plans that rate lines a second time by the terms of a plan."""
+    return {
+        plan_id
+        for plan_id, plan in zip(versions.plan_id, versions.compiled, strict=True)
+        if any(each.counterpart is not None and each.counterpart.plan == key for each in stated(plan))
+    }
 
 
 def _begins(plan_id: int, versions: Versions) -> Callable[[int, date], date]:

@@ -68,8 +68,6 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
     ("Measure periods of the plan's own", lambda plan: _if(_own_periods(plan), "periods")),
-    ("Prorated bounds of tiers", lambda plan: _if(plan.proration and "tiers" in plan.proration.of, "proration.of")),
-    ("A prorated plan cap", lambda plan: _if(plan.proration and "plan_caps" in plan.proration.of, "proration.of")),
     ("Holidays", lambda plan: _if(plan.proration and plan.proration.method == "working_days", "proration.method")),
     ("Conversion of currencies", lambda plan: _if(plan.currencies, "currencies")),
     ("An override by region or position", lambda plan: _overrides(plan)),
@@ -83,7 +81,6 @@ _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
     ("measure", "A measure of a pool of people", lambda row: row.measure.of == "pool"),
     ("pool", "A posted share that stays", lambda row: row.pool is not None and row.pool.after_posting == "keep"),
     ("rank", "A posted prize that stays", lambda row: row.rank is not None and row.rank.after_posting == "keep"),
-    ("counterpart", "A counterpart's terms", lambda row: row.counterpart is not None),
     ("budget", "A posted share that stays", lambda row: row.budget is not None and row.budget.after_posting == "keep"),
     ("amortise", "Amortisation", lambda row: row.amortise is not None),
 )

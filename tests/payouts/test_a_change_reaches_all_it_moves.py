@@ -10,8 +10,9 @@ from comp.people import services as people
 from payouts.models import Attainment
 from plans import services as plans
 from plans.models import Plan
+from tests.factories import published
 from tests.payouts.house import House, house, plan_text
-from tests.payouts.test_the_whole_language_pays_from_the_database import full_agrees
+from tests.payouts.test_the_whole_language_pays_from_the_database import RATES, full_agrees
 
 RAMPED = plan_text().replace(
     "    missing_quota", "    ramp: {from: assigned, quota: [25%, 50%, 75%], incentive: null}\n    missing_quota", 1
@@ -127,3 +128,26 @@ def test_a_fiscal_year_that_begins_on_another_day_leaves_no_measure_behind() -> 
 def periods(acme: House) -> list[tuple[date, date]]:
     with acme.acme.scope():
         return list(Attainment.objects.order_by("starts_on").values_list("starts_on", "ends_on"))
+
+
+@pytest.mark.django_db
+def test_the_terms_of_another_plan_move_whoever_is_paid_by_them() -> None:
+    """At least what `terms` would pay: 12% of 60,000 is 7,200; from its new version on 15%, 9,000."""
+    acme = house()
+    other = plan_text().replace("key: worked", "key: terms").replace("quota: sales", "quota: null")
+    for line in ("    missing_quota: wait\n", "    zero_quota: highest_tier\n"):
+        other = other.replace(line, "")
+    flat = "rates: [{from: 0.00, rate: 12%}]"
+    other = other.replace("      mode: marginal\n", "      mode: marginal\n      axis: amount\n").replace(RATES, flat)
+    with acme.acme.scope(acme.ops):
+        published("terms", ops=acme.ops, other=acme.other_ops, text=other)
+    more = "    counterpart: {terms: terms/commission, share: 100%, pays: larger, per: measure_period}\n"
+    acme.publish(plan_text().replace("    cap: null\n", f"    cap: null\n{more}"))
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.work()
+    assert acme.earned() == {"A": 720_000}
+    with acme.acme.scope(acme.ops):
+        published("terms", ops=acme.ops, other=acme.other_ops, text=other.replace("12%", "15%"))
+    acme.work()
+    assert acme.earned() == {"A": 900_000}
+    full_agrees(acme)

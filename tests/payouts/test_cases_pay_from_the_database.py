@@ -39,6 +39,9 @@ NAMES = (
     "shared-pots-that-are-divided-anew",
     "overrides-on-what-is-released-to-others",
     "scorecard-with-a-missing-part",
+    "in-transition-at-least-what-the-old-plan-would-pay",
+    "bounds-in-money-prorated-for-a-joiner",
+    "plan-cap-prorated-by-leave-and-reviewed",
 )
 
 
