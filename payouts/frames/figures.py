@@ -33,15 +33,17 @@ from plans.rules.compiled import CompiledPlan, Component, Tranche
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is right, as columns of the four tables."""
+    """What is right, as columns of the tables."""
 
     credits: Columns
     earnings: Columns
     tranches: Columns
     attainments: Columns
+    schedules: Columns
 
     def of(self, table: Table) -> Columns:
-        return dict(zip(TABLES, (self.credits, self.earnings, self.tranches, self.attainments), strict=True))[table]
+        columns = (self.credits, self.earnings, self.tranches, self.attainments, self.schedules)
+        return dict(zip(TABLES, columns, strict=True))[table]
 
     def within(self, start: int, end: int) -> Figures:
         """Only the rows whose credit date (for attainments: period start) lies in [start, end)."""
@@ -81,7 +83,8 @@ def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figu
         "waiting": lines.waiting.astype(np.int64),
     }
     tranches = _of_tranches(result, source, by_line)
-    return Figures(credit_columns, earning_columns, tranches, _of_groups(result, names, starts, ends))
+    groups = _of_groups(result, names, starts, ends)
+    return Figures(credit_columns, earning_columns, tranches, groups, _of_schedules(result, by_line))
 
 
 class _Names:
@@ -208,6 +211,12 @@ def _of_tranches(result: Result, source: Read, by_line: Columns) -> Columns:
         "period_starts_on": np.where(tranches.pay_period >= 0, source.batch.pay_periods[tranches.pay_period], NONE),
         "state": np.where(waits, WAITING, DATED) if tranches.state is None else tranches.state.astype(np.int64),
     }
+
+
+def _of_schedules(result: Result, by_line: Columns) -> Columns:
+    spread, nothing = result.schedules, np.zeros(0, dtype=np.int64)
+    line, month, amount = (nothing,) * 3 if spread is None else (spread.line, spread.month, spread.amount)
+    return {**{name: _pick(column, line) for name, column in by_line.items()}, "month": month, "amount_minor": amount}
 
 
 def _of_groups(result: Result, names: _Names, starts: Ints, ends: Ints) -> Columns:

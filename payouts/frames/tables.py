@@ -96,4 +96,12 @@ ATTAINMENTS = Table(
     words=_WORDS,
     nullable=frozenset({"quota_minor"}),
 )
-TABLES = (CREDITS, EARNINGS, TRANCHES, ATTAINMENTS)
+SCHEDULES = Table(
+    name="payouts_schedule",
+    key=(*LINE, "month"),
+    values=("deal_id", "pay_group_id", "credit_date", "amount_minor", "currency"),
+    days=frozenset({"credit_date", "period", "month"}),
+    words=_WORDS,
+    nullable=frozenset({"deal_id"}),
+)
+TABLES = (CREDITS, EARNINGS, TRANCHES, ATTAINMENTS, SCHEDULES)

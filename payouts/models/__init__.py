@@ -1,7 +1,17 @@
 """What credit earns, what is payable, who agreed, what was paid."""
 
 from payouts.models.batches import Batch, BatchLine
-from payouts.models.figures import Attainment, Cause, ChangedScope, Earning, FigureChange, Payable, Statement, Tranche
+from payouts.models.figures import (
+    Attainment,
+    Cause,
+    ChangedScope,
+    Earning,
+    FigureChange,
+    Payable,
+    Schedule,
+    Statement,
+    Tranche,
+)
 from payouts.models.ledger import LedgerEntry, LedgerTransaction
 
 __all__ = [
@@ -15,6 +25,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerTransaction",
     "Payable",
+    "Schedule",
     "Statement",
     "Tranche",
 ]

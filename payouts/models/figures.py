@@ -203,6 +203,21 @@ class Tranche(TrancheKey, BulkPayModel):
         indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="tranche_period")]
 
 
+class Schedule(LineKey, BulkPayModel):
+    """What of a line's earning is expense of a month, where the plan spreads it."""
+
+    month = models.DateField()  # its first day
+    credit_date = models.DateField()
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", *LINE_KEY[:7], "month", *LINE_KEY[7:]], name="schedule_once")
+        ]
+        indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="schedule_period")]
+
+
 class Payable(TrancheKey, BulkPayModel):
     """What the open period owes for a tranche: what is released now, less all that batches have taken. `kind` release
     where its release period is the open one (or lies before the first), adjustment where its period was closed

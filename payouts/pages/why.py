@@ -28,7 +28,7 @@ from payouts.reads.labels import line_label
 from payouts.reads.lines import lines, told
 from payouts.reads.periods import open_span, pay_group_of, span_holding
 from payouts.reads.plans import rate_words
-from payouts.reads.why import LineMoved, ReleaseRow, Sent, Why, exact_words, sent, team_parts, why_of
+from payouts.reads.why import LineMoved, ReleaseRow, Sent, Why, exact_words, sent, spread_over, team_parts, why_of
 from payouts.reads.why import told as retold
 from plans.rules.words_rates import number
 
@@ -80,6 +80,7 @@ def why(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "say": _say(found),
         "steps": _steps(request, found, own),
         "releases": [_release(row, group, earning) for row in found.releases],
+        "months": spread_over(earning),
         "usage": _usage_words(history),
         "parts": team_parts(found),
         "body": found.revision.delivery.body if found.revision else None,

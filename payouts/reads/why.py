@@ -16,7 +16,7 @@ from crediting.models import Credit, DealRevision, DealTeam, Fact, FactRevision
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
 from payouts.kernel.explain_stored import LineFacts, TrancheFacts, can_tell, explain_line
 from payouts.kernel.say import Step, percent_text
-from payouts.models import Attainment, BatchLine, Earning, Payable, Tranche
+from payouts.models import Attainment, BatchLine, Earning, Payable, Schedule, Tranche
 from payouts.models.figures import LineNamed
 from payouts.reads.lines import KEY
 from payouts.reads.plans import Version, release_words, versions
@@ -220,6 +220,12 @@ def _tier_rows(steps: list[Step], currency: str) -> list[TierRow]:
         amount, earns = exact_words(part.amount_in_slice, currency), exact_words(part.earns, currency)
         rows.append(TierRow(name, percent_text(part.rate), amount, earns, applied=True))
     return rows
+
+
+def spread_over(earning: Earning) -> list[tuple[date, int]]:
+    """The months that the line is expense of, each with its part; empty where the plan does not spread it."""
+    key = {name: getattr(earning, name) for name in KEY}
+    return list(Schedule.objects.filter(**key).order_by("month").values_list("month", "amount_minor"))
 
 
 def _release_rows(release: tuple[Release, ...], tranches: list[Tranche], key: dict[str, Any]) -> list[ReleaseRow]:

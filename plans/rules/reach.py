@@ -82,7 +82,6 @@ _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
     ("pool", "A posted share that stays", lambda row: row.pool is not None and row.pool.after_posting == "keep"),
     ("rank", "A posted prize that stays", lambda row: row.rank is not None and row.rank.after_posting == "keep"),
     ("budget", "A posted share that stays", lambda row: row.budget is not None and row.budget.after_posting == "keep"),
-    ("amortise", "Amortisation", lambda row: row.amortise is not None),
 )
 
 

@@ -11,6 +11,7 @@ from comp.core.errors import ProblemsError
 from comp.people import services as people
 from payouts.models import Attainment, Earning, Tranche
 from payouts.reads.plans import rate_words, versions
+from payouts.reads.why import spread_over
 from payouts.services import replay
 from plans import services as plans
 from plans.models import Plan
@@ -208,4 +209,24 @@ def test_leave_ends_and_is_taken_back() -> None:
         people.leave_remove(leave=leave)
     acme.work()
     assert acme.earned() == {"A": 600_000}
+    full_agrees(acme)
+
+
+@pytest.mark.django_db
+def test_what_is_earned_is_spread_over_months() -> None:
+    """6,000 over the deal's 7 months from the next one on: 857.14 a month, what is left over where it falls due."""
+    text = plan_text().replace("credit_rules:", "fields: {custom.term: number}\ncredit_rules:", 1)
+    acme = house(text.rstrip("\n") + "\n    amortise: {months: custom.term, from: next_month}\n")
+    acme.won("A", "60000.00", "2026-01-10", custom={"term": "7"})
+    acme.work()
+    with acme.acme.scope():
+        line = Earning.objects.get()
+        months = spread_over(line)
+        assert [month for month, _ in months] == [date(2026, number, 1) for number in range(2, 9)]
+        assert sum(minor for _, minor in months) == 600_000 and {minor for _, minor in months} == {85_714, 85_715}
+    full_agrees(acme)
+    acme.won("A", "60000.00", "2026-01-10", at="2026-02-11T10:00:00Z", version=2, custom={"term": "1"})
+    acme.work()
+    with acme.acme.scope():
+        assert spread_over(Earning.objects.get()) == [(date(2026, 2, 1), 600_000)]
     full_agrees(acme)
