@@ -32,6 +32,7 @@ urlpatterns = [
     path("t/<slug:tenant>/", include("payouts.urls")),
     path("t/<slug:tenant>/", include("crediting.urls")),
     path("t/<slug:tenant>/", include("plans.urls")),
+    path("t/<slug:tenant>/", include("comp.people.urls")),
     path("t/<slug:tenant>/", include("comp.web.urls")),
 ]
 if settings.DEBUG:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +19,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from comp.api.services import key_create
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
 from comp.tenancy.models import User
 from crediting.models import DataIssue, Deal
@@ -120,6 +121,9 @@ PAGES: dict[str, Page] = {
     "quotas/": Page(READERS, needs=(Can.PLAN_READ,)),
     "quotas/new/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
     "quotas/<int:pk>/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "keys/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.KEY_EDIT,)),
+    "keys/new/": Page(OPS | FINANCE | {"Ada"}, FORM, (Can.KEY_EDIT,)),
+    "keys/<int:pk>/end/": Page(OPS | FINANCE | {"Ada"}, STEP, (Can.KEY_EDIT,)),
     "audit/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.AUDIT_READ,)),
 }
 
@@ -241,6 +245,11 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
         world.milestone(f"{slug}-{name}", "signature", "2026-11-16")
     world.won(f"{slug}-odd", "2026-11-17", "1.00", owner="nobody-known")
     world.work()
+    with company.scope(world.users["Olga"]):
+        key, _ = key_create(
+            name=customer, grants=["people:read"], made_by=world.users["Olga"],
+            expires_at=datetime.now(UTC) + timedelta(days=9),
+        )  # fmt: skip
     batch = world.submit(NOVEMBER)
     built = Side(world, secrets={customer})
     with company.scope():
@@ -260,6 +269,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "key": "account-executive", "number": 1, "other": draft.number, "why": line.pk,
             "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk,
             "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",
+            "keys": key.pk,
         }  # fmt: skip
     return built
 
