@@ -54,7 +54,7 @@ class Schema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         if self.method == "GET":
             return [self.view.asked] if self.view.asked else []
-        return [_ONCE]
+        return [_ONCE, *([self.view.asked] if self.view.asked and not self.view.listed else [])]
 
     def get_request_serializer(self) -> Any:
         return self.view.inputs.get(self.method)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from comp.core.errors import Problem
-from crediting.intake import hubspot, salesforce, segment, standard, stripe
+from crediting.intake import bulk, hubspot, salesforce, segment, standard, stripe
 from crediting.intake.facts import Event
 from crediting.intake.mapping import read_mapping
 from crediting.intake.proving import prove_standard
@@ -34,8 +34,24 @@ class Standard:
         return None
 
 
+class Api(Standard):
+    """Comp's own events, many in one call of the API, which its key proves: `/api/v1/facts/bulk`."""
+
+    name = bulk.NAME
+
+    def prove(self, call: Call, secrets: Iterable[str], *, now: float, window: int) -> Proven | Refused:
+        return Refused(401, "facts of this endpoint come over the API, with a key")
+
+    def items(self, body: bytes) -> Sequence[Item] | Problem | None:
+        return bulk.items(body)
+
+    def read(self, body: bytes) -> Event | Sequence[Change] | list[Problem]:
+        return bulk.read(body)
+
+
 SOURCES: Mapping[str, Source] = {
-    source.name: source for source in (Standard(), hubspot.SOURCE, salesforce.SOURCE, stripe.SOURCE, segment.SOURCE)
+    source.name: source
+    for source in (Standard(), Api(), hubspot.SOURCE, salesforce.SOURCE, stripe.SOURCE, segment.SOURCE)
 }
 
 
