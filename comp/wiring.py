@@ -11,10 +11,10 @@ class WiringConfig(AppConfig):
 
     def ready(self) -> None:
         import comp.celery  # noqa: F401  (so that shared tasks find the app in every process)
-        from comp.outbox.services import messages_drain, register_drain, subscribe
+        from comp.outbox.services import JOBS, messages_drain, register_drain, subscribe
         from crediting.services.mailbox import mailbox_drain
         from payouts.examples import example_problems
-        from payouts.services import scopes
+        from payouts.services import claims, scopes
         from plans.services import register_judge
 
         subscribe("facts.changed", scopes.on_facts_changed)
@@ -25,4 +25,5 @@ class WiringConfig(AppConfig):
         register_judge(example_problems)
         register_drain("mailbox", mailbox_drain)
         register_drain("messages", messages_drain)
-        register_drain("recompute", scopes.scopes_recompute)
+        register_drain("recompute", claims.changes_recompute)
+        register_drain("jobs", claims.jobs_recompute, queue=JOBS)

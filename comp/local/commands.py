@@ -1,4 +1,4 @@
-"""The three processes of Comp, spelled once: `make run` uses these, and a test holds docker-compose.yml to them."""
+"""The four processes of Comp, spelled once: `make run` uses these, and a test holds docker-compose.yml to them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ WEB = (
     *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
     "--no-control-socket",  # else gunicorn writes below the user's home folder
 )
-WORKER = (
-    *("celery", "-A", "comp", "worker", "--concurrency", "2", "--loglevel", "INFO"),
-    *("--without-mingle", "--without-gossip"),  # workers have nothing to tell each other
-)
+_CELERY = ("celery", "-A", "comp", "worker", "--loglevel", "INFO")
+_ALONE = ("--without-mingle", "--without-gossip")  # workers have nothing to tell each other
+WORKER = (*_CELERY, *_ALONE, "--queues", "work", "--concurrency", "2")
+#: Large recomputations, a chunk at a time: never in the way of a single deal.
+JOBS = (*_CELERY, *_ALONE, "--queues", "jobs", "--concurrency", "1", "--hostname", "jobs@%h")
 BEAT = ("celery", "-A", "comp", "beat", "--loglevel", "INFO")

@@ -122,7 +122,7 @@ def collect_static(env: Mapping[str, str]) -> None:
 
 
 def serve(data: Path, env: dict[str, str], port: int) -> int:
-    """Web, worker and beat until a signal comes or one of them ends; the demo is built beside them."""
+    """Web, workers and beat until a signal comes or one of them ends; the demo is built beside them."""
     log = data / "run.log"
     with log.open("w", buffering=1) as output:
         manager = Manager(Printer(output, colour=False))
@@ -156,6 +156,7 @@ def processes(data: Path, port: int) -> dict[str, list[str]]:
     return {
         "web": [*module, *commands.WEB, "--bind", f"127.0.0.1:{port}", "--pid", str(data / "web.pid")],
         "worker": [*module, *commands.WORKER, "--pidfile", str(data / "worker.pid")],
+        "jobs": [*module, *commands.JOBS, "--pidfile", str(data / "jobs.pid")],
         "beat": [
             *(*module, *commands.BEAT, "--pidfile", str(data / "beat.pid")),
             *("--schedule", str(data / "beat-schedule")),
@@ -165,7 +166,7 @@ def processes(data: Path, port: int) -> dict[str, list[str]]:
 
 def end_left_overs(data: Path) -> None:
     """End what a hard-killed run left: processes whose command line names this folder's pid files, and the files."""
-    files = {str(data / f"{name}.pid") for name in ("web", "worker", "beat")}
+    files = {str(data / f"{name}.pid") for name in ("web", "worker", "jobs", "beat")}
     found = []
     for process in psutil.process_iter():
         try:

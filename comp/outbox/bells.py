@@ -1,4 +1,4 @@
-"""One bell at a time for each tenant: a thousand deliveries a second ring once, not a thousand times.
+"""One bell at a time for each tenant and queue: a thousand deliveries a second ring once, not a thousand times.
 
 A mark in Redis says that a bell hangs in the queue. The worker takes the mark away before it looks for work, so whoever
 finds the mark may rely on the look that is still to come: his row is committed by then. A mark whose bell was lost goes
@@ -22,25 +22,25 @@ log = logging.getLogger(__name__)
 MARK_SECONDS = 15
 
 
-def is_first(tenant_id: int) -> bool:
+def is_first(tenant_id: int, queue: str) -> bool:
     """Whether no bell of the tenant hangs in the queue yet; from now on one does."""
     try:
-        return bool(_redis().set(_mark(tenant_id), 1, nx=True, ex=MARK_SECONDS))
+        return bool(_redis().set(_mark(tenant_id, queue), 1, nx=True, ex=MARK_SECONDS))
     except redis.RedisError as error:
         log.warning("no bell is rung, the sweep will find the work: %s", error)
         return False
 
 
-def heard(tenant_id: int) -> None:
+def heard(tenant_id: int, queue: str) -> None:
     """Before looking for work: whoever comes from now on rings again."""
     try:
-        _redis().delete(_mark(tenant_id))
+        _redis().delete(_mark(tenant_id, queue))
     except redis.RedisError as error:
         log.warning("the bell's mark stays until it goes by itself: %s", error)
 
 
-def _mark(tenant_id: int) -> str:
-    return f"comp:bell:{tenant_id}"
+def _mark(tenant_id: int, queue: str) -> str:
+    return f"comp:bell:{queue}:{tenant_id}"
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 Handler = Callable[[dict[str, Any]], None]
 Drain = Callable[[int], int]
 _handlers: dict[str, list[Handler]] = {}
-_drains: dict[str, Drain] = {}
+#: The queues: the daily work, and jobs, which have workers of their own, so that those of the daily work are never all
+#: at a large one. A drain belongs to one of them.
+WORK, JOBS = "work", "jobs"
+_drains: dict[str, tuple[str, Drain]] = {}
 ATTEMPTS = 5
 
 
@@ -31,10 +34,10 @@ def subscribe(topic: str, handler: Handler) -> None:
         _handlers[topic].append(handler)
 
 
-def register_drain(name: str, drain: Drain) -> None:
+def register_drain(name: str, drain: Drain, *, queue: str = WORK) -> None:
     """Called by comp/wiring.py only. `drain(tenant_id)` does a bounded piece of the tenant's waiting work in
     transactions of its own and returns how much it did; 0 when nothing (or nothing for this worker) is left."""
-    _drains[name] = drain
+    _drains[name] = (queue, drain)
 
 
 def publish(*, topic: str, payload: dict[str, Any]) -> None:
@@ -43,14 +46,16 @@ def publish(*, topic: str, payload: dict[str, Any]) -> None:
     ring(tenant_id=current_tenant_id())
 
 
-def ring(*, tenant_id: int) -> None:
-    """After commit, asks a worker to look at the tenant's waiting work. A dead or frozen Redis changes nothing but the
-    delay."""
-    from comp.outbox.tasks import work
+def ring(*, tenant_id: int, queue: str = WORK) -> None:
+    """After commit, asks a worker of the queue to look at the tenant's waiting work. A dead or frozen Redis changes
+    nothing but the delay."""
+    from comp.outbox import tasks
+
+    task = tasks.work if queue == WORK else tasks.job
 
     def bell() -> None:
-        if bells.is_first(tenant_id):
-            work.apply_async(args=[tenant_id], retry=False, ignore_result=True)
+        if bells.is_first(tenant_id, queue):
+            task.apply_async(args=[tenant_id], retry=False, ignore_result=True)
 
     transaction.on_commit(bell, robust=True)
 
@@ -64,9 +69,10 @@ def messages_retry() -> int:
     return count
 
 
-def work_once(tenant_id: int) -> int:
-    """All drains in order (mailbox, messages, recompute); returns how much was done. Repeat until 0."""
-    return sum(drain(tenant_id) for drain in _drains.values())
+def work_once(tenant_id: int, queue: str | None = None) -> int:
+    """The queue's drains in order (mailbox, messages, recompute; None: all of every queue); returns how much was done.
+    Repeat until 0."""
+    return sum(drain(tenant_id) for of, drain in _drains.values() if queue in (None, of))
 
 
 def messages_drain(tenant_id: int, limit: int = 200) -> int:

@@ -1,6 +1,8 @@
-"""The two tasks: work for a tenant, and the sweep that needs no bell."""
+"""The tasks: daily work for a tenant, a chunk of its jobs, and the sweep that needs no bell."""
 
 from __future__ import annotations
+
+import time
 
 from celery import shared_task
 
@@ -9,16 +11,28 @@ from comp.tenancy.models import Tenant
 
 #: How often beat asks for the sweep (comp.settings).
 SWEEP_SECONDS = 15
+#: After so long a tenant's work goes to the end of the queue: others have come meanwhile.
+TURN_SECONDS = 1.0
 
 
 @shared_task(name="comp.outbox.work")
 def work(tenant_id: int) -> None:
-    """Does the tenant's waiting work until none is left. Any number may run at once: each drain lets one writer in."""
-    bells.heard(tenant_id)
-    for _ in range(1000):
-        if not services.work_once(tenant_id):
+    """Does the tenant's daily work until none is left, or its turn is over. Any number may run at once: each drain lets
+    one writer in."""
+    bells.heard(tenant_id, services.WORK)
+    over = time.monotonic() + TURN_SECONDS
+    while services.work_once(tenant_id, services.WORK):
+        if time.monotonic() > over:
+            services.ring(tenant_id=tenant_id)
             return
-    services.ring(tenant_id=tenant_id)
+
+
+@shared_task(name="comp.outbox.job")
+def job(tenant_id: int) -> None:
+    """Does one chunk of the tenant's jobs and goes to the end of the queue: the jobs of several tenants take turns."""
+    bells.heard(tenant_id, services.JOBS)
+    if services.work_once(tenant_id, services.JOBS):
+        services.ring(tenant_id=tenant_id, queue=services.JOBS)
 
 
 @shared_task(name="comp.outbox.sweep")
@@ -26,4 +40,5 @@ def sweep() -> None:
     """Every 15 s: whatever a lost bell left behind is brought back from PostgreSQL. Behind busy workers its bells go
     away by themselves when the next sweep comes."""
     for tenant_id in Tenant.objects.values_list("id", flat=True):
-        work.apply_async(args=[tenant_id], retry=False, ignore_result=True, expires=SWEEP_SECONDS)
+        for task in (work, job):
+            task.apply_async(args=[tenant_id], retry=False, ignore_result=True, expires=SWEEP_SECONDS)

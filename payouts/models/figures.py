@@ -92,6 +92,19 @@ class Cause(TenantModel):
         return self.label
 
 
+class RecomputeJob(TenantModel):
+    """A change that touches many people's whole time, redone in chunks. What is left of it are its changed scopes."""
+
+    cause = TenantForeignKey(Cause)
+    people = models.IntegerField()  # whose figures it touches
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    cancelled_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "-created_at"], name="recomputejob_latest")]
+
+
 class ChangedScope(TenantModel):
     """Work: this participant's figures with credit dates from `from_day` (to `to_day`, exclusive) may have changed.
     Claimed and deleted in the transaction that redoes them; rows are only added, so intake never waits for a
@@ -101,6 +114,7 @@ class ChangedScope(TenantModel):
     from_day = models.DateField()
     to_day = models.DateField()
     cause = TenantForeignKey(Cause)
+    job = TenantForeignKey(RecomputeJob, null=True)
     created_at = models.DateTimeField(default=timezone.now)
     attempts = models.IntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)

@@ -38,8 +38,8 @@ from payouts.selectors_batches import (
     totals,
 )
 from payouts.services import ledger
+from payouts.services.claims import figures_lock, lock
 from payouts.services.payables import payables_refresh
-from payouts.services.scopes import figures_lock, lock
 
 State = Batch.State
 #: How long a submission waits for work that is on its way.

@@ -1,7 +1,7 @@
 """The one writer of the standing figures: reads columns, runs the kernel, compares with what stands, writes only the
 differences and why.
 
-Callers hold the lock of these people's figures (payouts.services.scopes.LOCKS) and see everybody's pay.
+Callers hold the lock of these people's figures (payouts.services.claims.LOCKS) and see everybody's pay.
 """
 
 from __future__ import annotations

@@ -1,194 +1,31 @@
-"""Which figures a change can touch, and the worker that redoes them.
-
-News (outbox) → causes and changed scopes → `scopes_recompute` claims them and hands them to `recompute`.
-"""
+"""Which figures a change can touch: news (outbox) become causes and changed scopes, which payouts.services.claims takes
+up."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
-from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from comp.core.days import DayError, day_date, day_number, parse_day
-from comp.outbox.failures import PASSING
-from comp.outbox.services import ring
+from comp.outbox.services import JOBS, ring
 from comp.people.models import Participant
-from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
+from comp.tenancy.scope import current_tenant_id
 from crediting.models import Deal, DealRevision
-from payouts.frames.read import (
-    YEARS,
-    Days,
-    Versions,
-    calendars,
-    credit_date_fields,
-    credit_days,
-    enclosing,
-    read_versions,
-)
+from payouts.frames.read import YEARS, Versions, calendars, credit_date_fields, credit_days, enclosing, read_versions
 from payouts.frames.span import longest
-from payouts.models import Cause, ChangedScope
+from payouts.models import Cause, ChangedScope, RecomputeJob
+from payouts.services.claims import FOREVER
 from payouts.services.readers import ReportingLines, reading, sharing_plans
-from payouts.services.recompute import recompute
 from plans.models import PlanAssignment, PlanVersion
 from plans.rules.specialise import stated
 
-log = logging.getLogger(__name__)
-
-#: First keys of the advisory locks that let one writer in to the figures of the tenant's people with even ids, and of
-#: those with odd ids. Batches take both, in this order.
-LOCKS = (7003, 7004)
-EVERYBODY = (0, 1)
-#: From so many people on whose whole time is redone, a second connection writes the half of them at the same time.
-SHARED_FROM = 20
-#: What PostgreSQL may take for a sort or a join where whole times are redone.
-MEMORY = "64MB"
-#: How many changed scopes one transaction redoes.
-CLAIM = 2000
-FOREVER = date(2100, 1, 1)
-#: What cannot be redone is tried again at the latest after this.
-RETRY = timedelta(hours=1)
-
-
-def lock(*keys: int, tenant_id: int, wait_ms: int) -> bool:
-    """Takes these advisory locks until the transaction ends; none of them, and False, when another writer keeps one
-    longer than `wait_ms`."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = %s", [f"{int(wait_ms)}ms"])
-            for key in keys:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [key, tenant_id])
-            cursor.execute("SET LOCAL lock_timeout = 0")
-        return True
-    except OperationalError:
-        return False
-
-
-def figures_lock(*, wait_ms: int, halves: Sequence[int] = EVERYBODY) -> bool:
-    """Holds off other writers of the figures of everybody, or of one half of the people."""
-    return lock(*(LOCKS[half] for half in halves), tenant_id=current_tenant_id(), wait_ms=wait_ms)
-
-
-def scopes_recompute(tenant_id: int) -> int:
-    """Redoes what changed: claims scopes, writes the differences and takes the scopes away, in one transaction: a
-    worker killed at any line leaves everything as it was. Where the whole time of many people is redone, two
-    connections do so for half of the people each: PostgreSQL writes the rows of one with one core. Returns how many
-    scopes it redid; 0 when none wait."""
-    inside = connection.in_atomic_block  # another connection would not see what stands in an open transaction
-    with _scope(tenant_id):
-        due = _due(EVERYBODY)
-        long = due.filter(to_day=FOREVER).values("participant_id").distinct()[:SHARED_FROM]
-        if inside or len(long) < SHARED_FROM:
-            return _redo_due(EVERYBODY) if due.exists() else 0
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="recompute") as hand:
-        other = hand.submit(_redo_beside, tenant_id)
-        with _scope(tenant_id):
-            done = _redo_due((0,))
-        return done + other.result()
-
-
-def _redo_beside(tenant_id: int) -> int:
-    """The half of the people that this thread's own connection redoes."""
-    try:
-        with _scope(tenant_id):
-            return _redo_due((1,))
-    finally:
-        connection.close()
-
-
-def _scope(tenant_id: int) -> AbstractContextManager[Scope]:
-    return tenant_scope(tenant_id, actor=Actor.task("recompute"), pay=Pay.everyone())
-
-
-def _due(halves: Sequence[int]) -> QuerySet[ChangedScope]:
-    """The scopes that wait, of everybody or of one half of the people."""
-    due = ChangedScope.objects.filter(due_at__lte=timezone.now())
-    if halves == EVERYBODY:
-        return due
-    return due.annotate(half=F("participant_id") % len(LOCKS)).filter(half__in=halves)
-
-
-def _redo_due(halves: Sequence[int]) -> int:
-    if not figures_lock(wait_ms=200, halves=halves):
-        return 0  # whoever is at it looks again when done, or rings; this worker is free for other tenants
-    claimed = list(_due(halves).select_related("cause").order_by("id")[:CLAIM])
-    if not claimed:
-        return 0
-    days = None
-    if any(scope.to_day == FOREVER for scope in claimed):
-        days = credit_days()
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL work_mem = %s", [MEMORY])
-    failed = _redo_all(claimed, days)
-    ChangedScope.objects.filter(id__in=[s.pk for s in claimed if s.participant_id not in failed]).delete()
-    _set_aside(claimed, failed)
-    return len(claimed)
-
-
-def _redo_all(claimed: Sequence[ChangedScope], days: Days | None) -> dict[int, str]:
-    """All at once; if something in it cannot be calculated, person by person, so that only those whose plan or facts
-    it is stay behind. Returns the error of each of them."""
-    try:
-        with transaction.atomic():
-            _redo(claimed, days)
-        return {}
-    except PASSING:
-        raise  # the server, not a figure
-    except Exception:
-        log.exception("a recompute of %s scopes failed; redoing them person by person", len(claimed))
-    failed: dict[int, str] = {}
-    own: dict[int, list[ChangedScope]] = defaultdict(list)
-    for scope in claimed:
-        own[scope.participant_id].append(scope)
-    for person, scopes in own.items():
-        try:
-            with transaction.atomic():
-                _redo(scopes, days)
-        except PASSING:
-            raise
-        except Exception as error:
-            log.exception("the figures of participant %s cannot be redone", person)
-            failed[person] = f"{type(error).__name__}: {error}"[:2000]
-    return failed
-
-
-def _redo(claimed: Sequence[ChangedScope], days: Days | None) -> None:
-    causes: dict[int, Cause] = {}
-    work: dict[tuple[date, date], set[int]] = defaultdict(set)
-    for scope in claimed:
-        causes[scope.cause_id] = scope.cause
-        start, end = scope.from_day, scope.to_day
-        if end == FOREVER:  # an open-ended change reaches from the first credit date to the last
-            start = max(start, days[0]) if days else start
-            end = min(end, max(days[1] if days else start, start + timedelta(days=1)))
-        work[start, end].add(scope.participant_id)
-    recompute(work=work, causes=list(causes.values()))
-
-
-def _set_aside(claimed: Sequence[ChangedScope], failed: Mapping[int, str]) -> None:
-    """What failed stays, with its error, and is tried again: sooner at first, then every hour."""
-    aside = [scope for scope in claimed if scope.participant_id in failed]
-    for scope in aside:
-        scope.attempts += 1
-        scope.error = failed[scope.participant_id]
-        scope.due_at = timezone.now() + min(timedelta(seconds=2 ** min(scope.attempts, 12)), RETRY)
-    ChangedScope.objects.bulk_update(aside, ["attempts", "error", "due_at"], batch_size=500)
-
-
-def scopes_retry() -> int:
-    """Makes what failed due at once. Returns how many scopes."""
-    count = ChangedScope.objects.filter(attempts__gt=0).update(due_at=timezone.now())
-    if count:
-        ring(tenant_id=current_tenant_id())
-    return count
+#: A change that touches so many people over LONG or more is a job: with progress, in chunks, beside the daily work.
+MANY, LONG = 20, timedelta(days=80)
 
 
 # ------------------------------------------------------------------ from news to scopes
@@ -369,6 +206,12 @@ def _widen(causes: Sequence[Cause]) -> None:
         _mark(causes[-1], reader, start, end)
 
 
+def _job(cause: Cause, scopes: Sequence[ChangedScope]) -> RecomputeJob | None:
+    """The job that a change of so many figures is; None where it is done beside the daily work."""
+    people = len({scope.participant_id for scope in scopes if scope.to_day - scope.from_day >= LONG})
+    return RecomputeJob.objects.create(cause=cause, people=people) if people >= MANY else None
+
+
 def _save(causes: Iterable[Cause]) -> None:
     """Causes and their scopes, in two statements; and scopes of all who are read by others, by the last cause."""
     causes = [cause for cause in causes if cause.__dict__.get("pending")]
@@ -376,10 +219,14 @@ def _save(causes: Iterable[Cause]) -> None:
     Cause.objects.bulk_create(causes)
     scopes: list[ChangedScope] = []
     for cause in causes:
-        for scope in cause.__dict__.pop("pending"):
-            scope.cause = cause
-            scopes.append(scope)
+        own = cause.__dict__.pop("pending")
+        job = _job(cause, own)
+        for scope in own:
+            scope.cause, scope.job = cause, job
+        scopes += own
     ChangedScope.objects.bulk_create(scopes, batch_size=2000)
+    if any(scope.job for scope in scopes):
+        ring(tenant_id=current_tenant_id(), queue=JOBS)
     # What could not be redone may be put right by this very change.
     people = {scope.participant_id for scope in scopes}
     ChangedScope.objects.filter(participant_id__in=people, attempts__gt=0).update(due_at=timezone.now())

@@ -125,7 +125,7 @@ def company(slug: str, people: int, managers: bool = False, plan_text: str = PLA
     from comp.tenancy import services as tenancy
     from comp.tenancy.capabilities import Role
     from comp.tenancy.scope import Actor, Pay, tenant_scope
-    from payouts.services.scopes import scopes_recompute
+    from payouts.services.claims import scopes_recompute
     from plans import services as plans
 
     tenant = tenancy.tenant_create(slug=slug, name=slug.title(), time_zone="UTC", currency="USD")

@@ -46,7 +46,7 @@ def measure(
         rates = [live.accepted(accept_seconds, run_no) for run_no in range(samples)]
         note = f"2 gunicorn workers, {live.CONNECTIONS} connections, worker stopped; load {load()}"
         report.add(typical("webhook_accept_per_s", "1/s", rates, note))
-        with live.processes("worker", "beat"):
+        with live.processes("worker", "jobs", "beat"):
             report.say("worker and beat; first they take what was accepted")
             live.settle()
             report.say(f"{50 * seconds:,} events, 50 a second")
@@ -89,7 +89,8 @@ class _Live:
 
     def _recompute(self) -> None:
         from comp.tenancy.scope import Actor, Pay, tenant_scope
-        from payouts.services.scopes import scopes_everything, scopes_recompute
+        from payouts.services.claims import scopes_recompute
+        from payouts.services.scopes import scopes_everything
 
         with tenant_scope(self.where.tenant, actor=Actor.command("bench"), pay=Pay.everyone()):
             scopes_everything(label="Benchmark")

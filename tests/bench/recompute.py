@@ -72,7 +72,8 @@ def measure(place: Ground, report: Report, *, deals: int, people: int, rounds: i
 
 def _ours(where: Company, samples: dict[str, list[float]]) -> float:
     from comp.tenancy.scope import Actor, Pay, tenant_scope
-    from payouts.services.scopes import scopes_everything, scopes_recompute
+    from payouts.services.claims import scopes_recompute
+    from payouts.services.scopes import scopes_everything
 
     with tenant_scope(where.tenant, actor=Actor.command("bench"), pay=Pay.everyone()):
         scopes_everything(label="Benchmark")

@@ -48,7 +48,7 @@ def stack(
     """Committed data, so that the processes see it. The database is replaced afterwards."""
     with django_db_blocker.unblock():
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bells, "is_first", lambda tenant_id: False)  # nobody listens yet
+            patch.setattr(bells, "is_first", lambda tenant_id, queue: False)  # nobody listens yet
             cast = build()
         connections.close_all()
         with processes(tmp_path_factory.mktemp("stack")) as address:

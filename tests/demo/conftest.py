@@ -35,7 +35,7 @@ class Demo:
 def demo(test_database: TestDatabase, django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Demo]:
     """Committed, so that each test starts from it."""
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
-        patch.setattr(bells, "is_first", lambda tenant_id: False)  # nobody listens: the drains are called here
+        patch.setattr(bells, "is_first", lambda tenant_id, queue: False)  # nobody listens: the drains are called here
         told = story.tell([MAIN], Inline(), today=TODAY, limit=LIMIT)
         story.tell([RIVAL], Inline(), today=TODAY, limit=LIMIT // 4)
         yield Demo(TODAY, LIMIT, told)

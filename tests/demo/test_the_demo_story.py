@@ -56,7 +56,7 @@ def test_the_whole_story_stands(demo: Demo) -> None:
 def test_posting_everything_again_shuffled_and_twice_changes_no_figure(
     demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bells, "is_first", lambda tenant_id: False)
+    monkeypatch.setattr(bells, "is_first", lambda tenant_id, queue: False)
     before = figures("meridian")
     again = deliveries(MAIN, demo.today, demo.limit) * 2
     random.Random(7).shuffle(again)
@@ -70,7 +70,7 @@ def test_posting_everything_again_shuffled_and_twice_changes_no_figure(
 
 
 def test_the_story_told_again_touches_no_batch(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bells, "is_first", lambda tenant_id: False)
+    monkeypatch.setattr(bells, "is_first", lambda tenant_id, queue: False)
     before = figures("rival")
     told = story.tell([RIVAL], Inline(), today=demo.today, limit=demo.limit // 4)
     assert set(told.statuses) == {"seen"} and told.batches == 0

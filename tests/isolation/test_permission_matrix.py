@@ -279,7 +279,7 @@ def sides(shared_database: TestDatabase) -> Iterator[Sides]:
     clock = SimpleNamespace(now=lambda: datetime(2026, 11, 20, 12, tzinfo=UTC))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("comp.people.selectors.timezone", clock)  # the companies' day, as in tests/pages/rep
-        patch.setattr("comp.outbox.services.bells.is_first", lambda tenant_id: False)  # no worker listens
+        patch.setattr("comp.outbox.services.bells.is_first", lambda tenant_id, queue: False)  # no worker listens
         acme = side("acme", {"Ann": "24681.00", "Bob": "13579.00"}, "Quiet Water Holding")
         rival = side("rival", {"Ann": "28653.00", "Bob": "17931.00"}, "Still River Holding")
         built = Sides(acme, rival)

@@ -22,6 +22,7 @@ def test_web() -> None:
 
 def test_worker() -> None:
     assert SERVICES["worker"]["command"] == list(commands.WORKER)
+    assert SERVICES["jobs"]["command"] == list(commands.JOBS)
 
 
 def test_beat() -> None:
@@ -34,7 +35,7 @@ def test_the_image_serves_the_web_by_itself() -> None:
     assert ast.literal_eval(line.removeprefix("CMD ")) == [*commands.WEB, *BIND]
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+@pytest.mark.parametrize("name", ["web", "worker", "jobs", "beat"])
 def test_what_serves_never_holds_the_owners_password(name: str) -> None:
     found = str(SERVICES[name]["environment"])
     assert "comp_app" in found

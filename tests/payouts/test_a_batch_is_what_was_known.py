@@ -13,7 +13,7 @@ from django.db import connection
 from comp.outbox.models import Message
 from crediting.services import catalogue
 from payouts.models import Payable
-from payouts.services import batches, replay, scopes
+from payouts.services import batches, claims, replay
 from payouts.services.batches import BatchError, batch_submit
 from tests.payouts.house import House, house
 
@@ -101,11 +101,11 @@ def test_a_worker_does_not_stand_in_line_for_a_tenants_figures(owner_connection:
     acme = house()
     acme.won("A", "60000.00", "2026-01-10")
     with owner_connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [scopes.LOCKS[0], acme.acme.tenant.pk])
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [claims.LOCKS[0], acme.acme.tenant.pk])
         started = time.monotonic()
         acme.work()
         assert time.monotonic() - started < 2 and not acme.earned()
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [scopes.LOCKS[0], acme.acme.tenant.pk])
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [claims.LOCKS[0], acme.acme.tenant.pk])
     acme.work()
     assert acme.earned() == {"A": 600000}
 
@@ -116,7 +116,7 @@ def test_who_makes_drains_give_way_rings_when_done(monkeypatch: pytest.MonkeyPat
     acme.won("A", "60000.00", "2026-01-10")
     acme.work()
     rung: list[int] = []
-    monkeypatch.setattr("comp.outbox.bells.is_first", lambda tenant_id: bool(rung.append(tenant_id)))
+    monkeypatch.setattr("comp.outbox.bells.is_first", lambda tenant_id, queue: bool(rung.append(tenant_id)))
     submit(acme)
     assert rung
     rung.clear()

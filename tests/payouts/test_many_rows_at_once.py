@@ -9,7 +9,7 @@ import pytest
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from payouts.frames import sql
 from payouts.models import ChangedScope, Earning, Statement
-from payouts.services import recompute, scopes
+from payouts.services import claims, recompute, scopes
 from tests.payouts.house import House, house
 from tests.payouts.test_one_bad_row_stops_nobody_else import TOO_MUCH, also_bob, bobs, due_now
 
@@ -33,8 +33,9 @@ def test_a_row_that_stands_under_another_date_is_changed_though_it_was_not_looke
 
 
 @pytest.fixture
-def two() -> House:
+def two(monkeypatch: pytest.MonkeyPatch) -> House:
     """Ann and Bob, one with an even and one with an odd id, with figures that wait to be redone as a whole."""
+    monkeypatch.setattr(scopes, "MANY", 1)  # two people's whole time is a job
     acme = house()
     bob = also_bob(acme)
     assert {acme.ann.pk % 2, bob.pk % 2} == {0, 1}
@@ -50,7 +51,7 @@ def two() -> House:
 @pytest.fixture
 def beside(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     """The people of each recomputation; from one person on two connections work."""
-    monkeypatch.setattr(scopes, "SHARED_FROM", 1)
+    monkeypatch.setattr(claims, "SHARED_FROM", 1)
     seen: list[set[int]] = []
     redo = recompute.recompute
 
@@ -58,12 +59,12 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
         seen.append(set().union(*work.values()))
         return redo(work=work, causes=causes)
 
-    monkeypatch.setattr(scopes, "recompute", watched)
+    monkeypatch.setattr(claims, "recompute", watched)
     return seen
 
 
 def redone(of: House) -> int:
-    return scopes.scopes_recompute(of.acme.tenant.pk)
+    return claims.scopes_recompute(of.acme.tenant.pk)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -84,10 +85,10 @@ def test_two_connections_redo_half_of_the_people_each(two: House, beside: list[s
 def test_each_half_has_a_lock_of_its_own(two: House, beside: list[set[int]], owner_connection: Any) -> None:
     half = two.ann.pk % 2
     with owner_connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [scopes.LOCKS[half], two.acme.tenant.pk])
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [claims.LOCKS[half], two.acme.tenant.pk])
         assert redone(two) > 0
         assert two.earned() == {"B": 500000}
-        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [scopes.LOCKS[half], two.acme.tenant.pk])
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [claims.LOCKS[half], two.acme.tenant.pk])
     assert redone(two) > 0
     assert two.earned() == {"A": 600000, "B": 500000}
 

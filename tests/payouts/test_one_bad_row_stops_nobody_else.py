@@ -13,7 +13,7 @@ from comp.outbox.models import Message
 from comp.people.models import Participant
 from crediting.models import RawDelivery
 from payouts.models import ChangedScope, Earning
-from payouts.services import replay, scopes
+from payouts.services import claims, replay
 from payouts.services.batches import BatchError, batch_submit
 from plans import services as plans
 from plans.models import Plan
@@ -101,7 +101,7 @@ def test_a_time_limit_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
         raise SoftTimeLimitExceeded
 
     with monkeypatch.context() as patch:
-        patch.setattr(scopes, "recompute", late)
+        patch.setattr(claims, "recompute", late)
         with pytest.raises(SoftTimeLimitExceeded):
             acme.work()
         patch.undo()

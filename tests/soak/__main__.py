@@ -177,7 +177,7 @@ def main() -> int:
     try:
         with ground(report) as place:
             stack = Stack(place)
-            with stack.up("web", "worker", "worker2", "beat"):
+            with stack.up("web", "worker", "worker2", "jobs", "beat"):
                 soak = Soak(stack, report, seed, given.quick)
                 soak.undisturbed()
                 for fault in faults.FAULTS:

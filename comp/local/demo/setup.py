@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from django.db import transaction
-from django.utils import timezone
 
 from comp.core.money import parse_money
 from comp.local.demo import source
@@ -34,7 +33,7 @@ from comp.tenancy.models import Tenant, User
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import HookEndpoint
 from crediting.services.catalogue import account_create, product_create
-from crediting.services.endpoints import endpoint_create, live_secrets
+from crediting.services.endpoints import door_of, endpoint_create
 from crediting.services.issues import mapping_set
 from plans import services as plans
 from plans.models import Plan
@@ -89,8 +88,9 @@ def address(tenant: Tenant) -> Address:
     """Where the company's CRM posts, and how it signs."""
     with tenant_scope(tenant.pk, actor=Actor.command("demo"), pay=Pay.nobody()):
         token = HookEndpoint.objects.get(key=ENDPOINT).token
-        _, secrets = live_secrets(token, timezone.now())
-    return Address(tenant.pk, token, secrets[-1])
+    door = door_of(token)
+    assert door is not None, f"{tenant.slug} has no live endpoint {ENDPOINT}"
+    return Address(tenant.pk, token, door.secrets[-1])
 
 
 def _first_day(opportunities: Sequence[Opportunity], today: date) -> date:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 from comp.outbox.services import messages_retry
 from comp.tenancy.models import Tenant
 from comp.tenancy.scope import Actor, Pay, tenant_scope
-from payouts.services.scopes import scopes_retry
+from payouts.services.claims import scopes_retry
 
 
 class Command(BaseCommand):

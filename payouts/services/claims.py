@@ -1,0 +1,239 @@
+"""The workers that redo changed scopes: claimed, redone and taken away in one transaction.
+
+Single changes are done at once. What touches many people's whole time is a job: with progress, in chunks that take
+turns, on workers of its own, so that no company's large change holds up another's single deal, or its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import date, timedelta
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import OperationalError, connection, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from comp.audit.services import record
+from comp.core.errors import refused
+from comp.outbox.failures import PASSING
+from comp.outbox.services import JOBS, ring
+from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
+from payouts.frames.read import Days, credit_days
+from payouts.models import Cause, ChangedScope, RecomputeJob
+from payouts.services.recompute import recompute
+
+log = logging.getLogger(__name__)
+
+#: First keys of the advisory locks that let one writer in to the figures of the tenant's people with even ids, and of
+#: those with odd ids. Batches take both, in this order.
+LOCKS = (7003, 7004)
+EVERYBODY = (0, 1)
+#: From so many people on in a job, a second connection writes the half of them at the same time.
+SHARED_FROM = 20
+#: What PostgreSQL may take for a sort or a join where whole times are redone.
+MEMORY = "64MB"
+#: How many changed scopes one transaction redoes.
+CLAIM = 2000
+#: How long one chunk of a job should take, and with how many people the first begins: a chunk holds the company's own
+#: daily work up so long.
+CHUNK_SECONDS, CHUNK_PEOPLE = 3.0, 100
+FOREVER = date(2100, 1, 1)
+#: What cannot be redone is tried again at the latest after this.
+RETRY = timedelta(hours=1)
+
+
+def lock(*keys: int, tenant_id: int, wait_ms: int) -> bool:
+    """Takes these advisory locks until the transaction ends; none of them, and False, when another writer keeps one
+    longer than `wait_ms`."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = %s", [f"{int(wait_ms)}ms"])
+            for key in keys:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [key, tenant_id])
+            cursor.execute("SET LOCAL lock_timeout = 0")
+        return True
+    except OperationalError:
+        return False
+
+
+def figures_lock(*, wait_ms: int, halves: Sequence[int] = EVERYBODY) -> bool:
+    """Holds off other writers of the figures of everybody, or of one half of the people."""
+    return lock(*(LOCKS[half] for half in halves), tenant_id=current_tenant_id(), wait_ms=wait_ms)
+
+
+def scopes_recompute(tenant_id: int) -> int:
+    """Redoes what changed, whatever it is: what belongs to no job first, then a chunk of the jobs. Returns how many
+    scopes it redid; 0 when none wait."""
+    return changes_recompute(tenant_id) or jobs_recompute(tenant_id)
+
+
+def changes_recompute(tenant_id: int) -> int:
+    """Redoes single changes: claims scopes, writes the differences and takes the scopes away, in one transaction: a
+    worker killed at any line leaves everything as it was. Returns how many scopes it redid; 0 when none wait."""
+    with _scope(tenant_id):
+        due = _due(EVERYBODY).filter(job=None)
+        return _redo_due(due, EVERYBODY) if due.exists() else 0
+
+
+def jobs_recompute(tenant_id: int) -> int:
+    """Redoes one chunk of the jobs: some people's whole scopes, so many as take about CHUNK_SECONDS. Two connections do
+    so for half of the people each: PostgreSQL writes the rows of one with one core. What is committed stays done, so a
+    job goes on where it stopped. Returns how many scopes it redid; 0 when none wait."""
+    inside = connection.in_atomic_block  # another connection would not see what stands in an open transaction
+    with _scope(tenant_id):
+        people = _due(EVERYBODY).exclude(job=None).values("participant_id").distinct()[:SHARED_FROM].count()
+        if not people:
+            return 0
+        if inside or people < SHARED_FROM:
+            return _chunk(EVERYBODY)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="recompute") as hand:
+        other = hand.submit(_chunk_beside, tenant_id)
+        with _scope(tenant_id):
+            done = _chunk((0,))
+        return done + other.result()
+
+
+def _chunk_beside(tenant_id: int) -> int:
+    """The half of the people that this thread's own connection redoes."""
+    try:
+        with _scope(tenant_id):
+            return _chunk((1,))
+    finally:
+        connection.close()
+
+
+#: How many people made a chunk last, by tenant and halves: the next one is larger or smaller by how long that took.
+_pace: dict[tuple[int, Sequence[int]], int] = {}
+
+
+def _chunk(halves: Sequence[int]) -> int:
+    key = current_tenant_id(), halves
+    size = _pace.get(key, CHUNK_PEOPLE)
+    due = _due(halves).exclude(job=None)
+    people = due.order_by("job_id", "participant_id").values_list("job_id", "participant_id").distinct()[:size]
+    whose = {person for _, person in people}
+    began = time.monotonic()
+    done = _redo_due(due.filter(participant_id__in=whose), halves)
+    if done:
+        per_person = max(time.monotonic() - began, 0.001) / len(whose)
+        _pace[key] = max(1, min(2 * size, int(CHUNK_SECONDS / per_person)))
+        _jobs_end()
+    return done
+
+
+def _jobs_end() -> None:
+    """Jobs of which nothing is left are done."""
+    left = ChangedScope.objects.exclude(job=None).values("job_id")
+    RecomputeJob.objects.filter(ended_at=None).exclude(id__in=left).update(ended_at=timezone.now())
+
+
+def job_cancel(job: RecomputeJob, *, cancelled_by: AbstractBaseUser) -> int:
+    """Leaves the rest of a recomputation that somebody asked for; what is done stays. Returns how many scopes it left.
+
+    Refused for one that follows from a change: the figures would not be those of what is in force.
+    """
+    job = RecomputeJob.objects.select_for_update(of=("self",)).select_related("cause").get(pk=job.pk)
+    if job.ended_at is not None:
+        raise refused("job", "ended", "one that is under way", f"“{job.cause.label}” has ended already.")
+    if job.cause.kind != Cause.Kind.JOB:
+        why = "it follows from a change that is in force. Take that back, and its figures are redone too."
+        raise refused("job", job.cause.kind, "a recomputation asked for by hand", f"“{job.cause.label}” goes on: {why}")
+    left, _ = ChangedScope.objects.filter(job=job).delete()
+    job.ended_at, job.cancelled_by = timezone.now(), str(cancelled_by)
+    job.save(update_fields=["ended_at", "cancelled_by"])
+    record(code="recompute.cancel", subject=job, after={"label": job.cause.label, "left": left})
+    return left
+
+
+def _scope(tenant_id: int) -> AbstractContextManager[Scope]:
+    return tenant_scope(tenant_id, actor=Actor.task("recompute"), pay=Pay.everyone())
+
+
+def _due(halves: Sequence[int]) -> QuerySet[ChangedScope]:
+    """The scopes that wait, of everybody or of one half of the people."""
+    due = ChangedScope.objects.filter(due_at__lte=timezone.now())
+    if halves == EVERYBODY:
+        return due
+    return due.annotate(half=F("participant_id") % len(LOCKS)).filter(half__in=halves)
+
+
+def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
+    if not figures_lock(wait_ms=200, halves=halves):
+        return 0  # whoever is at it looks again when done, or rings; this worker is free for other tenants
+    claimed = list(due.select_related("cause").order_by("id")[:CLAIM])
+    if not claimed:
+        return 0
+    days = None
+    if any(scope.to_day == FOREVER for scope in claimed):
+        days = credit_days()
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL work_mem = %s", [MEMORY])
+    failed = _redo_all(claimed, days)
+    ChangedScope.objects.filter(id__in=[s.pk for s in claimed if s.participant_id not in failed]).delete()
+    _set_aside(claimed, failed)
+    return len(claimed)
+
+
+def _redo_all(claimed: Sequence[ChangedScope], days: Days | None) -> dict[int, str]:
+    """All at once; if something in it cannot be calculated, person by person, so that only those whose plan or facts
+    it is stay behind. Returns the error of each of them."""
+    try:
+        with transaction.atomic():
+            _redo(claimed, days)
+        return {}
+    except PASSING:
+        raise  # the server, not a figure
+    except Exception:
+        log.exception("a recompute of %s scopes failed; redoing them person by person", len(claimed))
+    failed: dict[int, str] = {}
+    own: dict[int, list[ChangedScope]] = defaultdict(list)
+    for scope in claimed:
+        own[scope.participant_id].append(scope)
+    for person, scopes in own.items():
+        try:
+            with transaction.atomic():
+                _redo(scopes, days)
+        except PASSING:
+            raise
+        except Exception as error:
+            log.exception("the figures of participant %s cannot be redone", person)
+            failed[person] = f"{type(error).__name__}: {error}"[:2000]
+    return failed
+
+
+def _redo(claimed: Sequence[ChangedScope], days: Days | None) -> None:
+    causes: dict[int, Cause] = {}
+    work: dict[tuple[date, date], set[int]] = defaultdict(set)
+    for scope in claimed:
+        causes[scope.cause_id] = scope.cause
+        start, end = scope.from_day, scope.to_day
+        if end == FOREVER:  # an open-ended change reaches from the first credit date to the last
+            start = max(start, days[0]) if days else start
+            end = min(end, max(days[1] if days else start, start + timedelta(days=1)))
+        work[start, end].add(scope.participant_id)
+    recompute(work=work, causes=list(causes.values()))
+
+
+def _set_aside(claimed: Sequence[ChangedScope], failed: Mapping[int, str]) -> None:
+    """What failed stays, with its error, and is tried again: sooner at first, then every hour."""
+    aside = [scope for scope in claimed if scope.participant_id in failed]
+    for scope in aside:
+        scope.attempts += 1
+        scope.error = failed[scope.participant_id]
+        scope.due_at = timezone.now() + min(timedelta(seconds=2 ** min(scope.attempts, 12)), RETRY)
+    ChangedScope.objects.bulk_update(aside, ["attempts", "error", "due_at"], batch_size=500)
+
+
+def scopes_retry() -> int:
+    """Makes what failed due at once. Returns how many scopes."""
+    count = ChangedScope.objects.filter(attempts__gt=0).update(due_at=timezone.now())
+    if count:
+        ring(tenant_id=current_tenant_id())
+        ring(tenant_id=current_tenant_id(), queue=JOBS)
+    return count
