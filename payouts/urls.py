@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.urls import URLPattern
 
 from payouts.pages.batches import batch_urls
+from payouts.pages.jobs import job_urls
 from payouts.pages.ledger import ledger_urls
 from payouts.pages.urls_rep import rep_urls
 
-urlpatterns: list[URLPattern] = [*rep_urls, *batch_urls, *ledger_urls]
+urlpatterns: list[URLPattern] = [*rep_urls, *batch_urls, *ledger_urls, *job_urls]

@@ -24,7 +24,7 @@ from comp.tenancy.capabilities import CAPABILITIES, Can, Role
 from comp.tenancy.models import User
 from crediting.models import DataIssue, Deal
 from crediting.services.catalogue import account_create
-from payouts.models import Batch, Earning, Statement
+from payouts.models import Batch, Cause, Earning, RecomputeJob, Statement
 from plans import services as plans
 from plans.models import PlanAssignment, PlanVersion, Quota
 from tests.database import TestDatabase
@@ -99,6 +99,10 @@ PAGES: dict[str, Page] = {
     "payouts/<int:pk>/export/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
     "payouts/<int:pk>/paid/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
     "ledger/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "jobs/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "jobs/progress/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "jobs/start/": Page(OPS, STEP, (Can.PLAN_PUBLISH,)),
+    "jobs/<int:pk>/leave/": Page(OPS, STEP, (Can.PLAN_PUBLISH,)),
     "issues/": Page(OPS, needs=(Can.DATA_FIX,)),
     "issues/<int:issue>/": Page(OPS, needs=(Can.DATA_FIX,)),
     "issues/<int:issue>/resolve/": Page(OPS, STEP, (Can.DATA_FIX,)),
@@ -262,12 +266,14 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             built.pay[name] = told
             assert len(told) >= 3, f"{name} has no pay to hide"
         deal = Deal.objects.get(external_id=f"{slug}-Ann")
+        anew = Cause.objects.create(kind=Cause.Kind.JOB, label=f"Anew for {customer}")
+        job = RecomputeJob.objects.create(cause=anew, people=1)
         line = Earning.objects.filter(participant=world.people["Ann"], deal=deal).latest("earned_minor")
         built.ids = {
             "period": NOVEMBER.isoformat(), "participant": world.people["Ann"].pk, "deal": deal.pk,
             "delivery": deal.revision.delivery_id, "issue": DataIssue.objects.get(kind="owner").pk, "group": "sales",
             "key": "account-executive", "number": 1, "other": draft.number, "why": line.pk,
-            "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk,
+            "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk, "jobs": job.pk,
             "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",
             "keys": key.pk,
         }  # fmt: skip

@@ -8,12 +8,14 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.test import Client
 
 from comp.audit.models import AuditEntry
 from comp.core.errors import ProblemsError
 from comp.outbox import services as outbox
 from comp.outbox import tasks
 from payouts.models import ChangedScope, RecomputeJob
+from payouts.reads.jobs import under_way
 from payouts.services import claims, scopes
 from tests.payouts.house import House, house, plan_text
 from tests.payouts.test_one_bad_row_stops_nobody_else import also_bob, bobs
@@ -128,3 +130,25 @@ def test_what_somebody_asked_for_can_be_left_what_follows_from_a_change_cannot(a
         with pytest.raises(ProblemsError, match="has ended already"):
             claims.job_cancel(job, cancelled_by=acme.ops)
     assert acme.earned() == {"A": 660000, "B": 550000}
+
+
+@pytest.mark.django_db
+def test_the_page_shows_how_far_it_is_and_leaves_what_was_asked_for(acme: House, client: Client) -> None:
+    client.force_login(acme.ops, backend="django.contrib.auth.backends.ModelBackend")
+    address = f"/t/{acme.acme.tenant.slug}/jobs/"
+    page = client.get(address).content.decode()
+    assert "Every figure is up to date" in page and "Work everything out anew" in page
+    assert client.post(address + "start/").status_code == 302
+    claims.jobs_recompute(acme.acme.tenant.pk)
+    page = client.get(address).content.decode()
+    assert "1 of 2 people" in page and '<progress value="1" max="2"' in page
+    with acme.acme.scope():
+        version = under_way()[1]
+        job = RecomputeJob.objects.get(ended_at=None)
+    assert client.get(f"{address}progress/?v={version}").status_code == 204
+    assert client.post(f"{address}{job.pk}/leave/", follow=True).content.decode().count("Left: 1 of its figures") == 1
+    assert waiting(acme) == 0
+    page = client.get(address).content.decode()
+    assert f"left by {acme.ops}" in page
+    assert client.post(f"{address}{job.pk}/leave/", follow=True).content.decode().count("has ended already") == 1
+    assert client.post(f"{address}999999/leave/").status_code == 404
