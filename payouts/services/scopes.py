@@ -65,7 +65,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
         )
         for person, day in found:
             _mark(causes[-1], person, day, day + timedelta(days=1))
-    _save(causes)
+    _save(causes, versions)
 
 
 def _custom_dates(names: list[str], deals: list[int]) -> dict[int, set[date]]:
@@ -104,7 +104,7 @@ def on_plan_published(payload: dict[str, Any]) -> None:
         end = FOREVER
     for person, group in people.values_list("participant_id", "participant__pay_group_id").distinct():
         _mark(cause, person, begins(group, start), end)
-    _save([cause])
+    _save([cause], versions)
 
 
 def _with_terms_of(key: str, versions: Versions) -> set[int]:
@@ -183,9 +183,9 @@ def _mark(cause: Cause, participant_id: int, from_day: date, to_day: date) -> No
     pending.append(ChangedScope(participant_id=participant_id, from_day=from_day, to_day=to_day))
 
 
-def _widen(causes: Sequence[Cause]) -> None:
+def _widen(causes: Sequence[Cause], versions: Versions) -> None:
     """Marks those whose figures depend on the figures of the people marked, for the same days."""
-    plans = sharing_plans(read_versions()) if causes else {}
+    plans = sharing_plans(versions)
     if not plans:
         return
     marked: dict[tuple[date, date], set[int]] = defaultdict(set)
@@ -212,10 +212,11 @@ def _job(cause: Cause, scopes: Sequence[ChangedScope]) -> RecomputeJob | None:
     return RecomputeJob.objects.create(cause=cause, people=people) if people >= MANY else None
 
 
-def _save(causes: Iterable[Cause]) -> None:
+def _save(causes: Iterable[Cause], versions: Versions | None = None) -> None:
     """Causes and their scopes, in two statements; and scopes of all who are read by others, by the last cause."""
     causes = [cause for cause in causes if cause.__dict__.get("pending")]
-    _widen(causes)
+    if causes:
+        _widen(causes, versions or read_versions())
     Cause.objects.bulk_create(causes)
     scopes: list[ChangedScope] = []
     for cause in causes:

@@ -52,8 +52,8 @@ STEPS = st.one_of(
 
 
 @pytest.mark.django_db
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-@given(st.sampled_from(TEXTS), st.lists(STEPS, min_size=4, max_size=9))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(st.sampled_from(TEXTS), st.lists(STEPS, min_size=4, max_size=8))
 def test_incremental_is_full(text: str, steps: list[tuple[Any, ...]]) -> None:
     acme = house(text, slug=f"acme-{next(_numbers)}")
     for name in ("Bob", "Max"):
