@@ -48,7 +48,10 @@ def facts_known(keys: Iterable[FactKey]) -> dict[FactKey, Fact]:
     wanted = set(keys)
     if not wanted:
         return {}
-    found = Fact.objects.filter(endpoint_id__in={k[0] for k in wanted}, external_id__in={k[2] for k in wanted})
+    kinds = {kind for _, kind, _ in wanted}  # named too, as the index has them
+    found = Fact.objects.filter(
+        endpoint_id__in={k[0] for k in wanted}, kind__in=kinds, external_id__in={k[2] for k in wanted}
+    )
     return {key: fact for fact in found if (key := (fact.endpoint_id, fact.kind, fact.external_id)) in wanted}
 
 
