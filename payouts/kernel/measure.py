@@ -375,7 +375,11 @@ def _grouped(
     starts = run_starts(person, cadence_of[version], replicate, span)
     partial = None
     if len({each.plan_place for each in versions}) > 1:
-        version, starts, partial = _decided(versions, lines, version, starts)
+        version, starts, partial, order = _decided(versions, lines, version, starts)
+        if order is not None:
+            lines = _moved(lines, order)
+            row, day, at, period = lines.row, lines.day, lines.row, period[order]
+            year = None if year is None else year[order]
     if variant is not None:
         # A reversal goes by what held when its line was credited.
         version = variant(version, credited.credits.participant[row], credited.credits.day[row])
@@ -433,6 +437,7 @@ def _moved(lines: _Lines, order: Ints) -> _Lines:
         version=lines.version[order],
         day=lines.day[order],
         measured=None if lines.measured is None else lines.measured[order],
+        amount=None if lines.amount is None else lines.amount[order],
         kind=None if lines.kind is None else lines.kind[order],
         reversed=tuple(moved),
     )
@@ -448,9 +453,10 @@ def _years(batch: Batch, versions: tuple[Version, ...], version: Ints, day: Ints
 
 def _decided(
     versions: tuple[Version, ...], lines: _Lines, version: Ints, starts: Ints
-) -> tuple[Ints, Ints, Mask | None]:
+) -> tuple[Ints, Ints, Mask | None, Ints | None]:
     """What a new version in mid-period means for each group, by the version of its last credit: the versions of the
-    lines, the groups' first lines, and which lines stand in a stretch of one version."""
+    lines, the groups' first lines, and which lines stand in a stretch of one version. The last says in which order,
+    None where they stand as they stood: a reversal goes to the stretch of the version that gave its line the credit."""
     rows = version.size
     group = run_numbers(starts, rows)
     # A reversal goes with the credit before it, or else with its group's first; where there is none it stands alone.
@@ -478,9 +484,15 @@ def _decided(
             again &= lines.kind == OF_CREDIT
         version = np.where(again, to[version, by_last], version)
     if not partial.any():
-        return version, starts, None
-    starts = run_starts(group, np.where(partial, plan, -1))
-    return version, starts, partial
+        return version, starts, None, None
+    own = plan_of[version]
+    if not (partial & (own != plan)).any():
+        return version, run_starts(group, np.where(partial, plan, -1)), partial, None
+    stretch = np.where(partial, own, -1)
+    _, first, of = np.unique(group * (int(plan_of.max()) + 2) + stretch, return_index=True, return_inverse=True)
+    order = np.lexsort((places, first[of]))
+    group, stretch, partial = group[order], stretch[order], partial[order]
+    return version[order], run_starts(group, stretch), partial, order
 
 
 def periods_of(bounds: Ints, day: Ints, what: str) -> Ints:

@@ -48,6 +48,7 @@ class Line:
     ordered: Ordered | None = None
     fact: Fact | None = None  # what fields are read from; of a reversal the reversing fact
     measured: int = 0
+    amount: int = 0  # of its credit, as though the record had been corrected
     rank: Any = ()  # its place among all lines of the component
     counts_for: str = "both"  # or quota, or pay
     before: Fraction = Fraction(0)

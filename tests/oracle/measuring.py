@@ -71,18 +71,18 @@ def rows_of(
         if stated == "credit_date":
             return five
         sight = Sight(case, document, row.fact, row.credit.person, row.credit.day)
-        return (period_of(row.credit.day, starts), order_key(sight, row, stated), *five)
+        return (period_of(row.credit.day, starts), order_key(sight, row, stated, row.credit.amount), *five)
 
     return sorted(found, key=place)
 
 
-def order_key(sight: Sight, row: Ordered, stated: str) -> Any:
+def order_key(sight: Sight, row: Ordered, stated: str, amount: int) -> Any:
     """What a component with an order of its own goes by first: a date that is missing comes last."""
     match stated:
         case "event_time":
             return row.fact.event_time.timestamp()
         case "largest_first":
-            return -row.credit.amount
+            return -amount
     found = sight.value(stated)
     return date.max.toordinal() if found is None else found.toordinal()
 

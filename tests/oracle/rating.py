@@ -125,6 +125,7 @@ def line_of_credit(case: Case, row: Ordered, document: Document, component: Comp
         counts_for=credit_counts_for(case, row),
     )
     line.measured = corrected(case, line, measure_amount(component, sight, row))
+    line.amount = corrected(case, line, credit.amount)
     line.m = natural(line.measured, unit)
     return line
 
@@ -159,7 +160,7 @@ def rank_of(case: Case, line: Line, stated: str) -> tuple[Any, ...]:
     if line.kind != "credit":
         return (start, 1, 0, line.order)
     assert line.ordered is not None
-    return (start, 0, order_key(line.sight, line.ordered, stated), line.order)
+    return (start, 0, order_key(line.sight, line.ordered, stated, line.amount), line.order)
 
 
 def length_of(component: Component) -> str:
@@ -561,8 +562,7 @@ def bonus_of_credit(line: Line) -> Fraction:
 
 
 def credit_sign(line: Line) -> int:
-    assert line.ordered is not None
-    return sign(Fraction(corrected(line.case, line, line.ordered.credit.amount)))
+    return sign(Fraction(line.amount))
 
 
 def sign(amount: Fraction) -> int:
