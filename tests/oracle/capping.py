@@ -129,11 +129,12 @@ def carry_of(case: Case, book: Book, groups: list[Group], own: list[Group], stag
         assert cap is not None
         if new_year and cap["until"] == "year_end":
             owed = 0
-        group = next((group for group in own if group.period == period), None)
-        lines = [line for line in group.lines if id(line) in before] if group is not None else []
-        excess = sum(before[id(line)] - line.earned for line in lines)
+        together = [group for group in own if group.period == period]
+        group = together[-1] if together else None
+        lines = [line for each in together for line in each.lines if id(line) in before]
         earned = sum(line.earned for line in lines)
         capped = [line for line in lines if carried_cap(line, stage)]
+        excess = sum(before[id(line)] - line.earned for line in capped)
         if capped:
             owing = capped[-1]
         if owed > 0:
@@ -152,9 +153,8 @@ def room(
     if "amount" in cap:
         starts = case.periods[length_of(line.component)]
         span = starts[period], starts[period + 1]
-        restart = group is not None and restarts(group)
         amount = minor(cap["amount"], line.document)
-        limit = prorated(case, line.person, line.version, None, restart, "caps", amount, *span, "money")
+        limit = prorated(case, line.person, line.version, None, False, "caps", amount, *span, "money")
     else:
         assert group is not None
         limit = limit_of(case, book, line, group, cap)
