@@ -12,8 +12,26 @@ from tests.bench import hooks, kernel, recompute
 from tests.bench.ground import ground
 from tests.bench.report import Report
 
-HOOKS: dict[str, Any] = {"people": 200, "deals": 6_000, "accept_seconds": 5, "samples": 3, "seconds": 60}
-QUICK_HOOKS: dict[str, Any] = {"people": 20, "deals": 600, "accept_seconds": 0.5, "samples": 1, "seconds": 2}
+HOOKS: dict[str, Any] = {
+    "people": 200,
+    "deals": 6_000,
+    "accept_seconds": 5,
+    "samples": 3,
+    "seconds": 60,
+    "sustained": 300,
+    "sustained_seconds": 120,
+    "rung_seconds": 20,
+}
+QUICK_HOOKS: dict[str, Any] = {
+    "people": 20,
+    "deals": 600,
+    "accept_seconds": 0.5,
+    "samples": 1,
+    "seconds": 2,
+    "sustained": 30,
+    "sustained_seconds": 2,
+    "rung_seconds": 1,
+}
 KERNEL: dict[str, Any] = {"scale": 1, "samples": 5}
 QUICK_KERNEL: dict[str, Any] = {"scale": 0.02, "samples": 1}
 RECOMPUTE = {"deals": 1_000_000, "people": 500}

@@ -36,10 +36,26 @@ WHERE e.credit_minor = w.amount
 """
 
 
+#: The rates that are tried, one after the other, for the highest that keeps its figures readable in time.
+LADDER = (50, 100, 150, 200, 250, 300, 400, 500, 600, 800)
+KEEPS_MS = 2000
+
+
 def measure(
-    place: Ground, report: Report, *, people: int, deals: int, accept_seconds: float, samples: int, seconds: int
+    place: Ground,
+    report: Report,
+    *,
+    people: int,
+    deals: int,
+    accept_seconds: float,
+    samples: int,
+    seconds: int,
+    sustained: int,
+    sustained_seconds: int,
+    rung_seconds: int,
 ) -> None:
-    """Adds webhook_accept_per_s, event_to_figure_p50_ms and event_to_figure_p99_ms."""
+    """Adds webhook_accept_per_s, idle_event_p50_ms, event_to_figure_p50_ms, event_to_figure_p99_ms,
+    sustained_300_p99_ms and max_sustained_events_per_s."""
     report.say(f"a company of {people} people with {deals:,} deals in one quarter")
     live = _Live(place, people, deals)
     with live.processes("web"):
@@ -49,8 +65,13 @@ def measure(
         with live.processes("worker", "jobs", "beat"):
             report.say("worker and beat; first they take what was accepted")
             live.settle()
+            report.say("one event at a time")
+            _idle(report, live.followed(rate=2, seconds=max(seconds // 3, 2)), people)
             report.say(f"{50 * seconds:,} events, 50 a second")
             waits = live.followed(rate=50, seconds=seconds)
+            live.settle()
+            _sustained(report, live, sustained, sustained_seconds)
+            _highest(report, live, rung_seconds)
     # Each tenth of the time is a sample, so that the spread shows how steady it was.
     parts = [sorted(waits[k * len(waits) // 10 : (k + 1) * len(waits) // 10]) for k in range(10)]
     note = f"{len(waits):,} events at 50/s, {people} people, {deals * 2 // people} deals each; load {load()}"
@@ -60,6 +81,55 @@ def measure(
     p99 = _at(ordered, 0.99)
     report.add(Figure("event_to_figure_p99_ms", "ms", p99, late, f"< {GOAL_MS}", p99 < GOAL_MS, note))
     report.details["event_to_figure_ms"] = {"max": round(ordered[-1], 1), "p95": round(_at(ordered, 0.95), 1)}
+
+
+def _idle(report: Report, waits: Sequence[float], people: int) -> None:
+    ordered = sorted(waits)
+    note = f"{len(waits)} events, one each half second, nothing else to do; {people} people; load {load()}"
+    p50 = _at(ordered, 0.5)
+    report.add(Figure("idle_event_p50_ms", "ms", p50, (ordered[0], ordered[-1]), "< 50", p50 < 50, note))
+
+
+def _sustained(report: Report, live: _Live, rate: int, seconds: int) -> None:
+    """At the rate that is promised; what does not come is no figure but a miss."""
+    report.say(f"{rate * seconds:,} events, {rate} a second")
+    waits, said = _tried(live, rate, seconds)
+    p99 = _at(sorted(waits), 0.99)
+    parts = [sorted(waits[k * len(waits) // 10 : (k + 1) * len(waits) // 10]) for k in range(10)]
+    note = f"{rate} a second for {seconds} s, {len(waits):,} figures{said}; load {load()}"
+    late = tuple(_at(part, 0.99) for part in parts if part)
+    report.add(Figure("sustained_300_p99_ms", "ms", p99, late, "< 500", not said and p99 < 500, note))
+
+
+def _highest(report: Report, live: _Live, seconds: int) -> None:
+    """Up the ladder until a rate no longer keeps its p99 in time."""
+    best, tried = 0.0, {}
+    for rate in LADDER:
+        live.settle()
+        waits, said = _tried(live, rate, seconds)
+        tried[rate] = round(_at(sorted(waits), 0.99))
+        report.say(f"{rate} a second for {seconds} s: p99 {tried[rate]} ms{said}")
+        if said or tried[rate] >= KEEPS_MS:
+            break
+        best = float(rate)
+    note = f"p99 by rate, {seconds} s each: " + ", ".join(f"{rate}/s {ms} ms" for rate, ms in tried.items())
+    report.add(Figure("max_sustained_events_per_s", "1/s", best, (best,), note=note))
+
+
+def _tried(live: _Live, rate: int, seconds: int) -> tuple[list[float], str]:
+    """The waits, and what went wrong: figures that never came count as PATIENCE."""
+    try:
+        return live.followed(rate=rate, seconds=seconds), ""
+    except NeverCame as error:
+        return [*error.waits, *[PATIENCE * 1000.0] * error.missing], f", {error.missing} never came"
+
+
+class NeverCame(RuntimeError):
+    """Figures that could not be read in time, and how long the others took."""
+
+    def __init__(self, missing: list[str], waits: list[float]) -> None:
+        super().__init__(f"{len(missing)} figures never came, the first of {missing[0]}")
+        self.missing, self.waits = len(missing), waits
 
 
 def _at(ordered: Sequence[float], share: float) -> float:
@@ -186,7 +256,8 @@ class _Live:
             reader.join(timeout=PATIENCE)
         missing = [sender for sender in wanted if sender not in answered or sender not in seen]
         if missing:
-            raise RuntimeError(f"{len(missing)} of {len(wanted)} figures never came, the first of {missing[0]}")
+            came = [(seen[sender] - answered[sender]) * 1000 for sender in wanted if sender not in missing]
+            raise NeverCame(missing, came)
         return [(seen[sender] - answered[sender]) * 1000 for sender in wanted]
 
     def _poll(self, wanted: dict[str, tuple[str, int, int]], seen: dict[str, float], until: float) -> None:
@@ -217,7 +288,7 @@ class _Live:
         """A delivery's body. Person k of the company has the key p<k>, and sellers come first."""
         data: dict[str, Any] = {
             "deal": deal,
-            "version": 2,
+            "version": 2 + self.amounts,  # of two corrections of one deal the later stands
             "stage": stage,
             "owner": f"p{seller}",
             "team": [{"role": "se", "person": f"p{len(self.where.sellers) + helper}"}],
@@ -239,7 +310,8 @@ class _Live:
             "port": self.port,
             "path": self.path,
             "secret": self.secret,
-            "connections": self.CONNECTIONS,
+            # A connection that is kept open without a call is closed by the server.
+            "connections": 1 if rate is not None and rate < 10 else self.CONNECTIONS,
             "seconds": seconds,
             "rate": rate,
             "events": events,

@@ -21,6 +21,9 @@ NAMES = {
     "full_recompute_vs_copy_floor": "x",
     "full_recompute_vs_sql": "x",
     "webhook_accept_per_s": "1/s",
+    "idle_event_p50_ms": "ms",
+    "sustained_300_p99_ms": "ms",
+    "max_sustained_events_per_s": "1/s",
     "event_to_figure_p50_ms": "ms",
     "event_to_figure_p99_ms": "ms",
 }
