@@ -140,8 +140,11 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
         "credit_date__lt": quarter.ends_on,
     }
     earned = Earning.objects.filter(**mine).aggregate(minor=Sum("earned_minor"), deals=Count("deal_id", distinct=True))
-    held = Tranche.objects.filter(not_due(open_period.ends_on), **mine).exclude(amount_minor=0).order_by()
-    waiting = list(held.values("trigger", "release_day").annotate(minor=Sum("amount_minor")))
+    gone = Q(state=Tranche.State.LOST)
+    held = Tranche.objects.filter(not_due(open_period.ends_on) | gone, **mine).exclude(amount_minor=0).order_by()
+    rows = list(held.values("trigger", "release_day", "state").annotate(minor=Sum("amount_minor")))
+    waiting = [row for row in rows if row["state"] != Tranche.State.LOST]
+    lost = sum(int(row["minor"]) for row in rows if row["state"] == Tranche.State.LOST)
     payable = Payable.objects.filter(**mine).aggregate(minor=Sum("amount_minor"))["minor"]
     taken = dict(
         BatchLine.objects.filter(batch__state__in=TAKEN, **mine)
@@ -151,11 +154,10 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
     )
     by_amount = sorted(waiting, key=lambda row: (-row["minor"], row["trigger"]))
     waits = list(dict.fromkeys(LATER if row["release_day"] else trigger_words(row["trigger"]) for row in by_amount))
-    lost = Tranche.objects.filter(state=Tranche.State.LOST, **mine).aggregate(minor=Sum("amount_minor"))["minor"] or 0
     deals = earned["deals"]
     by = f"by {deals} deal{'' if deals == 1 else 's'} of {quarter.name}"
     return [
-        InState("earned", int(earned["minor"] or 0) - int(lost), by if deals else f"in {quarter.name}"),
+        InState("earned", int(earned["minor"] or 0) - lost, by if deals else f"in {quarter.name}"),
         InState("waiting", sum(int(row["minor"]) for row in waiting), f"for {listed(waits)}" if waits else "nothing"),
         InState("payable", int(payable or 0), f"in {open_period.name}"),
         *(
