@@ -13,6 +13,7 @@ class WiringConfig(AppConfig):
         import comp.celery  # noqa: F401  (so that shared tasks find the app in every process)
         from comp.outbox.services import JOBS, messages_drain, register_drain, subscribe
         from crediting.services.mailbox import mailbox_drain
+        from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
         from payouts.services import claims, scopes
         from plans.services import register_judge
@@ -24,6 +25,7 @@ class WiringConfig(AppConfig):
         subscribe("people.changed", scopes.on_people_changed)
         register_judge(example_problems)
         register_drain("mailbox", mailbox_drain)
+        register_drain("mappings", records_reread)
         register_drain("messages", messages_drain)
         register_drain("recompute", claims.changes_recompute)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)

@@ -16,6 +16,11 @@ def own_currency() -> str:
     return Tenant.objects.values_list("currency", flat=True).get(pk=current_tenant_id())
 
 
+def own_time_zone() -> str:
+    """The current tenant's time zone: it says on which day a moment lies."""
+    return Tenant.objects.values_list("time_zone", flat=True).get(pk=current_tenant_id())
+
+
 def memberships(user_id: int) -> dict[str, tuple[Tenant, list[str], list[str]]]:
     """The tenants that a user may enter: slug to (tenant, roles, pay group keys; none means all). Inside `as_user`."""
     found: dict[str, tuple[Tenant, list[str], list[str]]] = {}

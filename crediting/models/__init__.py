@@ -11,7 +11,17 @@ from crediting.models.facts import (
     FactTeam,
     Product,
 )
-from crediting.models.intake import DataIssue, EndpointSecret, HookEndpoint, RawDelivery, SourceMapping
+from crediting.models.intake import (
+    DataIssue,
+    EndpointSecret,
+    FieldMapping,
+    HookEndpoint,
+    RawDelivery,
+    Rereading,
+    SourceLink,
+    SourceMapping,
+    SourceRecord,
+)
 
 __all__ = [
     "Account",
@@ -24,8 +34,12 @@ __all__ = [
     "Fact",
     "FactRevision",
     "FactTeam",
+    "FieldMapping",
     "HookEndpoint",
     "Product",
     "RawDelivery",
+    "Rereading",
+    "SourceLink",
     "SourceMapping",
+    "SourceRecord",
 ]

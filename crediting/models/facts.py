@@ -96,8 +96,9 @@ class Deal(DealFields, TenantModel):
 
 
 class DealRevision(DealFields, TenantModel):
-    """One thing the source said of a deal. `team`: [[role key, participant id, weight], …] in the deal's own order.
-    `lines`: the ids of all its lines, null where it does not speak of them."""
+    """One thing the source said of a deal; a delivery may speak of several, and be read again. `team`: [[role key,
+    participant id, weight], …] in the deal's own order. `lines`: the ids of all its lines, null where it does not speak
+    of them."""
 
     endpoint = TenantForeignKey(HookEndpoint)
     external_id = models.CharField(max_length=120)
@@ -108,7 +109,9 @@ class DealRevision(DealFields, TenantModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "delivery"], name="dealrevision_delivery_once"),
+            models.UniqueConstraint(
+                fields=["tenant", "delivery", "external_id", "version"], name="dealrevision_delivery_once"
+            ),
             AppendOnly(name="dealrevision_append"),
         ]
         indexes = [models.Index(fields=["tenant", "endpoint", "external_id"], name="dealrevision_deal")]
@@ -196,7 +199,7 @@ class FactRevision(FactFields, FactKey, TenantModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "delivery", "kind", "external_id"], name="factrevision_delivery_once"
+                fields=["tenant", "delivery", "kind", "external_id", "version"], name="factrevision_delivery_once"
             ),
             AppendOnly(name="factrevision_append"),
         ]

@@ -24,6 +24,7 @@ class HookEndpoint(KeptModel):
     token = models.CharField(max_length=64)
     active = models.BooleanField(default=True)
     deals_from = TenantForeignKey("self", null=True, blank=True)
+    rate_limit = models.PositiveIntegerField(default=60_000)  # calls a minute; what comes above is answered 429
 
     class Meta:
         constraints = [
@@ -74,6 +75,7 @@ class RawDelivery(TenantModel):
     error = models.TextField(blank=True)
     processed_at = models.DateTimeField(null=True)
     waits_for = models.JSONField(default=list)  # [[kind, value], …] of open data issues
+    folded = models.BooleanField(default=False, db_default=False)  # what it says of records stands in them already
 
     class Meta:
         verbose_name_plural = "raw deliveries"
@@ -88,11 +90,90 @@ class RawDelivery(TenantModel):
                 condition=Q(state__in=["pending", "done", "waiting", "parked", "split", "quarantined"]),
                 name="delivery_state",
             ),
-            AppendOnly(name="delivery_append", changing=["state", "attempts", "error", "processed_at", "waits_for"]),
+            AppendOnly(
+                name="delivery_append", changing=["state", "attempts", "error", "processed_at", "waits_for", "folded"]
+            ),
         ]
         indexes = [
             models.Index(fields=["tenant", "id"], condition=Q(state="pending"), name="delivery_pending"),
             models.Index(fields=["tenant", "state", "id"], name="delivery_state_i"),
+        ]
+
+
+class SourceRecord(TenantModel):
+    """A source's record as it stands, folded over its changes (crediting.intake.folding), and what it last became.
+
+    `carrier`: the delivery that its event came by last, and that waits where something has to be asked about it.
+    `made_*`: kind and id of the fact that it became last, and a digest of what that said; empty where none is stored.
+    """
+
+    endpoint = TenantForeignKey(HookEndpoint)
+    object = models.CharField(max_length=200)
+    external_id = models.CharField(max_length=200)
+    state = models.JSONField(default=dict)
+    events = models.IntegerField(default=0)
+    carrier = TenantForeignKey(RawDelivery)
+    made_kind = models.CharField(max_length=20, blank=True)
+    made_id = models.CharField(max_length=420, blank=True)
+    made_digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "endpoint", "object", "external_id"], name="record_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.object} {self.external_id}"
+
+
+class SourceLink(TenantModel):
+    """A record that is, or once was, a line or a member of another of its endpoint."""
+
+    record = TenantForeignKey(SourceRecord)
+    object = models.CharField(max_length=200)
+    external_id = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "record", "object", "external_id"], name="sourcelink_once")
+        ]
+        indexes = [models.Index(fields=["tenant", "external_id", "object"], name="sourcelink_owner")]
+
+
+class FieldMapping(TenantModel):
+    """How an endpoint's records become facts, from `made_at` on. The greatest number is in force; where there is none,
+    the source's own default is (crediting.intake.sources.default_mapping)."""
+
+    endpoint = TenantForeignKey(HookEndpoint)
+    number = models.PositiveIntegerField()
+    document = models.JSONField()
+    note = models.CharField(max_length=200, blank=True)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "endpoint", "number"], name="fieldmapping_once"),
+            AppendOnly(name="fieldmapping_append"),
+        ]
+
+
+class Rereading(TenantModel):
+    """The work of making every record of an endpoint again under a new mapping: in pieces, in the order of their ids,
+    after `position`. Only the mapping in force is read by; an older one's work ends where it stands."""
+
+    mapping = TenantForeignKey(FieldMapping)
+    total = models.PositiveIntegerField()
+    done = models.PositiveIntegerField(default=0)
+    position = models.BigIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "mapping"], name="rereading_once")]
+        indexes = [
+            models.Index(fields=["tenant", "id"], condition=Q(finished_at=None), name="rereading_open"),
         ]
 
 
@@ -123,7 +204,8 @@ class SourceMapping(KeptModel):
 class DataIssue(TenantModel):
     """One question of the data-quality inbox. Deliveries that wait for it name it in `waits_for`.
 
-    `kind` is a mapping kind, or deal (a milestone or reading came before its deal), currency, amount, adapter.
+    `kind` is a mapping kind, or deal (a milestone or reading came before its deal), currency, amount, adapter, field
+    (the field mapping cannot read a record, or does not know a value).
     """
 
     class State(models.TextChoices):

@@ -33,6 +33,10 @@ KINDS = {
     "deal": ("Unknown deal", "Nothing to do: when the deal itself comes, what waits is taken by itself."),
     "amount": ("No amount", "Enter the amount in the source system. Its next event of the deal answers this."),
     "currency": ("Currency", "Correct the currency in the source system. Its next event of the deal answers this."),
+    "field": (
+        "Field mapping",
+        "Say it in the endpoint's field mapping, or correct it at the source. All that waits is then taken again.",
+    ),
     "adapter": ("Not readable", "Have the sender corrected, then take the deliveries again."),
     "conflict": ("Same id twice", "Compare the two bodies. If the second one is right, have it sent with a new id."),
 }

@@ -6,7 +6,8 @@ mailbox takes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -138,6 +139,24 @@ def questions_open(*, asked: Iterable[tuple[RawDelivery, Question]]) -> None:
         )
         for (endpoint, kind, value), (question, first, count) in grouped.items()
     )
+
+
+def questions_leave(*, left: Sequence[tuple[int, str, str]]) -> None:
+    """Deliveries wait no more for these questions (endpoint, kind, value), once for each: what came after them says
+    more. A question that nobody waits for any more is resolved."""
+    counts = Counter(left)
+    if not counts:
+        return
+    open_issues = DataIssue.objects.filter(
+        state=DataIssue.State.OPEN, endpoint_id__in={k[0] for k in counts}, value__in={k[2] for k in counts}
+    )
+    for issue in open_issues:
+        count = counts[issue.endpoint_id, issue.kind, issue.value]
+        issue.waiting = max(0, issue.waiting - count)
+        if count and not issue.waiting:
+            issue.state, issue.resolved_at = DataIssue.State.RESOLVED, timezone.now()
+            issue.resolution = "a later change of the record came"
+        issue.save()
 
 
 def questions_answer(

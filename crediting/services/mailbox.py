@@ -17,8 +17,9 @@ from comp.outbox.services import publish
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from comp.tenancy.selectors import own_currency
 from crediting.intake.facts import AccountFact, DealFact, Event, Fact, Member, OtherFact
+from crediting.intake.source import Change as Said
 from crediting.intake.sources import SOURCES
-from crediting.models import HookEndpoint, RawDelivery, SourceMapping
+from crediting.models import HookEndpoint, RawDelivery, SourceMapping, SourceRecord
 from crediting.services.batches import split
 from crediting.services.facts import (
     AccountRow,
@@ -30,17 +31,20 @@ from crediting.services.facts import (
     deals_known,
     deals_store,
 )
-from crediting.services.issues import OF_DEALS, Question, questions_answer, questions_open
+from crediting.services.issues import OF_DEALS, Question, questions_answer, questions_leave, questions_open
 from crediting.services.locks import DRAIN_WAIT, intake_lock
 from crediting.services.names import Names, Word
 from crediting.services.news import Change, Team
 from crediting.services.other_facts import FactRow, facts_known, facts_store, lines_of
+from crediting.services.records import fact_key, records_carry, records_fold, records_make, records_remember
 
 log = logging.getLogger(__name__)
 
 State, Kind = RawDelivery.State, SourceMapping.Kind
 #: Deliveries taken by one drain; changes told by one message.
 LIMIT, TOLD = 500, 500
+#: A delivery with more that is wrong than this asks about so much of it: it says all of it beside.
+QUESTIONS = 100
 
 
 def mailbox_drain(tenant_id: int) -> int:
@@ -57,14 +61,18 @@ def mailbox_drain(tenant_id: int) -> int:
             pending = list(
                 RawDelivery.objects.filter(state=State.PENDING).select_related("endpoint").order_by("id")[:LIMIT]
             )
-            changes = _take_all(pending)
-            for start in range(0, len(changes), TOLD):
-                publish(topic="facts.changed", payload={"changes": changes[start : start + TOLD]})
+            changes_tell(_take_all(pending))
             return len(pending)
     except OperationalError as error:
         if getattr(error.__cause__, "pgcode", None) == "55P03":  # lock_not_available
             return 0
         raise
+
+
+def changes_tell(changes: Sequence[Change]) -> None:
+    """News for those who figure."""
+    for start in range(0, len(changes), TOLD):
+        publish(topic="facts.changed", payload={"changes": changes[start : start + TOLD]})
 
 
 def _take_all(pending: Sequence[RawDelivery]) -> list[Change]:
@@ -111,20 +119,30 @@ def _set_aside(questions: dict[int, list[Question]], deliveries: Sequence[RawDel
 
 
 class Take:
-    """One batch on its way from deliveries to facts. `questions` collects, by delivery, what has to be asked first."""
+    """One batch on its way from deliveries to facts. `questions` collects, by delivery, what has to be asked first.
+    `records` are made again beside those that the deliveries speak of (crediting.services.records)."""
 
-    def __init__(self, deliveries: Sequence[RawDelivery]) -> None:
-        self.deliveries = deliveries
+    def __init__(self, deliveries: Sequence[RawDelivery], records: Sequence[SourceRecord] = ()) -> None:
+        self.deliveries = list(deliveries)
+        self.records = records
+        self.said: list[tuple[RawDelivery, Sequence[Said]]] = []
+        self.again: list[RawDelivery] = []
+        self.left: list[tuple[int, str, str]] = []
+        self.carriers: dict[int, RawDelivery] = {}
+        self.mapped: list[tuple[SourceRecord, Event, str]] = []
         self.questions: dict[int, list[Question]] = {}
         self.parked: dict[int, str] = {}
         self.batches: list[int] = []
         self.understood: list[tuple[RawDelivery, Event]] = []
+        self.accounts: set[tuple[int, str, str]] = set()
         self.currency = own_currency()
         for delivery in deliveries:
             self._understand(delivery)
 
     def done(self) -> list[Change]:
         """Stores what can be stored, asks what must be asked, marks every delivery; returns what changed."""
+        if self.said or self.again or self.records:
+            self._records()
         changes = self._accounts()
         self.names = Names(self._words())
         deals, known = self._deals()
@@ -138,8 +156,27 @@ class Take:
         changes += told
         for endpoint, values in _grouped((fact.endpoint_id, f"{fact.kind} {fact.external_id}"[:200]) for fact in other):
             questions_answer(endpoint_id=endpoint, kinds=["currency"], values=values, answer="its next event came")
+        if self.mapped:
+            stored = {(row.delivery.pk, "deal", row.fact.deal) for row in deals}
+            stored |= {(row.delivery, row.fact.kind, row.fact.id) for row in facts} | self.accounts
+            records_remember(one for one in self.mapped if (one[0].carrier_id, *fact_key(one[1].fact)) in stored)
         self._mark()
+        questions_leave(left=self.left)
         return changes
+
+    def _records(self) -> None:
+        """What is said of a source's records is folded into them, all of it first; what they are now is then taken as
+        if it had been sent."""
+        to_make, overtaken = records_carry(records_fold(self.said), self.again, self.records)
+        taken = {delivery.pk for delivery in self.deliveries}
+        self.left = [(d.endpoint_id, kind, value) for d in overtaken for kind, value in d.waits_for]
+        self.deliveries += [delivery for delivery in overtaken if delivery.pk not in taken]
+        self.carriers = {record.carrier_id: record.carrier for record in to_make}
+        making = records_make(to_make)
+        self.understood += making.events
+        self.mapped = making.made
+        for delivery, question in making.questions:
+            self.questions.setdefault(delivery.pk, []).append(question)
 
     def _answer_deals(self, moved: Sequence[Moved]) -> None:
         """Whoever waited for a deal to come, or for its next event; other endpoints may have waited for it too."""
@@ -149,6 +186,9 @@ class Take:
                 questions_answer(endpoint_id=other, kinds=["deal"], values=values, answer="the deal came")
 
     def _understand(self, delivery: RawDelivery) -> None:
+        if delivery.folded:
+            self.again.append(delivery)
+            return
         source = SOURCES[delivery.endpoint.adapter]
         body = bytes(delivery.body)
         parts = source.items(body) if delivery.parent_id is None else None
@@ -162,9 +202,15 @@ class Take:
             return
         problems = [each for each in found if isinstance(each, Problem)]
         if problems:
-            message = f"Deliveries that are not as documented: {problems[0]}."
-            self.questions[delivery.pk] = [Question("adapter", (problems[0].path or "body")[:200], message)]
+            self.questions[delivery.pk] = [
+                Question("adapter", (one.path or "body")[:200], f"Deliveries that are not as documented: {one}.")
+                for one in problems[:QUESTIONS]
+            ]
             self.parked[delivery.pk] = "\n".join(map(str, problems))
+            return
+        changes = [each for each in found if isinstance(each, Said)]
+        if changes:
+            self.said.append((delivery, changes))
 
     def _ask(self, delivery: RawDelivery, kind: str, value: str, message: str) -> None:
         self.questions.setdefault(delivery.pk, []).append(Question(kind, value, message))
@@ -202,6 +248,7 @@ class Take:
             account = names.get(delivery.endpoint_id, Kind.ACCOUNT, fact.account)
             key = keys[account] if account else fact.account
             rows.append(AccountRow(delivery, event, key, fact.name, sector, fact.country))
+            self.accounts.add((delivery.pk, "account", fact.account))
         changes, added = accounts_store(rows=rows)
         for row in rows:
             if row.key in added:
@@ -323,7 +370,8 @@ class Take:
         RawDelivery.objects.filter(id__in=done).update(
             state=State.DONE, attempts=F("attempts") + 1, processed_at=timezone.now(), waits_for=[], error=""
         )
-        aside = [delivery for delivery in self.deliveries if delivery.pk in self.questions]
+        marked = {delivery.pk: delivery for delivery in self.deliveries} | self.carriers
+        aside = [delivery for delivery in marked.values() if delivery.pk in self.questions]
         if aside:
             _set_aside(self.questions, aside, self.parked)
 

@@ -141,7 +141,7 @@ def _fields(record: dict[str, Any], without: tuple[str, ...]) -> dict[str, Any]:
 def _fetch_again(kind: str, record: object, change: str) -> Problem:
     found = f"{change} of {kind} {shown(record)}"
     message = f"{found}: Salesforce could not send what changed. Fetch the record and send it again as it stands."
-    return Problem("ChangeEventHeader.changeType", found, ", ".join(_CHANGES), message)
+    return Problem(f"{kind} {shown(record)[1:-1]}", found, ", ".join(_CHANGES), message)
 
 
 def _object(found: object, path: str, problems: list[Problem]) -> str:
