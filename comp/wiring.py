@@ -25,7 +25,7 @@ class WiringConfig(AppConfig):
         subscribe("people.changed", scopes.on_people_changed)
         register_judge(example_problems)
         register_drain("mailbox", mailbox_drain)
-        register_drain("mappings", records_reread)
+        register_drain("mappings", records_reread, queue=JOBS)
         register_drain("messages", messages_drain)
         register_drain("recompute", claims.changes_recompute)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)

@@ -64,6 +64,11 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap(Problem):
+    """A record that changed, and whose change the source could not send. `path` is the record, to be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the source wants to hear when its call is stored."""
 

@@ -18,6 +18,7 @@ from comp.tenancy.scope import Actor, Pay, tenant_scope
 from comp.tenancy.selectors import own_currency
 from crediting.intake.facts import AccountFact, DealFact, Event, Fact, Member, OtherFact
 from crediting.intake.source import Change as Said
+from crediting.intake.source import Gap
 from crediting.intake.sources import SOURCES
 from crediting.models import HookEndpoint, RawDelivery, SourceMapping, SourceRecord
 from crediting.services.batches import split
@@ -43,8 +44,6 @@ log = logging.getLogger(__name__)
 State, Kind = RawDelivery.State, SourceMapping.Kind
 #: Deliveries taken by one drain; changes told by one message.
 LIMIT, TOLD = 500, 500
-#: A delivery with more that is wrong than this asks about so much of it: it says all of it beside.
-QUESTIONS = 100
 
 
 def mailbox_drain(tenant_id: int) -> int:
@@ -202,10 +201,9 @@ class Take:
             return
         problems = [each for each in found if isinstance(each, Problem)]
         if problems:
-            self.questions[delivery.pk] = [
-                Question("adapter", (one.path or "body")[:200], f"Deliveries that are not as documented: {one}.")
-                for one in problems[:QUESTIONS]
-            ]
+            message = f"Deliveries that are not as documented: {problems[0]}."
+            gaps = [Question("adapter", one.path[:200], str(one)) for one in problems if isinstance(one, Gap)]
+            self.questions[delivery.pk] = gaps or [Question("adapter", (problems[0].path or "body")[:200], message)]
             self.parked[delivery.pk] = "\n".join(map(str, problems))
             return
         changes = [each for each in found if isinstance(each, Said)]

@@ -13,7 +13,7 @@ from django.utils import timezone
 from comp.audit.services import record
 from comp.core.errors import Problem, ProblemsError
 from comp.outbox.failures import PASSING
-from comp.outbox.services import ring
+from comp.outbox.services import JOBS, ring
 from comp.tenancy.models import User
 from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
 from crediting.intake.facts import Event
@@ -64,7 +64,7 @@ def field_mapping_set(*, endpoint: HookEndpoint, text: str, note: str = "", user
     )
     subject = ("crediting.fieldmapping", str(made.pk), f"{endpoint.key}: field mapping {number}")
     record(code="fieldmapping.set", subject=subject, after={"number": number, "note": note, "records": total})
-    ring(tenant_id=current_tenant_id())
+    ring(tenant_id=current_tenant_id(), queue=JOBS)
     return made
 
 

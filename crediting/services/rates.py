@@ -49,7 +49,10 @@ def _count(key: str, seconds: int) -> int | None:
     if time.monotonic() < _asked_again_at:
         return None
     try:
-        count, _ = _redis().pipeline(transaction=False).incr(key).expire(key, seconds).execute()
+        pipe = _redis().pipeline(transaction=False)
+        pipe.incr(key)
+        pipe.expire(key, seconds)
+        count = pipe.execute()[0]
     except redis.RedisError as error:
         _asked_again_at = time.monotonic() + REST
         log.warning("calls are not counted for %s seconds: %s", REST, error)

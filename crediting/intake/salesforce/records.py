@@ -11,7 +11,7 @@ from typing import Any
 from comp.core.errors import Problem
 from crediting.intake.reading import Number, problem, shown
 from crediting.intake.records import can_be_kept, epoch, flatten, moment, whole
-from crediting.intake.source import Change, Value
+from crediting.intake.source import Change, Gap, Value
 
 #: Which of a record's own fields tell when it was last changed, the surest first.
 TIMES = ("SystemModstamp", "LastModifiedDate")
@@ -141,7 +141,7 @@ def _fields(record: dict[str, Any], without: tuple[str, ...]) -> dict[str, Any]:
 def _fetch_again(kind: str, record: object, change: str) -> Problem:
     found = f"{change} of {kind} {shown(record)}"
     message = f"{found}: Salesforce could not send what changed. Fetch the record and send it again as it stands."
-    return Problem(f"{kind} {shown(record)[1:-1]}", found, ", ".join(_CHANGES), message)
+    return Gap(f"{kind} {shown(record)[1:-1]}", found, ", ".join(_CHANGES), message)
 
 
 def _object(found: object, path: str, problems: list[Problem]) -> str:

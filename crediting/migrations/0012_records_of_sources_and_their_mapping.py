@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crediting", "0010_no_tables_of_their_own"),
+        ("crediting", "0011_people_find_their_facts_by_day"),
         ("tenancy", "0003_history_is_written_where_it_belongs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
