@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from crediting.pages import deals, deliveries, issues
+from crediting.pages import deals, deliveries, issues, uploads
 
 urlpatterns: list[URLPattern] = [
     path("issues/", issues.issue_list, name="issue_list"),
@@ -12,5 +12,11 @@ urlpatterns: list[URLPattern] = [
     path("issues/<int:issue>/resolve/", issues.issue_resolve, name="issue_resolve"),
     path("deliveries/", deliveries.delivery_list, name="delivery_list"),
     path("deliveries/<int:delivery>/", deliveries.delivery, name="delivery"),
+    path("uploads/", uploads.upload_list, name="upload_list"),
+    path("uploads/<int:upload>/", uploads.upload, name="upload"),
+    path("uploads/<int:upload>/match/", uploads.upload_match, name="upload_match"),
+    path("uploads/<int:upload>/take/", uploads.upload_take, name="upload_take"),
+    path("uploads/<int:upload>/progress/", uploads.upload_progress, name="upload_progress"),
+    path("uploads/<int:upload>/to-correct/", uploads.upload_bad, name="upload_bad"),
     path("deals/<int:deal>/", deals.deal, name="deal"),
 ]

@@ -30,6 +30,7 @@ ITEMS = (
     Item("Plans", "plan_list", Can.PLAN_READ, "clipboard-document-list"),
     Item("People", "assignment_list", Can.PEOPLE_READ, "users"),
     Item("Data quality", "issue_list", Can.DATA_FIX, "inbox"),
+    Item("Uploads", "upload_list", Can.DATA_FIX, "arrow-up-tray", extra=True),
     Item("Deliveries", "delivery_list", Can.DATA_FIX, "arrow-down-on-square", extra=True),
     Item("Recomputations", "job_list", Can.PLAN_READ, "clock", extra=True),
     Item("API keys", "key_list", Can.KEY_EDIT, "key", extra=True),

@@ -49,9 +49,19 @@ class Api(Standard):
         return bulk.read(body)
 
 
+class File(Standard):
+    """Files that people upload. Nothing is posted to its address: each row comes in as an event of Comp's own
+    (crediting.services.uploads)."""
+
+    name = "file"
+
+    def prove(self, call: Call, secrets: Iterable[str], *, now: float, window: int) -> Proven | Refused:
+        return Refused(401, "facts of this endpoint come in files that people upload")
+
+
 SOURCES: Mapping[str, Source] = {
     source.name: source
-    for source in (Standard(), Api(), hubspot.SOURCE, salesforce.SOURCE, stripe.SOURCE, segment.SOURCE)
+    for source in (Standard(), Api(), File(), hubspot.SOURCE, salesforce.SOURCE, stripe.SOURCE, segment.SOURCE)
 }
 
 

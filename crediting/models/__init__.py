@@ -22,6 +22,7 @@ from crediting.models.intake import (
     SourceMapping,
     SourceRecord,
 )
+from crediting.models.uploads import Upload, UploadPart
 
 __all__ = [
     "Account",
@@ -42,4 +43,6 @@ __all__ = [
     "SourceLink",
     "SourceMapping",
     "SourceRecord",
+    "Upload",
+    "UploadPart",
 ]

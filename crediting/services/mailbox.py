@@ -38,6 +38,7 @@ from crediting.services.names import Names, Word
 from crediting.services.news import Change, Team
 from crediting.services.other_facts import FactRow, facts_known, facts_store, lines_of
 from crediting.services.records import fact_key, records_carry, records_fold, records_make, records_remember
+from crediting.services.uploads import upload_step, uploads_at_work
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +48,23 @@ LIMIT, TOLD = 500, 500
 
 
 def mailbox_drain(tenant_id: int) -> int:
-    """Takes up to LIMIT pending deliveries, in the order of their arrival. Returns how many; 0 when none is left.
+    """Does a part of a file that is being checked or taken in, and takes up to LIMIT pending deliveries, in the order
+    of their arrival. Returns how many; 0 when nothing is left.
 
     Also 0 while somebody else holds the intake lock: they look again when they are done, or ring, and this worker is
     free for other tenants meanwhile.
     """
     try:
         with tenant_scope(tenant_id, actor=Actor.task("mailbox"), pay=Pay.nobody()):
-            if not RawDelivery.objects.filter(state=State.PENDING).exists():
+            if not (RawDelivery.objects.filter(state=State.PENDING).exists() or uploads_at_work()):
                 return 0
             intake_lock(wait=DRAIN_WAIT)
+            rows = upload_step(attempt=_attempt)
             pending = list(
                 RawDelivery.objects.filter(state=State.PENDING).select_related("endpoint").order_by("id")[:LIMIT]
             )
             changes_tell(_take_all(pending))
-            return len(pending)
+            return len(pending) or rows
     except OperationalError as error:
         if getattr(error.__cause__, "pgcode", None) == "55P03":  # lock_not_available
             return 0
@@ -72,6 +75,13 @@ def changes_tell(changes: Sequence[Change]) -> None:
     """News for those who figure."""
     for start in range(0, len(changes), TOLD):
         publish(topic="facts.changed", payload={"changes": changes[start : start + TOLD]})
+
+
+def _attempt(deliveries: Sequence[RawDelivery]) -> tuple[list[Change], list[Question]]:
+    """What taking these deliveries changes and asks. Callers undo it."""
+    take = Take(deliveries)
+    changes = take.done()
+    return changes, [question for asked in take.questions.values() for question in asked]
 
 
 def _take_all(pending: Sequence[RawDelivery]) -> list[Change]:

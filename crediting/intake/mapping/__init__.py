@@ -5,6 +5,7 @@ from crediting.intake.mapping.apply import Record as Record
 from crediting.intake.mapping.apply import apply as apply
 from crediting.intake.mapping.apply import owners_of as owners_of
 from crediting.intake.mapping.apply import parts_of as parts_of
+from crediting.intake.mapping.apply import told as told
 from crediting.intake.mapping.check import FORMAT as FORMAT
 from crediting.intake.mapping.check import check as check
 from crediting.intake.mapping.check import read_mapping as read_mapping

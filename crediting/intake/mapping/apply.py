@@ -53,6 +53,14 @@ def apply(
     None where it is no fact. `zone` is the company's time zone: it decides on which day a moment lies. `related` are
     all records that belong to this one (see `owners_of`); None where the caller keeps none: then lines and members from
     records of their own are not spoken of."""
+    found = told(document, record, zone=zone, related=related)
+    return found[1] if isinstance(found, tuple) else found
+
+
+def told(
+    document: Mapping[str, Any], record: Record, *, zone: str, related: Iterable[Record] | None = None
+) -> tuple[dict[str, Any], Event] | list[Problem] | None:
+    """As `apply`, the event beside the message that a system would have sent of it."""
     rules = next((one for one in document["records"] if _is_for(one, record)), None)
     if rules is None or (record.gone and not any(record.text(name) for name in record.values)):
         return None
@@ -69,8 +77,9 @@ def apply(
     if making.problems:
         return making.problems
     at = record.at.isoformat().replace("+00:00", "Z")
-    found = adapt(json.dumps({"type": event, "timestamp": at, "data": data}).encode())
-    return found if isinstance(found, Event) else [_of_field(problem, rules) for problem in found]
+    message = {"type": event, "timestamp": at, "data": data}
+    found = adapt(json.dumps(message).encode())
+    return (message, found) if isinstance(found, Event) else [_of_field(problem, rules) for problem in found]
 
 
 def owners_of(document: Mapping[str, Any], record: Record) -> list[tuple[str, str]]:
