@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from tempfile import TemporaryFile
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,8 @@ from comp.tenancy.capabilities import CAPABILITIES, Can, Role
 from comp.tenancy.models import User
 from crediting.models import DataIssue, Deal
 from crediting.services.catalogue import account_create
+from crediting.services.endpoints import endpoint_create
+from crediting.services.uploads import upload_add
 from payouts.models import Batch, Cause, Earning, RecomputeJob, Statement
 from plans import services as plans
 from plans.models import PlanAssignment, PlanVersion, Quota
@@ -107,6 +110,12 @@ PAGES: dict[str, Page] = {
     "issues/<int:issue>/": Page(OPS, needs=(Can.DATA_FIX,)),
     "issues/<int:issue>/resolve/": Page(OPS, STEP, (Can.DATA_FIX,)),
     "deliveries/": Page(OPS, needs=(Can.DATA_FIX,)),
+    "uploads/": Page(OPS, FORM, (Can.DATA_FIX,)),
+    "uploads/<int:upload>/": Page(OPS, needs=(Can.DATA_FIX,)),
+    "uploads/<int:upload>/match/": Page(OPS, STEP, (Can.DATA_FIX,)),
+    "uploads/<int:upload>/take/": Page(OPS, STEP, (Can.DATA_FIX,)),
+    "uploads/<int:upload>/progress/": Page(OPS, needs=(Can.DATA_FIX,)),
+    "uploads/<int:upload>/to-correct/": Page(OPS, needs=(Can.DATA_FIX,)),
     "plans/": Page(READERS, needs=(Can.PLAN_READ,)),
     "new-plan/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
     "plans/templates/": Page(OPS, needs=(Can.PLAN_EDIT,)),
@@ -228,6 +237,14 @@ def words(minor: int) -> set[str]:
     return {f"{major:,}.{rest:02}", f"{major}.{rest:02}", str(minor)}
 
 
+def uploaded(customer: str) -> int:
+    """A file with a customer's name in it, by its id."""
+    endpoint, _ = endpoint_create(key="files", name="Files", adapter="file")
+    with TemporaryFile() as file:
+        file.write(f"Deal,Account\nD1,{customer}\n".encode())
+        return upload_add(endpoint=endpoint, event="deal.won", name="deals.csv", file=file, made_by=None).pk
+
+
 def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
     """A company that sells, with one deal each of Ann's and Bob's of amounts that nobody else has."""
     world = selling(slug)
@@ -238,6 +255,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
     with company.scope(world.users["Olga"]):
         person(company, "Cleo", user=world.users["Cleo"])
         account_create(key="secret", name=customer)
+        upload = uploaded(customer)
         plans.plan_create(key=f"only-{slug}", name=f"Plan for {customer}")
         text = library("account-executive")
         draft = plans.version_draft(
@@ -275,7 +293,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "key": "account-executive", "number": 1, "other": draft.number, "why": line.pk,
             "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk, "jobs": job.pk,
             "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",
-            "keys": key.pk,
+            "keys": key.pk, "upload": upload,
         }  # fmt: skip
     return built
 
