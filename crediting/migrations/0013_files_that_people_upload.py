@@ -9,91 +9,175 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('crediting', '0012_records_of_sources_and_their_mapping'),
-        ('tenancy', '0003_history_is_written_where_it_belongs'),
+        ("crediting", "0012_records_of_sources_and_their_mapping"),
+        ("tenancy", "0003_history_is_written_where_it_belongs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Upload',
+            name="Upload",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('event', models.CharField(max_length=40)),
-                ('size', models.IntegerField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('body', models.BinaryField()),
-                ('form', models.JSONField(default=dict)),
-                ('header', models.JSONField(default=list)),
-                ('columns', models.JSONField(default=dict)),
-                ('mapping', models.JSONField(default=dict)),
-                ('rows', models.IntegerField()),
-                ('parts', models.IntegerField()),
-                ('step', models.IntegerField(default=0)),
-                ('counts', models.JSONField(default=dict)),
-                ('questions', models.JSONField(default=list)),
-                ('state', models.CharField(choices=[('new', 'To be matched'), ('checking', 'Being checked'), ('checked', 'Checked'), ('taking', 'Being taken in'), ('taken', 'Taken in'), ('discarded', 'Discarded'), ('failed', 'Stopped')], default='new', max_length=10)),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('taken_at', models.DateTimeField(null=True)),
-                ('delivery', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crediting.rawdelivery')),
-                ('endpoint', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crediting.hookendpoint')),
-                ('made_by', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('tenant', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200)),
+                ("event", models.CharField(max_length=40)),
+                ("size", models.IntegerField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("body", models.BinaryField()),
+                ("form", models.JSONField(default=dict)),
+                ("header", models.JSONField(default=list)),
+                ("columns", models.JSONField(default=dict)),
+                ("mapping", models.JSONField(default=dict)),
+                ("rows", models.IntegerField()),
+                ("parts", models.IntegerField()),
+                ("step", models.IntegerField(default=0)),
+                ("counts", models.JSONField(default=dict)),
+                ("questions", models.JSONField(default=list)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("new", "To be matched"),
+                            ("checking", "Being checked"),
+                            ("checked", "Checked"),
+                            ("taking", "Being taken in"),
+                            ("taken", "Taken in"),
+                            ("discarded", "Discarded"),
+                            ("failed", "Stopped"),
+                        ],
+                        default="new",
+                        max_length=10,
+                    ),
+                ),
+                ("made_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("taken_at", models.DateTimeField(null=True)),
+                (
+                    "delivery",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crediting.rawdelivery",
+                    ),
+                ),
+                (
+                    "endpoint",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crediting.hookendpoint",
+                    ),
+                ),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='UploadPart',
+            name="UploadPart",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('place', models.IntegerField()),
-                ('rows', models.JSONField()),
-                ('good', models.JSONField(default=list)),
-                ('bad', models.JSONField(default=list)),
-                ('tenant', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
-                ('upload', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='crediting.upload')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("place", models.IntegerField()),
+                ("rows", models.JSONField()),
+                ("good", models.JSONField(default=list)),
+                ("bad", models.JSONField(default=list)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
+                (
+                    "upload",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="crediting.upload",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='upload',
-            index=models.Index(condition=models.Q(('state__in', ['checking', 'taking'])), fields=['tenant', 'id'], name='upload_at_work'),
+            model_name="upload",
+            index=models.Index(
+                condition=models.Q(("state__in", ["checking", "taking"])),
+                fields=["tenant", "id"],
+                name="upload_at_work",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='upload',
-            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='crediting_upload_key'),
+            model_name="upload",
+            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_upload_key"),
         ),
         migrations.AddConstraint(
-            model_name='upload',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['new', 'checking', 'checked', 'taking', 'taken', 'discarded', 'failed'])), name='upload_state'),
+            model_name="upload",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state__in", ["new", "checking", "checked", "taking", "taken", "discarded", "failed"])
+                ),
+                name="upload_state",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='upload',
-            constraint=comp.tenancy.walls.TenantWall(name='crediting_upload_wall'),
+            model_name="upload",
+            constraint=comp.tenancy.walls.TenantWall(name="crediting_upload_wall"),
         ),
         migrations.AddConstraint(
-            model_name='upload',
-            constraint=comp.tenancy.walls.TenantReference(column='endpoint_id', name='crediting_upload_endpoint_id_in', to='crediting_hookendpoint'),
+            model_name="upload",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="endpoint_id", name="crediting_upload_endpoint_id_in", to="crediting_hookendpoint"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='upload',
-            constraint=comp.tenancy.walls.TenantReference(column='delivery_id', name='crediting_upload_delivery_id_in', to='crediting_rawdelivery'),
+            model_name="upload",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="delivery_id", name="crediting_upload_delivery_id_in", to="crediting_rawdelivery"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='uploadpart',
-            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='crediting_uploadpart_key'),
+            model_name="uploadpart",
+            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="crediting_uploadpart_key"),
         ),
         migrations.AddConstraint(
-            model_name='uploadpart',
-            constraint=models.UniqueConstraint(fields=('tenant', 'upload', 'place'), name='upload_part_once'),
+            model_name="uploadpart",
+            constraint=models.UniqueConstraint(fields=("tenant", "upload", "place"), name="upload_part_once"),
         ),
         migrations.AddConstraint(
-            model_name='uploadpart',
-            constraint=comp.tenancy.walls.TenantWall(name='crediting_uploadpart_wall'),
+            model_name="uploadpart",
+            constraint=comp.tenancy.walls.TenantWall(name="crediting_uploadpart_wall"),
         ),
         migrations.AddConstraint(
-            model_name='uploadpart',
-            constraint=comp.tenancy.walls.TenantReference(column='upload_id', name='crediting_uploadpart_upload_id_in', to='crediting_upload'),
+            model_name="uploadpart",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="upload_id", name="crediting_uploadpart_upload_id_in", to="crediting_upload"
+            ),
         ),
     ]
