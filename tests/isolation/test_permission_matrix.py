@@ -146,7 +146,7 @@ ADMIN_MODELS = {
     "tenancy/membership": {"Ada"},
     **dict.fromkeys(
         (f"people/{name}" for name in ("paycalendar", "paygroup", "creditrole", "team", "territory", "participant",
-                                       "position", "reportingline")), ADMINISTRATORS),
+                                       "position", "reportingline", "leave")), ADMINISTRATORS),
     **dict.fromkeys((f"plans/{name}" for name in ("plan", "planversion", "planassignment", "quota")), ADMINISTRATORS),
 }  # fmt: skip
 ADMIN_PAGES = {"", "add/", "^([^/]+)/history/([^/]+)/$"} | {
