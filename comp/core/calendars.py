@@ -33,6 +33,7 @@ class PayCalendar:
     which its last month lies. The week calendars (`4-4-5` and its sisters) need a year-end rule: the year's last day is
     the `last` such `weekday` (0 is Monday) of its last month, or the one `nearest` to that month's last day. The
     counted calendars (`weekly`, `biweekly`) need an `anchor`: the day number of the first day of any one pay period.
+    `holidays`, day numbers in order, are no working days; no period is cut by them.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class PayCalendar:
     year_end: YearEnd | None = None
     weekday: int | None = None
     anchor: int | None = None
+    holidays: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

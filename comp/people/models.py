@@ -163,6 +163,54 @@ class Leave(KeptModel):
         ]
 
 
+class Gap(KeptModel):
+    """Days between a participant's first and last day on which they were not employed, until hired again."""
+
+    participant = TenantForeignKey(Participant)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+
+    class Meta:
+        constraints = [
+            NoOverlap(name="gap_once", key=["participant_id"]),
+            models.CheckConstraint(condition=Q(ends_on__gt=F("starts_on")), name="gap_dates"),
+        ]
+
+
+class Attribute(KeptModel):
+    """What else a participant is by date, and a plan may ask: region, position, pool. Title and team stand in
+    Position."""
+
+    class Name(models.TextChoices):
+        REGION = "region", "Region"
+        POSITION = "position", "Position"
+        POOL = "pool", "Pool"
+
+    participant = TenantForeignKey(Participant)
+    name = models.CharField(max_length=8, choices=Name.choices)
+    value = models.CharField(max_length=120)
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            NoOverlap(name="attribute_once", key=["participant_id", "name"]),
+            models.CheckConstraint(condition=Q(ends_on=None) | Q(ends_on__gt=F("starts_on")), name="attribute_dates"),
+        ]
+
+
+class Holiday(KeptModel):
+    """A day that is no working day for the pay groups of a calendar."""
+
+    calendar = TenantForeignKey(PayCalendar)
+    day = models.DateField()
+    name = models.CharField(max_length=120)
+
+    class Meta:
+        ordering = ["day"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "calendar", "day"], name="holiday_once")]
+
+
 class PayModel(TenantModel):
     """Base of tables that show pay: behind the pay wall by participant, and by pay group for those who see more."""
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import date
 from typing import Any, TypeVar
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from comp.audit.services import record
 from comp.core.days import EPOCH
 from comp.core.errors import refused
 from comp.core.money import CURRENCIES
-from comp.outbox.services import publish
+from comp.people.acts import lock_lines, lock_person, people_above, place, plain_values, state, tell
 from comp.people.calendars import calendar_of
 from comp.people.models import (
     CreditRole,
@@ -26,14 +25,9 @@ from comp.people.models import (
     Team,
     Territory,
 )
-from comp.people.selectors import DEPTH
 from comp.people.timeline import check_dates, make_room
 from comp.tenancy.models import KeptModel, User
-from comp.tenancy.scope import current_tenant_id
 from comp.tenancy.selectors import own_currency
-
-#: First key of the advisory lock under which a tenant's reporting lines change: cycles are a property of all of them.
-LINES_LOCK = 7011
 
 Keyed = TypeVar("Keyed", bound=KeptModel)
 _KEY = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
@@ -90,18 +84,18 @@ def named_change(*, row: Keyed, **values: Any) -> Keyed:
             "key", values["key"], str(getattr(row, "key", "")), "A key is for good; give another name instead."
         )
     if isinstance(row, PayCalendar):
-        calendar_of(PayCalendar(**{**_plain_values(row), **values}))
+        calendar_of(PayCalendar(**{**plain_values(row), **values}))
     if "opens_on" in values:
         check_dates(values["opens_on"], None)
-    before = _state(row)
+    before = state(row)
     for name, value in values.items():
         setattr(row, name, value)
     row.save()
-    record(code=f"{row._meta.model_name}.change", subject=row, before=before, after=_state(row))
+    record(code=f"{row._meta.model_name}.change", subject=row, before=before, after=state(row))
     if isinstance(row, PayCalendar | PayGroup):
         groups = PayGroup.objects.filter(calendar=row) if isinstance(row, PayCalendar) else [row]
         paid = Participant.objects.filter(pay_group__in=groups)
-        _tell(paid.values_list("id", flat=True), EPOCH, None, f"{row} changed")
+        tell(paid.values_list("id", flat=True), EPOCH, None, f"{row} changed")
     return row
 
 
@@ -135,15 +129,15 @@ def participant_change(*, participant: Participant, **values: Any) -> Participan
     """New values for a participant, whose key stays."""
     if values.get("key", participant.key) != participant.key:
         raise refused("key", values["key"], participant.key, "An employee number is for good.")
-    before = _state(participant)
+    before = state(participant)
     for name, value in values.items():
         setattr(participant, name, value)
     _check_participant(participant)
     participant.save()
-    record(code="participant.change", subject=participant, before=before, after=_state(participant))
+    record(code="participant.change", subject=participant, before=before, after=state(participant))
     label = f"{participant.name}: {', '.join(sorted(name.replace('_', ' ') for name in values))} changed"
     # From the beginning: the pay group stands on all figures, those before a first day that moved too.
-    _tell([participant.pk], EPOCH, None, label)
+    tell([participant.pk], EPOCH, None, label)
     return participant
 
 
@@ -158,7 +152,7 @@ def position_set(
 ) -> Position:
     """What a participant is from a day on, until the next position known; ends the previous one."""
     with transaction.atomic():
-        _lock(participant)
+        lock_person(participant)
         ends_on = make_room(Position.objects.filter(participant=participant), starts_on)
         position = Position.objects.create(
             participant=participant,
@@ -169,21 +163,21 @@ def position_set(
             starts_on=starts_on,
             ends_on=ends_on,
         )
-        record(code="position.set", subject=_place(position, participant, title), after=_state(position))
+        record(code="position.set", subject=place(position, participant, title), after=state(position))
         label = f"{participant.name} is {title} from {starts_on}"
-        _tell([participant.pk, *_above([participant.pk], starts_on, ends_on)], starts_on, ends_on, label)
+        tell([participant.pk, *people_above([participant.pk], starts_on, ends_on)], starts_on, ends_on, label)
     return position
 
 
 def reporting_line_set(*, participant: Participant, manager: Participant, starts_on: date) -> ReportingLine:
     """Who somebody reports to from a day on, until the next line known; ends the previous one. Refuses a circle."""
     with transaction.atomic():
-        _lock_lines()
+        lock_lines()
         lines = ReportingLine.objects.filter(participant=participant)
         # Whose credit rolled up to them may lose it; ask before the line moves.
-        before = _above([participant.pk], starts_on, None)
+        before = people_above([participant.pk], starts_on, None)
         ends_on = make_room(lines, starts_on)
-        above = {manager.pk, *_above([manager.pk], starts_on, ends_on)}
+        above = {manager.pk, *people_above([manager.pk], starts_on, ends_on)}
         if participant.pk in above:
             message = (
                 f"{participant.name} cannot report to {manager.name} from {starts_on}: "
@@ -196,11 +190,11 @@ def reporting_line_set(*, participant: Participant, manager: Participant, starts
         )
         record(
             code="reporting_line.set",
-            subject=_place(line, participant, f"reports to {manager.name}"),
-            after=_state(line),
+            subject=place(line, participant, f"reports to {manager.name}"),
+            after=state(line),
         )
         label = f"{participant.name} reports to {manager.name} from {starts_on}"
-        _tell([participant.pk, *before, *above], starts_on, ends_on, label)
+        tell([participant.pk, *before, *above], starts_on, ends_on, label)
     return line
 
 
@@ -208,7 +202,7 @@ def leave_set(*, participant: Participant, starts_on: date, ends_on: date | None
     """Somebody is away for [starts_on, ends_on); without an end, until one is set."""
     check_dates(starts_on, ends_on)
     with transaction.atomic():
-        _lock(participant)
+        lock_person(participant)
         others = Leave.objects.filter(participant=participant).exclude(ends_on__lte=starts_on)
         other = (others if ends_on is None else others.filter(starts_on__lt=ends_on)).first()
         if other is not None:
@@ -216,9 +210,9 @@ def leave_set(*, participant: Participant, starts_on: date, ends_on: date | None
             message = f"{participant.name} is on leave from {other.starts_on} {until} already."
             raise refused("starts_on", starts_on, "days without leave", message)
         leave = Leave.objects.create(participant=participant, starts_on=starts_on, ends_on=ends_on)
-        record(code="leave.set", subject=_place(leave, participant, "leave"), after=_state(leave))
+        record(code="leave.set", subject=place(leave, participant, "leave"), after=state(leave))
         label = f"{participant.name} is on leave from {starts_on}"
-        _tell([participant.pk, *_above([participant.pk], starts_on, ends_on)], starts_on, ends_on, label)
+        tell([participant.pk, *people_above([participant.pk], starts_on, ends_on)], starts_on, ends_on, label)
     return leave
 
 
@@ -226,11 +220,11 @@ def leave_remove(*, leave: Leave) -> None:
     """Takes back leave that was set by mistake."""
     person = leave.participant
     with transaction.atomic():
-        _lock(person)
-        record(code="leave.remove", subject=_place(leave, person, "leave"), before=_state(leave))
-        above = _above([person.pk], leave.starts_on, leave.ends_on)
+        lock_person(person)
+        record(code="leave.remove", subject=place(leave, person, "leave"), before=state(leave))
+        above = people_above([person.pk], leave.starts_on, leave.ends_on)
         label = f"{person.name}: leave from {leave.starts_on} taken back"
-        _tell([person.pk, *above], leave.starts_on, leave.ends_on, label)
+        tell([person.pk, *above], leave.starts_on, leave.ends_on, label)
         leave.delete()
 
 
@@ -241,16 +235,16 @@ def row_end(*, row: Position | ReportingLine | Leave, ends_on: date) -> None:
         message = f"It ends on {row.ends_on} already; set a new one to go on from there."
         raise refused("ends_on", ends_on, f"a day up to {row.ends_on}", message)
     with transaction.atomic():
-        _lock_lines()
-        before = _state(row)
-        above = _above([row.participant_id], ends_on, row.ends_on)
+        lock_lines()
+        before = state(row)
+        above = people_above([row.participant_id], ends_on, row.ends_on)
         until, row.ends_on = row.ends_on, ends_on
         row.save(update_fields=["ends_on"])
         what = str(row._meta.verbose_name)
         code = f"{what.replace(' ', '_')}.end"
-        record(code=code, subject=_place(row, row.participant, what), before=before, after=_state(row))
+        record(code=code, subject=place(row, row.participant, what), before=before, after=state(row))
         label = f"{row.participant.name}: {what} ends on {ends_on}"
-        _tell([row.participant_id, *above], ends_on, until, label)
+        tell([row.participant_id, *above], ends_on, until, label)
 
 
 # ------------------------------------------------------------------ checks
@@ -284,62 +278,5 @@ def _create(row: Keyed, *, slug: bool = True) -> Keyed:
         raise refused("key", key, "a key that is free", f"There is a {kind} {key} already.")
     with transaction.atomic():
         row.save(force_insert=True)
-        record(code=f"{kind.replace(' ', '_')}.create", subject=row, after=_state(row))
+        record(code=f"{kind.replace(' ', '_')}.create", subject=row, after=state(row))
     return row
-
-
-def _plain_values(row: KeptModel) -> dict[str, Any]:
-    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
-
-
-def _state(row: KeptModel) -> dict[str, Any]:
-    """The row's values as the audit trail keeps them."""
-    values = {name: value for name, value in _plain_values(row).items() if name not in ("id", "tenant_id")}
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
-
-
-def _place(row: KeptModel, participant: Participant, what: str) -> tuple[str, str, str]:
-    return row._meta.label_lower, str(row.pk), f"{participant.name}, {what}"
-
-
-# ------------------------------------------------------------------ lines
-
-
-def _lock(participant: Participant) -> None:
-    Participant.objects.select_for_update().get(pk=participant.pk)
-
-
-def _lock_lines() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LINES_LOCK, current_tenant_id()])
-
-
-def _above(people: Iterable[int], starts_on: date, ends_on: date | None) -> set[int]:
-    """Everybody above these people on some day of [starts_on, ends_on), all levels. Follows each line only on the days
-    on which it and those below it hold together."""
-    lines: dict[int, list[tuple[int, date, date]]] = {}
-    for line in ReportingLine.objects.filter(ends_on=None) | ReportingLine.objects.filter(ends_on__gt=starts_on):
-        lines.setdefault(line.participant_id, []).append((line.manager_id, line.starts_on, line.ends_on or date.max))
-    found: set[int] = set()
-    level = {(person, starts_on, ends_on or date.max) for person in people}
-    for _ in range(DEPTH):
-        level = {
-            (manager, max(start, first), min(end, last))
-            for person, first, last in level
-            for manager, start, end in lines.get(person, [])
-            if max(start, first) < min(end, last)
-        }
-        found |= {person for person, _, _ in level}
-    return found
-
-
-def _tell(participants: Iterable[int], starts_on: date, ends_on: date | None, label: str) -> None:
-    publish(
-        topic="people.changed",
-        payload={
-            "participants": sorted(set(participants)),
-            "from": starts_on.isoformat(),
-            "to": ends_on.isoformat() if ends_on else None,
-            "label": label[:300],
-        },
-    )

@@ -8,7 +8,7 @@ daily work.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -71,9 +71,10 @@ def pay_groups(as_of: datetime | None = None) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def calendars() -> dict[int, CalendarShape]:
-    """Pay group id to its calendar."""
-    shapes = {c.pk: calendar_of(c) for c in PayCalendar.objects.all()}
+def calendars(as_of: datetime | None = None) -> dict[int, CalendarShape]:
+    """Pay group id to its calendar, with the holidays known."""
+    free = read_people.holidays(as_of)
+    shapes = {c.pk: replace(calendar_of(c), holidays=free.get(c.pk, ())) for c in PayCalendar.objects.all()}
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, calendar_id FROM people_paygroup")
         return {group: shapes[calendar] for group, calendar in cursor.fetchall()}
@@ -146,6 +147,7 @@ def read_batch(
         quotas=read_people.quotas(versions, params, as_of),
         milestones=milestones(rows, plans, params, as_of),
         usage=usage(rows, plans, params, as_of),
+        holidays=np.array(calendar.holidays, dtype=np.int64) if calendar.holidays else None,
         only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,
         in_force=tuple(zip(versions.starts, versions.ends, strict=True)),
     )

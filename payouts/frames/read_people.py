@@ -41,12 +41,14 @@ def needs_people(plans: Sequence[CompiledPlan]) -> bool:
 
 
 def attributes(as_of: datetime | None) -> Attributes:
-    """Titles and teams (by key) from the positions; everybody's own key as `person`."""
+    """Titles and teams (by key) from the positions; region, position and pool; everybody's own key as `person`."""
     found = read(
         f"SELECT s.participant_id AS participant, a.name, a.value, {day('s.starts_on')} AS start, "
         f"{open_end('s.ends_on')} AS end FROM {table('people_position', as_of)} s "
         f"LEFT JOIN {table('people_team', as_of)} t ON t.id = s.team_id, "
-        "LATERAL (VALUES ('title', s.title), ('team', t.key)) a(name, value) WHERE a.value IS NOT NULL",
+        "LATERAL (VALUES ('title', s.title), ('team', t.key)) a(name, value) WHERE a.value IS NOT NULL "
+        f"UNION ALL SELECT participant_id, name, value, {day('starts_on')}, {open_end('ends_on')} "
+        f"FROM {table('people_attribute', as_of)} o",
         {"as_of": as_of},
         words=["name", "value"],
     )
@@ -70,18 +72,31 @@ def attributes(as_of: datetime | None) -> Attributes:
 
 
 def employment(as_of: datetime | None) -> Employment:
-    """Each participant's days here, then those on leave."""
-    here, away = (
-        read(
-            f"SELECT {who} AS participant, {day('e.starts_on')} AS start, {open_end('e.ends_on')} AS end "
-            f"FROM {table(name, as_of)} e",
-            {"as_of": as_of},
-        )
-        for who, name in (("e.id", "people_participant"), ("e.participant_id", "people_leave"))
+    """Each participant's days here, without the gaps between two employments; and the days of leave."""
+    found = read(
+        "WITH spans AS (SELECT p.id, 0 AS leave, unnest(datemultirange(daterange(p.starts_on, p.ends_on)) - coalesce("
+        f"(SELECT range_agg(daterange(g.starts_on, g.ends_on)) FROM {table('people_gap', as_of)} g "
+        "WHERE g.participant_id = p.id), '{}'::datemultirange)) AS days "
+        f"FROM {table('people_participant', as_of)} p UNION ALL "
+        f"SELECT participant_id, 1, daterange(starts_on, ends_on) FROM {table('people_leave', as_of)} l) "
+        f"SELECT id AS participant, leave::bigint AS leave, {day('lower(days)')} AS start, "
+        f"{open_end('upper(days)')} AS end FROM spans",
+        {"as_of": as_of},
     )
-    leave = np.repeat(np.array([0, 1], dtype=np.int8), [here["participant"].size, away["participant"].size])
-    person, start, end = (np.concatenate((here[name], away[name])) for name in ("participant", "start", "end"))
-    return Employment(person, leave, start, end)
+    return Employment(found["participant"], found["leave"].astype(np.int8), found["start"], found["end"])
+
+
+def holidays(as_of: datetime | None) -> dict[int, tuple[int, ...]]:
+    """Calendar id to its holidays, in order."""
+    found = read(
+        f"SELECT h.calendar_id AS calendar, {day('h.day')} AS day FROM {table('people_holiday', as_of)} h "
+        "ORDER BY h.calendar_id, h.day",
+        {"as_of": as_of},
+    )
+    days: dict[int, list[int]] = {}
+    for calendar, number in zip(found["calendar"].tolist(), found["day"].tolist(), strict=True):
+        days.setdefault(calendar, []).append(number)
+    return {calendar: tuple(numbers) for calendar, numbers in days.items()}
 
 
 def with_downlines(

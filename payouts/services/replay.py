@@ -107,7 +107,7 @@ def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Itera
     days = credit_days(as_of)
     if days is None:
         return
-    group_calendars = calendars()
+    group_calendars = calendars(as_of)
     groups = pay_groups(as_of)
     by_calendar: dict[PayCalendar, list[int]] = {}
     for person, group in groups.items():

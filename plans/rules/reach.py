@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from comp.core.errors import Problem
 from comp.core.money import NO_CURRENCY
 from plans.rules.compiled import CompiledPlan, Component, CreditRule, OwnPeriods
-from plans.rules.fields import FACT_FIELDS
+from plans.rules.fields import FACT_FIELDS, PERSON_FIELDS
 from plans.rules.named import named_fields
 from plans.rules.specialise import specialise
 
 #: Fields of facts that sources deliver, beside `custom.*`, and of people.
-DELIVERED = frozenset((*FACT_FIELDS, "person.title", "person.team", "person.tenure_months", "person.hired_on"))
+DELIVERED = frozenset((*FACT_FIELDS, *PERSON_FIELDS))
 
 Where = Iterator[str]
 
@@ -68,9 +68,7 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
     ("Measure periods of the plan's own", lambda plan: _if(_own_periods(plan), "periods")),
-    ("Holidays", lambda plan: _if(plan.proration and plan.proration.method == "working_days", "proration.method")),
     ("Conversion of currencies", lambda plan: _if(plan.currencies, "currencies")),
-    ("An override by region or position", lambda plan: _overrides(plan)),
     ("A computed credit date", lambda plan: _dates(plan)),
 )
 _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
@@ -78,7 +76,6 @@ _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
     ("on_transfer", "Transfers of deals", lambda rule: rule.on_transfer is not None),
 )
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
-    ("measure", "A measure of a pool of people", lambda row: row.measure.of == "pool"),
     ("pool", "A posted share that stays", lambda row: row.pool is not None and row.pool.after_posting == "keep"),
     ("rank", "A posted prize that stays", lambda row: row.rank is not None and row.rank.after_posting == "keep"),
     ("budget", "A posted share that stays", lambda row: row.budget is not None and row.budget.after_posting == "keep"),
@@ -92,12 +89,6 @@ def _if(value: object, path: str) -> Where:
 
 def _own_periods(plan: CompiledPlan) -> bool:
     return any(isinstance(component.every, OwnPeriods) for component in plan.components)
-
-
-def _overrides(plan: CompiledPlan) -> Where:
-    for number, override in enumerate(plan.overrides):
-        if override.attribute not in ("title", "person"):
-            yield f"overrides[{number}].for"
 
 
 def _dates(plan: CompiledPlan) -> Where:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from comp.core.days import day_date, parse_day
 from comp.core.money import parse_money
 from comp.core.numbers import parse_number
 from comp.outbox.services import work_once
+from comp.people import dated
 from comp.people import services as people
-from comp.people.models import CreditRole, Participant
+from comp.people.models import Attribute, CreditRole, Participant, PayCalendar
 from comp.tenancy.capabilities import Role
 from crediting.services.catalogue import account_create, product_create
 from payouts.case import Case, read_case
@@ -32,7 +34,7 @@ Line = tuple[Any, ...]
 #: What this module puts into the database.
 KEYS = frozenset(
     ("format", "name", "calendar", "people", "plan", "plans", "assignments", "attributes", "quotas", "reporting")
-    + ("deals", "milestones", "usage", "leave", "employment", "expect")
+    + ("deals", "milestones", "usage", "leave", "employment", "holidays", "expect")
 )
 FIELDS = frozenset(("stage", "amount", "close_date", "engage_date", "currency"))
 
@@ -136,6 +138,7 @@ def world(path: Path) -> World:
         account_create(key="acme", name="Acme Corporation")
         _roles(document)
         _positions(document, known)
+        _days(document, known)
         for row in document.get("reporting", []):
             line = people.reporting_line_set(
                 participant=known[row["person"]], manager=known[row["manager"]], starts_on=parse_day(row["from"])
@@ -155,13 +158,6 @@ def world(path: Path) -> World:
                 participant=known[row["person"]], key=row["key"], starts_on=start, ends_on=end, amount_minor=amount,
                 currency=case.currency, unit="number" if counted else "money",
             )  # fmt: skip
-        for row in document.get("employment", []):
-            ends = parse_day(row["to"]) if "to" in row else None
-            here = {"starts_on": parse_day(row.get("from", "2020-01-01")), "ends_on": ends}
-            people.participant_change(participant=known[row["person"]], **here)
-        for row in document.get("leave", []):
-            ends = parse_day(row["to"]) if "to" in row else None
-            people.leave_set(participant=known[row["person"]], starts_on=parse_day(row["from"]), ends_on=ends)
     built = World(acme, sender(acme), case, known)
     for row in document.get("deals", []):
         built.crm.send(_deal(row, known, case.currency))
@@ -189,12 +185,38 @@ def _positions(document: Any, known: dict[str, Participant]) -> None:
         for key in sorted({row["team"] for row in document.get("attributes", []) if "team" in row})
     }
     for row in document.get("attributes", []):
+        starts, ends = parse_day(row.get("from", "2020-01-01")), parse_day(row["to"]) if "to" in row else None
+        for name in Attribute.Name.values:
+            if name in row:
+                dated.attribute_set(participant=known[row["person"]], name=name, value=row[name], starts_on=starts)
+                if ends:
+                    dated.attribute_set(participant=known[row["person"]], name=name, value="", starts_on=ends)
+        if "title" not in row and "team" not in row:
+            continue
         position = people.position_set(
             participant=known[row["person"]], title=row.get("title", "AE"), credit_role=role,
-            team=teams.get(row.get("team")), territory=None, starts_on=parse_day(row.get("from", "2020-01-01")),
+            team=teams.get(row.get("team")), territory=None, starts_on=starts,
         )  # fmt: skip
-        if "to" in row:
-            people.row_end(row=position, ends_on=parse_day(row["to"]))
+        if ends:
+            people.row_end(row=position, ends_on=ends)
+
+
+def _days(document: Any, known: dict[str, Participant]) -> None:
+    """When people are employed, on leave, and nobody works."""
+    spans: dict[str, list[tuple[date, date | None]]] = {}
+    for row in document.get("employment", []):
+        ends = parse_day(row["to"]) if "to" in row else None
+        spans.setdefault(row["person"], []).append((parse_day(row.get("from", "2020-01-01")), ends))
+    for name, rows in spans.items():
+        rows.sort()
+        people.participant_change(participant=known[name], starts_on=rows[0][0], ends_on=rows[-1][1])
+        for (_, before), (after, _) in pairwise(rows):
+            dated.gap_set(participant=known[name], starts_on=before, ends_on=after)
+    for row in document.get("leave", []):
+        ends = parse_day(row["to"]) if "to" in row else None
+        people.leave_set(participant=known[row["person"]], starts_on=parse_day(row["from"]), ends_on=ends)
+    for day in document.get("holidays", []):
+        dated.holiday_set(calendar=PayCalendar.objects.get(), day=parse_day(day), name="Holiday")
 
 
 def _plans(document: Any, ops: Any, other: Any) -> None:
@@ -245,11 +267,6 @@ def fits(document: Any) -> str:
         return "another calendar"
     if "{person: " in str(document.get("plan", "")).replace("'", ""):
         return "an override by a person's name"
-    hired = [row["person"] for row in document.get("employment", [])]
-    if len(hired) > len(set(hired)):
-        return "employed twice"
-    if any(set(row) - {"person", "from", "to", "title", "team"} for row in document.get("attributes", [])):
-        return "other attributes"
     for row in document.get("deals", []):
         odd = [key for key in row["fields"] if key not in FIELDS and not key.startswith("custom.")]
         if odd or set(row) - {"id", "fields", "team", "event_time"}:

@@ -42,6 +42,14 @@ NAMES = (
     "in-transition-at-least-what-the-old-plan-would-pay",
     "bounds-in-money-prorated-for-a-joiner",
     "plan-cap-prorated-by-leave-and-reviewed",
+    "credit-goes-on-after-leaving-and-on-leave",
+    "no-credit-outside-employment-and-on-leave",
+    "eligible-by-region-on-the-credit-date",
+    "override-begins-inside-a-quarter",
+    "prorated-by-working-days-without-leave",
+    "prorated-by-working-days-to-whole-units",
+    "releases-after-leaving-are-lost-or-paid",
+    "prorated-without-the-last-day",
 )
 
 

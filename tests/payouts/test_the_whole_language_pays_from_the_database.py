@@ -16,7 +16,7 @@ from payouts.services import replay
 from plans import services as plans
 from plans.models import Plan
 from tests.factories import person
-from tests.payouts.house import PLAN, House, house, plan_text
+from tests.payouts.house import House, house, plan_text
 
 RATES = "rates: [{from: 0%, rate: 10%}, {from: 100%, rate: 15%}, {from: 120%, rate: 20%}]"
 TERMS = """
@@ -140,11 +140,6 @@ def test_what_the_database_does_not_deliver_is_not_put_in_force() -> None:
 """
     with pytest.raises(ProblemsError, match="A settlement: case files work it out, but the database"):
         acme.publish(plan_text() + settled, starts_on=date(2026, 4, 1))
-    scored = PLAN.replace("ACCELERATOR", "null").replace("RELEASE", "[{share: 100%, on: credit_date}]")
-    where = "{all: [{field: stage, op: is, value: won}]}"
-    scored = scored.replace(where, f"{where}\n    eligible: {{field: person.pool, op: is, value: A}}")
-    with pytest.raises(ProblemsError, match="No source delivers the field person.pool yet"):
-        acme.publish(scored, starts_on=date(2026, 4, 1))
 
 
 @pytest.mark.django_db
