@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 from comp.tenancy.models import KeptModel, LooseForeignKey, TenantField, TenantForeignKey, TenantModel, User
-from comp.tenancy.walls import NoOverlap
+from comp.tenancy.walls import AppendOnly, NoOverlap
 
 
 class PayCalendar(KeptModel):
@@ -209,6 +210,27 @@ class Holiday(KeptModel):
     class Meta:
         ordering = ["day"]
         constraints = [models.UniqueConstraint(fields=["tenant", "calendar", "day"], name="holiday_once")]
+
+
+class RosterFile(TenantModel):
+    """An uploaded roster, and whether it was applied: by whom, when, and how much it changed."""
+
+    name = models.CharField(max_length=200)
+    text = models.TextField()
+    digest = models.CharField(max_length=64)
+    rows = models.PositiveIntegerField()
+    uploaded_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_constraint=False)
+    uploaded_at = models.DateTimeField(default=timezone.now)
+    applied_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+", db_constraint=False)
+    applied_at = models.DateTimeField(null=True)
+    counts = models.JSONField(default=dict)  # changes by kind
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [AppendOnly(name="rosterfile_append", changing=["applied_by_id", "applied_at", "counts"])]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class PayModel(TenantModel):

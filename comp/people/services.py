@@ -136,8 +136,9 @@ def participant_change(*, participant: Participant, **values: Any) -> Participan
     participant.save()
     record(code="participant.change", subject=participant, before=before, after=state(participant))
     label = f"{participant.name}: {', '.join(sorted(name.replace('_', ' ') for name in values))} changed"
-    # From the beginning: the pay group stands on all figures, those before a first day that moved too.
-    tell([participant.pk], EPOCH, None, label)
+    if not values.keys() <= {"name", "email", "user"}:  # which no figure is made of
+        # From the beginning: the pay group stands on all figures, those before a first day that moved too.
+        tell([participant.pk], EPOCH, None, label)
     return participant
 
 

@@ -68,6 +68,7 @@ def assignment_list(request: HttpRequest, tenant: str) -> HttpResponse:
         "year": year,
         "now": _percent(day, year) if day.year == year else "",
         "may_edit": Can.PLAN_EDIT in request.can,  # type: ignore[attr-defined]
+        "may_change_people": Can.PEOPLE_EDIT in request.can,  # type: ignore[attr-defined]
         "may_administer": admin.site.has_permission(request),
         "assigned": sum(bool(row["bars"]) for row in rows),
     }

@@ -30,6 +30,7 @@ from crediting.services.uploads import upload_add
 from payouts.models import Batch, Cause, Earning, RecomputeJob, Statement
 from plans import services as plans
 from plans.models import PlanAssignment, PlanVersion, Quota
+from plans.roster import roster_store
 from tests.database import TestDatabase
 from tests.factories import library, member, person
 from tests.pages.rep.world import NOVEMBER, World, selling
@@ -129,6 +130,9 @@ PAGES: dict[str, Page] = {
     "plans/<slug:key>/versions/<int:number>/publish/": Page(OPS, FORM, (Can.PLAN_PUBLISH,)),
     "plans/<slug:key>/versions/<int:number>/against/<int:other>/": Page(READERS, needs=(Can.PLAN_READ,)),
     "people/": Page(READERS, needs=(Can.PEOPLE_READ,)),
+    "roster/": Page(OPS, FORM, (Can.PEOPLE_EDIT,)),
+    "roster/<int:pk>/": Page(OPS, needs=(Can.PEOPLE_EDIT,)),
+    "roster/<int:pk>/apply/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
     "people/assign/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
     "people/assignments/<int:pk>/end/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
     "quotas/": Page(READERS, needs=(Can.PLAN_READ,)),
@@ -283,6 +287,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             told |= words(Statement.objects.get(participant=who, period_starts_on=NOVEMBER).payout_minor)
             built.pay[name] = told
             assert len(told) >= 3, f"{name} has no pay to hide"
+        file = roster_store(name="hr.csv", text="employee\nann\n", by=world.users["Olga"])
         deal = Deal.objects.get(external_id=f"{slug}-Ann")
         anew = Cause.objects.create(kind=Cause.Kind.JOB, label=f"Anew for {customer}")
         job = RecomputeJob.objects.create(cause=anew, people=1)
@@ -293,7 +298,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "key": "account-executive", "number": 1, "other": draft.number, "why": line.pk,
             "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk, "jobs": job.pk,
             "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",
-            "keys": key.pk, "upload": upload,
+            "keys": key.pk, "upload": upload, "roster": file.pk,
         }  # fmt: skip
     return built
 

@@ -143,7 +143,10 @@ def test_a_key_is_used_once_and_every_act_is_in_the_audit_trail(acme: Company) -
         entry = AuditEntry.objects.order_by("-number").first()
         assert entry is not None
         assert (entry.code, entry.before["name"], entry.after["name"]) == ("participant.change", "Ann", "Anna Ohlsen")
-        assert news("people.changed")[-1]["label"] == "Anna Ohlsen: name changed"
+        # No figure is made of a name; of the days here some are.
+        assert not news("people.changed")
+        services.participant_change(participant=ann, ends_on=date(2027, 1, 1))
+        assert news("people.changed")[-1]["label"] == "Anna Ohlsen: ends on changed"
 
 
 def test_a_group_or_a_line_in_a_year_that_nobody_means_is_refused(acme: Company) -> None:
