@@ -154,7 +154,7 @@ def test_the_page_shows_what_would_change_and_applies_it(acme: Company) -> None:
     sent = SimpleUploadedFile("hr.csv", joiners(acme.pay_group.key).encode())
     said = client.post("/t/acme/roster/", {"file": sent})
     page = client.get(said["Location"]).content.decode()
-    assert "Rita Rep" in page and "Apply 7 changes" in page
+    assert "Rita Rep" in page and "Apply 8 changes" in page
     with acme.scope():
         assert not Participant.objects.exists()
     client.post(f"{said['Location']}apply/")
