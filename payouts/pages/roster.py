@@ -67,7 +67,7 @@ def roster_list(request: HttpRequest, tenant: str) -> HttpResponse:
     form = RosterForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            name = request.FILES["file"].name or "roster.csv"
+            name = str(form.files["file"].name or "roster.csv")
             file = roster.roster_store(name=name, text=form.cleaned_data["file"], by=request.user)  # type: ignore[arg-type]
             return redirect("roster", tenant=tenant, pk=file.pk)
         except ProblemsError as error:
@@ -89,14 +89,14 @@ def roster_preview(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     if request.GET.get("format") == "csv":
         rows = [(error.line, error.column, error.found, error.allowed, error.message) for error in outcome.errors]
         return csv_response("roster-errors", ("line", "column", "found", "allowed", "message"), rows)
-    shown = request.GET.get("show", "")
+    shown = request.GET.get("show", ERRORS if outcome.errors else "")
     tables: dict[str, Any] = {
         "": outcome.changes,
         **{kind: [change for change in outcome.changes if change.kind == kind] for kind in roster.KINDS},
         ERRORS: outcome.errors,
         AFFECTED: affected_rows(outcome.affected),
     }
-    shown = shown if shown in tables else (ERRORS if outcome.errors else "")
+    shown = shown if shown in tables else ""
     words = {"": "All changes", **roster.KINDS, ERRORS: "Errors", AFFECTED: "Whose figures"}
     here = reverse("roster", kwargs={"tenant": tenant, "pk": pk})
     context = {
@@ -106,7 +106,7 @@ def roster_preview(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "kinds": roster.KINDS,
         "page_obj": paginate(request, tables[shown], 25),
         "tabs": [
-            Link(word, f"{here}?show={key}" if key else here, key == shown, len(tables[key]))
+            Link(word, f"{here}?show={key}", key == shown, len(tables[key]))
             for key, word in words.items()
             if tables[key] or key in ("", shown, ERRORS, AFFECTED)
         ],

@@ -165,7 +165,7 @@ def test_the_page_shows_what_would_change_and_applies_it(acme: Company) -> None:
     sent = SimpleUploadedFile("hr2.csv", b"employee,as_of,title\ne1,2026-03-01,Senior\ne9,2026-03-01,X\n")
     second = client.post("/t/acme/roster/", {"file": sent})["Location"]
     page = client.get(second).content.decode()
-    assert "1 error." in page and "has to state hired" not in page and "e9 is new here" in page
+    assert "1 error." in page and "e9 is new here: the row has to state name" in page
     shown = client.get(f"{second}?show=affected").content.decode()
     assert "Rita Rep" in shown and "Max Mann" in shown  # the manager above her
     assert "line,column,found" in client.get(f"{second}?format=csv").content.decode()
