@@ -67,7 +67,7 @@ def roster_list(request: HttpRequest, tenant: str) -> HttpResponse:
     form = RosterForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         try:
-            name = str(form.files["file"].name or "roster.csv")
+            name = getattr(request.FILES["file"], "name", None) or "roster.csv"
             file = roster.roster_store(name=name, text=form.cleaned_data["file"], by=request.user)  # type: ignore[arg-type]
             return redirect("roster", tenant=tenant, pk=file.pk)
         except ProblemsError as error:
