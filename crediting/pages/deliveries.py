@@ -98,7 +98,7 @@ def delivery(request: HttpRequest, tenant: str, delivery: int) -> HttpResponse:
         "facts": facts,
         "headers": [Fact(name, value) for name, value in sorted(row.headers.items())],
         "questions": selectors.questions_of(row) if fixes else [],
-        "body": bytes(row.body),
+        "body": _body(row),
         "crumbs": [Link("Deliveries", reverse("delivery_list", kwargs={"tenant": tenant}))] if fixes else [],
     }
     return render(request, "crediting/delivery.html", context)
@@ -113,6 +113,13 @@ def _batch(tenant: str, row: RawDelivery) -> Iterator[Fact]:
         counts = selectors.item_counts(row)
         told = ", ".join(f"{counts[state]} {state.label.lower()}" for state in State if counts[state])
         yield Fact("Taken apart to", f"{counts.total()} deliveries", told)
+
+
+def _body(row: RawDelivery) -> bytes | str:
+    """What was sent; of a file its name, for its rows are deliveries of their own."""
+    if "file" in row.headers:
+        return f"The file {row.headers['file']}, packed to {len(row.body):,} bytes."
+    return bytes(row.body)
 
 
 def _badge(row: RawDelivery) -> str:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.bench import hooks, kernel, recompute
+from tests.bench import bulk, hooks, kernel, recompute
 from tests.bench.ground import ground
 from tests.bench.report import Report
 
@@ -36,13 +36,16 @@ KERNEL: dict[str, Any] = {"scale": 1, "samples": 5}
 QUICK_KERNEL: dict[str, Any] = {"scale": 0.02, "samples": 1}
 RECOMPUTE = {"deals": 1_000_000, "people": 500}
 QUICK_RECOMPUTE = {"deals": 20_000, "people": 40}
+BULK = {"rows": 1_000_000, "people": 200}
+QUICK_BULK = {"rows": 3_000, "people": 20}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of everything: shows that it runs, no more")
-    parser.add_argument("--only", choices=["hooks", "kernel", "recompute"], help="one part alone")
+    parser.add_argument("--only", choices=["hooks", "kernel", "recompute", "bulk"], help="one part alone")
     parser.add_argument("--rounds", type=int, default=2, help="of the full recomputation")
+    parser.add_argument("--rows", type=int, help="of the file that is uploaded; 1,000,000 where left out")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     given = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -53,12 +56,15 @@ def main() -> int:
         kernel.measure(report, **(QUICK_KERNEL if given.quick else KERNEL))
     if given.only != "kernel":
         with ground(report) as place:
-            if given.only != "recompute":
+            if given.only in (None, "hooks"):
                 size = QUICK_HOOKS if given.quick else HOOKS
                 hooks.measure(place, report, **size)
-            if given.only != "hooks":
+            if given.only in (None, "recompute"):
                 size = QUICK_RECOMPUTE if given.quick else RECOMPUTE
                 recompute.measure(place, report, **size, rounds=1 if given.quick else given.rounds)
+            if given.only in (None, "bulk"):
+                size = QUICK_BULK if given.quick else BULK
+                bulk.measure(place, report, **{**size, **({"rows": given.rows} if given.rows else {})})
     report.write(given.out)
     print(f"\n{report.table()}\n\nWritten to {given.out}; machine and stages stand there too.")
     missed = any(figure.ok is False for figure in report.figures)

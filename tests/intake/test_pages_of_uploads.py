@@ -86,6 +86,9 @@ def test_a_file_goes_its_way_and_its_bad_rows_come_back(desk: Desk) -> None:
         deal = Deal.objects.get()
         assert (deal.amount_minor, deal.custom) == (105410, {"note": "fine"})
 
+    delivery = desk.client.get(f"/t/acme/deliveries/{desk.last().delivery_id}/").content.decode()
+    assert "The file deals.csv, packed to" in delivery and "1 done" in delivery
+
     download = desk.client.get(f"/t/acme/uploads/{upload.pk}/to-correct/").content.decode()
     [header, bad] = csv.reader(io.StringIO(download))
     assert header[-2:] == ["Line", "What is wrong"] and bad[:2] == ["D2", "ann"]
