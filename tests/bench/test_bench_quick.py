@@ -26,6 +26,8 @@ NAMES = {
     "max_sustained_events_per_s": "1/s",
     "event_to_figure_p50_ms": "ms",
     "event_to_figure_p99_ms": "ms",
+    "bulk_facts_per_s": "rows/s",
+    "bulk_vs_copy_floor": "x",
 }
 
 
