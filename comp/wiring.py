@@ -12,6 +12,7 @@ class WiringConfig(AppConfig):
     def ready(self) -> None:
         import comp.celery  # noqa: F401  (so that shared tasks find the app in every process)
         from comp.outbox.services import JOBS, messages_drain, register_drain, subscribe
+        from crediting.services import issues
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
@@ -23,6 +24,8 @@ class WiringConfig(AppConfig):
         subscribe("assignment.changed", scopes.on_assignment_changed)
         subscribe("quota.changed", scopes.on_quota_changed)
         subscribe("people.changed", scopes.on_people_changed)
+        subscribe("rates.changed", issues.on_rates_changed)
+        subscribe("rates.changed", scopes.on_rates_changed)
         register_judge(example_problems)
         register_drain("mailbox", mailbox_drain)
         register_drain("mappings", records_reread, queue=JOBS)

@@ -212,6 +212,38 @@ class Holiday(KeptModel):
         constraints = [models.UniqueConstraint(fields=["tenant", "calendar", "day"], name="holiday_once")]
 
 
+class ExchangeRate(TenantModel):
+    """One unit of `source` is `rate` units of `target` from a day on, until the next rate of the pair and kind or its
+    own end. Said again for the same first day it is a new revision; one without a rate takes it back."""
+
+    class Kind(models.TextChoices):
+        SPOT = "spot", "Of the day"
+        AVERAGE = "average", "Average"
+
+    source = models.CharField(max_length=3)
+    target = models.CharField(max_length=3)
+    kind = models.CharField(max_length=7, choices=Kind.choices)
+    starts_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True)
+    rate = models.DecimalField(max_digits=18, decimal_places=10, null=True)
+    revision = models.PositiveIntegerField(default=1)
+    recorded_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-starts_on", "source", "target", "kind"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "source", "target", "kind", "starts_on", "revision"], name="rate_revision_once"
+            ),
+            models.CheckConstraint(condition=Q(ends_on=None) | Q(ends_on__gt=F("starts_on")), name="rate_dates"),
+            models.CheckConstraint(condition=Q(rate=None) | Q(rate__gt=0), name="rate_positive"),
+            AppendOnly(name="exchangerate_append"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} to {self.target} ({self.kind})"
+
+
 class RosterFile(TenantModel):
     """An uploaded roster, and whether it was applied: by whom, when, and how much it changed."""
 

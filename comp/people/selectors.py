@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Q
 from django.utils import timezone
 
-from comp.people.models import Participant, ReportingLine
+from comp.people.models import ExchangeRate, Participant, ReportingLine
 from comp.tenancy.models import Tenant
 from comp.tenancy.scope import current_tenant_id
 
@@ -49,3 +49,9 @@ def _closure(managers: Iterable[int], day: date) -> set[int]:
             break
         found |= level
     return found
+
+
+def convertible(currency: str) -> set[str]:
+    """The currencies that some rate takes to this one."""
+    found = ExchangeRate.objects.filter(target=currency, rate__isnull=False)
+    return set(found.order_by().values_list("source", flat=True).distinct())

@@ -6,9 +6,10 @@ mailbox takes it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils import timezone
 
@@ -190,3 +191,14 @@ def questions_answer(
         state=DataIssue.State.RESOLVED, waiting=0, resolved_at=timezone.now(), resolved_by=user, resolution=answer
     )
     return len(freed)
+
+
+def on_rates_changed(payload: dict[str, Any]) -> None:
+    """A first rate of a currency may answer what waits for one; what waits for another is asked again."""
+    intake_hold()
+    issues = DataIssue.objects.filter(kind="currency", state=DataIssue.State.OPEN)
+    by_endpoint: dict[int, list[str]] = defaultdict(list)
+    for endpoint, value in issues.values_list("endpoint_id", "value"):
+        by_endpoint[endpoint].append(value)
+    for endpoint, values in by_endpoint.items():
+        questions_answer(endpoint_id=endpoint, kinds=["currency"], values=values, answer=payload["label"])

@@ -14,6 +14,7 @@ from django.utils import timezone
 from comp.core.errors import Problem
 from comp.outbox.failures import PASSING
 from comp.outbox.services import publish
+from comp.people.selectors import convertible
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from comp.tenancy.selectors import own_currency
 from crediting.intake.facts import AccountFact, DealFact, Event, Fact, Member, OtherFact
@@ -145,6 +146,7 @@ class Take:
         self.understood: list[tuple[RawDelivery, Event]] = []
         self.accounts: set[tuple[int, str, str]] = set()
         self.currency = own_currency()
+        self.converted = convertible(self.currency)
         for delivery in deliveries:
             self._understand(delivery)
 
@@ -367,9 +369,9 @@ class Take:
             name, called = fact.deal, f"Deal {fact.deal}"
             if fact.stage == "won" and fact.amount_minor is None:
                 return Question("amount", name, f"{called} was won without an amount. Correct it at the source.")
-        if fact.currency not in ("", self.currency):
-            found = f"{called} is in {fact.currency}; this company's deals are in {self.currency}."
-            return Question("currency", name[:200], f"{found} Correct it at the source.")
+        if fact.currency not in ("", self.currency) and fact.currency not in self.converted:
+            found = f"{called} is in {fact.currency}, from which no rate leads to {self.currency}."
+            return Question("currency", name[:200], f"{found} Set a rate of exchange, or correct it at the source.")
         return None
 
     def _mark(self) -> None:

@@ -132,7 +132,10 @@ def read_batch(
     if some:
         params["people"] = read_people.with_downlines(participants or (), reporting, assignments, versions.levels())
     currency = plans[0].currency if plans else "USD"
-    rows = FactReader(fields_of(plans), params, as_of, look and some, currency).rows()
+    exchange = read_people.exchange(as_of)
+    # Facts in other currencies are stored once a rate is known: until then all are in the plans'.
+    converts = exchange is not None
+    rows = FactReader(fields_of(plans), params, as_of, look and some, currency, converts).rows()
     asks = read_people.needs_people(plans)
     batch = Batch(
         plans=plans,
@@ -147,6 +150,7 @@ def read_batch(
         quotas=read_people.quotas(versions, params, as_of),
         milestones=milestones(rows, plans, params, as_of),
         usage=usage(rows, plans, params, as_of),
+        exchange=exchange,
         holidays=np.array(calendar.holidays, dtype=np.int64) if calendar.holidays else None,
         only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,
         in_force=tuple(zip(versions.starts, versions.ends, strict=True)),

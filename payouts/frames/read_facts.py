@@ -44,10 +44,16 @@ class FactReader:
     """Reads for one span and some people. `params`: as_of, start, end (day numbers), people (ids, where `narrow`)."""
 
     def __init__(
-        self, fields: Fields, params: dict[str, Any], as_of: datetime | None, narrow: bool, currency: str
+        self,
+        fields: Fields,
+        params: dict[str, Any],
+        as_of: datetime | None,
+        narrow: bool,
+        currency: str,
+        converts: bool = False,
     ) -> None:
         self.fields, self.params, self.as_of = fields, params, as_of
-        self.narrow, self.currency = narrow, currency
+        self.narrow, self.currency, self.converts = narrow, currency, converts
         dates = [field.removeprefix("deal.") for kind, field in fields.credited if kind == "deal"]
         spans = " OR ".join(inside(field, "deal") for field in dict.fromkeys(dates)) or "false"
         self.deals = deals_as_of(as_of)
@@ -219,6 +225,8 @@ class FactReader:
         """The fields that plans name of `d`, a deal or another fact, in the order of ids."""
         wanted = [(field, kind, *column(field, of)) for field, kind in self.fields.named()]
         fields = "".join(f", {sql} AS f{place}" for place, (_, _, sql, _) in enumerate(wanted))
+        currency = ["currency"] if self.converts else []
+        more = [*more, *(f"d.{name}" for name in currency)]
         body = self.deals if of == "deal" else facts_as_of(self.as_of)
         sql = (
             "SELECT d.id, d.r AS revision, (extract(epoch FROM d.event_time) * 1000000)::bigint AS event_time, "
@@ -227,13 +235,23 @@ class FactReader:
             f"LEFT JOIN {table('crediting_account', self.as_of)} a ON a.id = d.account_id WHERE {where} ORDER BY d.id"
         )
         textual = [f"f{place}" for place, (_, _, _, is_text) in enumerate(wanted) if is_text]
-        found = read(sql, self.params, words=[*words, *textual])
+        found = read(sql, self.params, words=[*words, *currency, *textual])
         for place, (field, kind, _, is_text) in enumerate(wanted):
             values = found.pop(f"f{place}")
             if is_text and kind != "text":
-                values = typed(values, field, kind, self.currency)
+                values = self._of_type(values, field, kind, found.get("currency"))
             found[f"{kind}:{field}"] = values
         return found
+
+    def _of_type(self, values: Words, field: str, kind: str, currency: Words | None) -> Any:
+        """A column of texts in its type; money in minor units of each row's own currency."""
+        column = typed(values, field, kind, self.currency)
+        if kind == "money" and currency is not None:
+            for code, word in enumerate(currency.words):
+                if word and word != self.currency:
+                    rows = np.flatnonzero(currency.codes == code)
+                    column[rows] = typed(values, field, kind, word)[rows]
+        return column
 
     def _typed(self, found: Columns) -> dict[str, Any]:
         """The columns as the batch holds them."""
@@ -248,6 +266,7 @@ class FactReader:
         }
         return {
             "text": texts, "money": of["money"], "dates": dates, "numbers": of["number"], "booleans": of["boolean"],
+            "currency": text_of(found["currency"]) if self.converts else None,
         }  # fmt: skip
 
 

@@ -11,11 +11,14 @@ import numpy as np
 from payouts.frames.read_asof import as_date, open_end, table
 from payouts.frames.read_plans import Versions
 from payouts.frames.sql import Columns, day, read
-from payouts.kernel.batch import FAR_DAY, Assignments, Attributes, Employment, Quotas, Reporting, Text
+from payouts.kernel.batch import FAR_DAY, Assignments, Attributes, Employment, Exchange, Quotas, Reporting, Text
 from payouts.kernel.periods import looks_at_others
 from plans.rules.compiled import CompiledPlan
 from plans.rules.named import named_fields
 from plans.rules.specialise import stated
+
+#: What a rate is kept in.
+TEN_DECIMALS = 10_000_000_000
 
 
 def reporting(as_of: datetime | None) -> Reporting:
@@ -97,6 +100,27 @@ def holidays(as_of: datetime | None) -> dict[int, tuple[int, ...]]:
     for calendar, number in zip(found["calendar"].tolist(), found["day"].tolist(), strict=True):
         days.setdefault(calendar, []).append(number)
     return {calendar: tuple(numbers) for calendar, numbers in days.items()}
+
+
+def exchange(as_of: datetime | None) -> Exchange | None:
+    """The rates: of each first day the latest revision, until the next rate of its pair and kind."""
+    known = "WHERE recorded_at <= %(as_of)s" if as_of else ""
+    found = read(
+        "SELECT source, target, kind, start, least(stop, coalesce(lead(start) OVER pair, stop)) AS end, rate FROM ("
+        f"SELECT source, target, kind, {day('starts_on')} AS start, {open_end('ends_on')} AS stop, "
+        "(rate * 10000000000)::bigint AS rate FROM (SELECT DISTINCT ON (source, target, kind, starts_on) * "
+        f"FROM people_exchangerate {known} ORDER BY source, target, kind, starts_on, revision DESC) latest "
+        "WHERE rate IS NOT NULL) r WINDOW pair AS (PARTITION BY source, target, kind ORDER BY start)",
+        {"as_of": as_of},
+        words=["source", "target", "kind"],
+    )
+    if not found["rate"].size:
+        return None
+    source, target, kind = (
+        Text(found[name].codes.astype(np.int32), found[name].words) for name in ("source", "target", "kind")
+    )
+    common = np.gcd(found["rate"], TEN_DECIMALS)
+    return Exchange(source, target, kind, found["start"], found["end"], found["rate"] // common, TEN_DECIMALS // common)
 
 
 def with_downlines(

@@ -73,6 +73,7 @@ class Cause(TenantModel):
         ASSIGNMENT = "assignment", "Assignment"
         QUOTA = "quota", "Quota"
         PEOPLE = "people", "People"
+        RATE = "rate", "Rate of exchange"
         MAPPING = "mapping", "Mapping"
         BATCH = "batch", "Batch"
         JOB = "job", "Recomputation"

@@ -155,6 +155,17 @@ def on_people_changed(payload: dict[str, Any]) -> None:
     _save([cause])
 
 
+def on_rates_changed(payload: dict[str, Any]) -> None:
+    """A rate of exchange is another one on some days: everybody whose plan converts, for what is credited then."""
+    versions = read_versions()
+    plans = [plan_id for plan_id, plan in zip(versions.plan_id, versions.compiled, strict=True) if plan.currencies]
+    people = PlanAssignment.objects.filter(plan_id__in=plans).values_list("participant_id", flat=True).distinct()
+    cause = Cause(kind=Cause.Kind.RATE, label=payload["label"][:300])
+    for person in sorted(people):
+        _mark(cause, person, parse_day(payload["from"]), _day(payload["to"]))
+    _save([cause])
+
+
 def scopes_everything(*, label: str) -> int:
     """Marks every participant's whole time as changed (a full recomputation); returns how many people."""
     days = credit_days()

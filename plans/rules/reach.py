@@ -68,7 +68,6 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
     ("Measure periods of the plan's own", lambda plan: _if(_own_periods(plan), "periods")),
-    ("Conversion of currencies", lambda plan: _if(plan.currencies, "currencies")),
     ("A computed credit date", lambda plan: _dates(plan)),
 )
 _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (

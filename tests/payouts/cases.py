@@ -17,6 +17,7 @@ from comp.outbox.services import work_once
 from comp.people import dated
 from comp.people import services as people
 from comp.people.models import Attribute, CreditRole, Participant, PayCalendar
+from comp.people.rates import rate_set
 from comp.tenancy.capabilities import Role
 from crediting.services.catalogue import account_create, product_create
 from payouts.case import Case, read_case
@@ -34,7 +35,7 @@ Line = tuple[Any, ...]
 #: What this module puts into the database.
 KEYS = frozenset(
     ("format", "name", "calendar", "people", "plan", "plans", "assignments", "attributes", "quotas", "reporting")
-    + ("deals", "milestones", "usage", "leave", "employment", "holidays", "expect")
+    + ("deals", "milestones", "usage", "leave", "employment", "holidays", "exchange", "expect")
 )
 FIELDS = frozenset(("stage", "amount", "close_date", "engage_date", "currency"))
 
@@ -139,6 +140,12 @@ def world(path: Path) -> World:
         _roles(document)
         _positions(document, known)
         _days(document, known)
+        for row in document.get("exchange", []):
+            rate_set(
+                source=row["from"], target=row["to"], kind=row["kind"], rate=str(row["rate"]),
+                starts_on=parse_day(row.get("start", "2000-01-01")),
+                ends_on=parse_day(row["end"]) if "end" in row else None,
+            )  # fmt: skip
         for row in document.get("reporting", []):
             line = people.reporting_line_set(
                 participant=known[row["person"]], manager=known[row["manager"]], starts_on=parse_day(row["from"])
