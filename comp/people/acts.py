@@ -11,18 +11,18 @@ from django.db import connection
 from comp.outbox.services import publish
 from comp.people.models import Participant, ReportingLine
 from comp.people.selectors import DEPTH
-from comp.tenancy.models import KeptModel
+from comp.tenancy.models import KeptModel, TenantModel
 from comp.tenancy.scope import current_tenant_id
 
 #: First key of the advisory lock under which a tenant's reporting lines change: cycles are a property of all of them.
 LINES_LOCK = 7011
 
 
-def plain_values(row: KeptModel) -> dict[str, Any]:
+def plain_values(row: TenantModel) -> dict[str, Any]:
     return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
 
 
-def state(row: KeptModel) -> dict[str, Any]:
+def state(row: TenantModel) -> dict[str, Any]:
     """The row's values as the audit trail keeps them."""
     values = {name: value for name, value in plain_values(row).items() if name not in ("id", "tenant_id")}
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
