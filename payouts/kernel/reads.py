@@ -34,8 +34,27 @@ def cadence(component: Component) -> Every:
     return "year" if yearly else component.every
 
 
+class _Chosen:
+    """Of the periods that hold a day, the one that is read: the first of the calendar that is offered, else of the
+    plan's own the one that begins first, of these the one that ends first."""
+
+    def __init__(self, days: int) -> None:
+        self.found = np.zeros(days, dtype=bool)
+        self._own = np.zeros(days, dtype=bool)
+        self._start, self.end = np.zeros(days, dtype=np.int64), np.zeros(days, dtype=np.int64)
+
+    def take(self, every: Every, held: Mask, start: Ints, end: Ints) -> Mask:
+        """Which days of those that are held by periods from `start` to `end` these are now chosen for."""
+        sooner = (start < self._start) | ((start == self._start) & (end < self.end))
+        taken: Mask = held & (~self.found | (self._own & sooner))
+        self.found |= taken
+        self._own |= taken & isinstance(every, OwnPeriods)
+        self._start[taken], self.end[taken] = start[taken], end[taken]
+        return taken
+
+
 def _by_length(cadences: set[Every]) -> list[Every]:
-    """The shortest first, then the plan's own by their days."""
+    """The shortest of the calendar first, then the plan's own."""
     own = (each for each in cadences if isinstance(each, OwnPeriods))
     return [*(each for each in _EVERY if each in cadences), *sorted(own, key=lambda each: (each.spans, each.name))]
 
@@ -162,11 +181,12 @@ class Ledger:
             for component in plan.components
             if (plan.key, component.key) == (read.plan, read.component)
         }
-        for every in _by_length(cadences)[:1]:
+        chosen = _Chosen(day.size)
+        for every in _by_length(cadences):
             bounds = self._periods[every]
-            found: Ints = bounds[np.minimum(np.searchsorted(bounds, day, side="right"), bounds.size - 1)] - 1
-            return np.where(inside(every, day), found, day)
-        return day
+            behind = np.minimum(np.searchsorted(bounds, day, side="right"), bounds.size - 1)
+            chosen.take(every, inside(every, day), bounds[behind - 1], bounds[behind])
+        return np.where(chosen.found, chosen.end - 1, day)
 
     def column(self, columns: Columns, person: Ints, replicate: Ints, day: Ints) -> Ints:
         """The column of a matrix that holds the final figure, the first where there is none."""
@@ -257,12 +277,13 @@ class _Book:
     def places(self, person: Ints, replicate: Ints, day: Ints) -> Ints:
         """The place of each person's group whose period holds the day, -1 where there is none; the shorter period
         where versions measure by different ones."""
-        found = np.full(day.size, -1, dtype=np.int64)
+        found, chosen = np.full(day.size, -1, dtype=np.int64), _Chosen(day.size)
         for every, bounds, keys, places in self._cadences:
             wanted = _key(bounds, self._people, person, replicate, day)
             at = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-            held = (keys[at] == wanted) & (found < 0) & inside(every, day)
-            found[held] = places[at[held]]
+            held, place = (keys[at] == wanted) & inside(every, day), places[at]
+            held = chosen.take(every, held, self.start_day[place], self.end_day[place])
+            found[held] = place[held]
         return found
 
     def figure(self, value: str) -> tuple[Ratios, Mask]:

@@ -39,9 +39,9 @@ def amount_of(
 ) -> Fraction | None:
     """A quota or an incentive for a period of the component's length; None where it is missing."""
     stated = component.get(name)
-    if stated is None:
-        return None
     measure = measure_of(component)
+    if stated is None or (measure["every"], period) in case.between:
+        return None
     starts = case.periods[measure["every"]]
     year = period_of(starts[period], case.periods["year"])
     spans = [(starts[period], starts[period + 1])]

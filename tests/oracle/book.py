@@ -16,6 +16,8 @@ from tests.oracle.reading import MILLION, Document, minor, number, percent, unit
 
 Component = dict[str, Any]
 Node = tuple[str, str]
+#: The lengths of the calendar's periods.
+CALENDAR = ("month", "quarter", "half", "year")
 
 
 @dataclass
@@ -102,6 +104,14 @@ class Group:
     quota: Fraction | None = None
     incentive: Fraction | None = None
     result: Fraction | None = None
+    between: bool = False  # of reversals between two periods of the plan's own, which nobody reads
+
+    @property
+    def length(self) -> tuple[Any, ...]:
+        """By what a read chooses: those of the calendar, the shortest first, then the plan's own by their days."""
+        if self.every in CALENDAR:
+            return 0, CALENDAR.index(self.every)
+        return 1, self.start, self.end, self.every
 
 
 class Book:
@@ -111,11 +121,14 @@ class Book:
         self.groups: dict[Node, list[Group]] = defaultdict(list)
 
     def stretches(self, node: Node, person: int, day: date) -> list[Group]:
-        """The groups of the period that holds the day: several where a new version restarts. Where versions measure by
-        different periods, the shortest."""
-        found = [group for group in self.groups[node] if group.person == person and group.start <= day < group.end]
-        shortest = min((group.end - group.start for group in found), default=None)
-        return [group for group in found if group.end - group.start == shortest]
+        """The groups of the period that holds the day: several where a new version restarts."""
+        found = [
+            group
+            for group in self.groups[node]
+            if group.person == person and group.start <= day < group.end and not group.between
+        ]
+        first = min((group.length for group in found), default=None)
+        return [group for group in found if group.length == first]
 
     def lines(self, node: Node) -> list[Line]:
         return [line for group in self.groups[node] for line in group.lines]

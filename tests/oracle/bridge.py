@@ -39,6 +39,7 @@ from payouts.kernel.batch import (
 )
 from payouts.kernel.batch import Facts as Columns
 from plans.rules.compile import compile_plan
+from plans.rules.compiled import Every, OwnPeriods
 from tests.oracle.book import unit_of_measure, year_long
 from tests.oracle.case import (
     Case,
@@ -54,6 +55,7 @@ from tests.oracle.case import (
     WaitFact,
 )
 from tests.oracle.fields import FIELD_TYPES
+from tests.oracle.own_periods import length_name
 
 EPOCH = date(1970, 1, 1)
 CREDIT_KINDS = ("direct", "rolled", "transferred")
@@ -317,7 +319,8 @@ class Back:
         groups = self.result.groups
         plan = self.batch.plans[groups.plan[row]]
         component = plan.components[groups.component[row]]
-        every = "year" if year_long(self.component(groups.plan[row], groups.component[row])) else component.every
+        yearly = year_long(self.component(groups.plan[row], groups.component[row]))
+        every = "year" if yearly else length(component.every)
         return GroupKey(
             int(groups.participant[row]),
             plan.key,
@@ -478,6 +481,13 @@ def ratio(top: Any, bottom: Any, row: int) -> Fraction | None:
 
 def microseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def length(every: Every) -> str:
+    """Measure periods as the oracle tells them."""
+    if not isinstance(every, OwnPeriods):
+        return every
+    return length_name(every.name, [(day_of(start), day_of(end)) for start, end in every.spans])
 
 
 def word(text: Text, row: int) -> str:

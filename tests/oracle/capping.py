@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from tests.oracle.amounts import prorated
-from tests.oracle.book import Book, Group, Line, component_in, measure_of, value_read
+from tests.oracle.book import CALENDAR, Book, Group, Line, component_in, measure_of, value_read
 from tests.oracle.case import Case
 from tests.oracle.rating import LATEST, length_of, order_of_last, rank_of, restarts, unmet
 from tests.oracle.reading import last_day, minor, percent, period_of, rounded_to_minor
@@ -205,6 +205,7 @@ def cap_plans(case: Case, book: Book) -> None:
             scopes = {
                 every: (line.person, line.plan, every, period_of(line.day, starts))
                 for every, starts in case.periods.items()
+                if every in CALENDAR
             }
             caps = line.document.get("caps", ())
             cap = caps[place] if place < len(caps) else None

@@ -167,7 +167,8 @@ class Balance:
 @dataclass(frozen=True)
 class Case:
     """`periods` maps month, quarter, half and year to first days, closed by the first day after the last. `facts` are
-    deals and all else that happened."""
+    deals and all else that happened. `between` are the lengths and places of what is no period, but the time
+    between two of a plan's own."""
 
     versions: tuple[Version, ...]
     assignments: tuple[Assignment, ...]
@@ -187,6 +188,7 @@ class Case:
     balances: tuple[Balance, ...] = ()
     pay_currency: tuple[tuple[int, str], ...] = ()
     relief: tuple[Relief, ...] = ()
+    between: frozenset[tuple[str, int]] = frozenset()
     # The version on which a person is on a day, once it has been asked for.
     seen: dict[tuple[int, str, date], int | None] = field(default_factory=dict, compare=False, repr=False)
 

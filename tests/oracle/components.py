@@ -121,6 +121,10 @@ def condition(pick: Pick, document: Document, unit: int) -> Document:
 
 def measured_by(pick: Pick, kind: str, reads: bool, document: Document, base: Document, unit: int) -> Document:
     every = pick.one(EVERY)
+    own = list(document.get("periods", {}))
+    if own and not pick.seldom(3):
+        every = pick.one(own)
+    own = [every] if every in own else []
     if kind == "scorecard":
         return {"every": every}
     always = kind in ("result", "pool", "rank")
@@ -138,7 +142,9 @@ def measured_by(pick: Pick, kind: str, reads: bool, document: Document, base: Do
         if measure["value"] in ("last", "high_water") and pick.has("parts of a measure", 3):
             fields = pick.some(("account", "product", "deal", "deal.account.country"))
             extra["per"] = fields[:3]
-    if pick.has("year to date", 6):
+    if own:
+        pass
+    elif pick.has("year to date", 6):
         measure["window"] = "year_to_date"
         extra["quota_basis"] = pick.one(("cumulative", "year"))
         every = pick.one(("quarter", "month", "half"))
@@ -539,7 +545,14 @@ def shape_of(pick: Pick, component: Document, document: Document, unit: int, kno
     caps = []
     if pick.has("caps", 6):
         caps = [cap_of(pick, component, unit, known) for _ in range(1 + pick.upto(2) // 2)]
-    if kind != "scorecard" and pick.has("carried", 10):
+    carries = kind != "scorecard" and measure_of(component)["every"] not in document.get("periods", {})
+    if carries and document["on_new_version"] == "restart":
+        carries = pick.has("carried under restart", 2)
+    else:
+        carries = carries and pick.has("carried", 10)
+    if carries:
+        if document["on_new_version"] == "restart":
+            caps = []
         amount = money(pick.one((1_000, 100)) * unit, unit)
         carried = {"counts": pick.one((True, False)), "until": pick.one(("used_up", "year_end"))}
         caps.append({"amount": amount, "per": "measure_period", "excess": "carried"} | carried)

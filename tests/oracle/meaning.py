@@ -25,6 +25,7 @@ from tests.oracle.case import (
 from tests.oracle.clawback import take_back
 from tests.oracle.crediting import credits_of
 from tests.oracle.fields import Sight
+from tests.oracle.own_periods import with_own_periods
 from tests.oracle.rating import for_show, work_out
 from tests.oracle.reading import MILLION, months_later, period_of, rounded_to_minor
 from tests.oracle.releasing import exchange, tranches_of
@@ -33,6 +34,7 @@ from tests.oracle.settling import settlements_of
 
 def meaning(case: Case) -> Facts:
     """Everything that the case means. Money in whole minor units; the order of the case's rows changes nothing."""
+    case = with_own_periods(case)
     credits, waits = credits_of(case)
     book = Book()
     for node in reading_order(case):

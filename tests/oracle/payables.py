@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
+from tests.oracle.book import measure_of
 from tests.oracle.pick import Pick
-from tests.oracle.words import MILESTONES, RELEASES, START, Document, money
+from tests.oracle.words import EVERY, MILESTONES, RELEASES, START, Document, money
 
 
 def release_of(pick: Pick, by_credit: bool, by_milestone: bool) -> list[Document]:
@@ -53,7 +54,7 @@ def payable_of(pick: Pick, component: Document, by_credit: bool, floats: bool) -
             if entry["on"] == "paid":
                 entry |= {"on": "date", "day": "2024-05-05"}
                 del entry["base"], entry["tax"]
-    elif by_credit and pick.has("clawback", 5):
+    elif by_credit and pick.has("clawback", 5 if measure_of(component)["every"] in EVERY else 2):
         found["clawback"] = clawback_of(pick)
     if pick.has("amortise", 8):
         months: Any = pick.one((12, 3, 7))

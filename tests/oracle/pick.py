@@ -91,6 +91,8 @@ FEATURES = {
     "result in money",
     "prorated tiers",
     "no currency",
+    "own periods",
+    "carried under restart",
 }
 
 

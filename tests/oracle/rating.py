@@ -94,7 +94,9 @@ def credit_groups(case: Case, credits: list[Ordered], node: Node) -> list[Group]
         for stretch in stretches(case, lines):
             in_its_order(case, stretch)
             starts = case.periods[every]
-            groups.append(Group(person, plan, key, every, period, starts[period], starts[period + 1], stretch))
+            span = starts[period], starts[period + 1]
+            between = (every, period) in case.between
+            groups.append(Group(person, plan, key, every, period, *span, stretch, between=between))
     return groups
 
 
@@ -102,7 +104,7 @@ def line_of_credit(case: Case, row: Ordered, document: Document, component: Comp
     credit = row.credit
     sight = Sight(case, document, row.fact, credit.person, credit.day)
     unit = unit_of_component(case, (document["key"], component["key"]))
-    if not taken(component, sight, row):
+    if not taken(component, sight, row) or not in_a_period(case, component, credit.day):
         return None
     component = overridden(case, credit.version, component, credit.person, credit.day)
     if not is_eligible(component, sight):
@@ -171,6 +173,12 @@ def group_period(case: Case, component: Component, day: date) -> int:
     return period_of(day, case.periods[length_of(component)])
 
 
+def in_a_period(case: Case, component: Component, day: date) -> bool:
+    """Not between two periods of the plan's own (17)?"""
+    length = length_of(component)
+    return not case.between or (length, period_of(day, case.periods[length])) not in case.between
+
+
 def stretches(case: Case, lines: list[Line]) -> list[list[Line]]:
     """The version of the last credit decides what a new version in mid-period does (27)."""
     last = [line for line in lines if line.kind == "credit"] or lines
@@ -211,9 +219,10 @@ def period_groups(case: Case, credits: list[Ordered], node: Node, book: Book) ->
     plan, key = node
     groups: list[Group] = []
     everybody = sorted({held.person for held in case.assignments})
-    for every in ("month", "quarter", "half", "year"):
-        starts = case.periods.get(every, ())
+    for every, starts in case.periods.items():
         for period in range(len(starts) - 1):
+            if (every, period) in case.between:
+                continue
             found = []
             for person in everybody:
                 line = line_of_period(case, credits, node, book, person, every, period)
@@ -677,7 +686,9 @@ def withheld(case: Case, book: Book, line: Line) -> bool:
     """Does a gate withhold the earning? Also sets what gates do to the release (19)."""
     for gate in line.component.get("gates", ()):
         if gate["read_at"] == "final" and gate["until_known"] == "withhold":
-            later(line, end_of_read(case, gate, line))
+            end = end_of_read(case, gate, line)
+            if end is not None:
+                later(line, end)
         if gate["read_at"] == "running" and gate["catch_up"]:
             catch_up(case, book, gate, line)
     return any(gate["effect"] == "withhold" for gate in unmet(case, book, line))
@@ -687,15 +698,20 @@ def later(line: Line, day: date) -> None:
     line.not_before = day if line.not_before is None else max(day, line.not_before)
 
 
-def end_of_read(case: Case, gate: dict[str, Any], line: Line) -> date:
-    """The last day of the read component's period that holds the line's day."""
+def end_of_read(case: Case, gate: dict[str, Any], line: Line) -> date | None:
+    """The last day of the read component's period that holds the line's day; None between those of a plan's own."""
     plan, key = node_of(gate["reads"]["component"], line.plan)
+    found = []
     for version in case.versions:
         component = component_in(version.document, key)
-        if version.document["key"] == plan and component is not None:
-            starts = case.periods[length_of(component)]
-            return last_day(starts, period_of(line.day, starts))
-    raise ValueError(gate)
+        if version.document["key"] == plan and component is not None and in_a_period(case, component, line.day):
+            starts, every = case.periods[length_of(component)], length_of(component)
+            place = period_of(line.day, starts)
+            found.append(Group(line.person, plan, key, every, place, starts[place], starts[place + 1], []))
+    if not found:
+        return None
+    first = min(found, key=lambda group: group.length)
+    return last_day(case.periods[first.every], first.period)
 
 
 def catch_up(case: Case, book: Book, gate: dict[str, Any], line: Line) -> None:
@@ -703,12 +719,12 @@ def catch_up(case: Case, book: Book, gate: dict[str, Any], line: Line) -> None:
     if bound <= 0:
         return
     groups = book.stretches(node_of(gate["reads"]["component"], line.plan), line.person, line.day)
-    for each in groups[-1].lines if groups else []:
+    for each in sorted((line for group in groups for line in group.lines), key=lambda each: each.order):
         reached = each.after
         if gate["reads"]["value"] == "attainment":
-            if not groups[-1].quota:
+            if not each.quota:
                 continue
-            reached = reached / groups[-1].quota
+            reached = reached / each.quota
         if reached >= bound:
             later(line, each.day)
             return

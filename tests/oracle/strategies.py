@@ -33,9 +33,10 @@ from tests.oracle.case import (
     Value,
     Version,
 )
+from tests.oracle.own_periods import length_name, own_spans
 from tests.oracle.pick import FEATURES, TAPE, Pick
 from tests.oracle.reading import MINOR_DIGITS, percent
-from tests.oracle.words import AREAS, DAYS, LARGEST, MILESTONES, PEOPLE, START, TEXTS, TITLES, Document
+from tests.oracle.words import AREAS, DAYS, LARGEST, MILESTONES, PEOPLE, ROLES, START, TEXTS, TITLES, Document
 from tests.oracle.writing import CHANGES, document_of, next_version
 
 __all__ = ["LARGEST", "case_from", "cases"]
@@ -63,7 +64,11 @@ def case_from(pick: Pick) -> Case:
     documents = [version.document for version in versions]
     quotas = some_quotas(pick, people, versions, periods, unit, large)
     deals = some_deals(pick, people, versions, quotas, unit, large)
-    facts = deals + (other_facts(pick, people, deals, unit) if pick.features else ())
+    taken_back: tuple[Fact, ...] = ()
+    if pick.used & {"own periods", "carried under restart"}:
+        plain = plain_deals(pick, people, unit)
+        deals, taken_back = deals + plain, taken_back_between(pick, plain)
+    facts = deals + taken_back + (other_facts(pick, people, deals, unit) if pick.features else ())
     spans = (
         some_spans(pick, people)
         if any("employment" in d or "proration" in d for d in documents) or pick.has("employment", 8)
@@ -139,7 +144,7 @@ def versions_of_plan(pick: Pick, key: str, currency: str, before: Sequence[Versi
         (component["key"], version.document) for version in before[:1] for component in version.document["components"]
     ]
     first = document_of(pick, key, currency, others, [version.document for version in before])
-    if not pick.seldom(3):
+    if not pick.seldom(3) and (first["on_new_version"] != "restart" or pick.seldom(3)):
         return (Version(first, START, None),)
     changed = pick.one(CHANGES)
     gap = timedelta(days=1 if pick.seldom(6) else 0)
@@ -229,10 +234,16 @@ def some_quotas(
 ) -> tuple[Quota, ...]:
     """The same amount for each period of a person and key; now and then one that is a day short and so matches none."""
     keys: set[tuple[str, str]] = set()
+    spans_of = {every: tuple(zip(starts[:13], starts[1:14], strict=False)) for every, starts in periods.items()}
     for version in versions:
         for component in version.document["components"]:
             names = [component.get("quota"), component.get("incentive"), component.get("pool", {}).get("points")]
-            spans = {component["measure"]["every"]}
+            every = component["measure"]["every"]
+            own = own_spans(version.document, every)
+            if own:
+                every = length_name(every, own)
+                spans_of[every] = tuple(own)
+            spans = {every}
             if component["measure"].get("window") == "year_to_date":
                 spans.add("year")
             keys |= {(name, every) for name in names if isinstance(name, str) for every in spans}
@@ -244,13 +255,13 @@ def some_quotas(
                 continue
             short = timedelta(days=1 if pick.seldom(12) else 0)
             left_out = pick.upto(3) if pick.seldom(8) else None
-            whole = zip(periods[every][:13], periods[every][1:14], strict=False)
             rows.extend(
                 Quota(person, key, start, end - short, amount)
-                for place, (start, end) in enumerate(whole)
+                for place, (start, end) in enumerate(spans_of[every])
                 if place != left_out
             )
-    return tuple(rows)
+    # A period of one's own may be one of another list, or of the calendar.
+    return tuple({(row.person, row.key, row.start, row.end): row for row in rows}.values())
 
 
 def some_relief(pick: Pick, quotas: Sequence[Quota]) -> tuple[Relief, ...]:
@@ -318,6 +329,40 @@ def some_deals(
             )
         )
     return tuple(deals)
+
+
+def plain_deals(pick: Pick, people: Sequence[int], unit: int) -> tuple[Fact, ...]:
+    """Large ones of one or two people in every role, so that caps are reached."""
+    deals = []
+    for place in range(6):
+        day = pick.one(DAYS[:13])
+        amount = pick.one((60, 50, 30, 120)) * 1000 * unit
+        fields: dict[str, Value] = {
+            "amount": amount,
+            "close_date": day,
+            "engage_date": day,
+            "custom.signed": day,
+            "custom.arr": amount,
+            "quantity": Fraction(3),
+            "custom.term": Fraction(12),
+            "stage": "won",
+            "source": "crm",
+        }
+        team = tuple(Member(pick.one(people[:2]), role, 1) for role in ROLES)
+        deals.append(Fact(3000 + place, "crm", f"P{place}", datetime(2024, 5, 1, tzinfo=UTC), fields, team))
+    return tuple(deals)
+
+
+def taken_back_between(pick: Pick, deals: Sequence[Fact]) -> tuple[Fact, ...]:
+    """Some of the deals cancelled, many of them on a day between two periods of a plan's own."""
+    facts = []
+    for place in range(pick.upto(3)):
+        day = pick.one((date(2024, 3, 20), date(2024, 4, 1), date(2024, 8, 1), date(2024, 3, 1), date(2024, 2, 11)))
+        fields: dict[str, Value] = {"day": day, "source": "crm"}
+        event_time = datetime(2024, 5, 1, tzinfo=UTC)
+        deal = pick.one(deals).id
+        facts.append(Fact(3100 + place, "crm", f"C{place}", event_time, fields, (), "cancellation", deal))
+    return tuple(facts)
 
 
 def other_fields(pick: Pick, amount: int | None, unit: int) -> dict[str, Value]:

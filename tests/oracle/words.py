@@ -10,6 +10,17 @@ Document = dict[str, Any]
 LARGEST = 10**15
 PEOPLE = (3, 11, 7, 20)
 EVERY = ("quarter", "quarter", "month", "year", "half")
+#: Measure periods of a plan's own, of which some do not join and none ends with a quarter, in two shapes each.
+OWN_PERIODS = {
+    "kickoff": (
+        (("2024-02-01", "2024-03-15"), ("2024-03-31", "2024-07-31")),
+        (("2024-01-15", "2024-02-10"), ("2024-02-12", "2024-02-28"), ("2024-03-02", "2024-04-01")),
+    ),
+    "season": (
+        (("2024-01-01", "2024-02-11"), ("2024-02-12", "2024-03-31"), ("2024-04-02", "2024-12-31")),
+        (("2024-02-11", "2024-02-29"),),
+    ),
+}
 ROLES = ("ae", "se", "csm")
 TITLES = ("AE", "Senior")
 AREAS = ("EMEA", "APAC")

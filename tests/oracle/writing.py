@@ -20,6 +20,7 @@ from tests.oracle.words import (
     AREAS,
     CUSTOM_FIELDS,
     DAYS,
+    OWN_PERIODS,
     ROLES,
     SHARES,
     TEXTS,
@@ -61,6 +62,7 @@ def document_of(
 ) -> Document:
     """A whole plan; `others` are components of other plans that it may read, `plans` these in all their versions."""
     unit = 10 ** MINOR_DIGITS[currency]
+    own = {"periods": own_periods(pick)} if pick.has("own periods", 6) else {}
     document: Document = {
         "format": "comp/plan/1",
         "key": key,
@@ -69,7 +71,7 @@ def document_of(
         "on_new_version": "carry",
         "rounding": rounding_of(pick),
         "fields": CUSTOM_FIELDS,
-    }
+    } | own
     if pick.has("computed", 5):
         document["computed"] = COMPUTED
     if pick.has("proration", 6):
@@ -227,6 +229,8 @@ def next_version(pick: Pick, document: Document) -> Document:
     """The same plan with other numbers, and perhaps other choices."""
     unit = 10 ** MINOR_DIGITS[document["currency"]]
     changed = dict(document)
+    if "periods" in document and pick.seldom(3):
+        changed["periods"] = own_periods(pick)
     if pick.seldom(4):
         changed["rounding"] = rounding_of(pick)
     if "proration" in document and pick.seldom(4):
@@ -257,6 +261,14 @@ def rule_again(pick: Pick, rule: Document, unit: int, document: Document) -> Doc
     again |= {name: rule[name] for name in ("fact", "class", "amount", "credit_date", "roll_up")}
     again["credit"] = [credit_entry(pick, entry["role"]) for entry in rule["credit"]]
     return again
+
+
+def own_periods(pick: Pick) -> Document:
+    """Lists of periods by name."""
+    return {
+        name: [{"first": first, "last": last} for first, last in pick.one(shapes)]
+        for name, shapes in OWN_PERIODS.items()
+    }
 
 
 def rounding_of(pick: Pick) -> Document:

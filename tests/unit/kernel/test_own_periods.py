@@ -1,0 +1,77 @@
+"""Versions that measure by different periods of the plan's own: which one is read, and when it is known (17, 19)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from tests.oracle.agree import differences
+from tests.oracle.bridge import kernel_facts
+from tests.oracle.case import Case, Facts, Quota, Version
+from tests.oracle.meaning import meaning
+from tests.oracle.plain import JANUARY, REP, case, deal, plan
+
+CHANGE = date(2026, 2, 15)
+
+
+def version(*spans: tuple[str, str]) -> dict[str, Any]:
+    """A commission by periods of the plan's own, and a monthly bonus of 5.00 a deal once its quota is reached."""
+    document = plan(measure={"every": "kickoff"})
+    document["periods"] = {"kickoff": [{"first": f"2026-{first}", "last": f"2026-{last}"} for first, last in spans]}
+    gate = {"key": "reached", "reads": {"component": "commission", "value": "attainment"}, "at_least": "100%"}
+    gate |= {"read_at": "final", "until_known": "withhold", "effect": "withhold"}
+    document["components"].append(
+        {
+            "key": "bonus",
+            "name": "Bonus",
+            "clause": "You earn 5.00 a deal.",
+            "kind": "bonus",
+            "credits": {"classes": ["bookings"], "roles": ["ae"]},
+            "measure": {"every": "month"},
+            "quota": None,
+            "bonus": {"amount": "5.00", "per": "credit"},
+            "cap": None,
+            "gates": [gate],
+            "release": [{"share": "100%", "on": "credit_date"}],
+        }
+    )
+    return document
+
+
+def two_versions(first: dict[str, Any], second: dict[str, Any], *quotas: Quota) -> Case:
+    """A deal of 1,000.00 by the first version on 12 February, one of 400.00 by the second on the 20th."""
+    deals = deal(1_000_00, 1, date(2026, 2, 12)), deal(400_00, 2, date(2026, 2, 20))
+    versions = Version(first, JANUARY, CHANGE), Version(second, CHANGE, None)
+    return case(first, *deals, versions=versions, quotas=quotas)
+
+
+def agreed(found: Case) -> Facts:
+    facts = kernel_facts(found)
+    assert list(differences(meaning(found), facts)) == []
+    return facts
+
+
+def test_the_period_that_begins_first_is_read() -> None:
+    """On both days two periods hold the day: 10 February to March, of which the deal of 1,000.00 is at 1,000%, and 1 to
+    28 February, of which that of 400.00 is at 40%. The latter begins first, though the other's list does."""
+    first = version(("01-05", "01-10"), ("02-10", "03-31"))
+    second = version(("02-01", "02-28"))
+    quotas = (
+        Quota(REP, "sales", date(2026, 2, 10), date(2026, 4, 1), 100_00),
+        Quota(REP, "sales", date(2026, 2, 1), date(2026, 3, 1), 1_000_00),
+    )
+    facts = agreed(two_versions(first, second, *quotas))
+    assert [line.earned for line in facts.lines if line.group.component == "bonus"] == [0, 0]
+
+
+def test_a_gate_is_known_when_the_period_ends_that_holds_the_day() -> None:
+    """On 20 February only the second list has a period: to 31 March. On the 12th both have one: 1 to 15 first."""
+    first = version(("02-01", "02-15"))
+    second = version(("02-10", "03-31"))
+    quotas = (
+        Quota(REP, "sales", date(2026, 2, 1), date(2026, 2, 16), 100_00),
+        Quota(REP, "sales", date(2026, 2, 10), date(2026, 4, 1), 100_00),
+    )
+    facts = agreed(two_versions(first, second, *quotas))
+    released = [each.release_day for each in facts.tranches if each.group.component == "bonus"]
+    assert released == [date(2026, 2, 15), date(2026, 3, 31)]
