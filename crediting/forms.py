@@ -1,4 +1,4 @@
-"""The forms that answer a question of the inbox, and that a file is uploaded by."""
+"""Forms: the answer to a question of the inbox, a file that is uploaded, endpoints and their field mappings."""
 
 from __future__ import annotations
 
@@ -77,3 +77,72 @@ class UploadForm(forms.Form):
         if data.get("endpoint") == NEW_ENDPOINT and not slugify(data.get("name", "")):
             self.add_error("name", "Say what its facts are called here, such as Billing or Old CRM.")
         return data
+
+
+class EndpointForm(forms.Form):
+    """A new address for a system."""
+
+    name = forms.CharField(label="Name", max_length=120, help_text="As people call the system: Sales CRM, Billing.")
+    key = forms.SlugField(label="Short name", max_length=50, help_text="Lower case, for reports: crm, billing.")
+    adapter = forms.ChoiceField(label="Source")
+    deals_from = forms.ModelChoiceField(
+        HookEndpoint.objects.none(),
+        label="Its facts belong to the deals of",
+        required=False,
+        empty_label="its own deals",
+    )
+    secret = forms.CharField(
+        label="The source's own secret",
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="Where the source gives one (HubSpot, Stripe, Segment; Salesforce: the organization's id). It is "
+        "kept encrypted. Left empty, Comp makes one and shows it once.",
+    )
+
+    def __init__(self, *args: Any, sources: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["adapter"].choices = sources  # type: ignore[attr-defined]
+        self.fields["deals_from"].queryset = HookEndpoint.objects.order_by("name")  # type: ignore[attr-defined]
+
+
+class EndpointSettingsForm(forms.Form):
+    """What may be changed of an endpoint."""
+
+    name = forms.CharField(label="Name", max_length=120)
+    rate_limit = forms.IntegerField(
+        label="Calls a minute, at most", min_value=1, help_text="More are answered 429, with when to try again."
+    )
+    deals_from = forms.ModelChoiceField(
+        HookEndpoint.objects.none(),
+        label="Its facts belong to the deals of",
+        required=False,
+        empty_label="its own deals",
+    )
+    active = forms.BooleanField(label="Takes deliveries", required=False)
+
+    def __init__(self, *args: Any, endpoint: HookEndpoint, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        others = HookEndpoint.objects.exclude(pk=endpoint.pk).order_by("name")
+        self.fields["deals_from"].queryset = others  # type: ignore[attr-defined]
+
+
+class ValueForm(forms.Form):
+    """What a word of the source's means in one of our fields."""
+
+    object = forms.CharField(label="Object", max_length=200)
+    name = forms.CharField(label="Our field", max_length=80, initial="stage")
+    word = forms.CharField(label="Their word", max_length=200)
+    meaning = forms.CharField(label="Means", max_length=200)
+
+
+class CustomFieldForm(forms.Form):
+    """A field of the company's own, from one of the source's."""
+
+    object = forms.CharField(label="Object", max_length=200)
+    name = forms.RegexField(
+        r"^[a-z][a-z0-9_]{0,62}$", label="Name here", help_text="Lower case; plans call it custom.name."
+    )
+    source = forms.CharField(label="Their field", max_length=200)
+    reading = forms.ChoiceField(
+        label="Written as", choices=[(one, one) for one in ("text", "decimal", "number", "boolean", "date")]
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from crediting.pages import deals, deliveries, issues, uploads
+from crediting.pages import deals, deliveries, endpoints, issues, mappings, uploads
 
 urlpatterns: list[URLPattern] = [
     path("issues/", issues.issue_list, name="issue_list"),
@@ -18,5 +18,11 @@ urlpatterns: list[URLPattern] = [
     path("uploads/<int:upload>/take/", uploads.upload_take, name="upload_take"),
     path("uploads/<int:upload>/progress/", uploads.upload_progress, name="upload_progress"),
     path("uploads/<int:upload>/to-correct/", uploads.upload_bad, name="upload_bad"),
+    path("endpoints/", endpoints.endpoint_list, name="endpoint_list"),
+    path("endpoints/new/", endpoints.endpoint_add, name="endpoint_add"),
+    path("endpoints/<int:endpoint>/", endpoints.endpoint, name="endpoint"),
+    path("endpoints/<int:endpoint>/secret/", endpoints.endpoint_secret, name="endpoint_secret"),
+    path("endpoints/<int:endpoint>/mapping/", mappings.endpoint_mapping, name="endpoint_mapping"),
+    path("endpoints/<int:endpoint>/progress/", mappings.endpoint_progress, name="endpoint_progress"),
     path("deals/<int:deal>/", deals.deal, name="deal"),
 ]

@@ -50,6 +50,7 @@ CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.PEOPLE_READ,
             Can.PEOPLE_EDIT,
             Can.DATA_FIX,
+            Can.ENDPOINT_EDIT,
             Can.AUDIT_READ,
             Can.KEY_EDIT,
         }

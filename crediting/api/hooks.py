@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from crediting.intake.source import Call
-from crediting.services.intake import DeliveryRefused, delivery_receive
+from crediting.intake.sources import refusal
+from crediting.services.intake import DeliveryRefused, body_limit, delivery_receive
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
     """202 once the delivery is stored for good (or was already), or what its source wants to hear; 4xx when it is not
     taken; 503 when it could not be. `rest`: what a source's own clients add to the address that they are given."""
     try:
-        body = request.read(settings.HOOK_BODY_LIMIT + 1)  # one more than allowed tells that there is more
+        body = request.read(body_limit() + 1)  # one more than allowed tells that there is more
     except UnreadablePostError:
         return JsonResponse({"error": "the body broke off"}, status=400)
     headers = {name.lower(): value for name, value in request.headers.items()}
@@ -32,13 +32,21 @@ def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
     try:
         receipt = delivery_receive(token, Call(request.method or "POST", url, headers, body))
     except DeliveryRefused as refused:
-        return JsonResponse({"error": str(refused)}, status=refused.status)
+        return _refused(body, str(refused), refused.status, refused.retry_after)
     except (DatabaseError, InterfaceError):  # a server that crashes may answer with the plainest of its errors
         log.exception("a delivery could not be stored")
-        answer = JsonResponse({"error": "not stored: the database does not answer. Please send it again."}, status=503)
-        answer["Retry-After"] = "10"
-        return answer
+        return _refused(body, "not stored: the database does not answer. Please send it again.", 503, 10)
     if receipt.answer is not None:
         said = receipt.answer
         return HttpResponse(said.body, status=said.status, content_type=said.content_type)
     return JsonResponse({"delivery": receipt.delivery, "status": receipt.status}, status=202)
+
+
+def _refused(body: bytes, reason: str, status: int, retry_after: int | None = None) -> HttpResponse:
+    """Why a delivery is not taken, as its sender reads it, and in how many seconds it may be sent again."""
+    said = refusal(body, reason)
+    answer = HttpResponse(said[1], content_type=said[0]) if said else JsonResponse({"error": reason})
+    answer.status_code = status
+    if retry_after is not None:
+        answer["Retry-After"] = str(retry_after)
+    return answer

@@ -12,6 +12,8 @@ from crediting.intake import bulk, hubspot, salesforce, segment, standard, strip
 from crediting.intake.facts import Event
 from crediting.intake.mapping import read_mapping
 from crediting.intake.proving import prove_standard
+from crediting.intake.salesforce import soap
+from crediting.intake.salesforce.adapter import is_soap
 from crediting.intake.signatures import Refused
 from crediting.intake.source import Answer, Call, Change, Item, Proven, Source
 
@@ -63,6 +65,14 @@ SOURCES: Mapping[str, Source] = {
     source.name: source
     for source in (Standard(), Api(), File(), hubspot.SOURCE, salesforce.SOURCE, stripe.SOURCE, segment.SOURCE)
 }
+
+#: Bytes that a call of a source may have, where that is more than HOOK_BODY_LIMIT: they send batches.
+BODY_LIMITS: Mapping[str, int] = dict.fromkeys(("hubspot", "salesforce", "stripe", "segment"), 1024 * 1024)
+
+
+def refusal(body: bytes, reason: str) -> tuple[str, bytes] | None:
+    """Why a call is not taken, as content type and body, for a sender that speaks no JSON; None for all others."""
+    return ("text/xml; charset=utf-8", soap.fault(reason)) if is_soap(body) else None
 
 
 @cache

@@ -27,34 +27,65 @@ from crediting.models import EndpointSecret, HookEndpoint
 
 #: How long the old secret stays good after a rotation, so that the sender can change over without a gap.
 OVERLAP = timedelta(hours=24)
+#: Calls a minute that a limit may be set to; characters of a source's own secret (encrypted it takes twice as many).
+RATE_MOST, SECRET_MOST = 1_000_000, 70
 
 
 def endpoint_create(
-    *, key: str, name: str, adapter: str = "standard", deals_from: HookEndpoint | None = None
+    *, key: str, name: str, adapter: str = "standard", deals_from: HookEndpoint | None = None, secret: str = ""
 ) -> tuple[HookEndpoint, str]:
-    """A new address with its first secret. The secret is given back this once; the database keeps it encrypted.
-    `deals_from`: whose deals its facts belong to, where not its own."""
+    """A new address with its first secret: the source's own where it gives one, else a new one. It is given back this
+    once; the database keeps it encrypted. `deals_from`: whose deals its facts belong to, where not its own."""
     if adapter not in SOURCES:
         allowed = ", ".join(SOURCES)
         raise refused("adapter", adapter, allowed, f"There is no adapter {adapter!r}; allowed are {allowed}.")
     if HookEndpoint.objects.filter(key=key).exists():
         raise refused("key", key, "a key that is free", f"There is an endpoint {key} already.")
+    given = _checked(adapter, secret)
     token = secrets.token_urlsafe(32)
     EndpointRoute.objects.create(token=token, tenant_id=current_tenant_id())
     endpoint = HookEndpoint.objects.create(key=key, name=name, adapter=adapter, token=token, deals_from=deals_from)
-    secret = _secret_add(endpoint)
+    secret = _secret_add(endpoint, given)
     after = {"key": key, "name": name, "adapter": adapter, "deals_from": deals_from.key if deals_from else None}
     record(code="endpoint.create", subject=endpoint, after=after)
     return endpoint, secret
 
 
-def endpoint_rotate(endpoint: HookEndpoint, *, overlap: timedelta = OVERLAP) -> str:
-    """A new secret, good at once. Those before it end after `overlap`, or sooner where they already had to."""
+def endpoint_update(
+    *, endpoint: HookEndpoint, name: str, active: bool, rate_limit: int, deals_from: HookEndpoint | None
+) -> None:
+    """What an endpoint is called, whether it takes anything, how many calls a minute, whose deals its facts are of."""
+    if not name.strip():
+        raise refused("name", name, "a name", "The endpoint needs a name.")
+    if not 1 <= rate_limit <= RATE_MOST:
+        allowed = f"1 to {RATE_MOST:,} calls a minute"
+        raise refused("rate_limit", rate_limit, allowed, f"{rate_limit} is no rate limit; allowed are {allowed}.")
+    if deals_from is not None and deals_from.pk == endpoint.pk:
+        raise refused("deals_from", endpoint.key, "another endpoint, or none", "Its own deals are what it has anyway.")
+    before = _settings(HookEndpoint.objects.select_related("deals_from").get(pk=endpoint.pk))
+    endpoint.name, endpoint.active = name.strip(), active
+    endpoint.rate_limit, endpoint.deals_from = rate_limit, deals_from
+    endpoint.save(update_fields=["name", "active", "rate_limit", "deals_from"])
+    record(code="endpoint.update", subject=endpoint, before=before, after=_settings(endpoint))
+    doors_forget()
+
+
+def _settings(endpoint: HookEndpoint) -> dict[str, object]:
+    return {
+        **{"name": endpoint.name, "active": endpoint.active, "rate_limit": endpoint.rate_limit},
+        "deals_from": endpoint.deals_from.key if endpoint.deals_from else None,
+    }
+
+
+def endpoint_rotate(endpoint: HookEndpoint, *, overlap: timedelta = OVERLAP, secret: str = "") -> str:
+    """A new secret, the source's own where it gives one, good at once. Those before it end after `overlap`, or sooner
+    where they already had to."""
+    given = _checked(endpoint.adapter, secret)
     now = timezone.now()
     ends = now + max(overlap, timedelta())
     live = EndpointSecret.objects.filter(endpoint=endpoint).filter(Q(ends_at=None) | Q(ends_at__gt=ends))
     ended = live.update(ends_at=ends)
-    secret = _secret_add(endpoint)
+    secret = _secret_add(endpoint, given)
     doors_forget()
     record(code="endpoint.rotate", subject=endpoint, after={"old_secrets": ended, "old_end": ends.isoformat()})
     return secret
@@ -78,6 +109,7 @@ class Door:
     tenant: int
     endpoint: int
     adapter: str
+    rate_limit: int
     secrets: tuple[str, ...]
 
 
@@ -98,10 +130,10 @@ def door_of(token: str) -> Door | None:
     with tenant_scope(tenant, actor=Actor.task("hook"), pay=Pay.nobody()):
         rows = EndpointSecret.objects.filter(endpoint__token=token, endpoint__active=True)
         live = rows.filter(Q(ends_at=None) | Q(ends_at__gt=timezone.now()))
-        found = list(live.values_list("endpoint_id", "endpoint__adapter", "secret"))
+        found = list(live.values_list("endpoint_id", "endpoint__adapter", "endpoint__rate_limit", "secret"))
     if not found:
         return None
-    door = Door(tenant, found[0][0], found[0][1], tuple(decrypted(row[2]) for row in found))
+    door = Door(tenant, *found[0][:3], tuple(decrypted(row[3]) for row in found))
     if len(_doors) >= 10_000:
         _doors.clear()
     _doors[token] = (time.monotonic() + DOOR_SECONDS, door)
@@ -114,8 +146,21 @@ def doors_forget() -> None:
     transaction.on_commit(_doors.clear)
 
 
-def _secret_add(endpoint: HookEndpoint) -> str:
-    secret = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+def _checked(adapter: str, secret: str) -> str:
+    """A source's own secret as it is kept; "" where ours is to be made."""
+    secret = secret.strip()
+    if not secret:
+        return ""
+    if adapter == "standard":
+        raise refused("secret", "a secret", "none", "Senders of Comp's own events sign with a secret that Comp makes.")
+    if not 8 <= len(secret) <= SECRET_MOST or not secret.isascii() or not secret.isprintable():
+        allowed = f"8 to {SECRET_MOST} visible characters"
+        raise refused("secret", f"{len(secret)} characters", allowed, f"A secret has {allowed}.")
+    return secret
+
+
+def _secret_add(endpoint: HookEndpoint, given: str) -> str:
+    secret = given or PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
     EndpointSecret.objects.create(endpoint=endpoint, secret=_box().encrypt(secret.encode()).decode())
     return secret
 

@@ -17,10 +17,11 @@ from comp.core.errors import CompError
 from comp.outbox.services import ring
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.intake.signatures import Refused
-from crediting.intake.source import Answer, Call
-from crediting.intake.sources import SOURCES
+from crediting.intake.source import Answer, Call, Proven
+from crediting.intake.sources import BODY_LIMITS, SOURCES
 from crediting.models import DataIssue, RawDelivery
-from crediting.services.endpoints import door_of
+from crediting.services.endpoints import Door, door_of
+from crediting.services.rates import over_limit, refused_count
 
 State = RawDelivery.State
 #: Headers kept beside the body. The signature is not: it was checked, and a secret's work is not left lying about.
@@ -38,11 +39,12 @@ ON CONFLICT DO NOTHING RETURNING id
 
 
 class DeliveryRefused(CompError):
-    """A delivery that is not taken; `status` is the HTTP status that says so."""
+    """A delivery that is not taken; `status` is the HTTP status that says so, `retry_after` in how many seconds it may
+    be sent again."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, retry_after: int | None = None) -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.retry_after = status, retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,20 @@ def delivery_receive(token: str, call: Call) -> Receipt:
     """Proves and stores one delivery, in a transaction of its own.
 
     Raises DeliveryRefused: 404 for an unknown address, 400 for malformed headers, 401 for what is not proven, 413 for a
-    body too large.
+    body too large, 415 for a compressed one, 429 for more in a minute than the endpoint takes.
     """
-    if len(call.body) > settings.HOOK_BODY_LIMIT:
-        raise DeliveryRefused(413, f"the body is larger than {settings.HOOK_BODY_LIMIT} bytes")
+    if len(call.body) > body_limit():
+        raise DeliveryRefused(413, f"the body is larger than {body_limit()} bytes")
     door = door_of(token)
     if door is None:
         raise DeliveryRefused(404, "no such address")
     now = time.time()
+    try:
+        proven = _proven(call, door, now)
+    except DeliveryRefused:
+        refused_count(door.endpoint, now)
+        raise
     source = SOURCES[door.adapter]
-    proven = source.prove(call, door.secrets, now=now, window=settings.HOOK_WINDOW)
-    if isinstance(proven, Refused):
-        raise DeliveryRefused(proven.status, proven.reason)
     at = datetime.fromtimestamp(now, UTC)
     sha = hashlib.sha256(call.body).hexdigest()
     kept = {name: _visible(call.headers[name]) for name in KEPT if call.headers.get(name)}
@@ -87,6 +91,28 @@ def delivery_receive(token: str, call: Call) -> Receipt:
             return Receipt(stored[0], "stored", source.answer(call))
         delivery, status = _again(row, door.endpoint, proven.sender_id, sha)
         return Receipt(delivery, status, source.answer(call))
+
+
+def body_limit(adapter: str | None = None) -> int:
+    """How many bytes a body may have: of a source, or of any."""
+    wanted = BODY_LIMITS.values() if adapter is None else [BODY_LIMITS.get(adapter, 0)]
+    return max(int(settings.HOOK_BODY_LIMIT), *wanted)
+
+
+def _proven(call: Call, door: Door, now: float) -> Proven:
+    """The call's proof, where all that is asked of a call holds."""
+    limit = body_limit(door.adapter)
+    if len(call.body) > limit:
+        raise DeliveryRefused(413, f"the body is larger than {limit} bytes")
+    if call.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        raise DeliveryRefused(415, "content-encoding: the body is taken as it is, not compressed")
+    proven = SOURCES[door.adapter].prove(call, door.secrets, now=now, window=settings.HOOK_WINDOW)
+    if isinstance(proven, Refused):
+        raise DeliveryRefused(proven.status, proven.reason)
+    wait = over_limit(door.endpoint, door.rate_limit, now)
+    if wait is not None:
+        raise DeliveryRefused(429, f"more than {door.rate_limit} calls in this minute", wait)
+    return proven
 
 
 def _again(row: list[Any], endpoint: int, sender_id: str, sha: str) -> tuple[int, str]:

@@ -117,6 +117,12 @@ PAGES: dict[str, Page] = {
     "uploads/<int:upload>/take/": Page(OPS, STEP, (Can.DATA_FIX,)),
     "uploads/<int:upload>/progress/": Page(OPS, needs=(Can.DATA_FIX,)),
     "uploads/<int:upload>/to-correct/": Page(OPS, needs=(Can.DATA_FIX,)),
+    "endpoints/": Page(OPS | {"Ada"}, needs=(Can.ENDPOINT_EDIT,)),
+    "endpoints/new/": Page(OPS | {"Ada"}, FORM, (Can.ENDPOINT_EDIT,)),
+    "endpoints/<int:endpoint>/": Page(OPS | {"Ada"}, FORM, (Can.ENDPOINT_EDIT,)),
+    "endpoints/<int:endpoint>/secret/": Page(OPS | {"Ada"}, STEP, (Can.ENDPOINT_EDIT,)),
+    "endpoints/<int:endpoint>/mapping/": Page(OPS | {"Ada"}, FORM, (Can.ENDPOINT_EDIT,)),
+    "endpoints/<int:endpoint>/progress/": Page(OPS | {"Ada"}, needs=(Can.ENDPOINT_EDIT,)),
     "plans/": Page(READERS, needs=(Can.PLAN_READ,)),
     "new-plan/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
     "plans/templates/": Page(OPS, needs=(Can.PLAN_EDIT,)),
@@ -294,7 +300,8 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
         line = Earning.objects.filter(participant=world.people["Ann"], deal=deal).latest("earned_minor")
         built.ids = {
             "period": NOVEMBER.isoformat(), "participant": world.people["Ann"].pk, "deal": deal.pk,
-            "delivery": deal.revision.delivery_id, "issue": DataIssue.objects.get(kind="owner").pk, "group": "sales",
+            "delivery": deal.revision.delivery_id, "endpoint": world.crm.endpoint.pk,
+            "issue": DataIssue.objects.get(kind="owner").pk, "group": "sales",
             "key": "account-executive", "number": 1, "other": draft.number, "why": line.pk,
             "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk, "jobs": job.pk,
             "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NoReturn
 from xml.parsers import expat
+from xml.sax.saxutils import escape
 
 from comp.core.errors import Problem
 from crediting.intake.reading import BODY_LIMIT, problem
@@ -158,3 +159,13 @@ def read_xml(body: bytes) -> Element | Problem:
     except (_Stop, expat.ExpatError, ValueError) as error:
         return problem("", str(error)[:200], "well-formed XML in UTF-8 without a document type")
     return top.inner[0]
+
+
+def fault(reason: str) -> bytes:
+    """Why a message is not acknowledged. Salesforce shows the reason beside the message that it will send again."""
+    text = escape(reason.encode("ascii", "backslashreplace").decode())
+    return (
+        f'<soapenv:Envelope xmlns:soapenv="{ENVELOPE}"><soapenv:Body><soapenv:Fault>'
+        f"<faultcode>soapenv:Client</faultcode><faultstring>{text}</faultstring>"
+        "</soapenv:Fault></soapenv:Body></soapenv:Envelope>"
+    ).encode()
