@@ -21,8 +21,9 @@ from comp.web.parts import Fact, Link
 from comp.web.templatetags.comp import badge, when
 from crediting import selectors_endpoints as selectors
 from crediting.forms import EndpointForm, EndpointSettingsForm
+from crediting.intake.sources import default_mapping
 from crediting.models import HookEndpoint
-from crediting.pages.guides import GUIDES, SOURCE_NAMES
+from crediting.pages.guides import GUIDES, OFFERED, SOURCE_NAMES
 from crediting.selectors_endpoints import Health
 from crediting.services.endpoints import endpoint_create, endpoint_rotate, endpoint_secrets_end, endpoint_update
 
@@ -55,7 +56,7 @@ def endpoint_list(request: HttpRequest, tenant: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def endpoint_add(request: HttpRequest, tenant: str) -> HttpResponse:
     """A new endpoint. A secret that Comp makes is shown in the answer, and never again."""
-    form = EndpointForm(request.POST or None, sources=list(SOURCE_NAMES.items()))
+    form = EndpointForm(request.POST or None, sources=OFFERED)
     if request.method == "POST" and form.is_valid():
         try:
             made, secret = endpoint_create(**form.cleaned_data)
@@ -144,7 +145,7 @@ def _draw(
         "secret": secret,
         "fresh": fresh,
         "secrets": selectors.live_secrets(row),
-        "mapped": row.adapter != "standard",
+        "mapped": default_mapping(row.adapter) is not None,
         "form": form or EndpointSettingsForm(initial=initial, endpoint=row),
         "facts": _facts(tenant, row, health),
         "crumbs": [Link("Endpoints", reverse("endpoint_list", kwargs={"tenant": tenant}))],

@@ -8,7 +8,10 @@ SOURCE_NAMES = {
     "stripe": "Stripe",
     "segment": "Segment",
     "standard": "Standard Webhooks",
+    "api": "REST API",
 }
+#: What a person may make an endpoint for. The API makes its own.
+OFFERED = [(key, name) for key, name in SOURCE_NAMES.items() if key != "api"]
 
 GUIDES = {
     "hubspot": (
@@ -41,4 +44,5 @@ GUIDES = {
         "Comp made. Any of its libraries will do.",
         "The events are described in docs/intake.md, with a JSON Schema.",
     ),
+    "api": ("Facts come by the REST API, with a key of its own. Nothing is posted to the address below.",),
 }
