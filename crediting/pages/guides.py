@@ -9,9 +9,10 @@ SOURCE_NAMES = {
     "segment": "Segment",
     "standard": "Standard Webhooks",
     "api": "REST API",
+    "file": "Files",
 }
-#: What a person may make an endpoint for. The API makes its own.
-OFFERED = [(key, name) for key, name in SOURCE_NAMES.items() if key != "api"]
+#: What a person makes an endpoint for. The API and uploads make their own.
+OFFERED = [(key, name) for key, name in SOURCE_NAMES.items() if key not in ("api", "file")]
 
 GUIDES = {
     "hubspot": (
@@ -45,4 +46,5 @@ GUIDES = {
         "The events are described in docs/intake.md, with a JSON Schema.",
     ),
     "api": ("Facts come by the REST API, with a key of its own. Nothing is posted to the address below.",),
+    "file": ("Facts come in files that people upload. Nothing is posted to the address below.",),
 }
