@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from crediting.api import hooks
 from crediting.models import DataIssue, EndpointSecret, RawDelivery
-from crediting.services.endpoints import DOOR_SECONDS, endpoint_rotate, endpoint_secrets_end
+from crediting.services.endpoints import DOOR_SECONDS, endpoint_rotate, endpoint_secrets_end, endpoint_update
 from tests.factories import company
 from tests.intake.sending import Sender, deal, sender
 
@@ -107,7 +107,7 @@ def test_an_unknown_address_another_method_and_a_large_body(crm: Sender) -> None
     large = b"{" + b" " * settings.HOOK_BODY_LIMIT
     assert crm.post(large, crm.sign(large, "msg_2")).status_code == 413
     with crm.company.scope():
-        type(crm.endpoint).objects.update(active=False)
+        endpoint_update(endpoint=crm.endpoint, name="CRM", active=False, rate_limit=100, deals_from=None)
     assert crm.post(BODY, headers).status_code == 404
     assert deliveries(crm) == 0
 
