@@ -14,6 +14,7 @@ from payouts.kernel.errors import AmountOutOfRange, BadQuota
 from payouts.kernel.measure import iso
 from payouts.kernel.order import Version
 from payouts.kernel.prorate import Presence
+from payouts.kernel.spans import inside
 from payouts.kernel.trace import Notes
 from plans.rules.compiled import CompiledPlan, Every, PlanCap, Unit
 
@@ -154,6 +155,7 @@ class QuotaBook:
                 relief = self._relief(component.quota, periods, person)
             else:
                 found = np.full(person.size, _fixed(component.quota_fixed, component.measure.unit), dtype=np.int64)
+                found[~inside(periods[0], self._batch.periods[periods[0]][periods[1]])] = MISSING_MONEY
                 if component.measure.unit not in ("money", "units"):
                     return found
         return self._prorated(version, what, found, periods, person, partial, shares, relief)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.oracle.agree import differences
 from tests.oracle.bridge import kernel_facts
-from tests.oracle.case import Case, Facts, Quota, Version
+from tests.oracle.case import Case, Fact, Facts, Quota, Version
 from tests.oracle.meaning import meaning
 from tests.oracle.plain import JANUARY, REP, case, deal, plan
 
@@ -75,3 +75,16 @@ def test_a_gate_is_known_when_the_period_ends_that_holds_the_day() -> None:
     facts = agreed(two_versions(first, second, *quotas))
     released = [each.release_day for each in facts.tranches if each.group.component == "bonus"]
     assert released == [date(2026, 2, 15), date(2026, 3, 31)]
+
+
+def test_between_two_periods_there_is_no_quota() -> None:
+    """A cancellation on 20 February, between two periods, is in a group by itself, without the quota of everybody."""
+    document = version(("02-01", "02-15"), ("03-01", "03-31"))
+    clawback = {"on": ["cancellation"], "formula": "original", "lowers_measure": True, "takes": "all"}
+    document["components"][0] |= {"quota": {"fixed": "1000.00"}, "clawback": clawback}
+    for name in ("missing_quota", "zero_quota"):
+        del document["components"][0][name]
+    sold = deal(1_000_00, 1, date(2026, 2, 12))
+    back = Fact(2, "crm", "C", sold.event_time, {"day": date(2026, 2, 20)}, (), "cancellation", sold.id)
+    facts = agreed(case(document, sold, back, quota=None))
+    assert [group.quota for group in facts.groups if group.key.component == "commission"] == [1_000_00, None]
