@@ -163,7 +163,7 @@ CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "work"
-CELERY_TASK_ROUTES = {"comp.outbox.job": {"queue": "jobs"}}
+CELERY_TASK_ROUTES = {"comp.outbox.job": {"queue": "jobs"}, "payouts.sample": {"queue": "jobs"}}
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 200
@@ -178,7 +178,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_keepalive": True,
     "retry_on_timeout": True,
 }
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "comp.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "comp.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "sample": {"task": "payouts.sample", "schedule": 60.0, "options": {"expires": 60}},
+}
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",

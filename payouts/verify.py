@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from itertools import groupby
 from typing import Any
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import Count, F, Model, Q, Sum
+from django.db.models import Count, Model, Q, Sum
 
 from comp.audit.models import AuditEntry
 from comp.audit.services import payload as audit_payload
@@ -20,7 +19,6 @@ from comp.core.canonical import digest
 from comp.core.chain import GENESIS, link
 from comp.core.money import format_money
 from comp.outbox.selectors import messages_parked, messages_waiting
-from comp.people.models import Participant
 from comp.tenancy.walls import APP, PAY, AppendOnly, HistoryTrigger, Trigger
 from payouts.models import (
     Batch,
@@ -31,9 +29,9 @@ from payouts.models import (
     LedgerTransaction,
     Payable,
     Statement,
-    Tranche,
 )
-from payouts.selectors import TAKEN, due_days
+from payouts.reads.balance import unbalanced
+from payouts.selectors import TAKEN
 from payouts.selectors_batches import line_facts, lines_digest, person_digests, scopes_failed, totals
 from payouts.services import ledger
 from payouts.services.replay import differences_found
@@ -323,33 +321,9 @@ def _statements_wrong(batch: Batch, lines: Any, digests: dict[str, str]) -> Iter
 
 
 def identity() -> Check:
-    """earned = waiting + payable + in batch + approved + paid + lost, for every participant and currency. What is lost
-    has no release day, as what waits."""
-    off: dict[tuple[int, str], int] = {}
-    people: dict[date, list[int]] = {}
-    for person, end in due_days(dict(Participant.objects.values_list("id", "pay_group_id"))).items():
-        people.setdefault(end, []).append(person)
-    waiting = Q(release_day=None)
-    for end, whose in people.items():
-        waiting |= Q(participant_id__in=whose, release_day__gte=end)
-    parts = (
-        (1, Earning.objects.all(), "earned_minor"),
-        (-1, Tranche.objects.filter(waiting), "amount_minor"),
-        (-1, Payable.objects.all(), "amount_minor"),
-        (-1, BatchLine.objects.filter(batch__state__in=TAKEN), "amount_minor"),
-    )
-    for sign, rows, column in parts:
-        for row in rows.values("participant_id", "currency").annotate(minor=Sum(F(column))):
-            at = row["participant_id"], row["currency"]
-            off[at] = off.get(at, 0) + sign * int(row["minor"])
-    names = dict(Participant.objects.values_list("id", "key"))
-    wrong = [
-        f"{names.get(who, who)}: earned is {format_money(minor, currency)} off from "
-        "waiting + payable + in batch + approved + paid"
-        for (who, currency), minor in sorted(off.items())
-        if minor
-    ]
-    return Check("Nothing appears or vanishes", f"{len(off)} people and currencies", wrong)
+    """What is earned waits, is payable, in a batch or paid, for everybody."""
+    sums, wrong = unbalanced()
+    return Check("Nothing appears or vanishes", f"{sums} people and currencies", [text for _, text in wrong])
 
 
 def incremental() -> Check:

@@ -2,6 +2,7 @@
 
 from payouts.models.batches import Batch, BatchLine
 from payouts.models.figures import (
+    Alert,
     Attainment,
     Cause,
     ChangedScope,
@@ -16,6 +17,7 @@ from payouts.models.figures import (
 from payouts.models.ledger import LedgerEntry, LedgerTransaction
 
 __all__ = [
+    "Alert",
     "Attainment",
     "Batch",
     "BatchLine",

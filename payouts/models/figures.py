@@ -122,6 +122,28 @@ class ChangedScope(TenantModel):
     error = models.TextField(blank=True)
 
 
+class Alert(TenantModel):
+    """What stands is not what is right, found by looking at a part of it. Stands until what it names is right again;
+    meanwhile nothing of it is submitted. Its text names no amounts: who may not see pay may see that it is wrong."""
+
+    participant = TenantForeignKey(Participant)
+    from_day = models.DateField()  # the measure period, as days of credit
+    to_day = models.DateField()
+    text = models.TextField()
+    seed = models.CharField(max_length=60)  # of the sample that found it
+    at = models.DateTimeField(default=timezone.now)
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "participant", "from_day", "to_day"],
+                condition=Q(resolved_at=None),
+                name="alert_stands_once",
+            ),
+        ]
+
+
 class Attainment(BulkPayModel):
     """A measure's value by participant, plan, component and measure period, or the stretch of one version in it;
     attainment = total / quota, never stored rounded. Periods of different lengths, of two versions, may begin on one

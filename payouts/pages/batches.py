@@ -38,6 +38,7 @@ from payouts.pages.batch_parts import (
     lines_page,
     view_of,
 )
+from payouts.reads.alerts import alerts_standing
 from payouts.services import batches
 from payouts.services.batches import BatchError
 
@@ -140,6 +141,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
         "still_runs": timezone.localdate() < opened.ends_on,
         "pending": reads.scopes_pending(pay_group),
         "failed": reads.scopes_failed(pay_group),
+        "alerts": alerts_standing(pay_group),
         "facts": before_signing(request, opened),
         **lines_page(request, opened, view, people),
     }

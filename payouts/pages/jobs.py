@@ -14,6 +14,7 @@ from comp.web.access import needs
 from comp.web.live import live_response
 from comp.web.paging import paginate
 from payouts.models import RecomputeJob
+from payouts.reads.alerts import alerts_standing
 from payouts.reads.jobs import jobs, under_way
 from payouts.services.claims import job_cancel
 from payouts.services.scopes import scopes_everything
@@ -27,7 +28,13 @@ def job_list(request: HttpRequest, tenant: str) -> HttpResponse:
     """What is under way, and what was, the latest first."""
     page = paginate(request, jobs(), PER_PAGE)
     running, version = under_way()
-    context = {"page_obj": page, "running": running, "version": version, "may_ask": _may_ask(request)}
+    context = {
+        "page_obj": page,
+        "running": running,
+        "version": version,
+        "may_ask": _may_ask(request),
+        "alerts": alerts_standing(),
+    }
     return render(request, "payouts/jobs.html", context)
 
 

@@ -28,6 +28,7 @@ from comp.web.csv import csv_text
 from crediting.services.locks import INTAKE
 from payouts.frames.tables import CREDITS, LINE
 from payouts.models import Batch, BatchLine, Cause, LedgerTransaction, Payable, Statement
+from payouts.reads.alerts import alerts_standing
 from payouts.selectors_batches import (
     line_facts,
     lines_digest,
@@ -40,6 +41,7 @@ from payouts.selectors_batches import (
 from payouts.services import ledger
 from payouts.services.claims import figures_lock, lock
 from payouts.services.payables import payables_refresh
+from payouts.services.sampling import alerts_recheck
 
 State = Batch.State
 #: How long a submission waits for work that is on its way.
@@ -86,8 +88,9 @@ WHERE p.pay_group_id = %(pay_group)s AND p.period_starts_on = %(starts_on)s
 def batch_submit(*, pay_group: PayGroup, starts_on: date, submitted_by: User) -> Batch:
     """Freezes what the pay group's open period owes as a batch that waits for another person; the open period moves on.
 
-    Refused for any other period, and while news or recomputations of the group's people wait: the batch is what was
-    known at its submission. An empty batch is allowed: it closes a period in which nothing is owed.
+    Refused for any other period, while news or recomputations of the group's people wait, and while an alert about them
+    stands: the batch is what was known at its submission. An empty batch is allowed: it closes a period in which
+    nothing is owed.
     """
     with _everyone():
         _no_facts_meanwhile()
@@ -101,6 +104,11 @@ def batch_submit(*, pay_group: PayGroup, starts_on: date, submitted_by: User) ->
             )
         if stale := _not_settled(pay_group):
             raise BatchError(f"{pay_group}, {period.name}: {stale}")
+        if wrong := alerts_recheck(alerts_standing(pay_group)):
+            raise BatchError(
+                f"{pay_group}, {period.name}: figures are not what a recomputation gives. {wrong[0]}. "
+                "Sales Ops can have everything worked out anew (Recomputations)."
+            )
         facts = line_facts(period.lines)
         last_day = period.ends_on - timedelta(days=1)
         batch = Batch.objects.create(

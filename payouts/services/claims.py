@@ -26,7 +26,9 @@ from comp.outbox.services import JOBS, ring
 from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
 from payouts.frames.read import Days, credit_days
 from payouts.models import Cause, ChangedScope, RecomputeJob
+from payouts.reads.alerts import alerts_standing
 from payouts.services.recompute import recompute
+from payouts.services.sampling import alerts_recheck
 
 log = logging.getLogger(__name__)
 
@@ -177,6 +179,8 @@ def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
     failed = _redo_all(claimed, days)
     ChangedScope.objects.filter(id__in=[s.pk for s in claimed if s.participant_id not in failed]).delete()
     _set_aside(claimed, failed)
+    if any(scope.cause.kind == Cause.Kind.JOB for scope in claimed):  # what it put right is told at once
+        alerts_recheck(alerts_standing().filter(participant_id__in={scope.participant_id for scope in claimed}))
     return len(claimed)
 
 

@@ -63,9 +63,10 @@ def recompute(*, work: Mapping[tuple[date, date], Iterable[int]], causes: Sequen
         whom = sorted(people) if len(people) < len(pay_group) else None
         _redo(calendar, span, whom, versions, pay_group, why, changed)
     touched = {person for _, people in tasks.items() for person in people}
-    # Who moves between pay groups, or whose group opens elsewhere, is owed the same tranches in another period.
-    moved = any(cause.kind == Cause.Kind.PEOPLE for cause in causes)
-    facts = None if moved else sorted(changed.facts)
+    # Who moves between pay groups, or whose group opens elsewhere, is owed the same tranches in another period; and
+    # what is asked for by hand puts right whatever is wrong.
+    whole = any(cause.kind in (Cause.Kind.PEOPLE, Cause.Kind.JOB) for cause in causes)
+    facts = None if whole else sorted(changed.facts)
     payables_write(participants=sorted(touched), facts=facts, why=why.by_deal, otherwise=why.latest)
     return changed
 
