@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.bench import bulk, hooks, kernel, recompute
+from tests.bench import bulk, growth, hooks, kernel, recompute
 from tests.bench.ground import ground
 from tests.bench.report import Report
 
@@ -38,15 +38,18 @@ RECOMPUTE = {"deals": 1_000_000, "people": 500}
 QUICK_RECOMPUTE = {"deals": 20_000, "people": 40}
 BULK = {"rows": 1_000_000, "people": 200}
 QUICK_BULK = {"rows": 3_000, "people": 20}
+GROWTH = {"small": 10_000, "large": 5_000_000, "quarter": 2_000, "samples": 40}
+QUICK_GROWTH = {"small": 500, "large": 5_000, "quarter": 200, "samples": 3}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of everything: shows that it runs, no more")
-    parser.add_argument("--only", choices=["hooks", "kernel", "recompute", "bulk"], help="one part alone")
+    parser.add_argument("--only", choices=["hooks", "kernel", "recompute", "bulk", "growth"], help="one part alone")
     parser.add_argument("--rounds", type=int, default=2, help="of the full recomputation")
     parser.add_argument("--rows", type=int, help="of the file that is uploaded; 1,000,000 where left out")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    parser.add_argument("--history", type=int, help="facts of the longer history, where disk or time is short")
     given = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))  # the servers are stopped on the way out
@@ -59,6 +62,9 @@ def main() -> int:
             if given.only in (None, "hooks"):
                 size = QUICK_HOOKS if given.quick else HOOKS
                 hooks.measure(place, report, **size)
+            if given.only in (None, "growth"):
+                size = QUICK_GROWTH if given.quick else GROWTH
+                growth.measure(place, report, **{**size, "large": given.history or size["large"]})
             if given.only in (None, "recompute"):
                 size = QUICK_RECOMPUTE if given.quick else RECOMPUTE
                 recompute.measure(place, report, **size, rounds=1 if given.quick else given.rounds)

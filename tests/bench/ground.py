@@ -170,10 +170,10 @@ def company(slug: str, people: int, managers: bool = False, plan_text: str = PLA
     return Company(tenant.pk, tuple(ids[: people // 2]), tuple(ids[people // 2 :]))
 
 
-def facts(place: Ground, where: Company, deals: int, *, days: int, endpoint: int) -> None:
-    """Won deals of the first `days` of 2025 with two people each, put straight into the tables, past foreign keys and
-    walls: they are sound by construction, and a million deliveries would take longer than all that is measured. Their
-    revisions and deliveries are left out: nothing measured here reads them."""
+def facts(place: Ground, where: Company, deals: int, *, days: int, endpoint: int, first: date = QUARTERS[0]) -> None:
+    """Won deals of the `days` from the first on with two people each, put straight into the tables, past foreign keys
+    and walls: they are sound by construction, and a million deliveries would take longer than all that is measured.
+    Their revisions and deliveries are left out: nothing measured here reads them."""
     with closing(place.admin()) as admin, admin.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica; SET synchronous_commit = off")
         cursor.execute("SELECT coalesce(max(id), 0) FROM crediting_deal")
@@ -182,6 +182,7 @@ def facts(place: Ground, where: Company, deals: int, *, days: int, endpoint: int
             "tenant": where.tenant,
             "endpoint": endpoint,
             "days": days,
+            "first": first,
             "deals": deals,
             "base": base,
             "sellers": list(where.sellers),

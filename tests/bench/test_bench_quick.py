@@ -28,6 +28,7 @@ NAMES = {
     "event_to_figure_p99_ms": "ms",
     "bulk_facts_per_s": "rows/s",
     "bulk_vs_copy_floor": "x",
+    "history_growth_ratio": "x",
 }
 
 
