@@ -116,4 +116,4 @@ def test_anything_in_any_order_leaves_the_right_figures() -> None:
         max_examples=4, stateful_step_count=8, deadline=None, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck), print_blob=True,
     )  # fmt: skip
-    run_state_machine_as_test(Anything, settings=few)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Anything, settings=few)

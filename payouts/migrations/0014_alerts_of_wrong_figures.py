@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0012_large_changes_are_jobs"),
+        ("payouts", "0013_rates_of_exchange"),
         ("people", "0004_leave"),
         ("tenancy", "0003_history_is_written_where_it_belongs"),
     ]
