@@ -136,8 +136,8 @@ def pay_currency(reader: Reader) -> dict[int, str] | None:
     if "pay_currency" not in reader.document:
         return None
     table = reader.look.table(reader.document["pay_currency"], "pay_currency", (), reader.people)
-    found = {reader.people.index(name): currency(reader, table, "pay_currency", name) for name in table}
-    return {person: code for person, code in found.items() if code}
+    found = {name: currency(reader, table, "pay_currency", name) for name in table if name in reader.people}
+    return {reader.people.index(name): code for name, code in found.items() if code}
 
 
 def adjustments(reader: Reader) -> Adjustments | None:

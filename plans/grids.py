@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from plans.rules.compiled import Component, PayCurve, Table, Tiers
+from plans.rules.compiled import CompiledPlan, Component, PayCurve, Table, Tiers
 from plans.rules.phrases import headed, money, named, share
 from plans.rules.values import number_text
-from plans.rules.words_rates import amount_of, bound_words, cell_words, number, row_words, tier_pays
+from plans.rules.words_rates import amount_of, bound_words, cell_words, column_starts, number, row_words, tier_pays
 from plans.rules.words_reads import read_words
 
 
@@ -31,10 +31,11 @@ class Grid:
         return self.head[: self.names], self.head[self.names :]
 
 
-def grids(component: Component, currency: str) -> Iterator[Grid]:
+def grids(component: Component, plan: CompiledPlan) -> Iterator[Grid]:
     """All tables of a component, in the order in which they act."""
+    currency = plan.currency
     if component.tiers is not None:
-        yield _of_tiers(component.tiers, currency)
+        yield _of_tiers(component.tiers, plan)
     if component.table is not None:
         yield _of_table("Rate table", component.table, currency)
     if component.curve is not None:
@@ -47,7 +48,8 @@ def grids(component: Component, currency: str) -> Iterator[Grid]:
             yield _of_table(f"Factor: {named(modifier.key)}", modifier.table, currency)
 
 
-def _of_tiers(tiers: Tiers, currency: str) -> Grid:
+def _of_tiers(tiers: Tiers, plan: CompiledPlan) -> Grid:
+    currency = plan.currency
     first = {"attainment": "From this share of quota", "amount": "From this amount", "units": "From so many"}[
         tiers.axis
     ]
@@ -59,7 +61,7 @@ def _of_tiers(tiers: Tiers, currency: str) -> Grid:
             (start, tier_pays(tiers, tier.rate, currency)) for start, tier in zip(starts, tiers.rates, strict=True)
         )
         return Grid("Rates", (first, "Rate"), rows)
-    columns = [f"{read_words(tiers.columns.read)} from {share(start)}" for start in tiers.columns.starts]
+    columns = [f"{read_words(tiers.columns.read)} from {start}" for start in column_starts(tiers.columns, plan)]
     matrix = tuple(
         (start, *(tier_pays(tiers, rate, currency) for rate in tier.rates))
         for start, tier in zip(starts, tiers.rates, strict=True)

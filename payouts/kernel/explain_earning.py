@@ -214,7 +214,9 @@ def _counterpart(view: LineView, now: int) -> Step:
     given = f"By the terms of {whose} it would be {_money(view, terms)}"
     if stated.share != 1:
         given = f"{percent_text(stated.share)} of what the terms of {whose} give is {_money(view, terms)}"
-    sentence = f"{given}; {'at least' if stated.pays == 'larger' else 'at most'} that counts"
+    # Credit by credit what is taken back follows what was given: the other way round.
+    turned = stated.per == "credit" and view.measured < 0
+    sentence = f"{given}; {'at least' if (stated.pays == 'larger') != turned else 'at most'} that counts"
     every = "" if stated.per == "credit" else f" for the {view.component.every} as a whole"
     detail = {"terms": terms, "pays": stated.pays, "per": stated.per, "share": stated.share, "of": whose}
     return Step("counterpart", f"{sentence}{every}: {_money(view, now)}.", now, "money", detail)

@@ -26,9 +26,11 @@ def with_own_periods(batch: Batch) -> Batch:
 
 
 def bounds(own: OwnPeriods, years: Ints) -> Ints:
-    """The first days of the periods and of the times between them, from the calendar's first day to its end."""
-    edges = [day for span in own.spans for day in span]
-    return np.unique(np.array([int(years[0]), int(years[-1]), *edges], dtype=np.int64))
+    """The first days of the periods and of the times between them, from the calendar's first day to its end. A period
+    that goes on beyond the calendar is not cut by it."""
+    calendar = years[[0, -1]]
+    edges = np.array([day for span in own.spans for day in span], dtype=np.int64)
+    return np.unique(np.concatenate((calendar[~inside(own, calendar)], edges)))
 
 
 def inside(every: Every, day: Ints) -> Mask:

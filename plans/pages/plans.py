@@ -179,18 +179,19 @@ def part(component: Component, compiled: CompiledPlan, before: Component | None 
     words = next(section.sentences for section in in_words(compiled) if section.key == component.key)
     return {
         "component": component,
-        "grids": list(grids(component, compiled.currency)),
-        "sentences": [sentence for sentence in words[1:] if sentence not in _tabled(component, compiled.currency)],
+        "grids": list(grids(component, compiled)),
+        "sentences": [sentence for sentence in words[1:] if sentence not in _tabled(component, compiled)],
         "words": words,
         "curve": draw(component, before),
     }
 
 
-def _tabled(component: Component, currency: str) -> set[str]:
+def _tabled(component: Component, plan: CompiledPlan) -> set[str]:
     """The sentences that say what a table beside them says."""
     said: set[str] = set()
+    currency = plan.currency
     if component.tiers is not None:
-        said.add(tier_sentences(component.tiers, component, currency)[0])
+        said.add(tier_sentences(component.tiers, plan)[0])
     if component.accelerator is not None:
         said.add(accelerator_sentence(component.accelerator, currency))
     if component.table is not None:

@@ -47,7 +47,7 @@ def version(request: HttpRequest, tenant: str, key: str, number: int) -> HttpRes
         "tables": [
             replace(grid, title=f"{component.name}: {grid.title}")
             for component in compiled.components
-            for grid in grids(component, compiled.currency)
+            for grid in grids(component, compiled)
             if len(grid.head) > 2
         ],
         "others": PlanVersion.objects.filter(plan=found.plan).exclude(pk=found.pk).order_by("-number"),

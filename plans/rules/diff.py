@@ -98,7 +98,7 @@ _MAIN = {
     "table": "share",
 }
 _MAIN_WORD = {"rates": "rate", "bands": "factor"}
-_MONEY = ("amount", "min_deal", "keep", "cap", "prizes")
+_MONEY = ("amount", "min_deal", "keep", "cap", "prizes", "below")
 _CONDITIONS = ("when", "eligible", "hold", "part")
 #: Tables whose keys need no word of the table before them.
 _FLAT = (
@@ -118,13 +118,14 @@ _FLAT = (
 _LABELS = {
     "when": "the condition",
     "eligible": "who it is for",
-    "eligible_on": "the day on which that is asked",
-    "small_adjustments": "how small adjustments are kept",
+    "eligible_on": "the day as of which people are asked",
+    "small_adjustments": "the keeping of small adjustments",
+    "small_adjustments.below": "the amount below which they are kept",
     "hold": "what is held",
     "part": "what counts as the part",
     "clawback.on": "what takes it back",
-    "clawback.floor": "the least that stays",
-    "clawback_limit": "the limit of clawbacks",
+    "clawback.floor": "the least share left",
+    "clawback_limit": "the clawback limit",
     "proration.of": "what is prorated",
     "is": "the formula",
     "computed": "the computed field",
@@ -147,6 +148,8 @@ _LABELS = {
     "minimum": "the minimum",
     "counterpart": "the counterpart's terms",
     "terms": "whose terms they are",
+    "counts_for": "what it counts for",
+    "of_component": "the component that it goes by",
     "caps": "the caps",
     "set": "what is set",
     "levels": "the number of levels",

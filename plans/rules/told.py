@@ -108,7 +108,7 @@ def _of_component(plan: CompiledPlan, component: Component, steps: Steps) -> Ite
         case ("ramp",):
             return ramp_sentences(component)
         case ("tiers",) if component.tiers is not None:
-            return tier_sentences(component.tiers, component, currency)
+            return tier_sentences(component.tiers, plan)
         case ("table",) if component.table is not None:
             return table_sentences(component.table, currency)
         case ("curve",) if component.curve is not None:

@@ -211,7 +211,7 @@ def _pays(component: Component, plan: CompiledPlan) -> list[str]:
     currency = plan.currency
     found: list[str] = []
     if component.tiers is not None:
-        found += tier_sentences(component.tiers, component, currency)
+        found += tier_sentences(component.tiers, plan)
     if component.table is not None:
         found += table_sentences(component.table, currency)
     if component.curve is not None:

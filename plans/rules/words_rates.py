@@ -7,6 +7,7 @@ from fractions import Fraction
 from plans.rules.compiled import (
     Accelerator,
     Bonus,
+    Columns,
     CompiledPlan,
     Component,
     Dimension,
@@ -21,7 +22,7 @@ from plans.rules.compiled import (
 )
 from plans.rules.phrases import both, money, named, share
 from plans.rules.values import number_text
-from plans.rules.words_reads import read_words
+from plans.rules.words_reads import read_unit, read_words
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
@@ -44,10 +45,11 @@ def amount_of(value: Fraction, unit: Unit, currency: str) -> str:
             return number(value)
 
 
-def tier_sentences(tiers: Tiers, component: Component | None = None, currency: str = "USD") -> list[str]:
+def tier_sentences(tiers: Tiers, plan: CompiledPlan) -> list[str]:
     """The rates, how they apply, and whose a bound is."""
+    currency = plan.currency
     if tiers.columns is not None:
-        told = [_matrix(tiers, currency)]
+        told = [_matrix(tiers, tiers.columns, plan)]
     else:
         told = [f"The rate is {both(_rates(tiers, currency))}."]
     if tiers.pays == "times":
@@ -121,16 +123,22 @@ def _backs(tiers: Tiers, currency: str) -> list[str]:
     ]
 
 
-def _matrix(tiers: Tiers, currency: str) -> str:
-    assert tiers.columns is not None
-    starts = both(f"from {share(start)}" if start else "below that" for start in reversed(tiers.columns.starts))
+def column_starts(columns: Columns, plan: CompiledPlan) -> list[str]:
+    """The lower bound of each column, in the unit of what is read."""
+    unit, per = read_unit(plan, columns.read)
+    return [amount_of(start * per, unit, plan.currency) for start in columns.starts]
+
+
+def _matrix(tiers: Tiers, columns: Columns, plan: CompiledPlan) -> str:
+    # The first column begins at zero.
+    starts = both([f"from {start}" for start in reversed(column_starts(columns, plan)[1:])] + ["below that"])
 
     def row(tier: Tier) -> str:
-        rates = " / ".join(tier_pays(tiers, rate, currency) for rate in reversed(tier.rates))
-        return f"{rates} from {bound_words(tiers, tier.start, currency)}"
+        rates = " / ".join(tier_pays(tiers, rate, plan.currency) for rate in reversed(tier.rates))
+        return f"{rates} from {bound_words(tiers, tier.start, plan.currency)}"
 
     rows = both(row(tier) for tier in tiers.rates)
-    return f"The rate depends on {read_words(tiers.columns.read)} ({starts}): {rows}."
+    return f"The rate depends on {read_words(columns.read)} ({starts}): {rows}."
 
 
 def accelerator_sentence(accelerator: Accelerator, currency: str) -> str:

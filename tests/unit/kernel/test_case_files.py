@@ -112,6 +112,7 @@ def test_an_expectation_that_fails_shows_what_was_found_and_why(tmp_path, change
         (("{deal: D-2, kind", "{deal: D-9, kind"), "milestones[2].deal", "no deal D-9"),
         (("component: team-bonus, period", "component: team, period"), "expect.earnings[2].component", "no component"),
         (("mode: marginal", "mode: marginel"), "plan.components[0].tiers.mode", "Did you mean marginal?"),
+        (("deals:\n", "pay_currency: {Mio: EUR}\ndeals:\n"), "pay_currency.Mio", "Did you mean `Mia`?"),
         (("plan:\n", "plans: []\nplan:\n"), "plan", "either one `plan` or a list"),
     ],
 )

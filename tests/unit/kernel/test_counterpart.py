@@ -61,6 +61,22 @@ def test_the_story_says_what_the_terms_would_give():
     assert sentence in in_words(plan)[-1].sentences
 
 
+@pytest.mark.parametrize(("pays", "word"), [("larger", "at most"), ("smaller", "at least")])
+def test_what_is_taken_back_is_told_the_other_way_round(pays, word):
+    report = worked_out(
+        ("amount: 10000.01, close_date", "amount: -10000.01, close_date"),
+        ("pays: larger, per: credit", f"pays: {pays}, per: credit"),
+    )
+    told = [
+        step.sentence
+        for line in report.lines
+        if line.view.measured < 0
+        for step in line.steps
+        if step.label_code == "counterpart"
+    ]
+    assert told and all(f"; {word} that counts: " in sentence for sentence in told)
+
+
 def test_lines_of_a_version_without_a_counterpart_are_not_told_of_one():
     text = (PLANS / "in-transition-at-least-what-the-old-plan-would-pay.yaml").read_text(encoding="utf-8")
     case = read_case(read_yaml(text))

@@ -219,8 +219,9 @@ def put(path: str, value: Any, document: dict[str, Any] = WHOLE) -> dict[str, An
             [
                 "C: the clawback changes; was: A cancellation or refund takes back the part of what it earned for the "
                 "months of the term months that were not served, in proportion to what is reversed. The month of it "
-                "counts as served. It lowers what is measured. All of it is taken back; now: A refund takes back what "
-                "it earned, in proportion to what is reversed. It lowers what is measured. All of it is taken back."
+                "counts as served. At least 25% of it stays. It is paid at the rate of exchange of what it takes back. "
+                "It lowers what is measured. All of it is taken back; now: A refund takes back what it earned, in "
+                "proportion to what is reversed. It lowers what is measured. All of it is taken back."
             ],
         ),
         ("components.0.amortise.months", "24", ["C: the spreading of cost: the months fall from 36 to 24."]),
@@ -279,9 +280,50 @@ def put(path: str, value: Any, document: dict[str, Any] = WHOLE) -> dict[str, An
             ["The override for the person ada goes: For the person ada: commission cap amount is 60000.00."],
         ),
         (
-            "settlement.draw.recovery.share",
+            "settlement.draws.0.recovery.share",
             "60%",
-            ["The settlement: the draw: the recovery: the share rises from 50% to 60%."],
+            ["The settlement: the draw all pay: the recovery: the share rises from 50% to 60%."],
+        ),
+        (
+            "settlement.clawback_limit",
+            ...,
+            [
+                "The settlement: the clawback limit goes: What is taken back takes at most 50% of the pay of one pay "
+                "period and leaves at least $1,000.00; the rest stays owed. What is owed of it when leaving is "
+                "forgiven."
+            ],
+        ),
+        (
+            "settlement.small_adjustments.below",
+            "6",
+            [
+                "The settlement: the keeping of small adjustments: the amount below which they are kept rises from "
+                "$5.00 to $6.00."
+            ],
+        ),
+        (
+            "settlement.caps.0.amount",
+            "90000",
+            ["The settlement: the cap per year: the amount falls from $100,000.00 to $90,000.00."],
+        ),
+        ("caps.1.components", ["base"], ["The cap per year: the components change from base and kickoffs to base."]),
+        ("components.0.clawback.floor", "30%", ["C: the clawback: the least share left rises from 25% to 30%."]),
+        ("components.8.order", "event_time", ["D: the order changes from largest first to event time."]),
+        (
+            "components.8.eligible_on",
+            "2026-02-01",
+            ["D: the day as of which people are asked changes from 2026-01-01 to 2026-02-01."],
+        ),
+        ("components.8.counterpart.share", "60%", ["D: the counterpart's terms: the share rises from 50% to 60%."]),
+        (
+            "components.10.measure.per",
+            ["account"],
+            ["W: what it counts per changes from account and product to account."],
+        ),
+        (
+            "credit_rules.2.credit.0.counts_for",
+            "both",
+            ["The credit rule renewals: the share of AE: what it counts for changes from quota to both."],
         ),
         (
             "computed",

@@ -22,13 +22,16 @@ from plans.rules.compiled import (
     Amortise,
     Cap,
     Clawback,
+    ClawbackLimit,
     Columns,
     CompiledPlan,
     Component,
+    Counterpart,
     Dimension,
     Gate,
     Leaf,
     Measure,
+    OwnPeriods,
     Part,
     PaymentCap,
     PlanCap,
@@ -73,7 +76,7 @@ def test_yaml_carries_it() -> None:
 
 
 def test_credit_rules() -> None:
-    deals, calls = PLAN.credit_rules
+    deals, calls, *_ = PLAN.credit_rules
     assert deals.eligible == Leaf("person.region", "text", "is", "EMEA")
     assert deals.hold == Leaf("custom.flagged", "boolean", "is", True)
     assert deals.when == Leaf("computed.margin", "money", "at_least", 10_000)
@@ -117,6 +120,7 @@ def test_what_shapes_a_line() -> None:
         Cap(5_000_000, "year", "review"),
         Cap(None, "measure_period", "lost", of_incentive=Fraction(2)),
         Cap(None, "measure_period", "lost", of_component=Read("whole", "base", "earning"), share=HALF),
+        Cap(None, "measure_period", "lost", of_component=Read("whole", "base", "measure"), share=HALF),
         Cap(1_000_000, "measure_period", "carried", counts=True, until="year_end"),
     )
     share = Fraction(9, 10)
@@ -139,7 +143,14 @@ def test_when_it_is_payable() -> None:
         Tranche(tenth, "period_end", None, after=After(months=2, day=15)),
     )
     assert row.clawback == Clawback(
-        ("cancellation", "refund"), "pro_rata", "term_months", "counts", lowers_measure=True, takes="all"
+        ("cancellation", "refund"),
+        "pro_rata",
+        "term_months",
+        "counts",
+        lowers_measure=True,
+        takes="all",
+        floor=Fraction(1, 4),
+        exchange="origin",
     )
     assert row.amortise == Amortise(36, "credit_date")
     assert row.ramp == Ramp("hired", (Fraction(1, 4), HALF), ())
@@ -183,6 +194,9 @@ def test_kinds_of_their_own() -> None:
         "money",
         "money",
         "money",
+        "money",
+        "money",
+        "units",
     ]
     # A kind that is by period is so in the short form as well.
     assert part("card").measure == Measure("quarter", by="period", unit="share")
@@ -190,15 +204,44 @@ def test_kinds_of_their_own() -> None:
 
 def test_the_plan_as_a_whole() -> None:
     assert (PLAN.round_at, PLAN.on_new_version) == ("total", "carry")
-    assert PLAN.proration is not None and PLAN.proration.of == ("quota", "incentive", "caps", "draw")
+    assert PLAN.proration is not None and PLAN.proration.of == (
+        "quota",
+        "incentive",
+        "tiers",
+        "caps",
+        "plan_caps",
+        "draw",
+    )
     assert PLAN.employment is not None and PLAN.employment.release_after == "lost"
-    assert PLAN.caps == (PlanCap(10_000_000, "quarter", "lost"),)
+    some = PlanCap(500_000, "year", "review", ("base", "kickoffs"))
+    assert PLAN.caps == (PlanCap(10_000_000, "quarter", "lost"), some)
     assert PLAN.currencies is not None and PLAN.currencies.pay_rate == "release_date"
     settlement = PLAN.settlement
     assert settlement is not None and settlement.draws[0].recovery is not None
-    assert (settlement.caps, settlement.minimum) == ((PaymentCap(1_000_000, "pay_period", "lost"),), 10_000)
+    of_the_year = PaymentCap(10_000_000, "year", "carried")
+    assert (settlement.caps, settlement.minimum) == (
+        (PaymentCap(1_000_000, "pay_period", "lost"), of_the_year),
+        10_000,
+    )
+    assert [draw.key for draw in settlement.draws] == ["all-pay", "of-some", "floor"]
+    assert settlement.draws[1].components == ("base",)
+    assert settlement.clawback_limit == ClawbackLimit(HALF, 100_000, "carried", "forgiven")
+    assert settlement.small_adjustments == 500
     assert (settlement.holdback, settlement.holdback_periods) == (Fraction(1, 10), 3)
     assert (settlement.draws[0].amount, settlement.draws[0].recovery.keep) == (200_000, 100_000)
+
+
+def test_periods_order_and_terms_of_their_own() -> None:
+    row = part("kickoffs")
+    spans = tuple(
+        (day_number(date(2026, *first)), day_number(date(2026, *behind)))
+        for first, behind in (((2, 1), (3, 16)), ((7, 1), (8, 1)))
+    )
+    assert row.every == OwnPeriods("kickoff", spans)
+    assert (row.order, row.eligible_on) == ("largest_first", day_number(date(2026, 1, 1)))
+    assert row.counterpart == Counterpart("whole", "steep", HALF, "larger", "credit")
+    assert part("worth").measure.per == ("account", "product")
+    assert [share.counts_for for share in PLAN.credit_rules[2].credit] == ["quota", "pay"]
 
 
 def test_overrides_are_in_normal_form() -> None:
@@ -271,7 +314,7 @@ def test_overrides_that_break_the_plan_together_are_told() -> None:
 def test_what_the_database_does_not_deliver_is_named() -> None:
     assert [problem.path for plan in GOOD.values() for problem in unsupported(compile_plan(plan))] == []
     paths = {problem.path for problem in unsupported(PLAN)}
-    assert {"settlement", "credit_rules[0].hold", "credit_rules[0].on_transfer"} <= paths
+    assert {"settlement", "periods", "credit_rules[0].hold", "credit_rules[0].on_transfer"} <= paths
     delivered = {"credit_rules[1].fact", "credit_rules[1].amount", "components[0].clawback", "components[1].table"}
     assert not delivered & paths
 
