@@ -11,16 +11,20 @@ class WiringConfig(AppConfig):
 
     def ready(self) -> None:
         import comp.celery  # noqa: F401  (so that shared tasks find the app in every process)
+        from comp.api import webhooks
         from comp.outbox.services import JOBS, messages_drain, register_drain, subscribe
         from crediting.services import issues
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
         from payouts.services import claims, scopes
+        from payouts.services.outside import on_batch_approved
         from plans.services import register_judge
 
         subscribe("facts.changed", scopes.on_facts_changed)
         subscribe("plan.published", scopes.on_plan_published)
+        subscribe("plan.published", webhooks.on_plan_published)
+        subscribe("batch.approved", on_batch_approved)
         subscribe("assignment.changed", scopes.on_assignment_changed)
         subscribe("quota.changed", scopes.on_quota_changed)
         subscribe("people.changed", scopes.on_people_changed)
@@ -32,3 +36,4 @@ class WiringConfig(AppConfig):
         register_drain("messages", messages_drain)
         register_drain("recompute", claims.changes_recompute)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)
+        register_drain("webhooks", webhooks.webhooks_drain)

@@ -151,7 +151,8 @@ def version_publish(*, version: PlanVersion, published_by: User) -> PlanVersion:
         after=_state(version),
         reason=version.note,
     )
-    publish(topic="plan.published", payload={"version": version.pk, **_from_to(version.starts_on, version.ends_on)})
+    told = {"plan": version.plan.key, "number": version.number, **_from_to(version.starts_on, version.ends_on)}
+    publish(topic="plan.published", payload={"version": version.pk, **told})
     return version
 
 

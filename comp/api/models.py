@@ -62,3 +62,83 @@ class CallCount(models.Model):
     name = models.CharField(max_length=100, primary_key=True)
     minute = models.BigIntegerField()  # since 1970
     calls = models.IntegerField()
+
+
+class Webhook(TenantModel):
+    """An address of the tenant's own that is told of what happens here. Address and topics stay; another one is made
+    for others. While it is `quiet` nothing is sent to it: it has just failed."""
+
+    name = models.CharField(max_length=120)
+    url = models.CharField(max_length=500)
+    topics = models.JSONField(default=list)  # comp.api.webhooks.TOPICS
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_constraint=False)
+    made_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    quiet_until = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [AppendOnly(name="webhook_append", changing=["ended_at", "quiet_until"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WebhookSecret(TenantModel):
+    """What messages are signed with (`whsec_…`), encrypted. Two live ones during a rotation: both sign."""
+
+    webhook = TenantForeignKey(Webhook)
+    secret = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+    ends_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [AppendOnly(name="webhooksecret_append", changing=["ends_at"])]
+
+
+class WebhookMessage(TenantModel):
+    """One message to one address, kept as it is signed. pending → done, or parked after the last attempt; a person may
+    send it again. While it is being sent it is `leased`: a sender that died leaves it to the next one."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        DONE = "done", "Done"
+        PARKED = "parked", "Parked"
+
+    webhook = TenantForeignKey(Webhook, related_name="messages")
+    message_id = models.CharField(max_length=40)
+    topic = models.CharField(max_length=60)
+    body = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
+    attempts = models.IntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "message_id"], name="webhookmessage_once"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["pending", "done", "parked"]), name="webhookmessage_state"
+            ),
+            AppendOnly(name="webhookmessage_append", changing=["state", "attempts", "due_at", "leased_until"]),
+        ]
+        indexes = [
+            models.Index(
+                fields=["tenant", "webhook", "due_at"],
+                condition=models.Q(state="pending"),
+                name="webhookmessage_due",
+            )
+        ]
+
+
+class WebhookAttempt(TenantModel):
+    """One try: what the receiver answered, or why there is no answer (status 0)."""
+
+    message = TenantForeignKey(WebhookMessage)
+    at = models.DateTimeField(default=timezone.now)
+    status = models.SmallIntegerField()
+    answer = models.TextField(blank=True)  # the beginning of it
+    milliseconds = models.IntegerField()
+
+    class Meta:
+        constraints = [AppendOnly(name="webhookattempt_append")]

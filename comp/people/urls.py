@@ -1,13 +1,19 @@
-"""Addresses below /t/<tenant>/: keys of the API."""
+"""Addresses below /t/<tenant>/: keys of the API, webhooks."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from comp.people.pages import keys
+from comp.people.pages import keys, webhooks
 
 urlpatterns = [
     path("keys/", keys.key_list, name="key_list"),
     path("keys/new/", keys.key_add, name="key_add"),
     path("keys/<int:pk>/end/", keys.key_stop, name="key_stop"),
+    path("webhooks/", webhooks.webhook_list, name="webhook_list"),
+    path("webhooks/new/", webhooks.webhook_add, name="webhook_add"),
+    path("webhooks/<int:pk>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<int:pk>/rotate/", webhooks.webhook_turn, name="webhook_rotate"),
+    path("webhooks/<int:pk>/end/", webhooks.webhook_stop, name="webhook_end"),
+    path("webhooks/<int:pk>/again/<int:message>/", webhooks.message_again, name="webhook_replay"),
 ]

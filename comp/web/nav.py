@@ -35,6 +35,7 @@ ITEMS = (
     Item("Recomputations", "job_list", Can.PLAN_READ, "clock", extra=True),
     Item("API keys", "key_list", Can.KEY_EDIT, "key", extra=True),
     Item("Endpoints", "endpoint_list", Can.ENDPOINT_EDIT, "server-stack", extra=True),
+    Item("Webhooks", "webhook_list", Can.KEY_EDIT, "paper-airplane", extra=True),
     Item("Ledger", "ledger", Can.LEDGER_READ, "book-open", extra=True),
     Item("Audit", "audit", Can.AUDIT_READ, "shield-check", extra=True),
 )

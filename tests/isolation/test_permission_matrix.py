@@ -20,7 +20,9 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from comp.api.models import WebhookMessage
 from comp.api.services import key_create
+from comp.api.webhooks import tell, webhook_create
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
 from comp.tenancy.models import User
 from crediting.models import DataIssue, Deal
@@ -147,6 +149,12 @@ PAGES: dict[str, Page] = {
     "keys/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.KEY_EDIT,)),
     "keys/new/": Page(OPS | FINANCE | {"Ada"}, FORM, (Can.KEY_EDIT,)),
     "keys/<int:pk>/end/": Page(OPS | FINANCE | {"Ada"}, STEP, (Can.KEY_EDIT,)),
+    "webhooks/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.KEY_EDIT,)),
+    "webhooks/new/": Page(OPS | FINANCE | {"Ada"}, FORM, (Can.KEY_EDIT,)),
+    "webhooks/<int:pk>/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.KEY_EDIT,)),
+    "webhooks/<int:pk>/rotate/": Page(OPS | FINANCE | {"Ada"}, STEP, (Can.KEY_EDIT,)),
+    "webhooks/<int:pk>/end/": Page(OPS | FINANCE | {"Ada"}, STEP, (Can.KEY_EDIT,)),
+    "webhooks/<int:pk>/again/<int:message>/": Page(OPS | FINANCE | {"Ada"}, STEP, (Can.KEY_EDIT,)),
     "audit/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.AUDIT_READ,)),
 }
 
@@ -282,6 +290,11 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             name=customer, grants=["people:read"], made_by=world.users["Olga"],
             expires_at=datetime.now(UTC) + timedelta(days=9),
         )  # fmt: skip
+        listens, _ = webhook_create(
+            name=customer, url="https://example.com/hook", topics=["plan.published"], made_by=world.users["Olga"]
+        )
+        tell("plan.published", [{"plan": customer}])
+        message = WebhookMessage.objects.get()
     batch = world.submit(NOVEMBER)
     built = Side(world, secrets={customer})
     with company.scope():
@@ -306,6 +319,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk, "jobs": job.pk,
             "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",
             "keys": key.pk, "upload": upload, "roster": file.pk,
+            "webhooks": listens.pk, "message": message.pk,
         }  # fmt: skip
     return built
 

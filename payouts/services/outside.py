@@ -1,0 +1,20 @@
+"""What is told outside of an approved batch: that it was, and whose statements it published. No amounts: who wants them
+asks for them, with a key that may see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comp.api.webhooks import listeners, tell
+from payouts.models import Batch, Statement
+
+
+def on_batch_approved(payload: dict[str, Any]) -> None:
+    batch = Batch.objects.select_related("pay_group").get(pk=payload["batch"])
+    period = {"from": batch.starts_on.isoformat(), "to": batch.ends_on.isoformat()}
+    about = {"batch": batch.pk, "pay_group": batch.pay_group.key, **period}
+    tell("batch.approved", [{**about, "pay_on": batch.pay_on.isoformat(), "digest": batch.digest}])
+    if listeners("statement.published"):
+        rows = Statement.objects.filter(pay_group_id=batch.pay_group_id, period_starts_on=batch.starts_on)
+        published = rows.exclude(state=Statement.State.OPEN).order_by("id").values_list("id", "participant__key")
+        tell("statement.published", [{**about, "statement": pk, "participant": key} for pk, key in published])
