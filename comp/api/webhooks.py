@@ -140,7 +140,8 @@ def on_plan_published(payload: dict[str, Any]) -> None:
 
 
 def webhooks_drain(tenant_id: int) -> int:
-    """Asks for a sender where something is due. It is a task of its own: whoever answers slowly holds up no figure."""
+    """Asks for a sender where something is due. It is a task of its own, beside the jobs: whoever answers slowly
+    holds up no figure."""
     from comp.api.tasks import send
 
     with tenant_scope(tenant_id, actor=_ACTOR, pay=Pay.nobody()):
@@ -153,7 +154,7 @@ def webhooks_drain(tenant_id: int) -> int:
     return 0
 
 
-def send_due(tenant_id: int, seconds: float = 60) -> int:
+def send_due(tenant_id: int, seconds: float = 20) -> int:
     """Sends what is due, one message at a time to each address, for so long. Returns how many were tried."""
     tried, end = 0, time.monotonic() + seconds
     while time.monotonic() < end and (claim := _claim(tenant_id)):
