@@ -18,13 +18,11 @@ class WiringConfig(AppConfig):
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
         from payouts.services import claims, scopes
-        from payouts.services.outside import on_batch_approved
         from plans.services import register_judge
 
         subscribe("facts.changed", scopes.on_facts_changed)
         subscribe("plan.published", scopes.on_plan_published)
         subscribe("plan.published", webhooks.on_plan_published)
-        subscribe("batch.approved", on_batch_approved)
         subscribe("assignment.changed", scopes.on_assignment_changed)
         subscribe("quota.changed", scopes.on_quota_changed)
         subscribe("people.changed", scopes.on_people_changed)

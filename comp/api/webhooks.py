@@ -129,6 +129,7 @@ def tell(topic: str, news: Iterable[Mapping[str, Any]]) -> int:
         for webhook in webhooks
     ]
     WebhookMessage.objects.bulk_create(rows, batch_size=1000)
+    ring(tenant_id=current_tenant_id())
     return len(rows)
 
 

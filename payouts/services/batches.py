@@ -19,7 +19,7 @@ from comp.audit.services import record
 from comp.core.errors import CompError
 from comp.core.money import plain_money
 from comp.outbox.selectors import messages_parked, messages_waiting
-from comp.outbox.services import publish, ring
+from comp.outbox.services import ring
 from comp.people.models import Participant, PayGroup
 from comp.people.selectors import today
 from comp.tenancy.models import User
@@ -40,6 +40,7 @@ from payouts.selectors_batches import (
 )
 from payouts.services import ledger
 from payouts.services.claims import figures_lock, lock
+from payouts.services.outside import batch_told
 from payouts.services.payables import payables_refresh
 from payouts.services.sampling import alerts_recheck
 
@@ -212,7 +213,7 @@ def batch_approve(*, batch: Batch, approved_by: User, digest: str) -> Batch:
         _statements(batch).update(state=Statement.State.APPROVED)
         posting = _post(batch, LedgerTransaction.Kind.APPROVAL)
         _audit("batch.approve", batch, State.SUBMITTED, {**_facts(batch), **posting})
-        publish(topic="batch.approved", payload={"batch": batch.pk})
+        batch_told(batch)
     return batch
 
 
