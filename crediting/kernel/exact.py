@@ -83,6 +83,15 @@ def sums(values: Whole, starts: Ints) -> Whole:
     return np.add.reduceat(wide(values, largest(values) * values.size), starts)
 
 
+def added(size: int, place: Ints, values: Whole, what: str) -> Ints:
+    """The values added up at their places of `size`, refused where a sum passes LARGEST."""
+    order = np.argsort(place, kind="stable")
+    heads = run_starts(place[order])
+    total = np.zeros(size, dtype=np.int64)
+    total[place[order][heads]] = money(sums(values[order], heads), what)
+    return total
+
+
 def run_starts(*keys: Whole) -> Ints:
     """The rows at which any of the keys differs from the row above; the first row always."""
     rows = keys[0].size

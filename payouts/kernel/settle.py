@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from crediting.kernel.exact import money, packed, run_numbers, run_starts, sums
+from crediting.kernel.exact import added, money, packed, run_numbers, run_starts, sums
 from payouts.kernel.batch import DATED, FAR_DAY, MISSING_DAY, OF_REVERSAL, Batch, DrawBalances, Ints, Settlements, Text
 from payouts.kernel.steps import BEFORE, NEVER, STEPS, Account, Active, Period, Step
 from plans.rules.compiled import Settlement
@@ -146,8 +146,7 @@ class _Waterfall:
             return np.zeros_like(people)
         rows = np.flatnonzero(balances.kind.codes == balances.kind.vocabulary.index(kind))
         ids, place = np.unique(balances.participant[rows], return_inverse=True)
-        total = np.zeros(ids.size + 1, dtype=np.int64)
-        np.add.at(total, place, balances.amount[rows])
+        total = added(ids.size + 1, place, balances.amount[rows], "The opening balances of a person")
         return total[_places(ids, people)]
 
     # ------------------------------------------------------------------ the periods

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from crediting.kernel.exact import money, scaled
+from crediting.kernel.exact import added, money, scaled
 from crediting.kernel.ratios import Mask, Ratios
 from payouts.kernel.batch import Batch, Ints
 from plans.rules.compiled import Draw, Settlement
@@ -257,9 +257,7 @@ class Step:
             if left is None or place == self.period.place:
                 continue
             of = np.flatnonzero((origin == place) & np.isin(account, self.rows))
-            late = np.zeros_like(found)
-            np.add.at(late, account[of], amount[of])
-            late = np.maximum(late, 0)
+            late = np.maximum(added(found.size, account[of], amount[of], "What late earning adds to a pay period"), 0)
             for slot in (self.slots.index(draw.key) for draw in settlement.draws if draw.retest):
                 taken = np.minimum(late, left[:, slot])
                 left[:, slot] -= taken

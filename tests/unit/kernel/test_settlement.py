@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crediting.kernel.errors import AmountOutOfRange
+from crediting.kernel.exact import added
 from payouts.kernel import calculate
 from payouts.kernel.batch import DATED, OF_REVERSAL, Adjustments, Balances, Batch, Result
 from plans.rules.compiled import (
@@ -273,6 +275,15 @@ def test_opening_balances_are_what_the_first_pay_period_starts_from():
     stated = made(settling(draw=replace(draw(1), end=YEAR[0])))
     result = run(stated, 500, balances=opening((1, "draw", 300), (1, "carried", -50), (2, "carried", 9)))
     assert columns(result, "brought_forward", "recovered", "payout", "draw_balance") == [(-50, -300, 150, 0)]
+
+
+def test_sums_that_no_number_holds_are_refused_never_wrapped():
+    # 18,447 times the largest amount would wrap 64 bits to one that passes.
+    many = np.full(18_447, 10**15)
+    with pytest.raises(AmountOutOfRange, match="The opening balances"):
+        run(made(settling()), 500, balances=Balances(np.ones(many.size, np.int64), text(["carried"] * many.size), many))
+    assert added(3, np.array([2, 0, 2]), np.array([5, 7, -1]), "x").tolist() == [7, 0, 4]
+    assert added(2, many[:0], many[:0], "x").tolist() == [0, 0]
 
 
 def test_a_pot_of_balances_belongs_to_the_first_plan_by_key():
