@@ -274,7 +274,8 @@ def _waits(view: LineView, waiting: int) -> Step:
         state = "zero" if kept == 0 and kept != MISSING_MONEY else "missing"
         what = f"the quota {component.quota or 'of the plan'} is {state}"
     elif waiting == 2:
-        what, state = f"the target incentive {component.incentive} is missing", "missing"
+        named = component.incentive or "of its counterpart's terms"
+        what, state = f"the target incentive {named} is missing", "missing"
     else:
         what, state = "what it measures is not known", "measure"
     return Step("waits", f"It earns nothing yet: {what}.", 0, "money", {"quota_key": component.quota, "state": state})

@@ -173,8 +173,8 @@ def _waiting(component: Component, lines: Stretch, outcome: Ints | None) -> tupl
     then the quota, then the incentive."""
     waiting = np.zeros(lines.amount.size, dtype=np.int8)
     idle = np.zeros(lines.amount.size, dtype=bool)
-    if lines.incentive is not None and component.missing_incentive is not None:
-        missing = lines.incentive == MISSING_MONEY
+    if component.missing_incentive is not None:
+        missing = _without_incentive(lines.incentive, waiting.size)
         waiting[missing] = FOR_INCENTIVE if component.missing_incentive == "wait" else FOR_NOTHING
         idle |= missing
     if outcome is not None:
@@ -449,9 +449,15 @@ def _unpaid(outcome: Ints | None, rows: int) -> Mask:
 def _not_rated(component: Component, side: _Side, rows: int) -> Mask:
     """Where the quota or the incentive of a side lets nothing be paid, or not yet."""
     unpaid = _unpaid(side.outcome, rows)
-    if side.incentive is not None and component.missing_incentive is not None:
-        unpaid = unpaid | (side.incentive == MISSING_MONEY)
+    if component.missing_incentive is not None:
+        unpaid = unpaid | _without_incentive(side.incentive, rows)
     return unpaid
+
+
+def _without_incentive(incentive: Ints | None, rows: int) -> Mask:
+    """Where there is no target incentive: nowhere is one where the lines' own component names none, and only the terms
+    of a counterpart do."""
+    return np.ones(rows, dtype=bool) if incentive is None else incentive == MISSING_MONEY
 
 
 def _shifted(afters: Whole, fresh: Ints, at_fresh: Whole) -> Whole:

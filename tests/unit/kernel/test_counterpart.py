@@ -86,6 +86,14 @@ def test_lines_of_a_version_without_a_counterpart_are_not_told_of_one():
     assert "counterpart" not in told["D"]
 
 
+def test_a_line_that_waits_for_an_incentive_of_the_terms_alone_says_so():
+    text = (PLANS / "a-counterpart-s-terms-capped-by-a-target-incentive.yaml").read_text(encoding="utf-8")
+    case = read_case(read_yaml(text))
+    report = Report(case, calculate(case.batch, traced=True))
+    told = [step.sentence for line in report.lines for step in line.steps if step.label_code == "waits"]
+    assert told == ["It earns nothing yet: the target incentive of its counterpart's terms is missing."]
+
+
 def with_twins(document):
     """A case in which each commission, bonus and incentive pays, per deal or per period, no less (or no more) than
     what a twin of it would; None where none may."""
