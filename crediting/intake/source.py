@@ -42,7 +42,8 @@ class Proven:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One of a batch: the source's own id of it, and its part of the body, that `read` takes."""
+    """One of a batch: the source's own id of it (blank where it gives none), and its part of the body, that `read`
+    takes."""
 
     sender_id: str
     body: bytes

@@ -88,9 +88,13 @@ payouts_payable.kind,
 )
 
 #: An open statement of a period that is no longer the person's open one says nothing any more.
+# Of what once was and is no more nothing stays: what stands is a function of the facts, whatever came in between.
 _STALE = """
 DELETE FROM payouts_statement s USING unnest(%(people)s::bigint[], %(starts)s::date[]) AS o(participant_id, starts_on)
-WHERE s.participant_id = o.participant_id AND s.state = 'open' AND s.period_starts_on <> o.starts_on
+WHERE s.participant_id = o.participant_id AND s.state = 'open' AND (s.period_starts_on <> o.starts_on OR (
+    NOT EXISTS (SELECT 1 FROM payouts_earning x WHERE x.participant_id = s.participant_id)
+    AND NOT EXISTS (SELECT 1 FROM payouts_payable p WHERE p.participant_id = s.participant_id
+        AND p.period_starts_on = o.starts_on)))
 """
 
 #: One line of a statement's digest: keys that outlive the database's own numbers, then the amount.
@@ -122,8 +126,6 @@ s.released, s.adjustments,
     s.released + s.adjustments, s.lines, m.currency, s.digest, clock_timestamp(), %(data_at)s
 FROM sums s JOIN people_participant m ON m.id = s.participant_id
 WHERE s.lines > 0 OR EXISTS (SELECT 1 FROM payouts_earning x WHERE x.participant_id = s.participant_id)
-    OR EXISTS (SELECT 1 FROM payouts_statement y
-        WHERE y.participant_id = s.participant_id AND y.period_starts_on = s.starts_on)
 ON CONFLICT (tenant_id, participant_id, period_starts_on) DO UPDATE SET
     revision = st.revision + (st.digest <> EXCLUDED.digest)::int, released_minor = EXCLUDED.released_minor,
     adjustments_minor = EXCLUDED.adjustments_minor, payout_minor = EXCLUDED.payout_minor, lines = EXCLUDED.lines,

@@ -29,7 +29,8 @@ PATIENCE = 60
 
 #: Credits of the sellers on deals that wait to be seen, with what they must become. By the keys of both tables.
 _SEEN = """
-SELECT w.external_id FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS w(external_id, participant_id, amount)
+SELECT w.external_id, w.amount
+FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS w(external_id, participant_id, amount)
 JOIN crediting_deal d ON d.endpoint_id = %s AND d.external_id = w.external_id
 JOIN payouts_earning e ON e.participant_id = w.participant_id AND e.deal_id = d.id AND e.role = 'ae'
 WHERE e.credit_minor = w.amount
@@ -264,7 +265,7 @@ class _Live:
         """Looks every few milliseconds, as the runtime role, for the figures that have not come yet. Only the earliest
         are looked for, so that looking costs little."""
         left = dict(wanted)
-        sender_of = {deal: sender for sender, (deal, _, _) in wanted.items()}
+        sender_of = {(deal, amount): sender for sender, (deal, _, amount) in wanted.items()}
         with closing(psycopg2.connect(self.place.env["DATABASE_APP_URL"])) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -279,9 +280,10 @@ class _Live:
                     cursor.execute(_SEEN, [deals, people, amounts, self.endpoint])
                     found = cursor.fetchall()
                     now = time.monotonic()
-                    for (deal,) in found:
-                        seen[sender_of[deal]] = now
-                        del left[sender_of[deal]]
+                    for deal_and_amount in found:
+                        sender = sender_of[deal_and_amount]
+                        seen[sender] = now
+                        del left[sender]
                     time.sleep(max(0.0, POLL_SECONDS - (time.monotonic() - began)))
 
     def _event(self, stage: str, deal: str, seller: int, helper: int, amount: int, day: date | None) -> str:

@@ -58,7 +58,13 @@ def test_a_new_version_ends_the_one_in_force_on_its_first_day(acme: Company, olg
         assert selectors.versions_in_force(APRIL) == [second]
         assert [str(t.rate) for t in selectors.compiled(second).components[0].tiers.rates] == ["2/25", "13/100", "3/20"]
         told = Message.objects.filter(topic="plan.published").order_by("-id").first()
-        assert told is not None and told.payload == {"version": second.pk, "from": "2026-04-01", "to": None}
+        assert told is not None and told.payload == {
+            "version": second.pk,
+            "plan": "account-executive",
+            "number": 2,
+            "from": "2026-04-01",
+            "to": None,
+        }
         entry = AuditEntry.objects.order_by("-number").first()
         assert entry is not None and entry.code == "plan.version.publish"
         assert entry.before == {"replaces": [{"number": 1, "digest": first.digest}]}

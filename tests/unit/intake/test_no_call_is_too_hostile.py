@@ -95,7 +95,8 @@ def holds(source: Source, body: bytes) -> None:
     items = source.items(body)
     assert items is None or isinstance(items, list | Problem)
     for item in items if isinstance(items, list) else [Item("whole", body)]:
-        assert 0 < len(item.sender_id) <= 200
+        assert len(item.sender_id) <= 200
+        assert item.sender_id or source.name == "api", "those who call the API need give no ids"
         assert item.sender_id.isascii()
         assert item.sender_id.isprintable()
         found = source.read(item.body)
@@ -122,8 +123,8 @@ def test_hostile_bodies_are_values(name: str) -> None:
     assert len(HOSTILE) >= 40
     for body in HOSTILE:
         holds(SOURCES[name], body)
-        sign = SIGNED[name][1]
-        for call in (sign(body), Call("POST", URL, {}, body)):
+        signed = [SIGNED[name][1](body)] if name in SIGNED else []  # nobody posts to the others' addresses
+        for call in (*signed, Call("POST", URL, {}, body)):
             found = SOURCES[name].prove(call, [RAW_SECRET, OUR_SECRET, ORGANIZATION], now=NOW, window=WINDOW)
             assert isinstance(found, Proven | Refused)
 
