@@ -106,7 +106,8 @@ class Maker:
             eligible_on=day(row["eligible_on"]) if "eligible_on" in row else None,
             reads=self._reads(row["reads"]) if "reads" in row else None,
             incentive=row.get("incentive"),
-            missing_incentive=row.get("missing_incentive"),
+            # An outcome for an incentive that nothing names decides nothing.
+            missing_incentive=row.get("missing_incentive") if row.get("incentive") is not None else None,
             ramp=_ramp(row["ramp"]) if "ramp" in row else None,
             table=self._table(row["table"]) if "table" in row else None,
             curve=self._curve(row["curve"], unit) if "curve" in row else None,

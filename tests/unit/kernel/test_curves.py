@@ -176,9 +176,10 @@ def test_by_width_each_point_pays_on_its_way():
 
 def test_money_by_attainment_and_by_value_in_full_points():
     curve = points((50, 100), (100, 300), pays="amount", mode="interpolated", full_points=F(1, 100))
-    assert pays(incentive(curve), [50_000, 25_900]) == [100, 100]
+    # Money is paid without a target incentive: none is named, and no outcome stated for a missing one.
+    assert pays(incentive(curve, missing_incentive=None), [50_000, 25_900]) == [100, 100]
     by_value = points((0, 0), (1_000_00, 50), pays="amount", axis="value", mode="interpolated", beyond="extend")
-    component = incentive(by_value, quota=None, missing_quota=None, zero_quota=None)
+    component = incentive(by_value, quota=None, missing_quota=None, zero_quota=None, missing_incentive=None)
     assert pays(component, [500, 1_500], None) == [25, 75]
 
 
@@ -197,7 +198,7 @@ def test_a_period_is_paid_by_its_value():
     assert exact(found) == [1_000_00, (50 + F(50, 10) * (F(850, 9) - 90)) * 1_000, 0]
     assert (found.waiting.tolist(), found.tier_after.tolist()) == ([0, 0, 3], [-1, -1, -1])
     days = points((0, 500), (30, 0), pays="amount", axis="value", mode="interpolated")
-    by_days = incentive(days, quota=None, missing_quota=None, zero_quota=None)
+    by_days = incentive(days, quota=None, missing_quota=None, zero_quota=None, missing_incentive=None)
     by_days = replace(by_days, measure=Measure("quarter", "days", by="period", unit="days"))
     assert exact(rate(by_days, stretch([0], None, value=Ratios.read([F(21, 2)])))) == [F(325_00)]
 
