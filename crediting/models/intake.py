@@ -167,6 +167,8 @@ class Rereading(TenantModel):
     mapping = TenantForeignKey(FieldMapping)
     total = models.PositiveIntegerField()
     done = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)  # of those done: left as they were, as the database refused them
+    error = models.TextField(blank=True)  # of the last of them
     position = models.BigIntegerField(default=0)
     finished_at = models.DateTimeField(null=True)
 

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import secrets
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 
-from cryptography.fernet import Fernet, MultiFernet
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.encoding import force_bytes
 
 from comp.audit.services import record
 from comp.core.errors import refused
 from comp.tenancy.models import EndpointRoute
 from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
+from comp.tenancy.sealing import seal, unseal
 from crediting.intake.signatures import PREFIX
 from crediting.intake.sources import SOURCES
 from crediting.models import EndpointSecret, HookEndpoint
 
+#: What the key that seals these secrets is derived for: with another none of them could be read again.
+PURPOSE = "endpoint secrets v1"
 #: How long the old secret stays good after a rotation, so that the sender can change over without a gap.
 OVERLAP = timedelta(hours=24)
 #: Calls a minute that a limit may be set to; characters of a source's own secret (encrypted it takes twice as many).
@@ -161,18 +160,11 @@ def _checked(adapter: str, secret: str) -> str:
 
 def _secret_add(endpoint: HookEndpoint, given: str) -> str:
     secret = given or PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-    EndpointSecret.objects.create(endpoint=endpoint, secret=_box().encrypt(secret.encode()).decode())
+    EndpointSecret.objects.create(endpoint=endpoint, secret=seal(secret, purpose=PURPOSE))
     return secret
 
 
 @lru_cache(maxsize=1024)
 def decrypted(kept: str) -> str:
     """A secret as it was given out. Remembered by its encrypted form: every delivery asks for it."""
-    return _box().decrypt(kept.encode()).decode()
-
-
-def _box() -> MultiFernet:
-    """Encrypts by a key of its own, derived from SECRET_KEY; SECRET_KEY_FALLBACKS still decrypt."""
-    words = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    keys = [hashlib.sha256(b"comp endpoint secrets v1\0" + force_bytes(word)).digest() for word in words]
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in keys])
+    return unseal(kept, purpose=PURPOSE)

@@ -97,7 +97,9 @@ def _take_all(pending: Sequence[RawDelivery]) -> list[Change]:
     except Exception:
         log.exception("a drain of %s deliveries failed; taking them one by one", len(pending))
     changes: list[Change] = []
-    for delivery in pending:
+    # Read anew: what was tried and rolled back had already marked the deliveries.
+    ids = [delivery.pk for delivery in pending]
+    for delivery in RawDelivery.objects.filter(pk__in=ids).select_related("endpoint").order_by("id"):
         try:
             with transaction.atomic():
                 changes += Take([delivery]).done()

@@ -79,36 +79,43 @@ def records_reread(tenant_id: int) -> int:
         intake_hold()
         rows = SourceRecord.objects.filter(endpoint_id=first.mapping.endpoint_id, pk__gt=first.position).order_by("pk")
         piece = list(rows[:PIECE])
-        _make_again(piece)
+        errors = _make_again(piece)
+        if errors:
+            first.failed, first.error = first.failed + len(errors), errors[-1]
         first.done += len(piece)
         first.position = piece[-1].pk if piece else first.position
         if len(piece) < PIECE:
             first.finished_at, first.total = timezone.now(), first.done
-        first.save(update_fields=["done", "position", "finished_at", "total"])
+        first.save(update_fields=["done", "failed", "error", "position", "finished_at", "total"])
         return len(piece) or 1
 
 
-def _make_again(piece: Sequence[SourceRecord]) -> None:
-    """All at once; if the database refuses something, one by one, so that only what it refuses is left as it was."""
+def _make_again(piece: Sequence[SourceRecord]) -> list[str]:
+    """All at once; if the database refuses something, one by one, so that only what it refuses is left as it was:
+    returns why, a text each."""
+    errors: list[str] = []
     owners = {owner for _, owner in records_link(piece)}
-    records = list(records_known({*map(key_of, piece), *owners}).values())
+    keys = {*map(key_of, piece), *owners}
     changes: list[Change] = []
     try:
         with transaction.atomic():
-            changes = Take([], records).done()
+            changes = Take([], list(records_known(keys).values())).done()
     except PASSING:
         raise
     except Exception:
-        log.exception("a piece of %s records failed; making them again one by one", len(records))
-        for one in records:
+        log.exception("a piece of %s records failed; making them again one by one", len(keys))
+        # Read anew: what was tried and rolled back had already marked the records as made.
+        for one in sorted(records_known(keys).values(), key=lambda record: record.pk):
             try:
                 with transaction.atomic():
                     changes += Take([], [one]).done()
             except PASSING:
                 raise
-            except Exception:
+            except Exception as error:
                 log.exception("%s of endpoint %s could not be made again", one, one.endpoint_id)
+                errors.append(f"{one.object} {one.external_id}: {type(error).__name__}: {error}"[:500])
     changes_tell(changes)
+    return errors
 
 
 @dataclass(frozen=True, slots=True)

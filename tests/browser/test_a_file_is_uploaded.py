@@ -13,11 +13,12 @@ from tests.browser.looking import Eyes, watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
+#: Of the manager, so that nobody's figures that other tests count on move.
 FILE = (
     "Opportunity;Sales agent;Product;Customer;Close value;Close date;Remark\n"
-    "U-1;ann-okafor;gtx-pro;acme;1.054,10;01.11.2026;first\n"
+    "U-1;mia-varga;gtx-pro;acme;1.054,10;01.11.2026;first\n"
     "U-2;nobody-known;gtx-pro;acme;2.200,00;02.11.2026;second\n"
-    "U-3;ann-okafor;gtx-pro;acme;many;03.11.2026;a remark that is rather long, as people write them in files\n"
+    "U-3;mia-varga;gtx-pro;acme;many;03.11.2026;a remark that is rather long, as people write them in files\n"
 )
 #: Where pictures of the pages are put, for whoever wants to look at them.
 PICTURES = os.environ.get("COMP_PICTURES")

@@ -72,7 +72,8 @@ def look(eyes: Eyes) -> None:
 
 def links(page: Page, address: str) -> list[str]:
     """Where the page leads to inside the company, downloads left out."""
-    found: list[str] = page.eval_on_selector_all("a[href]", "all => all.filter((a) => !a.download).map((a) => a.href)")
+    here = "all => all.filter((a) => !a.hasAttribute('download')).map((a) => a.href)"
+    found: list[str] = page.eval_on_selector_all("a[href]", here)
     start = f"{address}/t/"
     return [url.partition("#")[0] for url in dict.fromkeys(found) if url.startswith(start)]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import DataError
 
 from comp.core.errors import ProblemsError
 from crediting import intake
@@ -24,10 +25,12 @@ from crediting.models import (
     Rereading,
     SourceRecord,
 )
+from crediting.services import mappings
 from crediting.services.endpoints import endpoint_create
 from crediting.services.issues import mapping_set
-from crediting.services.mailbox import mailbox_drain
+from crediting.services.mailbox import Take, mailbox_drain
 from crediting.services.mappings import field_mapping_set, mapping_read, mapping_try, records_reread
+from crediting.services.news import Change
 from tests.factories import Company, company
 from tests.intake.sending import catalogue
 from tests.unit.intake.calls import sample
@@ -260,3 +263,33 @@ def test_a_new_mapping_is_a_correction_of_what_differs_alone() -> None:
     here.take([prop(750, "amount", "1.00", record=DEAL + 7)])
     with here.company.scope():
         assert Deal.objects.get(external_id=str(DEAL + 7)).amount_minor == 100
+
+
+def test_a_record_that_the_database_refuses_is_left_as_it_was_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = crm()
+    odd = [dict(one, objectId=DEAL + 7, eventId=700 + one["eventId"]) for one in HISTORY if one.get("objectId") == DEAL]
+    here.take([*HISTORY, *odd, joined(730, "DEAL_TO_COMPANY", DEAL + 7, FIRM)])
+    text = (Path(intake.__file__).parent / "hubspot" / "mapping.yaml").read_text()
+    renamed = text.replace("closedwon: won", "closedwon: lost")
+    assert renamed != text
+    with here.company.scope():
+        before = dict(Deal.objects.values_list("external_id", "stage"))
+        field_mapping_set(endpoint=here.endpoint, text=renamed, note="Lost, they say", user=None)
+
+    class Refusing(Take):
+        def done(self) -> list[Change]:
+            changes = super().done()
+            if any(one.external_id == str(DEAL + 7) for one in self.records):
+                raise DataError("no room for it")
+            return changes
+
+    monkeypatch.setattr(mappings, "Take", Refusing)
+    while records_reread(here.company.tenant.pk):
+        pass
+    with here.company.scope():
+        after = dict(Deal.objects.values_list("external_id", "stage"))
+        assert (before[str(DEAL)], after[str(DEAL)]) == ("won", "lost")
+        assert after[str(DEAL + 7)] == before[str(DEAL + 7)]
+        work = Rereading.objects.get()
+        assert work.finished_at and (work.done, work.failed) == (work.total, 1)
+        assert work.error == f"deal {DEAL + 7}: DataError: no room for it"
