@@ -37,7 +37,7 @@ from payouts.kernel.batch import (
     Teams,
     Usage,
 )
-from payouts.kernel.spans import bounds
+from payouts.kernel.spans import bounds, inside
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan, Every, FactKind, OfCalendar, OwnPeriods
 from plans.rules.fields import FieldType, field_types
@@ -267,7 +267,13 @@ class Reader:
         return Assignments(*columns(lines, 4))
 
     def _quotas(self, every: Mapping[Every, Sequence[Period]]) -> Quotas:
-        known = {period.key: period for found in every.values() for period in found}
+        # Between the periods of a plan's own nothing is measured, so that no quota is of those times.
+        known = {
+            period.key: period
+            for each, found in every.items()
+            for period in found
+            if inside(each, ints([period.start]))[0]
+        }
         lines, keys = [], []
         for path, row in self.rows("quotas", self.document):
             table = self.look.table(row, path, ("person", "key", "period"), ("amount", "units"))

@@ -61,7 +61,7 @@ def _of_tiers(tiers: Tiers, plan: CompiledPlan) -> Grid:
             (start, tier_pays(tiers, tier.rate, currency)) for start, tier in zip(starts, tiers.rates, strict=True)
         )
         return Grid("Rates", (first, "Rate"), rows)
-    columns = [f"{read_words(tiers.columns.read)} from {start}" for start in column_starts(tiers.columns, plan)]
+    columns = [f"{read_words(tiers.columns.read, plan)} from {start}" for start in column_starts(tiers.columns, plan)]
     matrix = tuple(
         (start, *(tier_pays(tiers, rate, currency) for rate in tier.rates))
         for start, tier in zip(starts, tiers.rates, strict=True)

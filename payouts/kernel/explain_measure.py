@@ -214,21 +214,22 @@ def read_value(view: LineView, read: Read, value: Fraction | None) -> str:
         return "missing"
     if read.value == "attainment":
         return percent_text(value)
-    found = _component(view.batch.plans, read)
+    plan, found = _found(view, read)
     if read.value in ("earning", "earning_before_cap", "released") or found is None:
-        return money_text(value, view.plan.currency)
+        return money_text(value, plan.currency)
     if read.value == "result":
         pays = "number" if found.curve is None else found.curve.pays
         if pays == "amount":
-            return money_text(value * 10**view.plan.minor_digits, view.plan.currency)
+            return money_text(value * 10**plan.minor_digits, plan.currency)
         return percent_text(value) if pays == "share" else number_text(value)
     unit: Unit = found.measure.unit
-    return figure_text(value, unit, view.plan.currency)
+    return figure_text(value, unit, plan.currency)
 
 
-def _component(plans: tuple[CompiledPlan, ...], read: Read) -> Component | None:
-    named = (each for plan in plans if plan.key == read.plan for each in plan.components)
-    return next((each for each in named if each.key == read.component), None)
+def _found(view: LineView, read: Read) -> tuple[CompiledPlan, Component | None]:
+    """What is read, with the plan whose currency it is in; this one where no plan has it."""
+    named = ((plan, each) for plan in view.batch.plans if plan.key == read.plan for each in plan.components)
+    return next(((plan, each) for plan, each in named if each.key == read.component), (view.plan, None))
 
 
 def _gate(view: LineView, gate: Gate) -> Iterator[Step]:

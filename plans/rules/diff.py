@@ -21,7 +21,7 @@ from plans.rules.compiled import CompiledPlan, Table
 from plans.rules.conditions import check_condition, compile_condition
 from plans.rules.look import Look
 from plans.rules.normal import normalise
-from plans.rules.phrases import both, condition_words, money, named, plain_words
+from plans.rules.phrases import both, condition_words, field_words, money, named, plain_words
 from plans.rules.told import Steps, table_at, told
 from plans.rules.values import Document, read_money, read_number, read_percent
 from plans.rules.words_rates import cell_words, row_words
@@ -72,7 +72,7 @@ _ROWS = {
     "kickers": _Rows(("key",), lambda row, _: f"the extra {named(str(row.get('key')))}"),
     "gates": _Rows(("key",), lambda row, _: f"the gate {named(str(row.get('key')))}"),
     "caps": _Rows(("per", "every"), lambda row, _: f"the cap per {named(str(row.get('per') or row.get('every')))}"),
-    "dimensions": _Rows(("field",), lambda row, _: f"the dimension {named(str(row.get('field')))}"),
+    "dimensions": _Rows(("field",), lambda row, _: f"the dimension {field_words(str(row.get('field')))}"),
     "points": _Rows(("at",), lambda row, _: f"what {row.get('at')} pays"),
     "parts": _Rows(("component",), lambda row, _: f"the weight of {named(str(row.get('component')))}"),
     "table": _Rows(("from",), lambda row, _: f"the share from month {row.get('from')}"),
@@ -238,7 +238,10 @@ class _Diff:
         if before is None or after is None or replace(before, cells=after.cells) != after:
             return False
         currency = self._currency("new")
-        rows = [[_row_of(named(each.field), words) for words in row_words(each, currency)] for each in after.dimensions]
+        rows = [
+            [_row_of(field_words(each.field), words) for words in row_words(each, currency)]
+            for each in after.dimensions
+        ]
         what = {"rate": "the rate", "amount": "the amount", "times": "the factor"}[after.pays]
         for place, was, now in zip(product(*rows), before.cells, after.cells, strict=True):
             if was != now:
@@ -267,7 +270,7 @@ class _Diff:
             elif (moved := _moved_from(row, before, gone, key)) is not None:
                 gone.remove(moved)
                 come.remove(name)
-                main = self._main(row, key)
+                main = self._main(row, key, "new")
                 start, stop = (_amount_or_bound(each, key, self._currency("new")) for each in (moved, name))
                 sentence = f"{about}the {_MAIN_WORD[key]} of {main} now starts at {stop} instead of {start}."
                 self._add(place, "changed", before[moved], row, sentence)
@@ -295,7 +298,7 @@ class _Diff:
         if key == "examples":
             self._add(path, "changed", old, new, f"{about}{words} changes.")
         elif main is not None and isinstance(old.get(main), str) and isinstance(new.get(main), str) and _same(*others):
-            values = f"{self._main(old, key)} to {self._main(new, key)}"
+            values = f"{self._main(old, key, 'old')} to {self._main(new, key, 'new')}"
             sentence = f"{about}{words} {_verb(old[main], new[main])} from {values}."
             self._add(f"{path}.{main}", "changed", old[main], new[main], sentence)
         elif not self._whole(old, new, path, words, about, key):
@@ -344,9 +347,19 @@ class _Diff:
             return plain_words(value)
         return f"“{condition_words(compile_condition(value, types, currency), currency)}”"
 
-    def _main(self, row: Document, key: str) -> str:
-        value = plain_words(row.get(_MAIN[key]))
-        return f"{value} times" if key == "bands" else value
+    def _main(self, row: Document, key: str, side: Side) -> str:
+        value = row.get(_MAIN[key])
+        if key == "points" and self._holder(row, side).get("pays") == "amount":
+            return _amount(value, self._currency(side))
+        return f"{plain_words(value)} times" if key == "bands" else plain_words(value)
+
+    def _holder(self, row: Document, side: Side) -> Document:
+        """The table whose list holds a row: of a point, its curve."""
+        *steps, _list, _place = self.steps[side][id(row)]
+        found: Any = self.old if side == "old" else self.new
+        for step in steps:
+            found = found[step]
+        return found if isinstance(found, dict) else {}
 
     def _row_told(self, row: Document, key: str, side: Side) -> str:
         """That a row comes or goes, with its size or its sentences where it has some."""
@@ -354,7 +367,7 @@ class _Diff:
         if key == "components":
             return f"the component {words} {comes}"
         if key in _MAIN and _MAIN[key] in row:
-            return f"{words} ({self._main(row, key)}) {comes}"
+            return f"{words} ({self._main(row, key, side)}) {comes}"
         said = self._said(row, side)
         return f"{words} {comes}: {said}" if said else f"{words} {comes}"
 

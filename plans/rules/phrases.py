@@ -13,6 +13,9 @@ from plans.rules.values import number_text, percent_text
 #: Keys that read as letters, not as words.
 _LETTERS = {"ae", "am", "se", "sdr", "bdr", "csm", "arr", "acv", "tcv", "csat", "nps", "mbo", "dso"}
 
+#: Fields whose key is no noun.
+_FIELDS = {"used": "usage", "contracted": "contracted usage"}
+
 _OPS = {
     "is": "is {}",
     "is_not": "is not {}",
@@ -38,6 +41,12 @@ def named(key: str) -> str:
         key = key.removeprefix(prefix)
     words = key.replace("_", " ").replace("-", " ").replace(".", " ").split()
     return " ".join(word.upper() if word in _LETTERS else word for word in words)
+
+
+def field_words(field: str) -> str:
+    """What a field of a fact is called: `used` as `usage`, any other by its name."""
+    words = [_FIELDS.get(part, part) for part in field.split(".")]
+    return named(".".join(words))
 
 
 def headed(key: str) -> str:
@@ -96,7 +105,7 @@ def _leaf_words(leaf: Leaf, currency: str) -> str:
         text = both([_value_words(leaf, item, currency) for item in value], "and" if leaf.op == "between" else "or")
     else:
         text = _value_words(leaf, value, currency)
-    return f"{named(leaf.field)} {_OPS[leaf.op].format(text)}"
+    return f"{field_words(leaf.field)} {_OPS[leaf.op].format(text)}"
 
 
 def _value_words(leaf: Leaf, value: object, currency: str) -> str:

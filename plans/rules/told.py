@@ -104,7 +104,7 @@ def _of_component(plan: CompiledPlan, component: Component, steps: Steps) -> Ite
     currency = plan.currency
     match steps:
         case ("measure" | "reads",):
-            return [counted_sentence(component, currency)]
+            return [counted_sentence(component, plan)]
         case ("ramp",):
             return ramp_sentences(component)
         case ("tiers",) if component.tiers is not None:
@@ -131,7 +131,7 @@ def _of_component(plan: CompiledPlan, component: Component, steps: Steps) -> Ite
         case ("gates", int(row)):
             return gate_sentences(component.gates[row], plan)
         case ("caps", int(row)):
-            return [cap_sentence(component.caps[row], component, currency)]
+            return [cap_sentence(component.caps[row], component, plan)]
         case ("budget",) if component.budget is not None:
             return [budget_sentence(component.budget, currency)]
         case ("clawback",) if component.clawback is not None:

@@ -10,7 +10,7 @@ from comp.core.days import day_date
 from comp.core.money import NO_CURRENCY
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import CompiledPlan, Component, CreditRule, OwnPeriods, RoleShare, RollUp
-from plans.rules.phrases import both, condition_words, headed, named, share
+from plans.rules.phrases import both, condition_words, field_words, headed, named, share
 from plans.rules.words_pay import (
     amortise_sentence,
     clawback_sentences,
@@ -108,7 +108,7 @@ _FACTS = {
 
 def _credit(rule: CreditRule, plan: CompiledPlan) -> tuple[str, ...]:
     when = condition_words(rule.when, plan.currency)
-    what = "as one" if rule.amount == "one" else f"with its {named(rule.amount)}"
+    what = "as one" if rule.amount == "one" else f"with its {field_words(rule.amount)}"
     sentences = [
         f"{_FACTS[rule.fact]} counts {'always' if when == 'always' else f'when {when}'}.",
         f"It counts on its {named(rule.credit_date)}, {what}, as {named(rule.credit_class)}.",
@@ -172,7 +172,7 @@ def _roll_up(entry: RollUp) -> str:
 
 def _component(component: Component, plan: CompiledPlan) -> tuple[str, ...]:
     currency = plan.currency
-    sentences = [component.clause, counted_sentence(component, currency)]
+    sentences = [component.clause, counted_sentence(component, plan)]
     if isinstance(component.every, OwnPeriods):
         sentences.append(periods_sentence(component.every))
     if component.order != "credit_date":

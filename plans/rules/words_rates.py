@@ -20,7 +20,7 @@ from plans.rules.compiled import (
     Tiers,
     Unit,
 )
-from plans.rules.phrases import both, money, named, share
+from plans.rules.phrases import both, field_words, money, named, share
 from plans.rules.values import number_text
 from plans.rules.words_reads import read_unit, read_words
 
@@ -138,7 +138,7 @@ def _matrix(tiers: Tiers, columns: Columns, plan: CompiledPlan) -> str:
         return f"{rates} from {bound_words(tiers, tier.start, plan.currency)}"
 
     rows = both(row(tier) for tier in tiers.rates)
-    return f"The rate depends on {read_words(columns.read)} ({starts}): {rows}."
+    return f"The rate depends on {read_words(columns.read, plan)} ({starts}): {rows}."
 
 
 def accelerator_sentence(accelerator: Accelerator, currency: str) -> str:
@@ -203,7 +203,7 @@ def table_sentences(table: Table, currency: str) -> list[str]:
     what = {"rate": "The rate depends", "amount": "What a credit pays depends", "times": "The factor depends"}[
         table.pays
     ]
-    told = [f"{what} on {both(named(dimension.field) for dimension in table.dimensions)}."]
+    told = [f"{what} on {both(field_words(dimension.field) for dimension in table.dimensions)}."]
     rows = [row_words(dimension, currency) for dimension in table.dimensions]
     if len(rows) == 1:
         cells = [f"{cell_words(table, cell, currency)} {row}" for row, cell in zip(rows[0], table.cells, strict=True)]
@@ -224,7 +224,7 @@ def table_sentences(table: Table, currency: str) -> list[str]:
 
 
 def row_words(dimension: Dimension, currency: str) -> list[str]:
-    name = named(dimension.field)
+    name = field_words(dimension.field)
     if dimension.values or dimension.otherwise:
         rows = [f"for the {name} {value}" for value in dimension.values]
         return [*rows, "for all else"] if dimension.otherwise else rows

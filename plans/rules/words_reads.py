@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comp.core.days import day_date
 from plans.rules.compiled import CompiledPlan, Component, Measure, OwnPeriods, Read, Reads, Unit
-from plans.rules.phrases import both, condition_words, named
+from plans.rules.phrases import both, condition_words, field_words, named
 
 _VALUE = {
     "attainment": "the attainment of {}",
@@ -22,9 +22,14 @@ _OF = {
 }
 
 
-def read_words(read: Read) -> str:
+def component_words(component: str, of: str, plan: CompiledPlan) -> str:
+    """`retention`; `retention of the plan success` where it is of another plan than the one that is read aloud."""
+    return named(component) if of == plan.key else f"{named(component)} of the plan {named(of)}"
+
+
+def read_words(read: Read, plan: CompiledPlan) -> str:
     """`the attainment of retention`."""
-    return _VALUE[read.value].format(named(read.component))
+    return _VALUE[read.value].format(component_words(read.component, read.plan, plan))
 
 
 def read_unit(plan: CompiledPlan, read: Read) -> tuple[Unit, int]:
@@ -38,10 +43,11 @@ def read_unit(plan: CompiledPlan, read: Read) -> tuple[Unit, int]:
     return ("share", 1) if read.value in ("attainment", "result") else ("money", 1)
 
 
-def counted_sentence(component: Component, currency: str) -> str:
+def counted_sentence(component: Component, plan: CompiledPlan) -> str:
     """What is counted, how, over which time."""
+    currency = plan.currency
     if component.reads is not None:
-        return f"Counts {_reads_words(component.reads)}, each {component.every}."
+        return f"Counts {_reads_words(component.reads, plan)}, each {component.every}."
     if not component.classes:
         return f"Looked at each {component.every}."
     what = (
@@ -52,7 +58,7 @@ def counted_sentence(component: Component, currency: str) -> str:
     return f"Counts {what}{_OF[component.measure.of]}, {_how(component.measure, currency)}{_time(component)}"
 
 
-def _reads_words(reads: Reads) -> str:
+def _reads_words(reads: Reads, plan: CompiledPlan) -> str:
     what = {"earning": "what is earned", "released": "what is released"}[reads.what]
     levels = "" if reads.depth in (None, 1) else f" down to {reads.depth} levels"
     who = {
@@ -61,7 +67,7 @@ def _reads_words(reads: Reads) -> str:
         "downline": "by everybody beneath you",
         "team": "by your team",
     }[reads.of]
-    return f"{what} {who} from {both(named(key) for _, key in reads.components)}"
+    return f"{what} {who} from {both(component_words(key, of, plan) for of, key in reads.components)}"
 
 
 def _how(measure: Measure, currency: str) -> str:
@@ -71,12 +77,12 @@ def _how(measure: Measure, currency: str) -> str:
         case "count":
             return "one by one"
         case "weighted":
-            return f"each times its {named(measure.weight or '')}, added up"
+            return f"each times its {field_words(measure.weight or '')}, added up"
         case "share":
             part = "always" if measure.part is None else condition_words(measure.part, currency)
             return "as the share of all of it," if part == "always" else f"as the share of it where {part},"
         case "average":
-            return "on average" + (f", weighted by {named(measure.weight)}" if measure.weight else "")
+            return "on average" + (f", weighted by {field_words(measure.weight)}" if measure.weight else "")
         case "last":
             return "the last one" + _each_part(measure)
         case "high_water":
@@ -88,7 +94,7 @@ def _how(measure: Measure, currency: str) -> str:
             ]
             return (
                 f"as days from {named(measure.from_field or '')} to {named(measure.to_field or '')} on average"
-                + (f", weighted by {named(measure.weight)}" if measure.weight else "")
+                + (f", weighted by {field_words(measure.weight)}" if measure.weight else "")
                 + f" ({both(ends)})"
             )
 

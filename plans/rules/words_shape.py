@@ -8,7 +8,7 @@ from dataclasses import replace
 from plans.rules.compiled import Budget, Cap, CompiledPlan, Component, Counterpart, Gate, Kicker, Modifier
 from plans.rules.phrases import both, condition_words, money, named, share
 from plans.rules.words_rates import amount_of, curve_sentences, number, table_sentences
-from plans.rules.words_reads import read_unit, read_words
+from plans.rules.words_reads import component_words, read_unit, read_words
 
 _PER = {"credit": "credit", "deal": "deal", "year": "year"}
 _EXCESS = {
@@ -34,8 +34,8 @@ def shape_sentences(component: Component, plan: CompiledPlan) -> Iterator[str]:
         yield f"Each credit pays at least {money(component.minimum, currency)}."
     yield from (sentence for gate in component.gates for sentence in gate_sentences(gate, plan))
     if component.cap is not None:
-        yield cap_sentence(component.cap, component, currency)
-    yield from (cap_sentence(cap, component, currency) for cap in component.caps)
+        yield cap_sentence(component.cap, component, plan)
+    yield from (cap_sentence(cap, component, plan) for cap in component.caps)
     if component.budget is not None:
         yield budget_sentence(component.budget, currency)
 
@@ -44,8 +44,8 @@ def counterpart_sentence(stated: Counterpart, component: Component, plan: Compil
     what = "credit" if stated.per == "credit" else component.every
     most = "at least" if stated.pays == "larger" else "at most"
     part = "" if stated.share == 1 else f"{share(stated.share)} of "
-    whose = "" if stated.plan == plan.key else f" of the plan {named(stated.plan)}"
-    return f"Each {what} pays {most} {part}what the terms of {named(stated.component)}{whose} would give for it."
+    terms = component_words(stated.component, stated.plan, plan)
+    return f"Each {what} pays {most} {part}what the terms of {terms} would give for it."
 
 
 def kicker_sentence(kicker: Kicker, currency: str) -> str:
@@ -62,15 +62,15 @@ def budget_sentence(budget: Budget, currency: str) -> str:
     )
 
 
-def cap_sentence(cap: Cap, component: Component, currency: str) -> str:
+def cap_sentence(cap: Cap, component: Component, plan: CompiledPlan) -> str:
     per = _PER.get(cap.per, component.every)
     if cap.amount is not None:
-        most = money(cap.amount, currency)
+        most = money(cap.amount, plan.currency)
     elif cap.of_incentive is not None:
         most = f"{share(cap.of_incentive)} of the target incentive"
     else:
         assert cap.of_component is not None and cap.share is not None
-        most = f"{share(cap.share)} of {read_words(cap.of_component)}"
+        most = f"{share(cap.share)} of {read_words(cap.of_component, plan)}"
     told = f"At most {most} is earned per {per}; {_EXCESS[cap.excess]}"
     if cap.excess == "carried":
         told += " and counts against its cap" if cap.counts else " beside its cap"
@@ -99,7 +99,7 @@ def modifier_sentences(modifier: Modifier, plan: CompiledPlan) -> Iterator[str]:
         yield f"It is multiplied by a factor for {named(modifier.key)}."
         yield from table_sentences(modifier.table, currency)
     elif modifier.read is not None and modifier.curve is not None:
-        yield f"It is multiplied by a factor for {read_words(modifier.read)}."
+        yield f"It is multiplied by a factor for {read_words(modifier.read, plan)}."
         unit, per = read_unit(plan, modifier.read)
         points = tuple(replace(point, at=point.at * per) for point in modifier.curve.points)
         yield from curve_sentences(replace(modifier.curve, points=points), unit, currency, "")
@@ -115,7 +115,8 @@ def gate_sentences(gate: Gate, plan: CompiledPlan) -> Iterator[str]:
         "cap": f"at most {money(gate.cap or 0, currency)} is earned",
         "times": f"it is multiplied by {number(gate.times) if gate.times is not None else ''}",
     }[gate.effect]
-    yield f"{read_words(gate.read)[:1].upper()}{read_words(gate.read)[1:]} has to be at least {least}; else {else_}."
+    read = read_words(gate.read, plan)
+    yield f"{read[:1].upper()}{read[1:]} has to be at least {least}; else {else_}."
     if gate.read_at == "running":
         if gate.effect == "withhold" and gate.catch_up:
             yield "It is looked at credit by credit; what was withheld is paid once it is reached."

@@ -244,3 +244,15 @@ def test_slices_that_differ_are_told(tmp_path):
         "expect.lines[0].slices: expected 10% of $40,000.00: $4,000.00; 15% of $20,000.00: $3,000.01, "
         "found 10% of $40,000.00: $4,000.00; 15% of $20,000.00: $3,000.00" in str(caught.value)
     )
+
+
+def test_no_quota_is_of_the_time_between_two_periods() -> None:
+    """Periods of the plan's own from 10 to 20 January alone: what lies before and after them is nobody's period."""
+    own = ("  credit_rules:\n", "  periods: {kickoff: [{first: 2026-01-10, last: 2026-01-20}]}\n  credit_rules:\n")
+    text = changed(own, ("measure: {every: quarter}", "measure: {every: kickoff}"))
+    head, _ = text.split("expect:")
+    read_case(read_yaml(head.replace("period: 2026-Q1", "period: 2026-01-10/2026-01-20")))
+    for between in ("2026-01-01/2026-01-09", "2026-01-21/2027-12-31"):
+        with pytest.raises(ProblemsError, match="The case has no period") as caught:
+            read_case(read_yaml(head.replace("period: 2026-Q1", f"period: {between}")))
+        assert "Did you mean 2026-01-01/" not in str(caught.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 from payouts.case import read_case
@@ -9,6 +11,8 @@ from payouts.case_report import Report
 from payouts.kernel import calculate
 from payouts.kernel.batch import OF_CARRY, OF_REVERSAL
 from payouts.kernel.explain import explain_settlement
+from payouts.kernel.explain_measure import read_value
+from plans.rules.compiled import Read
 from plans.rules.load import read_yaml
 
 CASE = """
@@ -192,6 +196,23 @@ def test_gates_and_a_result():
         "The share of your credits in this quarter is 50%, 50% of the quota of 100%.",
         "That gives a result of 50%; it pays nothing by itself.",
     ]
+
+
+def test_a_figure_of_another_plan_is_told_in_its_currency() -> None:
+    """A result of 5,000 yen and a release of 300 yen, read by a plan in dollars."""
+    amount = (
+        GATED.replace("pays: share", "pays: amount")
+        .replace("pays: 100%", "pays: 5000.00")
+        .replace("pays: 0%", "pays: 0.00")
+    )
+    found = report(more=amount)
+    view = found.lines[0].view
+    sales = view.batch.plans[0]
+    other = replace(sales, key="other", currency="JPY", minor_digits=0)
+    seen = replace(view, batch=replace(view.batch, plans=(sales, other)))
+    assert read_value(seen, Read("other", "retention", "result"), Fraction(5000)) == "¥5,000"
+    assert read_value(seen, Read("other", "commission", "released"), Fraction(300)) == "¥300"
+    assert read_value(seen, Read("sales", "retention", "result"), Fraction(5000)) == "$5,000.00"
 
 
 def test_a_clawback_by_the_months_that_passed():

@@ -177,8 +177,8 @@ def put(path: str, value: Any, document: dict[str, Any] = WHOLE) -> dict[str, An
             "components.0.gates.1",
             ...,
             [
-                "C: the gate g2 goes: The attainment of base has to be at least 90%; else at most $5,000.00 is earned. "
-                "Until the period is over the value of the day decides."
+                "C: the gate g2 goes: The attainment of base of the plan other has to be at least 90%; else at most "
+                "$5,000.00 is earned. Until the period is over the value of the day decides."
             ],
         ),
         (
@@ -319,6 +319,16 @@ def put(path: str, value: Any, document: dict[str, Any] = WHOLE) -> dict[str, An
             "components.10.measure.per",
             ["account"],
             ["W: what it counts per changes from account and product to account."],
+        ),
+        (
+            "components.10.curve.points.1.pays",
+            "900",
+            ["W: the curve: what 100 pays falls from $1,000.00 to $900.00."],
+        ),
+        (
+            "components.10.curve.points.0",
+            {"at": "50", "pays": "0"},
+            ["W: the curve: what 50 pays ($0.00) is new.", "W: the curve: what 0 pays ($0.00) goes."],
         ),
         (
             "credit_rules.2.credit.0.counts_for",
