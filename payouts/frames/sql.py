@@ -62,20 +62,32 @@ def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> C
         query = cursor.cursor.mogrify(sql, dict(params)).decode()
         out = io.BytesIO()
         cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER true)", out)
-    out.seek(0)
-    names = out.readline().decode().strip().replace('"', "").split(",")
+    names = out.getvalue().partition(b"\n")[0].decode().replace('"', "").split(",")
+    # A column of texts that all read as numbers, or as true and false, would be taken for one of those: 007 for 7.
+    out.write(",".join(_TEXT if name in words else "0" for name in names).encode())
     out.seek(0)
     types: dict[str, Any] = {name: "category" if name in words else "int64" for name in names}
-    table = pd.read_csv(out, dtype=types, keep_default_na=False)
+    table = pd.read_csv(out, dtype=types, keep_default_na=False, low_memory=False)
     found: Columns = {}
     for name in names:
         if name in words:
-            category = table[name].cat
-            codes: Ints = category.codes.to_numpy().astype(np.int64)
-            found[name] = Words(codes, tuple(map(str, category.categories)))
+            codes: Ints = table[name].cat.codes.to_numpy().astype(np.int64)
+            found[name] = _without(codes, tuple(table[name].cat.categories))
         else:
-            found[name] = table[name].to_numpy(dtype=np.int64)
+            found[name] = table[name].to_numpy(dtype=np.int64)[:-1]
     return found
+
+
+#: A text that is no number.
+_TEXT = "\U0010ffff"
+
+
+def _without(codes: Ints, words: tuple[str, ...]) -> Words:
+    """The column without its last row; and without that row's word, where no other has it."""
+    codes, last = codes[:-1], int(codes[-1])
+    if (codes == last).any():
+        return Words(codes, words)
+    return Words(codes - (codes > last), words[:last] + words[last + 1 :])
 
 
 def read_numbers(sql: str, params: Mapping[str, Any], names: Sequence[str]) -> Columns:
