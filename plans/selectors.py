@@ -16,7 +16,7 @@ from comp.people.selectors import in_force
 from plans.models import Plan, PlanAssignment, PlanVersion, Quota
 from plans.rules.checks import check
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import CompiledPlan
+from plans.rules.compiled import CompiledPlan, OwnPeriods
 from plans.rules.values import Document
 
 
@@ -140,6 +140,18 @@ def assignments_of(participants: list[int]) -> dict[int, list[PlanAssignment]]:
     for row in rows.order_by("starts_on", "plan__name"):
         found.setdefault(row.participant_id, []).append(row)
     return found
+
+
+def own_periods() -> set[tuple[int, int]]:
+    """The measure periods that plans in force, or drafts, state themselves: as day numbers, half-open."""
+    versions = PlanVersion.objects.exclude(state=PlanVersion.State.SUPERSEDED).filter(document__contains='"periods"')
+    return {
+        days
+        for document in versions.values_list("document", flat=True)
+        for component in _compile(document).components
+        if isinstance(component.every, OwnPeriods)
+        for days in component.every.spans
+    }
 
 
 def quota_periods() -> list[tuple[date, date]]:

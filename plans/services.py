@@ -31,6 +31,7 @@ from plans.rules.compile import compile_plan
 from plans.rules.load import read_yaml
 from plans.rules.reach import unsupported
 from plans.rules.values import SLUG, Document
+from plans.selectors import own_periods
 
 State = PlanVersion.State
 #: What a room above says against putting a document in force.
@@ -372,10 +373,12 @@ def _check_measure_period(participant: Participant, starts_on: date, ends_on: da
     """A quota is found by the exact days of a measure period; for any others it would never count."""
     calendar = participant.pay_group.calendar
     held = [period_holding(calendar, starts_on, every) for every in get_args(Every)]
-    if (day_number(starts_on), day_number(ends_on)) not in [(period.start, period.end) for period in held]:
+    asked = day_number(starts_on), day_number(ends_on)
+    if asked not in [(period.start, period.end) for period in held] and asked not in own_periods():
         allowed = "; ".join(f"{p.name}: {day_date(p.start)} until {day_date(p.end)}" for p in held)
         message = (
-            f"A quota {span(starts_on, ends_on)} is for no month, quarter, half or year of {calendar.name}: {allowed}."
+            f"A quota {span(starts_on, ends_on)} is for no month, quarter, half or year of {calendar.name}, and for no "
+            f"period that a plan states itself: {allowed}."
         )
         raise refused("ends_on", span(starts_on, ends_on), allowed, message)
 

@@ -28,7 +28,7 @@ from payouts.kernel.batch import (
     Text,
 )
 from payouts.kernel.reads import cadence
-from plans.rules.compiled import CompiledPlan, Component, Tranche
+from plans.rules.compiled import CompiledPlan, Component, Every, OwnPeriods, Tranche
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class _Names:
         self.rule = _numbered(plans, lambda plan: plan.credit_rules, lambda rule: rule.key)
         self.component = _numbered(plans, lambda plan: plan.components, lambda component: component.key)
         self.unit = _numbered(plans, lambda plan: plan.components, lambda component: component.measure.unit)
-        self.every = _numbered(plans, lambda plan: plan.components, lambda component: str(cadence(component)))
+        self.every = _numbered(plans, lambda plan: plan.components, lambda component: _period_word(cadence(component)))
         self.currency = _words([plan.currency for plan in plans])
 
 
@@ -339,6 +339,11 @@ def _numbered(
     first = np.cumsum([0, *(len(parts(plan)) for plan in plans)], dtype=np.int64)
     codes = np.array([words.index(name(part)) for plan in plans for part in parts(plan)], dtype=np.int64)
     return lambda plan, place: Words(_taken(codes, _taken(first, plan) + place), words)
+
+
+def _period_word(every: Every) -> str:
+    """`quarter`, or the name of a plan's own periods."""
+    return every.name if isinstance(every, OwnPeriods) else every
 
 
 def trigger_word(tranche: Tranche) -> str:

@@ -29,6 +29,7 @@ from payouts.frames.read_plans import Versions as Versions
 from payouts.frames.read_plans import read_versions as read_versions
 from payouts.kernel.batch import Batch, Ints
 from payouts.kernel.periods import looks_at_others
+from payouts.kernel.spans import with_own_periods
 
 #: The fiscal years that calendars reach over. They hold all days of YEARS, wherever a fiscal year begins.
 FIRST_YEAR, LAST_YEAR = YEARS[0] - 1, YEARS[-1] + 2
@@ -155,4 +156,4 @@ def read_batch(
         only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,
         in_force=tuple(zip(versions.starts, versions.ends, strict=True)),
     )
-    return Read(batch, versions, rows.revision)
+    return Read(with_own_periods(batch), versions, rows.revision)

@@ -19,11 +19,11 @@ from payouts.frames.read_asof import as_date
 from payouts.frames.sql import NONE, Words, day, number
 from payouts.kernel.batch import FAR_DAY, MILLIONTHS, Ints, Text
 from plans.rules.compiled import CompiledPlan
+from plans.rules.dates import credit_dates
+from plans.rules.fields import YEARS as YEARS
 from plans.rules.named import named_fields
 from plans.rules.specialise import stated
 
-#: The years of facts' dates: intake refuses others, and a custom field with another is no credit date.
-YEARS = range(1990, 2100)
 KINDS = ("text", "money", "date", "number", "boolean")
 #: What the share of a deal that is paid is worked out from.
 CASH = ("invoice", "receipt", "refund")
@@ -47,8 +47,9 @@ _DATES = {"deal": ("close_date", "engage_date"), "fact": ("day",)}
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The fields that conditions, amounts and credit dates name, by type; the credit date of each kind of fact that is
-    credited; and which kinds are read beside them, as what happens to deals."""
+    """The fields that conditions, amounts and credit dates name, by type; what may be the credit date of each kind of
+    fact that is credited, a field or a stated day (`plans.rules.dates`); and which kinds are read beside them, as what
+    happens to deals."""
 
     text: tuple[str, ...]
     money: tuple[str, ...]
@@ -78,7 +79,8 @@ def fields_of(plans: Iterable[CompiledPlan]) -> Fields:
     credited: set[tuple[str, str]] = set()
     happening: set[str] = set()
     for plan in plans:
-        credited.update((rule.fact, rule.credit_date) for rule in plan.credit_rules)
+        for rule in plan.credit_rules:
+            credited.update((rule.fact, field) for field in credit_dates(plan, rule.credit_date))
         for _, field, kind in named_fields(plan):
             if not field.startswith(("computed.", "person.")):
                 found[kind].add(field.removeprefix("deal."))
@@ -112,15 +114,24 @@ def column(field: str, of: str, row: str = "d") -> tuple[str, bool]:
 
 def inside(field: str, of: str, row: str = "d") -> str:
     """SQL: a date of a row lies in the span. A field that is no column is compared as text: ISO dates sort like the
-    days they name, and a custom one that is no date at all is read as missing later."""
+    days they name, and a custom one that is no date at all is read as missing later. A stated day may be any row's."""
+    if is_day(field):
+        return f"('{field}'::date >= {as_date('start')} AND '{field}'::date < {as_date('end')})"
     if field in _DATES[of]:
         return f"({row}.{field} >= {as_date('start')} AND {row}.{field} < {as_date('end')})"
     value = f'{column(field, of, row)[0]} COLLATE "C"'
     return f"({value} >= {as_date('start')}::text AND {value} < {as_date('end')}::text)"
 
 
+def is_day(field: str) -> bool:
+    """Whether it is a stated day, not a field."""
+    return field[:1].isdigit()
+
+
 def ends(field: str, of: str) -> tuple[str, str]:
     """SQL: the first and last day of a date of `d`, and the condition on its rows."""
+    if is_day(field):
+        return f"min('{field}'::date), max('{field}'::date)", "true"
     if field in _DATES[of]:
         return f"min(d.{field})::date, max(d.{field})::date", "true"
     # Its month is enough, and reads where the day does not: 31 April is found to be none later.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plans.rules.compiled import CompiledPlan, Component
+from plans.rules.compiled import CompiledPlan, Component, OwnPeriods
 from plans.rules.specialise import stated
 
 #: From short to long. `all` is the whole time: what lies in one year depends on another one.
@@ -35,4 +35,5 @@ def _length(component: Component) -> str:
         return "all"
     if measure.window == "year_to_date" or any(cap.per == "year" or cap.excess == "carried" for cap in component.caps):
         return "year"
-    return component.of_calendar
+    # A plan's own periods may lie across those of any calendar.
+    return "all" if isinstance(component.every, OwnPeriods) else component.every

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import get_args
 
 from django.db.models import Count, Q
 
@@ -15,12 +16,13 @@ from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from comp.people.selectors import in_force
 from comp.web.parts import Meter, Tier, percent
+from payouts.kernel.reads import cadence
 from payouts.kernel.say import percent_text
 from payouts.models import Attainment, Earning
-from payouts.reads.periods import Span, span_holding
+from payouts.reads.periods import Span, own_span, span_holding
 from payouts.reads.plans import MILLIONTHS, Version, bonus_words, measured_words, same_for_all, tier_label, version_of
 from plans.models import PlanAssignment, PlanVersion, Quota
-from plans.rules.compiled import Component, Point
+from plans.rules.compiled import Component, Every, OfCalendar, OwnPeriods, Point
 
 
 @dataclass(frozen=True)
@@ -83,16 +85,18 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
         in_force(day), plan_id__in={a.plan_id for a in assigned}, state=PlanVersion.State.PUBLISHED
     )
     by_plan = {row.plan_id: version_of(row) for row in published.select_related("plan")}
-    periods = {every: span_holding(group, day, every) for every in ("month", "quarter", "half", "year")}
-    spans = Q()
+    periods: dict[Every, Span] = {every: span_holding(group, day, every) for every in get_args(OfCalendar)}
+    for version in by_plan.values():
+        for component in version.says.components:
+            if isinstance(component.every, OwnPeriods) and (held := own_span(component.every, day)):
+                periods[component.every] = held
+    spans, year = Q(), periods["year"]
+    kept_for = Q(starts_on__gte=year.starts_on, ends_on__lte=year.ends_on)
     for span in periods.values():
         spans |= Q(starts_on=span.starts_on, ends_on=span.ends_on)
-    year = periods["year"]
     kept: Kept = {
         (row.participant_id, row.key, row.starts_on, row.ends_on): (row.unit, row.amount_minor)
-        for row in Quota.objects.filter(
-            participant_id__in=ids, starts_on__gte=year.starts_on, ends_on__lte=year.ends_on
-        )
+        for row in Quota.objects.filter(spans | kept_for, participant_id__in=ids)
     }
     measured = {
         (row.participant_id, row.plan_id, row.component, row.starts_on, row.ends_on): row
@@ -100,12 +104,13 @@ def progress(people: Sequence[Participant], group: PayGroup, day: date) -> list[
     }
     found = []
     for assignment in assigned:
-        version = by_plan.get(assignment.plan_id)
-        if version is None:
+        if assignment.plan_id not in by_plan:
             continue
+        version = by_plan[assignment.plan_id]
         for component in version.says.components:
-            who, to_date = assignment.participant_id, component.measure.window == "year_to_date"
-            span = year if to_date and component.measure.by == "credit" else periods[component.of_calendar]
+            if component.every not in periods:  # between two periods of the plan's own nothing is measured
+                continue
+            who, span = assignment.participant_id, periods[cadence(component)]
             row = measured.get((who, assignment.plan_id, component.key, span.starts_on, span.ends_on))
             plain = _kept_as_it_is(version, component)
             quota = _quota(component, kept, who, _held_against(component, periods, group)) if plain else None
@@ -140,16 +145,17 @@ def _kept_as_it_is(version: Version, component: Component) -> bool:
     return not (prorated or ramped) or (component.quota is None and component.quota_fixed is None)
 
 
-def _held_against(component: Component, periods: Mapping[str, Span], group: PayGroup) -> list[Span]:
+def _held_against(component: Component, periods: Mapping[Every, Span], group: PayGroup) -> list[Span]:
     """The periods whose quotas add up to the one that holds today."""
-    current, year = periods[component.of_calendar], periods["year"]
+    every = component.every
+    current, year = periods[every], periods["year"]
     if component.measure.quota_basis == "year":
         return [year]
-    if component.measure.quota_basis is None:
+    if component.measure.quota_basis is None or isinstance(every, OwnPeriods):
         return [current]
-    spans = [span_holding(group, year.starts_on, component.of_calendar)]
+    spans = [span_holding(group, year.starts_on, every)]
     while spans[-1].ends_on < current.ends_on:
-        spans.append(span_holding(group, spans[-1].ends_on, component.of_calendar))
+        spans.append(span_holding(group, spans[-1].ends_on, every))
     return spans
 
 

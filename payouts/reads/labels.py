@@ -7,6 +7,7 @@ from typing import Any
 
 from crediting.models import Deal
 from payouts.models.figures import LineNamed
+from plans.rules.phrases import named
 
 Kind = LineNamed.Kind
 
@@ -28,7 +29,7 @@ def period_label(every: str, starts_on: date) -> str:
     """`January 2026`, `Quarter from 1 January 2026`."""
     if every == "month" and starts_on.day == 1:
         return f"{starts_on:%B %Y}"
-    name = {"half": "Half year"}.get(every, every.capitalize())
+    name = {"half": "Half year"}.get(every, named(every).capitalize())
     return f"{name} from {starts_on:%-d %B %Y}"
 
 

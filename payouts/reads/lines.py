@@ -148,10 +148,24 @@ def waits_for(rows: Sequence[Earning], open_ends: date) -> dict[tuple[Any, ...],
         not_due(open_ends), participant_id__in={r.participant_id for r in rows}, fact__in={r.fact for r in rows}
     )
     for tranche in tranches.order_by("fact", "component", "index", "part"):
-        words = LATER if tranche.release_day else trigger_words(tranche.trigger)
+        words = wait_words(tranche.state, tranche.release_day, tranche.trigger)
         if tranche.amount_minor and words not in found[key_of(tranche)]:
             found[key_of(tranche)].append(words)
     return found
+
+
+def wait_words(state: int, release_day: date | None, trigger: str) -> str:
+    """What a tranche that is not due yet waits for."""
+    if state in _HELD_BACK:
+        return _HELD_BACK[Tranche.State(state)]
+    return LATER if release_day else trigger_words(trigger)
+
+
+_HELD_BACK = {
+    Tranche.State.HELD: "release from hold",
+    Tranche.State.WITHHELD: "gate",
+    Tranche.State.NO_RATE: "rate of exchange",
+}
 
 
 class Totals:

@@ -12,9 +12,8 @@ from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from payouts.models import Attainment, Batch, BatchLine, Earning, FigureChange, Payable, Statement, Tranche
 from payouts.reads.labels import customer
-from payouts.reads.lines import BATCH_STATES, KEY, LATER, listed, not_due, waits_for
+from payouts.reads.lines import BATCH_STATES, KEY, LATER, listed, not_due, wait_words, waits_for
 from payouts.reads.periods import Span, span_holding
-from payouts.reads.plans import trigger_words
 from payouts.selectors import TAKEN
 
 #: A statement's state in the vocabulary of money.
@@ -153,7 +152,7 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
         .annotate(minor=Sum("amount_minor"))
     )
     by_amount = sorted(waiting, key=lambda row: (-row["minor"], row["trigger"]))
-    waits = list(dict.fromkeys(LATER if row["release_day"] else trigger_words(row["trigger"]) for row in by_amount))
+    waits = list(dict.fromkeys(wait_words(row["state"], row["release_day"], row["trigger"]) for row in by_amount))
     deals = earned["deals"]
     by = f"by {deals} deal{'' if deals == 1 else 's'} of {quarter.name}"
     return [

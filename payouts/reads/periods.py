@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from comp.core.calendars import Every, Period
-from comp.core.days import day_date
+from comp.core.days import day_date, day_number
 from comp.people.calendars import period_holding
 from comp.people.models import Participant, PayGroup
 from payouts.selectors import open_period
+from plans.rules.compiled import OwnPeriods
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ def open_span(group: PayGroup) -> Span:
 def span_holding(group: PayGroup, day: date, every: Every | None = None) -> Span:
     """The pay period (or month, quarter, year) that holds a day."""
     return _span(period_holding(group.calendar, day, every))
+
+
+def own_span(every: OwnPeriods, day: date) -> Span | None:
+    """The period of a plan's own that holds a day; None between two."""
+    for start, end in every.spans:
+        if start <= day_number(day) < end:
+            first, last = day_date(start), day_date(end - 1)
+            return Span(first, day_date(end), f"{every}, {first:%-d %b} to {last:%-d %b %Y}")
+    return None
 
 
 def _span(period: Period) -> Span:

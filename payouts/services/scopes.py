@@ -17,6 +17,7 @@ from comp.people.models import Participant
 from comp.tenancy.scope import current_tenant_id
 from crediting.models import Deal, DealRevision
 from payouts.frames.read import YEARS, Versions, calendars, credit_date_fields, credit_days, enclosing, read_versions
+from payouts.frames.read_fields import is_day
 from payouts.frames.span import longest
 from payouts.models import Cause, ChangedScope, RecomputeJob
 from payouts.services.claims import FOREVER
@@ -36,6 +37,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
     and after."""
     versions = read_versions()
     fields, levels = credit_date_fields(versions), versions.levels()
+    stated_days = {parse_day(field) for field in fields if is_day(field)}
     if not fields:
         return
     rolling = {plan for plan, rises in zip(versions.plan_id, levels, strict=True) if rises}
@@ -46,7 +48,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
     causes: list[Cause] = []
     for change in payload["changes"]:
         team = set(change["participants"])
-        dates = {parse_day(text) for field in fields for text in change["dates"].get(field, [])}
+        dates = {parse_day(text) for field in fields for text in change["dates"].get(field, [])} | stated_days
         dates |= customs.get(change["deal"], set())
         found = [
             (person, day)

@@ -481,12 +481,6 @@ class Component:
     clawback: Clawback | None = None
     amortise: Amortise | None = None
 
-    @property
-    def of_calendar(self) -> OfCalendar:
-        """Its measure period, where that is one of the calendar: no other version is published (plans.rules.reach)."""
-        assert not isinstance(self.every, OwnPeriods), self.key
-        return self.every
-
     def read_keys(self) -> tuple[tuple[str, str], ...]:
         """The (plan key, component key) of everything that this component reads; each once, in document order."""
         found: list[tuple[str, str]] = []

@@ -50,6 +50,8 @@ PERSON_FIELDS: Mapping[str, FieldType] = {
     "person.tenure_months": "number",
     "person.hired_on": "date",
 }
+#: The years of facts' dates: no other day is credited.
+YEARS = range(1990, 2100)
 CUSTOM_FIELD = re.compile(r"custom\.[a-z][a-z0-9_]{0,62}")
 
 MISSING_OPS = ("is_missing", "is_present")

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 from comp.core.errors import Problem
 from comp.core.money import NO_CURRENCY
-from plans.rules.compiled import CompiledPlan, Component, CreditRule, OwnPeriods
-from plans.rules.fields import FACT_FIELDS, PERSON_FIELDS
+from plans.rules.compiled import CompiledPlan, Component, CreditRule
+from plans.rules.dates import credit_dates
+from plans.rules.fields import FACT_FIELDS, PERSON_FIELDS, YEARS
 from plans.rules.named import named_fields
 from plans.rules.specialise import specialise
 
@@ -33,6 +34,7 @@ def unsupported(plan: CompiledPlan) -> list[Problem]:
             for key, what, has in _RULES
             if has(rule)
         ]
+        found += _stated_days(plan, rule, path)
     found += _of_components(plan, "")
     told = {(problem.path, problem.found) for problem in found}
     for place in range(len(plan.overrides)):
@@ -41,6 +43,15 @@ def unsupported(plan: CompiledPlan) -> list[Problem]:
         found += _releases(plan, for_some, place)
         found += [each for each in problems if (each.path.partition(".")[2], each.found) not in told]
     return found
+
+
+def _stated_days(plan: CompiledPlan, rule: CreditRule, path: str) -> Iterator[Problem]:
+    """Days that a computed credit date may be, and no calendar holds."""
+    for field in sorted(credit_dates(plan, rule.credit_date)):
+        if field[:1].isdigit() and int(field[:4]) not in YEARS:
+            allowed = f"a day from {YEARS[0]} to {YEARS[-1]}"
+            message = f"The credit date of {rule.key} may be {field}; nothing is credited but on {allowed}."
+            yield Problem(f"{path}.credit_date", field, allowed, message)
 
 
 def _releases(plan: CompiledPlan, for_some: CompiledPlan, place: int) -> Iterator[Problem]:
@@ -67,11 +78,8 @@ _NOT_YET = (
 _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
-    ("Measure periods of the plan's own", lambda plan: _if(_own_periods(plan), "periods")),
-    ("A computed credit date", lambda plan: _dates(plan)),
 )
 _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
-    ("hold", "Held credit", lambda rule: rule.hold is not None),
     ("on_transfer", "Transfers of deals", lambda rule: rule.on_transfer is not None),
 )
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
@@ -84,16 +92,6 @@ _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
 def _if(value: object, path: str) -> Where:
     if value:
         yield path
-
-
-def _own_periods(plan: CompiledPlan) -> bool:
-    return any(isinstance(component.every, OwnPeriods) for component in plan.components)
-
-
-def _dates(plan: CompiledPlan) -> Where:
-    for number, rule in enumerate(plan.credit_rules):
-        if rule.credit_date.startswith("computed."):
-            yield f"credit_rules[{number}].credit_date"
 
 
 def _delivered(name: str) -> bool:

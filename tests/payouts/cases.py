@@ -255,7 +255,11 @@ def _deal(row: Any, known: dict[str, Participant], currency: str) -> dict[str, A
     ]
     at = row.get("event_time", "2026-01-01T00:00:00Z")
     stage = str(fields.get("stage", "won"))
-    custom = {key.removeprefix("custom."): str(value) for key, value in fields.items() if key.startswith("custom.")}
+    custom = {
+        key.removeprefix("custom."): str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in fields.items()
+        if key.startswith("custom.")
+    }
     amount = fields.get("amount")
     return deal(
         "updated", at, deal=row["id"], stage=stage, owner=None, team=team, account="acme", product="mg",

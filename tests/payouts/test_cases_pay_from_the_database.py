@@ -50,6 +50,10 @@ NAMES = (
     "prorated-by-working-days-to-whole-units",
     "releases-after-leaving-are-lost-or-paid",
     "prorated-without-the-last-day",
+    "periods-of-the-plan-s-own",
+    "held-credit-earns-and-is-held",
+    "held-credit-earns-and-its-tranches-are-held",
+    "rolled-credit-is-held-and-needs-eligibility-too",
 )
 
 
