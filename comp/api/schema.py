@@ -10,9 +10,12 @@ from django.views.decorators.http import require_GET
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import force_instance
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from rest_framework import serializers
+
+from comp.api.fields import Body
 
 _ERROR = inline_serializer(
     "Error",
@@ -20,6 +23,8 @@ _ERROR = inline_serializer(
     many=True,
 )
 Errors = inline_serializer("Errors", {"errors": _ERROR})
+#: How any call may be refused; and how a write may be beside that.
+REFUSALS, OF_WRITES = (400, 401, 403, 404, 422, 429), (409, 413, 415)
 _ONCE = OpenApiParameter(
     "Idempotency-Key",
     location=OpenApiParameter.HEADER,
@@ -67,7 +72,14 @@ class Schema(AutoSchema):
             good = {200: _page(output)}
         else:
             good = {200 if self.method == "GET" else self.view.written[self.method]: output}
-        return {**good, 401: Errors, 403: Errors, 404: Errors, 422: Errors, 429: Errors}
+        refused = REFUSALS if self.method == "GET" else REFUSALS + OF_WRITES
+        return {**good, **dict.fromkeys(refused, Errors)}
+
+    def _map_serializer(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        found = super()._map_serializer(serializer, direction, bypass_extensions)
+        if isinstance(force_instance(serializer), Body):  # a misspelt field would be a missing one
+            return {**found, "additionalProperties": False}
+        return found
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False

@@ -157,7 +157,7 @@ def narrowed(rows: QuerySet[Any], asked: dict[str, Any]) -> QuerySet[Any]:
 
 
 class PositionShown(serializers.ModelSerializer[Position]):
-    participant, credit_role, team, territory = Key(), Key(), Key(), Key()
+    participant, credit_role, team, territory = Key(), Key(), Key(allow_null=True), Key(allow_null=True)
     starts_on = Day(read_only=True)
     ends_on = Day(read_only=True, allow_null=True)
 

@@ -34,8 +34,8 @@ class MemberShown(serializers.Serializer[Any]):
 class Teamed(serializers.ModelSerializer[Any]):
     """Something with a team, which is read for a whole page at once (`about`)."""
 
-    endpoint, product, account = Key(), Key(), Key()
-    amount = Money()
+    endpoint, product, account = Key(), Key(allow_null=True), Key(allow_null=True)
+    amount = Money(allow_null=True)
     team = serializers.SerializerMethodField()
 
     @extend_schema_field(MemberShown(many=True))
@@ -56,8 +56,8 @@ class DealShown(Teamed):
 
 
 class DealRevisionShown(serializers.ModelSerializer[DealRevision]):
-    product, account = Key(), Key()
-    amount = Money()
+    product, account = Key(allow_null=True), Key(allow_null=True)
+    amount = Money(allow_null=True)
 
     class Meta:
         model = DealRevision
@@ -91,8 +91,8 @@ class FactShown(Teamed):
 
 
 class FactRevisionShown(serializers.ModelSerializer[FactRevision]):
-    product, account = Key(), Key()
-    amount = Money()
+    product, account = Key(allow_null=True), Key(allow_null=True)
+    amount = Money(allow_null=True)
 
     class Meta:
         model = FactRevision
