@@ -14,6 +14,7 @@ class WiringConfig(AppConfig):
         from comp.api import webhooks
         from comp.outbox.services import JOBS, messages_drain, register_drain, subscribe
         from crediting.services import issues
+        from crediting.services import people as people_from_sources
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
@@ -25,6 +26,7 @@ class WiringConfig(AppConfig):
         subscribe("plan.published", webhooks.on_plan_published)
         subscribe("assignment.changed", scopes.on_assignment_changed)
         subscribe("quota.changed", scopes.on_quota_changed)
+        subscribe("people.changed", people_from_sources.on_people_changed)
         subscribe("people.changed", scopes.on_people_changed)
         subscribe("rates.changed", issues.on_rates_changed)
         subscribe("rates.changed", scopes.on_rates_changed)

@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from crediting.intake.files import KINDS
 from crediting.models import HookEndpoint
 from crediting.selectors import Candidate
+from crediting.services.endpoints import PEOPLE_BY
 
 
 class TargetForm(forms.Form):
@@ -119,9 +120,16 @@ class EndpointSettingsForm(forms.Form):
         empty_label="its own deals",
     )
     active = forms.BooleanField(label="Takes deliveries", required=False)
+    carries_people = forms.BooleanField(
+        label="May say who works here",
+        required=False,
+        help_text="Joiners, movers, leavers, managers and targets. Whoever has its secret can then move pay.",
+    )
 
-    def __init__(self, *args: Any, endpoint: HookEndpoint, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, endpoint: HookEndpoint, may_people: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not may_people or endpoint.adapter != PEOPLE_BY:
+            del self.fields["carries_people"]
         others = HookEndpoint.objects.exclude(pk=endpoint.pk).order_by("name")
         self.fields["deals_from"].queryset = others  # type: ignore[attr-defined]
 

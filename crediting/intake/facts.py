@@ -91,7 +91,56 @@ class DealFact:
     lines: tuple[OtherFact, ...] | None = None
 
 
-Fact = AccountFact | DealFact | OtherFact
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What somebody is held against or paid at 100%, in minor units, for a measure period [starts_on, ends_on)."""
+
+    key: str
+    starts_on: date
+    ends_on: date
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFact:
+    """What somebody is from a day on, as HR has it: the whole state. `left` is the first day no longer employed, leave
+    ends on the first day back. `manager` is an employee number; empty texts say that there is none. `leave` and
+    `targets`: None where the source says nothing of them."""
+
+    person: str
+    as_of: date
+    name: str
+    email: str
+    hired: date
+    left: date | None
+    pay_group: str
+    title: str
+    role: str
+    team: str
+    territory: str
+    manager: str
+    region: str
+    position: str
+    pool: str
+    leave: tuple[tuple[date, date | None], ...] | None = None
+    targets: tuple[Target, ...] | None = None
+
+
+Fact = AccountFact | DealFact | OtherFact | PersonFact
+
+
+def fact_key(fact: Fact) -> tuple[str, str]:
+    """The kind of a fact and the source's id of it."""
+    match fact:
+        case OtherFact():
+            return fact.kind, fact.id
+        case DealFact():
+            return "deal", fact.deal
+        case AccountFact():
+            return "account", fact.account
+        case PersonFact():
+            return "person", fact.person
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from comp.core.errors import Problem
-from crediting.intake.facts import AccountFact, DealFact, Event
+from crediting.intake.facts import fact_key
 from crediting.intake.mapping import EVENTS, FORMAT, Record, told
 from crediting.intake.mapping.readings import DATE_FORMS, DECIMAL_FORMS, READINGS
 
@@ -165,7 +165,7 @@ def said(mapping: Mapping[str, Any], header: Sequence[str], line: int, cells: Se
     if not isinstance(found, tuple):
         return "; ".join(map(_told, found))
     message, event = found
-    kind, key = _key(event)
+    kind, key = fact_key(event.fact)
     text = json.dumps([message["type"], message["data"]], sort_keys=True)
     short = key if len(key) <= 120 else hashlib.sha256(key.encode()).hexdigest()
     digest = hashlib.sha256(text.encode()).hexdigest()[:24]
@@ -181,16 +181,6 @@ def body(message: Mapping[str, Any], at: datetime) -> bytes:
 
 def _told(problem: Problem) -> str:
     return f"{problem.path.removeprefix('data.')}: {problem.message}"
-
-
-def _key(event: Event) -> tuple[str, str]:
-    match event.fact:
-        case AccountFact(account=account):
-            return "account", account
-        case DealFact(deal=deal):
-            return "deal", deal
-        case fact:
-            return fact.kind, fact.id
 
 
 def _stages(words: Iterable[str]) -> dict[str, str]:

@@ -1,9 +1,8 @@
 """The adapter of Comp's own events, `{"type", "timestamp", "data"}` over Standard Webhooks. See docs/intake.md and
 docs/events.schema.json.
 
-Every deal and account event carries the whole state, so the current state is that of the greatest (version, event time,
-sender's id):
-a pure function of the set of events, in whatever order they arrive.
+Every event carries the whole state of its thing, so what stands is that of the greatest (version, event time, sender's
+id): a pure function of the set of events, in whatever order they arrive.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from crediting.intake.facts import AccountFact, DealFact, Event, Fact, Member, O
 from crediting.intake.reading import Reader, problem, read_json, shown
 from crediting.intake.standard_facts import KINDS, line, other_fact
 from crediting.intake.standard_parts import CODE, MORE, WORD, amount, custom, members, values
+from crediting.intake.standard_people import person
 
 #: The convention of this adapter: a deal's owner stands on it in this role, unless its team names one of that role
 #: itself.
@@ -122,6 +122,7 @@ def _lines(data: Reader, deal: str, currency: str) -> tuple[OtherFact, ...] | No
 
 READERS: dict[str, Callable[[Reader, str], Fact]] = {
     "account.updated": _account,
+    "person.updated": person,
     "deal.prospecting": _deal,
     "deal.engaged": _deal,
     "deal.won": _deal,

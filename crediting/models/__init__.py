@@ -22,6 +22,7 @@ from crediting.models.intake import (
     SourceMapping,
     SourceRecord,
 )
+from crediting.models.people import PersonRevision
 from crediting.models.uploads import Upload, UploadPart
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "FactTeam",
     "FieldMapping",
     "HookEndpoint",
+    "PersonRevision",
     "Product",
     "RawDelivery",
     "Rereading",

@@ -25,6 +25,7 @@ class HookEndpoint(KeptModel):
     active = models.BooleanField(default=True)
     deals_from = TenantForeignKey("self", null=True, blank=True)
     rate_limit = models.PositiveIntegerField(default=60_000)  # calls a minute; what comes above is answered 429
+    carries_people = models.BooleanField(default=False)  # whether it may say who works here, and as what
 
     class Meta:
         constraints = [
@@ -207,7 +208,8 @@ class DataIssue(TenantModel):
     """One question of the data-quality inbox. Deliveries that wait for it name it in `waits_for`.
 
     `kind` is a mapping kind, or deal (a milestone or reading came before its deal), currency, amount, adapter, field
-    (the field mapping cannot read a record, or does not know a value).
+    (the field mapping cannot read a record, or does not know a value), people (the endpoint may not carry them),
+    manager (not known yet, or a circle), person (what is said of somebody cannot stand).
     """
 
     class State(models.TextChoices):

@@ -76,7 +76,7 @@ def endpoint(request: HttpRequest, tenant: str, endpoint: int) -> HttpResponse:
     row = get_object_or_404(HookEndpoint.objects.select_related("deals_from"), pk=endpoint)
     if request.method == "GET":
         return _draw(request, row)
-    form = EndpointSettingsForm(request.POST, endpoint=row)
+    form = EndpointSettingsForm(request.POST, endpoint=row, may_people=_may_people(request))
     if form.is_valid():
         try:
             endpoint_update(endpoint=row, **form.cleaned_data)
@@ -133,7 +133,8 @@ def _draw(
     status: int = 200,
 ) -> HttpResponse:
     tenant = request.tenant.slug  # type: ignore[attr-defined]
-    initial = {name: getattr(row, name) for name in ("name", "rate_limit", "deals_from", "active")}
+    settings = ("name", "rate_limit", "deals_from", "active", "carries_people")
+    initial = {name: getattr(row, name) for name in settings}
     health = selectors.health_of([row])[row.pk]
     address = request.build_absolute_uri(reverse("hook", kwargs={"token": row.token}))
     context: dict[str, Any] = {
@@ -146,7 +147,7 @@ def _draw(
         "fresh": fresh,
         "secrets": selectors.live_secrets(row),
         "mapped": default_mapping(row.adapter) is not None,
-        "form": form or EndpointSettingsForm(initial=initial, endpoint=row),
+        "form": form or EndpointSettingsForm(initial=initial, endpoint=row, may_people=_may_people(request)),
         "facts": _facts(tenant, row, health),
         "crumbs": [Link("Endpoints", reverse("endpoint_list", kwargs={"tenant": tenant}))],
     }
@@ -154,6 +155,11 @@ def _draw(
     if secret:
         answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _may_people(request: HttpRequest) -> bool:
+    """Letting a system say who works here takes somebody who may do so themselves."""
+    return Can.PEOPLE_EDIT in request.can  # type: ignore[attr-defined]
 
 
 def _facts(tenant: str, row: HookEndpoint, health: Health) -> list[Fact]:

@@ -37,6 +37,12 @@ KINDS = {
         "Field mapping",
         "Say it in the endpoint's field mapping, or correct it at the source. All that waits is then taken again.",
     ),
+    "people": ("People", "If this system is meant to say who works here, allow it in the endpoint's settings."),
+    "manager": (
+        "Manager",
+        "Nothing to do: what waits is taken when the manager comes, or their own line moves.",
+    ),
+    "person": ("Person's data", "Enter what is missing here, or correct it at the source; then take it again."),
     "adapter": ("Not readable", "Have the sender corrected, then take the deliveries again."),
     "conflict": ("Same id twice", "Compare the two bodies. If the second one is right, have it sent with a new id."),
 }

@@ -22,7 +22,7 @@ from comp.web.parts import Link
 from comp.web.templatetags.comp import badge
 from crediting import selectors_endpoints as selectors
 from crediting.forms import CustomFieldForm, ValueForm
-from crediting.intake.facts import AccountFact, DealFact, Event
+from crediting.intake.facts import AccountFact, DealFact, Event, PersonFact
 from crediting.intake.mapping import check
 from crediting.intake.sources import default_mapping
 from crediting.models import HookEndpoint
@@ -142,6 +142,8 @@ def _words(found: Any) -> str:
     fact = found.fact
     if isinstance(fact, AccountFact):
         return f"Account {fact.name or fact.account}, sector {fact.sector or 'none'}"
+    if isinstance(fact, PersonFact):  # field mappings make none
+        return f"{fact.name}, {fact.title}"
     money = "" if fact.amount_minor is None else format_money(fact.amount_minor, fact.currency)
     if isinstance(fact, DealFact):
         owner = ", ".join(member.person for member in fact.team) or "nobody"

@@ -21,6 +21,8 @@ from comp.tenancy.sealing import seal, unseal
 from crediting.intake.signatures import PREFIX
 from crediting.intake.sources import SOURCES
 from crediting.models import EndpointSecret, HookEndpoint
+from crediting.services.issues import questions_answer
+from crediting.services.locks import intake_hold
 
 #: What the key that seals these secrets is derived for: with another none of them could be read again.
 PURPOSE = "endpoint secrets v1"
@@ -28,6 +30,8 @@ PURPOSE = "endpoint secrets v1"
 OVERLAP = timedelta(hours=24)
 #: Calls a minute that a limit may be set to; characters of a source's own secret (encrypted it takes twice as many).
 RATE_MOST, SECRET_MOST = 1_000_000, 70
+#: The adapter whose endpoints may carry people: one that a company's own secret proves.
+PEOPLE_BY = "standard"
 
 
 def endpoint_create(
@@ -51,9 +55,16 @@ def endpoint_create(
 
 
 def endpoint_update(
-    *, endpoint: HookEndpoint, name: str, active: bool, rate_limit: int, deals_from: HookEndpoint | None
+    *,
+    endpoint: HookEndpoint,
+    name: str,
+    active: bool,
+    rate_limit: int,
+    deals_from: HookEndpoint | None,
+    carries_people: bool | None = None,
 ) -> None:
-    """What an endpoint is called, whether it takes anything, how many calls a minute, whose deals its facts are of."""
+    """What an endpoint is called, whether it takes anything, how many calls a minute, whose deals its facts are of, and
+    whether it may say who works here (None: as it is)."""
     if not name.strip():
         raise refused("name", name, "a name", "The endpoint needs a name.")
     if not 1 <= rate_limit <= RATE_MOST:
@@ -61,10 +72,18 @@ def endpoint_update(
         raise refused("rate_limit", rate_limit, allowed, f"{rate_limit} is no rate limit; allowed are {allowed}.")
     if deals_from is not None and deals_from.pk == endpoint.pk:
         raise refused("deals_from", endpoint.key, "another endpoint, or none", "Its own deals are what it has anyway.")
+    if carries_people and endpoint.adapter != PEOPLE_BY:
+        message = f"People come by endpoints of Comp's own events ({PEOPLE_BY}), not by {endpoint.adapter}."
+        raise refused("carries_people", endpoint.adapter, PEOPLE_BY, message)
     before = _settings(HookEndpoint.objects.select_related("deals_from").get(pk=endpoint.pk))
     endpoint.name, endpoint.active = name.strip(), active
     endpoint.rate_limit, endpoint.deals_from = rate_limit, deals_from
-    endpoint.save(update_fields=["name", "active", "rate_limit", "deals_from"])
+    if carries_people is not None:
+        endpoint.carries_people = carries_people
+    endpoint.save(update_fields=["name", "active", "rate_limit", "deals_from", "carries_people"])
+    if endpoint.carries_people and not before["carries_people"]:
+        intake_hold()  # before the audit trail's
+        questions_answer(endpoint_id=endpoint.pk, kinds=["people"], values=[""], answer="it may carry people now")
     record(code="endpoint.update", subject=endpoint, before=before, after=_settings(endpoint))
     doors_forget()
 
@@ -73,6 +92,7 @@ def _settings(endpoint: HookEndpoint) -> dict[str, object]:
     return {
         **{"name": endpoint.name, "active": endpoint.active, "rate_limit": endpoint.rate_limit},
         "deals_from": endpoint.deals_from.key if endpoint.deals_from else None,
+        "carries_people": endpoint.carries_people,
     }
 
 

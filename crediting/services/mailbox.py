@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -17,7 +18,7 @@ from comp.outbox.services import publish
 from comp.people.selectors import convertible
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from comp.tenancy.selectors import own_currency
-from crediting.intake.facts import AccountFact, DealFact, Event, Fact, Member, OtherFact
+from crediting.intake.facts import AccountFact, DealFact, Event, Fact, Member, OtherFact, PersonFact, fact_key
 from crediting.intake.source import Change as Said
 from crediting.intake.source import Gap
 from crediting.intake.sources import SOURCES
@@ -38,7 +39,8 @@ from crediting.services.locks import DRAIN_WAIT, intake_lock
 from crediting.services.names import Names, Word
 from crediting.services.news import Change, Team
 from crediting.services.other_facts import FactRow, facts_known, facts_store, lines_of
-from crediting.services.records import fact_key, records_carry, records_fold, records_make, records_remember
+from crediting.services.people import PersonRow, people_store
+from crediting.services.records import records_carry, records_fold, records_make, records_remember
 from crediting.services.uploads import upload_step, uploads_at_work
 
 log = logging.getLogger(__name__)
@@ -156,6 +158,7 @@ class Take:
         """Stores what can be stored, asks what must be asked, marks every delivery; returns what changed."""
         if self.said or self.again or self.records:
             self._records()
+        self._people()
         changes = self._accounts()
         self.names = Names(self._words())
         deals, known = self._deals()
@@ -242,6 +245,25 @@ class Take:
         for delivery, _, fact in self._facts(OtherFact):
             words |= _fact_words(delivery.endpoint_id, fact)
         return words
+
+    def _people(self) -> None:
+        """People before all that names them."""
+        facts = self._facts(PersonFact)
+        if not facts:
+            return
+        names = Names((delivery.endpoint_id, Kind.ROLE, fact.role) for delivery, _, fact in facts)
+        rows = []
+        for delivery, event, fact in facts:
+            role = names.get(delivery.endpoint_id, Kind.ROLE, fact.role)
+            if not delivery.endpoint.carries_people:
+                message = "This endpoint may not say who works here. Allow it in its settings, if it is meant to."
+                self._ask(delivery, "people", "", message)
+            elif role is None:
+                self._ask(delivery, Kind.ROLE, fact.role, f"“{fact.role}” is no credit role known here.")
+            else:
+                rows.append(PersonRow(delivery, event, replace(fact, role=role)))
+        for delivery, question in people_store(rows=rows):
+            self.questions.setdefault(delivery.pk, []).append(question)
 
     def _accounts(self) -> list[Change]:
         """Accounts before deals: a deal may name one that came with it."""

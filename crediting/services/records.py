@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 
 from comp.core.errors import Problem
 from comp.tenancy.selectors import own_time_zone
-from crediting.intake.facts import DealFact, Event, Fact, OtherFact
+from crediting.intake.facts import Event, OtherFact, fact_key
 from crediting.intake.folding import EMPTY, fold, from_json, record_of, to_json
 from crediting.intake.mapping import Record, apply, owners_of, parts_of
 from crediting.intake.source import Change
@@ -178,13 +178,6 @@ def key_of(record: SourceRecord) -> Key:
 def plain(record: SourceRecord) -> Record:
     """A record as mappings read it."""
     return record_of(record.object, record.external_id, from_json(record.state))
-
-
-def fact_key(fact: Fact) -> tuple[str, str]:
-    """The kind and the source's id of a fact."""
-    if isinstance(fact, OtherFact):
-        return fact.kind, fact.id
-    return ("deal", fact.deal) if isinstance(fact, DealFact) else ("account", fact.account)
 
 
 # ------------------------------------------------------------------ pieces

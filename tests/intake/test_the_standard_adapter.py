@@ -30,6 +30,16 @@ def wrong(body: dict[str, Any] | bytes) -> list[str]:
     return [problem.path for problem in found]
 
 
+def hr(**data: Any) -> dict[str, Any]:
+    whole = {"person": "e1", "as_of": "2026-01-01", "name": "Rita", "hired": "2026-01-01", "pay_group": "sales"}
+    return event("person.updated", **{**whole, "title": "AE", "role": "ae", **data})
+
+
+def target(**more: Any) -> dict[str, Any]:
+    whole = {"key": "sales", "from": "2026-01-01", "until": "2026-04-01", "amount": "100.00", "currency": "USD"}
+    return {**whole, **more}
+
+
 def test_a_deal_is_read_whole() -> None:
     found = taken(deal(version=3, team=[{"role": "se", "person": "bob", "weight": 2}], custom={"margin": 0.31, "n": 5}))
     assert found == Event(
@@ -128,6 +138,16 @@ def test_each_problem_names_its_place(said: dict[str, Any], path: str) -> None:
     assert wrong(deal(**said)) == [path]
 
 
+def test_days_and_people_that_contradict_each_other_are_problems() -> None:
+    assert wrong(hr(hired="2026-02-01", left="2026-02-01", manager="e1")) == ["data.left", "data.manager"]
+    assert wrong(hr(leave=[{"from": "2026-02-01", "until": "2026-02-01"}])) == ["data.leave[0].until"]
+    assert wrong(hr(leave=[{"from": "2026-02-01"}, {"from": "2026-03-01"}])) == ["data.leave"]
+    assert wrong(hr(targets=[target(), target()])) == ["data.targets"]
+    assert wrong(hr(targets=[target(amount="-1"), target(currency="XXQ", key="other")])) == [
+        "data.targets[0].amount", "data.targets[1].currency",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -204,6 +224,9 @@ SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "events.schema.json").
     + [event("activity.done", id="A1", type="demo", on="2026-01-05", team=[{"role": "sdr", "person": "ann"}])]
     + [event("score.given", id="S1", type="csat", value="4.5", on="2026-01-05", account="A")]
     + [event("hours.worked", id="H1", quantity=7.25, on="2026-01-05", team=[{"role": "ae", "person": "ann"}])]
+    + [hr(), hr(email="rita@acme.test", left="2026-03-01", team="north", manager="e2", region=None, position="P-7")]
+    + [hr(leave=[{"from": "2026-02-01", "until": None}, {"from": "2026-01-05", "until": "2026-01-09"}], targets=[])]
+    + [hr(targets=[target(), target(amount=5, **{"from": "2026-04-01", "until": "2026-07-01"})], email="", version=3)]
     + [
         deal(
             cost="10.00",
@@ -242,6 +265,9 @@ def test_the_documented_schema_and_the_adapter_accept_the_same(body: dict[str, A
     + [event("score.given", id="S1", type="csat", value="1e3", on="2026-01-05")]
     + [event("score.given", id="S1", type="csat", value="1.0000001", on="2026-01-05")]
     + [event("hours.worked", id="H1", quantity=1, on="2026-01-05", hours=3)]
+    + [hr(person=""), hr(name=None), hr(hired=None), hr(as_of="soon"), hr(email="rita"), hr(role=""), hr(salary="1")]
+    + [hr(leave=None), hr(leave=[{"until": "2026-02-01"}]), hr(leave=[{"from": "2026-02-01", "days": 3}]), hr(team=7)]
+    + [hr(targets=[target(amount=None)]), hr(targets=[target(key="Sales!")]), hr(targets=[{"key": "sales"}])]
     + [deal(lines=[{"line": ""}]), deal(lines=[{"line": "1", "deal": "D2"}]), deal(lines=None), deal(day="2026-01-01")]
     + [
         event("milestone.reached", deal="D", milestone="Go live", on="2026-01-01"),
