@@ -59,8 +59,9 @@ class FactReader:
         self.deals = deals_as_of(as_of)
         #: SQL: the credited deals that matter. The deal is `d`.
         self.chosen = f"({spans})"
+        self.by_close_date = set(dates) == {"close_date"}
         if narrow:
-            self.chosen += f" AND {self._on_deal('d', dated=set(dates) == {'close_date'})}"
+            self.chosen += f" AND {self._on_deal('d', dated=self.by_close_date)}"
 
     def rows(self) -> FactRows:
         return self._only_deals() if self.fields.only_deals else self._with_others()
@@ -71,7 +72,9 @@ class FactReader:
         rank = 'row_number() OVER (ORDER BY e.key COLLATE "C", d.external_id COLLATE "C") AS rank'
         found = self._read("deal", self.chosen, [rank])
         named = self._deals_named(found["id"], f"SELECT d.id FROM {self.deals} d WHERE {self.chosen}")
-        teams = self._teams_of_deals(found["id"], self.chosen, named)
+        # Of most deals of a span the teams are found as the deals were, by the close date that they bear too.
+        whose = named if named.startswith("deal_id =") or not self.by_close_date else inside("close_date", "deal", "t")
+        teams = self._teams_of_deals(found["id"], self.chosen, whose)
         facts = Facts(id=found["id"], rank=found["rank"], event_time=found["event_time"], **self._typed(found))
         return FactRows(facts, _teams(teams, facts.id), facts.id, found["revision"], named)
 

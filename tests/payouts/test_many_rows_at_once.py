@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from comp.tenancy.scope import Actor, Pay, tenant_scope
-from payouts.frames import sql
+from payouts.frames import read_facts, sql
 from payouts.models import ChangedScope, Earning, Statement
 from payouts.services import claims, recompute, scopes
 from tests.payouts.house import House, house
@@ -30,6 +30,20 @@ def test_a_row_that_stands_under_another_date_is_changed_though_it_was_not_looke
     assert acme.earned() == {"A": 600000, "B": 0}
     with acme.acme.scope():
         assert Earning.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_teams_of_many_deals_are_found_by_their_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_facts, "NAMED", 0)
+    monkeypatch.setattr(recompute, "FEW", 0)  # facts are read without looking whose they are
+    acme = house()
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.won("B", "50000.00", "2026-05-12")
+    acme.work()
+    before = acme.earned()
+    acme.won("A", "70000.00", "2026-02-10", at="2026-05-20T10:00:00Z")
+    acme.work()
+    assert (before, acme.earned()) == ({"A": 600000, "B": 0}, {"A": 700000, "B": 0})
 
 
 @pytest.fixture
