@@ -204,7 +204,7 @@ def _waits(report: Report) -> Iterator[dict[str, Any]]:
     waits = report.result.waits
     if waits is None:
         return
-    for row in range(waits.fact.size):
+    for row in waits.by_fact():
         plan = report.case.batch.plans[int(waits.plan[row])]
         yield {
             "deal": report.case.facts[int(waits.fact[row])],

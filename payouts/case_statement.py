@@ -128,7 +128,7 @@ def _waits(report: Report) -> Iterator[str]:
         return
     yield ""
     yield "Waiting"
-    for row in range(waits.fact.size):
+    for row in waits.by_fact():
         reason = waits.reason.vocabulary[int(waits.reason.codes[row])]
         what = "a rate of exchange" if reason == "rate" else reason
         yield f"  {report.case.facts[int(waits.fact[row])]} waits for {what}"

@@ -14,7 +14,7 @@ from comp.core.days import day_date
 from comp.core.money import format_money, minor_digits
 from comp.people.models import Participant, PayGroup
 from comp.tenancy.scope import current_scope
-from crediting.models import DataIssue
+from crediting.models import DataIssue, WaitingCredit
 from payouts.models import Batch, BatchLine, ChangedScope, LedgerEntry, LedgerTransaction, Payable
 from payouts.selectors import TAKEN, open_period
 
@@ -163,6 +163,11 @@ def scopes_failed(pay_group: PayGroup | None = None) -> list[str]:
 def issues_open() -> int:
     """Questions of the data-quality inbox that nobody has answered."""
     return DataIssue.objects.filter(state=DataIssue.State.OPEN).count()
+
+
+def unconverted(subject: Subject) -> list[WaitingCredit]:
+    """The group's credits up to the period's end that no rate of exchange reaches today: in no figure of it."""
+    return list(WaitingCredit.objects.filter(pay_group=subject.pay_group, credit_date__lt=subject.ends_on))
 
 
 # ------------------------------------------------------------------ people, deals, exceptions

@@ -20,6 +20,7 @@ from comp.core.chain import GENESIS, link
 from comp.core.money import format_money
 from comp.outbox.selectors import messages_parked, messages_waiting
 from comp.tenancy.walls import APP, PAY, AppendOnly, HistoryTrigger, Trigger
+from crediting.models import WaitingCredit
 from payouts.models import (
     Batch,
     BatchLine,
@@ -334,7 +335,10 @@ def incremental() -> Check:
     if waiting := ChangedScope.objects.count() + messages_waiting():
         wait = f"{waiting} recomputations wait: look again when they are done"
         return Check("Incremental = full", "nothing yet", [wait, *scopes_failed()])
-    return Check("Incremental = full", f"{lines} lines recomputed", differences_found())
+    looked_at = f"{lines} lines recomputed"
+    if unconverted := WaitingCredit.objects.count():
+        looked_at += f", {unconverted} credits wait for a rate of exchange"
+    return Check("Incremental = full", looked_at, differences_found())
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (

@@ -185,9 +185,23 @@ class Credits:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Facts that cannot be credited yet: a data-quality item each."""
+    """Credits that cannot be given yet, named as in `Credits`: by plan, rule, replicate and the order of facts, then by
+    participant, role and split."""
 
-    fact: Ints
-    plan: Ints
+    fact: Ints  # row in Facts
+    participant: Ints
+    plan: Ints  # index into Batch.plans
     rule: Ints
+    role: Text
+    split: Ints
+    day: Ints  # the credit date
     reason: Text  # "rate": no rate of exchange holds the day; "currency": the plan converts nothing
+    currency: Text  # the fact's, or its deal's, that there is no rate for
+
+    def by_fact(self) -> Ints:
+        """Of each fact and rule the first row: the facts that wait, once a rule."""
+        new = np.ones(self.fact.size, dtype=bool)
+        new[1:] = False
+        for column in (self.fact, self.rule, self.plan):
+            new[1:] |= column[1:] != column[:-1]
+        return np.flatnonzero(new)

@@ -56,7 +56,7 @@ class Credited:
     """The credits, and beside them what rating needs: `source` is each row's place in `sources`, `person` its place in
     `people` (ids ascending), `amounts` by source what its rule reads of each fact (in units: its quantity). `when`
     orders credits by replicate, credit date, event time, source and external id, split number, rule and role; it stays
-    below `moments`. `waits`: the facts that cannot be credited yet, None where there are none."""
+    below `moments`. `waits`: the credits that cannot be given yet, None where there are none."""
 
     credits: Credits
     sources: tuple[Source, ...]
@@ -164,7 +164,7 @@ def credit(
                     found.append(credits)
     # What was only needed to find the credits makes room for their order.
     del finder
-    return _in_order(plans, world, people, found, _waits(plans, world.facts, waiting))
+    return _in_order(plans, world, people, found, _waits(plans, people, world.facts, waiting))
 
 
 class _Finder:
@@ -339,19 +339,40 @@ class _Finder:
 _NONE = np.zeros(0, dtype=np.int64)
 
 
-def _waits(plans: Sequence[CompiledPlan], facts: Facts, waiting: list[_Found]) -> Waits | None:
-    """Each fact that waits, once a rule; by plan, rule and the order of facts."""
-    sizes = [each.fact.size for each in waiting]
-    fact = np.concatenate((_NONE, *(each.fact for each in waiting)))
-    plan = np.repeat(np.array([each.source.plan for each in waiting], dtype=np.int64), sizes)
-    rule = np.repeat(np.array([each.source.rule for each in waiting], dtype=np.int64), sizes)
-    if not fact.size:
+def _waits(plans: Sequence[CompiledPlan], people: People, facts: Facts, waiting: list[_Found]) -> Waits | None:
+    """The credits that wait, in the order of `Waits`."""
+    waiting = [each for each in waiting if each.fact.size]
+    if not waiting or facts.currency is None:
         return None
+    sizes = [each.fact.size for each in waiting]
+    roles = tuple(sorted({each.source.role for each in waiting}))
+
+    def joined(column: Callable[[_Found], Ints]) -> Ints:
+        return np.concatenate([column(each) for each in waiting])
+
+    def alike(value: Callable[[_Found], int]) -> Ints:
+        return np.repeat(np.array([value(each) for each in waiting], dtype=np.int64), sizes)
+
+    fact, person = joined(lambda each: each.fact), joined(lambda each: each.person)
+    split = joined(lambda each: each.split)
+    plan, rule = alike(lambda each: each.source.plan), alike(lambda each: each.source.rule)
+    role = alike(lambda each: roles.index(each.source.role))
+    day = joined(lambda each: each.rule.days[each.fact])
+    currency = joined(lambda each: each.rule.view.unreached().codes[each.fact].astype(np.int64))
     replicate = np.zeros_like(fact) if facts.replicate is None else facts.replicate[fact]
-    order = np.lexsort((_sequence(facts)[fact], replicate, rule, plan))
-    order = order[run_starts(fact[order], rule[order], plan[order])]
+    order = np.lexsort((split, role, person, fact, _sequence(facts)[fact], replicate, rule, plan))
     converts = np.array([each.currencies is not None for each in plans], dtype=np.int32)
-    return Waits(fact[order], plan[order], rule[order], Text(converts[plan[order]], ("currency", "rate")))
+    return Waits(
+        fact=fact[order],
+        participant=people.ids[person[order]],
+        plan=plan[order],
+        rule=rule[order],
+        role=Text(role[order].astype(np.int32), roles),
+        split=split[order],
+        day=day[order],
+        reason=Text(converts[plan[order]], ("currency", "rate")),
+        currency=Text(currency[order].astype(np.int32), facts.currency.vocabulary),
+    )
 
 
 def _in_order(

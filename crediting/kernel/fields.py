@@ -175,6 +175,13 @@ class FactRows:
             self._unpriced, self._priced = without if without.any() else None, True
         return self._unpriced
 
+    def unreached(self) -> Text:
+        """The currency that has no rate on each of the `unpriced` rows: the fact's own, else its deal's."""
+        own, deals = self._world.currency(False), self._world.currency(True)
+        assert own is not None and deals is not None
+        lacks = self._rate_of(False) == NO_RATE
+        return Text(np.where(lacks, self._taken(own).codes, self._taken(deals).codes), own.vocabulary)
+
     def unknown(self, field: str, kind: FieldType) -> Mask | None:
         """The rows on which a field is money that is there and has no rate, or made of such; None where none is."""
         if self.unpriced() is None:

@@ -1,6 +1,6 @@
 """What happened, and whose it is."""
 
-from crediting.models.credits import Credit
+from crediting.models.credits import Credit, WaitingCredit
 from crediting.models.facts import (
     Account,
     Deal,
@@ -47,4 +47,5 @@ __all__ = [
     "SourceRecord",
     "Upload",
     "UploadPart",
+    "WaitingCredit",
 ]

@@ -1,5 +1,5 @@
-"""Credits: a share of one deal or other fact given to one participant. A projection, written only by
-payouts.services.recompute."""
+"""Credits: a share of one deal or other fact given to one participant; and those that cannot be given yet. Projections,
+written only by payouts.services.recompute."""
 
 from __future__ import annotations
 
@@ -36,3 +36,32 @@ class Credit(BulkPayModel):
             ),
         ]
         indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="credit_period")]
+
+
+class WaitingCredit(BulkPayModel):
+    """A credit that somebody will have once money can be converted: named as a credit, without an amount."""
+
+    class Reason(models.TextChoices):
+        """As crediting.kernel.columns.Waits tells them."""
+
+        RATE = "rate", "No rate of exchange holds on its day"
+        CURRENCY = "currency", "The plan converts no other currencies"
+
+    fact = models.BigIntegerField()
+    deal = LooseForeignKey(Deal, null=True)
+    plan = LooseForeignKey(Plan)
+    plan_version = LooseForeignKey(PlanVersion)
+    rule = models.CharField(max_length=50)
+    role = models.CharField(max_length=50)
+    split = models.IntegerField()
+    credit_date = models.DateField()
+    reason = models.CharField(max_length=8, choices=Reason.choices)
+    currency = models.CharField(max_length=3)  # what there is no rate for
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "participant", "fact", "plan", "split", "rule", "role"], name="waitingcredit_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="waitingcredit_period")]

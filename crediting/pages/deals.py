@@ -19,6 +19,7 @@ from comp.web.parts import Event, Fact
 from comp.web.templatetags.comp import day, money
 from crediting import selectors
 from crediting.models import Deal, DealRevision, FactRevision
+from crediting.selectors_waiting import waiting, waiting_told
 from plans.rules.fields import FACT_FIELDS
 
 #: Fields whose change a revision is told by, with their words.
@@ -67,6 +68,7 @@ def deal(request: HttpRequest, tenant: str, deal: int) -> HttpResponse:
             Fact(name.replace("_", " "), "none" if value is None else value)
             for name, value in sorted(row.custom.items())
         ],
+        "waiting": waiting_told(waiting().filter(deal=row).select_related("participant", "plan_version__plan")),
         "team": [(names.get(person, "unknown"), roles.get(role, role), weight) for role, person, weight in team],
         "weights": len({weight for _, _, weight in team}) > 1,
         "events": _events(tenant, history, names),

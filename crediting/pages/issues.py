@@ -20,9 +20,11 @@ from comp.web.parts import Link
 from crediting import selectors
 from crediting.forms import SectorForm, TargetForm
 from crediting.models import DataIssue, SourceMapping
-from crediting.services.issues import issue_close, issue_replay, mapping_set
+from crediting.selectors_waiting import waiting_for, waiting_told
+from crediting.services.issues import OF_CREDITS, issue_close, issue_replay, mapping_set
 
 State, Kind = DataIssue.State, SourceMapping.Kind
+PER_PAGE = 50
 #: The kinds of question: in a word, and what a person does about it.
 KINDS = {
     "owner": ("Person", "Say who it is. Everything that waits for it is then taken again."),
@@ -44,6 +46,11 @@ KINDS = {
     ),
     "person": ("Person's data", "Enter what is missing here, or correct it at the source; then take it again."),
     "adapter": ("Not readable", "Have the sender corrected, then take the deliveries again."),
+    "rate": ("Rate of exchange", "Enter the rate. What waits for it is credited by itself, and the question closes."),
+    "convert": (
+        "Plan and currency",
+        "Publish a version of the plan that says how it converts (`currencies`). What waits is credited by itself.",
+    ),
     "conflict": ("Same id twice", "Compare the two bodies. If the second one is right, have it sent with a new id."),
 }
 
@@ -132,12 +139,19 @@ def _form(row: DataIssue, search: str, data: Any = None) -> Form | None:
 def _draw(request: HttpRequest, row: DataIssue, form: Form | None, status: int = 200) -> HttpResponse:
     word, advice = KINDS[row.kind]
     tenant = request.tenant.slug  # type: ignore[attr-defined]
+    page = None
+    if row.kind in OF_CREDITS:
+        rows = waiting_for(row).select_related("participant", "plan_version__plan")
+        page = paginate(request, rows, PER_PAGE)
     context = {
         "issue": row,
         "word": word,
         "advice": advice,
         "form": form if row.state == State.OPEN else None,
         "search": request.GET.get("q", ""),
+        "waiting": page,
+        "waiting_rows": waiting_told(page.object_list) if page else [],
+        "plan": row.value.partition("/")[2] if row.kind == "convert" else "",
         "sectors": selectors.candidates(kind=Kind.SECTOR) if row.kind == Kind.SECTOR else [],
         "may_search": form is not None and row.kind != Kind.SECTOR,
         "body": bytes(row.first_delivery.body),

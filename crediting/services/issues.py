@@ -23,6 +23,8 @@ from crediting.services.locks import intake_hold
 State, Kind = RawDelivery.State, SourceMapping.Kind
 #: Kinds whose value is a deal: the deal's next event answers them.
 OF_DEALS = ("deal", "amount", "currency")
+#: Kinds that credits wait for (crediting.services.waiting): what stands opens and closes them.
+OF_CREDITS = RATE, CONVERT = "rate", "convert"
 SECTOR_LENGTH = 80
 
 
@@ -61,6 +63,7 @@ def mapping_set(*, endpoint: HookEndpoint, kind: str, value: str, target: str, u
 def issue_replay(*, issue: DataIssue, user: User | None) -> int:
     """Takes everything that waits for an issue again; what still cannot be answered asks again. Returns how many
     deliveries."""
+    _answered_here(issue)
     intake_hold()
     count = questions_answer(
         endpoint_id=issue.endpoint_id, kinds=[issue.kind], values=[issue.value], answer="replayed", user=user
@@ -72,6 +75,7 @@ def issue_replay(*, issue: DataIssue, user: User | None) -> int:
 
 def issue_close(*, issue: DataIssue, user: User | None) -> None:
     """Puts away a question that no delivery waits for (two bodies under one id, once somebody has looked)."""
+    _answered_here(issue)
     intake_hold()
     issue.refresh_from_db()
     if issue.waiting:
@@ -81,6 +85,12 @@ def issue_close(*, issue: DataIssue, user: User | None) -> None:
         endpoint_id=issue.endpoint_id, kinds=[issue.kind], values=[issue.value], answer="closed", user=user
     )
     record(code="issue.close", subject=("crediting.dataissue", str(issue.pk), f"{issue.kind} {issue.value!r}"))
+
+
+def _answered_here(issue: DataIssue) -> None:
+    if issue.kind in OF_CREDITS:
+        message = f"{issue.value}: this closes by itself when nothing waits any more; it is not answered here."
+        raise refused("kind", issue.kind, "a question about deliveries", message)
 
 
 def _target(kind: str, target: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import Whole
 from payouts.frames.read import Read
 from payouts.frames.sql import NONE, Columns, Table, Words, day, number, quoted, read, read_numbers
-from payouts.frames.tables import ATTAINMENTS, TABLES
+from payouts.frames.tables import ATTAINMENTS, TABLES, WAITS
 from payouts.kernel.batch import (
     DATED,
     MISSING_DAY,
@@ -22,10 +22,12 @@ from payouts.kernel.batch import (
     OF_PERIOD,
     OF_REVERSAL,
     WAITING,
+    Credits,
     Facts,
     Ints,
     Result,
     Text,
+    Waits,
 )
 from payouts.kernel.reads import cadence
 from plans.rules.compiled import CompiledPlan, Component, Every, OwnPeriods, Tranche
@@ -40,20 +42,28 @@ class Figures:
     tranches: Columns
     attainments: Columns
     schedules: Columns
+    waiting: Columns
+    converts: bool = field(kw_only=True)  # whether a rate of exchange was ever known
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Those that anything can stand in: without rates of exchange nothing waits for one."""
+        return tuple(table for table in TABLES if table is not WAITS or self.converts)
 
     def of(self, table: Table) -> Columns:
-        columns = (self.credits, self.earnings, self.tranches, self.attainments, self.schedules)
+        columns = (self.credits, self.earnings, self.tranches, self.attainments, self.schedules, self.waiting)
         return dict(zip(TABLES, columns, strict=True))[table]
 
     def within(self, start: int, end: int) -> Figures:
         """Only the rows whose credit date (for attainments: period start) lies in [start, end)."""
-        return Figures(*(_within(self.of(table), start, end) for table in TABLES))
+        inside = [_within(self.of(table), start, end) for table in TABLES]
+        return Figures(*inside, converts=self.converts)
 
 
 def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figures:
     """`pay_groups`: participant id to pay group id."""
     names = _Names(source, _lookup(pay_groups))
-    by_credit = _of_credits(result, source, names)
+    by_credit = _of_credits(result.credits, source, names)
     starts, ends = _periods(result, source)
     by_line = _of_lines(result, source, names, by_credit, starts)
     credits, lines = result.credits, result.lines
@@ -82,9 +92,15 @@ def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figu
         "review_minor": np.zeros(rows, dtype=np.int64) if lines.review is None else lines.review,
         "waiting": lines.waiting.astype(np.int64),
     }
-    tranches = _of_tranches(result, source, by_line)
-    groups = _of_groups(result, names, starts, ends)
-    return Figures(credit_columns, earning_columns, tranches, groups, _of_schedules(result, by_line))
+    return Figures(
+        credits=credit_columns,
+        earnings=earning_columns,
+        tranches=_of_tranches(result, source, by_line),
+        attainments=_of_groups(result, names, starts, ends),
+        schedules=_of_schedules(result, by_line),
+        waiting=_of_waiting(result, source, names),
+        converts=source.batch.exchange is not None,
+    )
 
 
 class _Names:
@@ -102,9 +118,8 @@ class _Names:
         self.currency = _words([plan.currency for plan in plans])
 
 
-def _of_credits(result: Result, source: Read, names: _Names) -> Columns:
-    """The columns that credits and their lines have in common."""
-    credits = result.credits
+def _of_credits(credits: Credits | Waits, source: Read, names: _Names) -> Columns:
+    """The columns that credits, those that wait and lines have in common."""
     facts = source.batch.facts
     return {
         "participant_id": credits.participant,
@@ -119,6 +134,15 @@ def _of_credits(result: Result, source: Read, names: _Names) -> Columns:
         "credit_date": credits.day,
         "currency": names.currency(credits.plan),
     }
+
+
+def _of_waiting(result: Result, source: Read, names: _Names) -> Columns:
+    waits = result.waits
+    if waits is None:
+        nothing = np.zeros(0, dtype=np.int64)
+        return {name: Words(nothing, ()) if name in WAITS.words else nothing for name in WAITS.columns}
+    own = {"reason": _as_words(waits.reason), "currency": _as_words(waits.currency)}
+    return {**_of_credits(waits, source, names), **own}
 
 
 def _deals(facts: Facts, rows: Ints) -> Ints:

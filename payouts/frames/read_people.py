@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from django.db import connection
 
 from payouts.frames.read_asof import as_date, open_end, table
 from payouts.frames.read_plans import Versions
@@ -103,7 +104,8 @@ def holidays(as_of: datetime | None) -> dict[int, tuple[int, ...]]:
 
 
 def exchange(as_of: datetime | None) -> Exchange | None:
-    """The rates: of each first day the latest revision, until the next rate of its pair and kind."""
+    """The rates: of each first day the latest revision, until the next rate of its pair and kind. None where none was
+    ever said; where all were taken back there are still facts in other currencies, and none is another one's."""
     known = "WHERE recorded_at <= %(as_of)s" if as_of else ""
     found = read(
         "SELECT source, target, kind, start, least(stop, coalesce(lead(start) OVER pair, stop)) AS end, rate FROM ("
@@ -114,13 +116,19 @@ def exchange(as_of: datetime | None) -> Exchange | None:
         {"as_of": as_of},
         words=["source", "target", "kind"],
     )
-    if not found["rate"].size:
+    if not found["rate"].size and not _rates_were_said(known, as_of):
         return None
     source, target, kind = (
         Text(found[name].codes.astype(np.int32), found[name].words) for name in ("source", "target", "kind")
     )
     common = np.gcd(found["rate"], TEN_DECIMALS)
     return Exchange(source, target, kind, found["start"], found["end"], found["rate"] // common, TEN_DECIMALS // common)
+
+
+def _rates_were_said(known: str, as_of: datetime | None) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM people_exchangerate {known})", {"as_of": as_of})
+        return bool(cursor.fetchone()[0])
 
 
 def with_downlines(

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from payouts.frames.sql import Table
 
-_WORDS = frozenset({"rule", "role", "credit_class", "component", "trigger", "currency", "unit", "value", "result"})
+_WORDS = frozenset(
+    {"rule", "role", "credit_class", "component", "trigger", "currency", "unit", "value", "result", "reason"}
+)
 _CREDIT = ("participant_id", "fact", "plan_id", "split", "rule", "role")
 _NAMED = ("participant_id", "fact", "plan_id", "origin", "period", "line_kind", "component")
 LINE = (*_NAMED, "split", "rule", "role")
@@ -25,6 +27,14 @@ CREDITS = Table(
         "amount_minor",
         "currency",
     ),
+    days=frozenset({"credit_date"}),
+    words=_WORDS,
+    nullable=frozenset({"deal_id"}),
+)
+WAITS = Table(
+    name="crediting_waitingcredit",
+    key=_CREDIT,
+    values=("deal_id", "pay_group_id", "plan_version_id", "credit_date", "reason", "currency"),
     days=frozenset({"credit_date"}),
     words=_WORDS,
     nullable=frozenset({"deal_id"}),
@@ -104,4 +114,4 @@ SCHEDULES = Table(
     words=_WORDS,
     nullable=frozenset({"deal_id"}),
 )
-TABLES = (CREDITS, EARNINGS, TRANCHES, ATTAINMENTS, SCHEDULES)
+TABLES = (CREDITS, EARNINGS, TRANCHES, ATTAINMENTS, SCHEDULES, WAITS)

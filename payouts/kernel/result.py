@@ -274,6 +274,7 @@ def only_of(result: Result, participants: Ints) -> Result:
         ),
         tranches=replace(parts, line=line_to[parts.line]),
         schedules=spread,
+        waits=None if result.waits is None else _rows(result.waits, np.isin(result.waits.participant, participants)),
         traces=_of_lines(result.traces, kept_line, line_to),
     )
 

@@ -129,6 +129,10 @@ def before_signing(request: HttpRequest, subject: Subject) -> list[Fact]:
     waiting = f"{pending:,} to come" if pending else "all done"
     facts.append(Fact("Recomputations", waiting))
     facts.append(Fact("Waiting for data", f"{issues:,} open {'question' if issues == 1 else 'questions'}"))
+    if rows := reads.unconverted(subject):
+        people = len({row.participant_id for row in rows})
+        of = f"of {people:,} {'person' if people == 1 else 'people'}, in no figure"
+        facts.append(Fact("Credits waiting for a rate", f"{len(rows):,} {of}"))
     if isinstance(subject, Batch):
         facts.append(Fact("Digest", f"{subject.digest[:12]}…{subject.digest[-4:]}"))
     return facts

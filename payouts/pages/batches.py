@@ -142,6 +142,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
         "pending": reads.scopes_pending(pay_group),
         "failed": reads.scopes_failed(pay_group),
         "alerts": alerts_standing(pay_group),
+        "unconverted": len(reads.unconverted(opened)),
         "facts": before_signing(request, opened),
         **lines_page(request, opened, view, people),
     }

@@ -18,8 +18,10 @@ from comp.web.access import needs
 from comp.web.csv import csv_response
 from comp.web.paging import paginate
 from comp.web.parts import Link, money_state
+from crediting.selectors_waiting import waiting_of_person
 from payouts.frames.read import YEARS
 from payouts.pages.links import link
+from payouts.pages.unconverted import waiting_page_of
 from payouts.reads.labels import customer
 from payouts.reads.lines import STATES, in_state, lines, sums, told, with_money
 from payouts.reads.periods import Span, open_span, pay_group_of, span_holding
@@ -73,6 +75,7 @@ def my_deals(request: HttpRequest, tenant: str) -> HttpResponse:
         "without_quarter": _address({"state": state, "q": words}),
         "words": words,
         "csv": _address({**asked, "state": state, "csv": "1"}),
+        **waiting_page_of(request, _narrowed(waiting_of_person(person.pk), quarter, words)),
     }
     return render(request, "payouts/my_deals.html", context)
 

@@ -17,6 +17,7 @@ from comp.tenancy.capabilities import Can
 from comp.web.access import needs
 from comp.web.live import live_response
 from comp.web.parts import Bar, Change, WayStep
+from crediting.selectors_waiting import waiting_of_person
 from payouts.pages.links import link
 from payouts.reads.attainment import deals_earning, meter, progress
 from payouts.reads.changes import moved
@@ -91,6 +92,7 @@ def _figures(request: HttpRequest, person: Participant) -> dict[str, Any]:
         "quarter": quarter,
         "way": steps,
         "way_label": f"Money earned in {quarter.name}, by state",
+        "unconverted": waiting_of_person(person.pk).count(),
         "measures": [(row, meter(row), deals_of.get((row.version.plan_id, row.component.key), 0)) for row in measures],
         "changes": changes,
         "changes_title": "In the last 7 days" if first else "Since your last visit",

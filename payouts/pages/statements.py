@@ -17,8 +17,10 @@ from comp.web.csv import csv_response
 from comp.web.paging import paginate
 from comp.web.parts import Fact, Link, Step
 from comp.web.templatetags.comp import day, money, state_badge
+from crediting.selectors_waiting import waiting_of_person
 from payouts.models import Statement
 from payouts.pages.links import link
+from payouts.pages.unconverted import waiting_page_of
 from payouts.reads.lines import STATES, sums, told
 from payouts.reads.payout import MONEY_STATE, pay_day
 from payouts.reads.periods import open_span, pay_group_of, span_holding
@@ -99,6 +101,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
     waiting = earned_and_waiting(person.pk, span, open_period)
     waiting_page = paginate(request, waiting, PER_PAGE, "waiting")
     before, after = neighbours(statement)
+    without_rate = waiting_of_person(person.pk).filter(credit_date__gte=span.starts_on, credit_date__lt=span.ends_on)
     context = {
         "person": person,
         "over": f"Statement · {span.name}" if own else f"{person.name} · statement · {span.name}",
@@ -140,6 +143,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
             for line in told(waiting_page.object_list, open_ends=open_period.ends_on, state="waiting")
         ],
         "waiting_total": sums(waiting, [STATES["waiting"]])[STATES["waiting"]],
+        **waiting_page_of(request, without_rate),
         "before": _address(request, before, own),
         "after": _address(request, after, own),
         "crumbs": [Link("Statements", link(request, "statement_list"))] if own else _crumbs(request),

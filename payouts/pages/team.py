@@ -15,6 +15,7 @@ from comp.web.access import needs
 from comp.web.csv import csv_response
 from comp.web.paging import paginate
 from comp.web.parts import Fact, money_state
+from crediting.selectors_waiting import waiting
 from payouts.models import Statement
 from payouts.pages.links import link
 from payouts.reads.attainment import attained_words, meter, pace_words
@@ -68,11 +69,18 @@ def team(request: HttpRequest, tenant: str) -> HttpResponse:
             Fact("Behind the pace", behind),
             Fact("At or ahead of it", len(found) - behind - without),
             Fact("Without a quota now", without),
+            *_unconverted([one.person.pk for one in found]),
         ],
         "totals": sorted(totals.items()),
         "shown": len(shown),
     }
     return render(request, "payouts/team.html", context)
+
+
+def _unconverted(people: list[int]) -> list[Fact]:
+    """How many of these people's credits wait for a rate of exchange, where any do."""
+    count = waiting().filter(participant_id__in=people).count()
+    return [Fact("Credits waiting for a rate", count, "see the statements")] if count else []
 
 
 def _statement_url(request: HttpRequest, one: Member) -> str:

@@ -10,6 +10,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 
 from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
+from crediting.selectors_waiting import waiting_of_person
 from payouts.models import Attainment, Batch, BatchLine, Earning, FigureChange, Payable, Statement, Tranche
 from payouts.reads.labels import customer
 from payouts.reads.lines import BATCH_STATES, KEY, LATER, listed, not_due, wait_words, waits_for
@@ -190,5 +191,7 @@ def figures_version(participant: Participant) -> str:
         total=Sum("total_minor"), quota=Sum("quota_minor"), lines=Sum("lines")
     )
     at = statements.pop("at")
-    parts = [change or 0, int(at.timestamp() * 1000) if at else 0, *statements.values(), *measures.values()]
+    without_rate = waiting_of_person(participant.pk).aggregate(last=Max("id"), all=Count("id"))
+    parts = [change, int(at.timestamp() * 1000) if at else 0]
+    parts += [*statements.values(), *measures.values(), *without_rate.values()]
     return "-".join(str(part or 0) for part in parts)

@@ -15,10 +15,11 @@ import numpy as np
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
+from comp.outbox.services import publish
 from payouts.frames.figures import Figures, figures, lines_standing, standing
 from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
 from payouts.frames.sql import Columns, Table, Words, change, delete, differences, load
-from payouts.frames.tables import EARNINGS, TABLES, TRANCHES
+from payouts.frames.tables import EARNINGS, TRANCHES, WAITS
 from payouts.kernel import calculate
 from payouts.kernel.batch import Ints
 from payouts.models import Cause
@@ -68,6 +69,8 @@ def recompute(*, work: Mapping[tuple[date, date], Iterable[int]], causes: Sequen
     whole = any(cause.kind in (Cause.Kind.PEOPLE, Cause.Kind.JOB) for cause in causes)
     facts = None if whole else sorted(changed.facts)
     payables_write(participants=sorted(touched), facts=facts, why=why.by_deal, otherwise=why.latest)
+    if WAITS.name in changed.rows:
+        publish(topic="credits.waiting", payload={})
     return changed
 
 
@@ -114,7 +117,7 @@ def _redo(
     changed: Changed,
 ) -> None:
     right = right_figures(calendar, span, people, versions, pay_group)
-    for table in TABLES:
+    for table in right.tables:
         columns = right.of(table)
         stands = standing(table, right=columns, start=span[0], end=span[1], participants=people)
         new, differs, was, gone = differences(table, columns, stands)

@@ -14,7 +14,7 @@ LOOSE = {
     "crediting_credit", "crediting_deal", "crediting_dealrevision", "crediting_dealteam", "crediting_fact",
     "crediting_factrevision", "crediting_factteam", "payouts_attainment",
     "payouts_batchline", "payouts_earning", "payouts_figurechange", "payouts_ledgerentry", "payouts_payable",
-    "payouts_schedule", "payouts_tranche",
+    "payouts_schedule", "payouts_tranche", "crediting_waitingcredit",
 }  # fmt: skip
 
 
