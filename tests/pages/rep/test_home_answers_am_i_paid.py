@@ -108,5 +108,5 @@ def test_home_asks_a_fixed_number_of_questions(
 ) -> None:
     ann = as_("Ann")
     ann.get(f"{world.base}/home/")
-    with django_assert_max_num_queries(41):
+    with django_assert_max_num_queries(43):
         ann.get(f"{world.base}/home/")
