@@ -14,7 +14,7 @@ from crediting.kernel.exact import Whole, money, run_numbers, run_starts, scaled
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_CARRY, OF_CREDIT, Batch, Ints
 from payouts.kernel.book import Book
-from payouts.kernel.measure import COUNTS_FOR_BOTH, Reversed, Series, yearly
+from payouts.kernel.measure import COUNTS_FOR_BOTH, Reversed, Series, way, yearly
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger, taken
@@ -38,18 +38,16 @@ def with_carried(batch: Batch, quotas: QuotaBook, ledger: Ledger, book: Book) ->
     if book.owed is None or not book.owed.any():
         return book
     found: list[_Carried] = []
-    cadences = [_cadence(version) for version in book.series.versions]
-    for every in dict.fromkeys(cadences):
-        versions = np.array([each == every for each in cadences])
-        found += _Passage(batch, quotas, ledger, book, every, versions[book.series.version[book.series.last]]).run()
+    ways = [way(version) for version in book.series.versions]
+    for each in dict.fromkeys(ways):
+        every, by_year = each
+        mine = np.array([other == each for other in ways])[book.series.version[book.series.last]]
+        if mine.any():
+            found += _Passage(batch, quotas, ledger, book, "year" if by_year else every, mine).run()
     if not found:
         return book
     extra = _Carried(*(np.concatenate([getattr(each, f.name) for each in found]) for f in fields(_Carried)))
-    return _inserted(quotas, book, extra, cadences)
-
-
-def _cadence(version: Version) -> Every:
-    return "year" if yearly(version) else version.component.every
+    return _inserted(quotas, book, extra, ways)
 
 
 def _carrying(version: Version) -> Cap | None:
@@ -57,7 +55,7 @@ def _carrying(version: Version) -> Cap | None:
 
 
 class _Passage:
-    """What is owed to each person (and replicate), period by period of one cadence."""
+    """What is owed to each person (and replicate), period by period of one way of grouping."""
 
     def __init__(self, batch: Batch, quotas: QuotaBook, ledger: Ledger, book: Book, every: Every, groups: Ints) -> None:
         self.batch, self.quotas, self.ledger, self.every = batch, quotas, ledger, every
@@ -146,16 +144,16 @@ class _Passage:
         return np.maximum(money(value.multiply(Ratios.constant(cap.share)).rounded(plan.round_mode), "A cap"), 0)
 
 
-def _inserted(quotas: QuotaBook, book: Book, extra: _Carried, cadences: list[Every]) -> Book:
+def _inserted(quotas: QuotaBook, book: Book, extra: _Carried, ways: list[tuple[Every, bool]]) -> Book:
     """The book with more lines behind those of their groups, and groups where there were none."""
     series = book.series
     lines, more = series.row.size, extra.person.size
-    cadence_of = np.array([list(dict.fromkeys(cadences)).index(each) for each in cadences])
+    way_of = np.array([list(dict.fromkeys(ways)).index(each) for each in ways])
     span = series.period if series.year is None else np.where(series.year >= 0, series.year, series.period)
     keys = (
         np.concatenate((span, extra.period)),
         np.concatenate((series.replicate[series.group], extra.replicate)),
-        cadence_of[np.concatenate((series.version, extra.version))],
+        way_of[np.concatenate((series.version, extra.version))],
         np.concatenate((series.person[series.group], extra.person)),
     )
     order = np.lexsort(keys)

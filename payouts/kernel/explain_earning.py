@@ -11,6 +11,7 @@ from payouts.kernel.say import Step, Unit, figure_text, money_text, number_text,
 from payouts.kernel.slices import EARNED_BEFORE, Slice
 from plans.rules.compiled import Cap
 from plans.rules.phrases import both, named
+from plans.rules.words_rates import size_words
 
 
 def earning_steps(view: LineView) -> Iterator[Step]:
@@ -83,7 +84,9 @@ def _bonus(view: LineView, base: Fraction) -> Step:
         reached = "Reaching" if bonus.boundary == "above" else "Passing"
         sentence = f"{reached} {percent_text(bonus.at)} of the quota pays {amount}"
     else:
-        least = "" if bonus.min_deal is None else f" of at least {_money(view, bonus.min_deal)}"
+        least = ""
+        if bonus.min_deal is not None:
+            least = f" of at least {size_words(bonus.min_deal, view.component, view.plan.currency)}"
         sentence = f"Each deal{least} pays {amount}"
     detail = {"amount": bonus.amount, "per": bonus.per, "min_deal": bonus.min_deal, "at": bonus.at}
     return Step("bonus", f"{sentence}; this line earns {_money(view, base)}.", base, "money", detail)

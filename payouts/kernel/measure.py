@@ -25,7 +25,7 @@ from payouts.kernel.sequence import in_stated_order, reorders
 from payouts.kernel.spans import inside
 from payouts.kernel.values import weighted
 from payouts.kernel.variants import Variant
-from plans.rules.compiled import OwnPeriods
+from plans.rules.compiled import Every, OwnPeriods
 
 #: What a credit counts for.
 COUNTS_FOR_BOTH, QUOTA_ONLY, PAY_ONLY = range(3)
@@ -215,9 +215,15 @@ def _measured(credited: Credited, versions: tuple[Version, ...], rows: Ints, ver
 
 def _cadences(versions: tuple[Version, ...]) -> tuple[Ints, int]:
     """By version a number of how its lines are grouped, and how many such there are."""
-    kinds = [(each.component.every, yearly(each)) for each in versions]
+    kinds = [way(each) for each in versions]
     distinct = list(dict.fromkeys(kinds))
     return np.array([distinct.index(each) for each in kinds], dtype=np.int64), len(distinct)
+
+
+def way(version: Version) -> tuple[Every, bool]:
+    """How a version's lines are grouped: by periods of which length, and whether all of a fiscal year are one group.
+    Nothing goes on from groups of one way to those of another."""
+    return version.component.every, yearly(version)
 
 
 def yearly(version: Version) -> bool:

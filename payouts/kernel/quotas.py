@@ -250,10 +250,11 @@ class QuotaBook:
             return found
         rows = np.flatnonzero(quotas.key.codes == quotas.key.vocabulary.index(key))
         # Start and end must be those of one measure period, the person one of ours.
+        # Between the periods of a plan's own there is none, whatever is kept.
         index = np.minimum(np.searchsorted(bounds, quotas.start[rows]), bounds.size - 2)
         owner = np.minimum(np.searchsorted(people, quotas.participant[rows]), people.size - 1)
         fits = (bounds[index] == quotas.start[rows]) & (bounds[index + 1] == quotas.end[rows])
-        fits &= people[owner] == quotas.participant[rows]
+        fits &= (people[owner] == quotas.participant[rows]) & inside(every, quotas.start[rows])
         rows, keys = rows[fits], owner[fits] * bounds.size + index[fits]
         if not rows.size:
             return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from comp.core.money import PLAN_CURRENCIES
 from plans.rules.compiled import Unit
@@ -49,6 +49,10 @@ class About:
         measure = component.get("measure")
         elsewhere = isinstance(measure, dict) and measure.get("of") in ("team", "pool", "company")
         return "money" if elsewhere and not found else None
+
+    def credit_unit(self, component: Any) -> Literal["money", "units"]:
+        """The unit of the size of a fact that a component counts: its amount, or its quantity."""
+        return "units" if self.credits_unit(component) == "units" else "money"
 
     def unit(self, component: Any) -> Unit | None:
         """The unit of a component's measure."""

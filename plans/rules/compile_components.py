@@ -78,6 +78,7 @@ class Maker:
     def component(self, row: Document) -> Component:
         """One component in normal form, of a document in which `check` found no error."""
         unit = self.about.unit(row) or "money"
+        credit_unit = self.about.credit_unit(row)
         quota = row.get("quota")
         credits = row.get("credits", {})
         limits = row.get("limits", {})
@@ -94,11 +95,12 @@ class Maker:
             zero_quota=row.get("zero_quota"),
             below_zero=row.get("below_zero"),
             tiers=self._tiers(row["tiers"]) if "tiers" in row else None,
-            accelerator=self._accelerator(row.get("accelerator"), unit),
-            bonus=self._bonus(row["bonus"], unit) if "bonus" in row else None,
+            accelerator=self._accelerator(row.get("accelerator"), credit_unit),
+            bonus=self._bonus(row["bonus"], credit_unit) if "bonus" in row else None,
             cap=self._cap(row["cap"]) if row.get("cap") is not None else None,
             release=tuple(_tranche(each) for each in row.get("release", ())),
             measure=self._measure(row["measure"], unit, by_period(row)),
+            credit_unit=credit_unit,
             order=row.get("order", "credit_date"),
             quota_fixed=self._in_unit(quota["fixed"], unit) if isinstance(quota, dict) else None,
             when=self._condition(credits.get("when")),

@@ -454,6 +454,7 @@ class Component:
     cap: Cap | None
     release: tuple[Tranche, ...]  # empty for a result
     measure: Measure = Measure("month")
+    credit_unit: Literal["money", "units"] = "money"  # of the size of a fact, whatever is measured of it
     quota_fixed: Fraction | None = None  # minor units, units or a ratio
     order: str = "credit_date"  # or event_time, largest_first, or a date field of the fact
     when: Condition | None = None  # of `credits`

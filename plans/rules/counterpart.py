@@ -19,6 +19,8 @@ class Needs:
 
     kind: str | None
     unit: Unit | None
+    credit_unit: Unit
+    by_size: bool
     by_period: bool
     by_quota: bool
     on_target: bool
@@ -32,6 +34,8 @@ def needs_of(component: Component) -> Needs:
     return Needs(
         kind=component.kind,
         unit=component.measure.unit,
+        credit_unit=component.credit_unit,
+        by_size=component.accelerator is not None or (bonus is not None and bonus.min_deal is not None),
         by_period=component.measure.by == "period",
         by_quota=(tiers is not None and (tiers.axis == "attainment" or tiers.pays == "times"))
         or (curve is not None and curve.axis == "attainment")
@@ -51,6 +55,8 @@ def needs_of_document(row: Document, known: About) -> Needs:
     return Needs(
         kind=row.get("kind"),
         unit=known.unit(row),
+        credit_unit=known.credit_unit(row),
+        by_size=row.get("accelerator") is not None or "min_deal" in bonus,
         by_period=by_period(row),
         by_quota=bool(tiers)
         and (tiers.get("axis", "attainment") == "attainment" or tiers.get("pays") == "times")
@@ -69,6 +75,8 @@ def unlike(mine: Needs, theirs: Needs) -> str | None:
         return f"it is a {theirs.kind}, and only a commission, a bonus or an incentive has such terms"
     if mine.unit != theirs.unit:
         return f"it measures {theirs.unit}, and this one {mine.unit}"
+    if theirs.by_size and mine.credit_unit != theirs.credit_unit:
+        return f"its terms go by the size of a deal in {theirs.credit_unit}, and credit here is in {mine.credit_unit}"
     if mine.by_period != theirs.by_period:
         return "one is measured by credit, the other by period"
     if theirs.reads:

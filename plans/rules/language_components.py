@@ -85,6 +85,7 @@ def component(value: Any, about: About) -> Table:
 def _paid(row: dict[str, Any], kind: str, unit: Unit | None, about: About) -> dict[str, Form]:
     """What the measure earns, by kind."""
     keys: dict[str, Form] = {}
+    size = about.credit_unit(row)
     if kind == "commission" and "table" in row and "tiers" not in row:
         keys["table"] = By(rates.table, ({"pays": "rate", **_DIMENSION}, {"pays": "amount", **_DIMENSION}), "pays")
     elif kind == "commission":
@@ -92,7 +93,7 @@ def _paid(row: dict[str, Any], kind: str, unit: Unit | None, about: About) -> di
         keys["tiers"] = By(rates.tiers, rates.TIERS, "mode")
     elif kind == "bonus":
         rows = tuple({"per": word} for word in ("credit", "measure_period"))
-        keys["bonus"] = By(lambda value, about: _bonus(value, unit), rows, "per")
+        keys["bonus"] = By(lambda value, about: _bonus(value, size), rows, "per")
     elif kind in ("incentive", "result"):
         keys["curve"] = By(lambda value, about: rates.curve(value, unit, kind), _CURVES, "mode")
     elif kind == "scorecard":
@@ -102,7 +103,7 @@ def _paid(row: dict[str, Any], kind: str, unit: Unit | None, about: About) -> di
     else:
         keys["rank"] = RANK
     if kind == "commission":
-        keys["accelerator"] = Null(_accelerator(unit))
+        keys["accelerator"] = Null(_accelerator(size))
     if kind in ("commission", "bonus", "incentive"):
         keys |= {"modifiers": Opt(rates.MODIFIERS), "kickers": Opt(rates.KICKERS)}
         keys["limits"] = Opt(By(rates.limits, ({"attainment": 1, "rate": 1},)))
@@ -315,18 +316,13 @@ def _pool(value: Any, about: About) -> Table:
     return Table(keys | {"after_posting": rates.AFTER_POSTING})
 
 
-def _accelerator(unit: Unit | None) -> Table:
-    band = Table({"from": rates.in_unit(_size_unit(unit)), "times": Factor()})
+def _accelerator(unit: Unit) -> Table:
+    band = Table({"from": rates.in_unit(unit), "times": Factor()})
     return Table({"boundary": rates.BOUNDARY, "bands": Rows(band, 1, rates.MAX_TIERS, "bands")})
 
 
-def _size_unit(unit: Unit | None) -> Unit:
-    """The unit of the size of a fact: its amount, or its quantity."""
-    return "units" if unit == "units" else "money"
-
-
-def _bonus(value: Any, unit: Unit | None) -> Table:
-    size = Opt(rates.in_unit(_size_unit(unit), "positive"))
+def _bonus(value: Any, unit: Unit) -> Table:
+    size = Opt(rates.in_unit(unit, "positive"))
     at, boundary = Percent(zero=False), rates.BOUNDARY
     match table_of(value).get("per"):
         case "measure_period":

@@ -220,7 +220,7 @@ def _pays(component: Component, plan: CompiledPlan) -> list[str]:
     if component.kind == "result":
         found.append("It pays nothing itself: other components read it.")
     if component.accelerator is not None:
-        found.append(accelerator_sentence(component.accelerator, currency))
+        found.append(accelerator_sentence(component.accelerator, component, currency))
     if component.bonus is not None:
         found.append(bonus_sentence(component.bonus, component, plan))
     if component.scorecard is not None:

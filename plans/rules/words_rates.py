@@ -141,16 +141,25 @@ def _matrix(tiers: Tiers, columns: Columns, plan: CompiledPlan) -> str:
     return f"The rate depends on {read_words(columns.read, plan)} ({starts}): {rows}."
 
 
-def accelerator_sentence(accelerator: Accelerator, currency: str) -> str:
+def size_words(size: int, component: Component, currency: str) -> str:
+    """The size of a fact, in the unit of its credit."""
+    return money(size, currency) if component.credit_unit == "money" else f"{number(Fraction(size, 10**6))} units"
+
+
+def accelerator_sentence(accelerator: Accelerator, component: Component, currency: str) -> str:
     word = "above" if accelerator.boundary == "below" else "from"
-    bands = both(f"{number(band.times)} times {word} {money(band.start, currency)}" for band in accelerator.bands)
+    bands = both(
+        f"{number(band.times)} times {word} {size_words(band.start, component, currency)}" for band in accelerator.bands
+    )
     return f"What a deal earns is multiplied by the size of the deal: {bands}."
 
 
 def bonus_sentence(bonus: Bonus, component: Component, plan: CompiledPlan) -> str:
     amount = money(bonus.amount, plan.currency)
     if bonus.per == "credit":
-        least = f" of a deal of at least {money(bonus.min_deal, plan.currency)}" if bonus.min_deal is not None else ""
+        least = ""
+        if bonus.min_deal is not None:
+            least = f" of a deal of at least {size_words(bonus.min_deal, component, plan.currency)}"
         return f"Pays {amount} for each credit{least}; a negative credit takes it back."
     word = "is passed" if bonus.boundary == "below" else "is reached"
     return f"Pays {amount} once {share(bonus.at or Fraction(0))} of quota {word} in the {component.every}."

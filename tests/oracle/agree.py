@@ -106,6 +106,7 @@ def shown(facts: Facts) -> set[str]:
         "zero quota": any(group.quota == 0 for group in facts.groups),
         "total exactly on the quota": any(group.quota and group.total == group.quota for group in facts.groups),
         "two versions in a group": len({(line.group, line.version) for line in facts.lines}) > len(facts.groups),
+        "periods of several lengths": several_lengths(facts),
         "excess under review": any(line.review for line in facts.lines),
         "fact that waits for a rate": bool(facts.waits),
         "settlement": bool(facts.settlements),
@@ -113,6 +114,12 @@ def shown(facts: Facts) -> set[str]:
         "result": any(group.result is not None for group in facts.groups),
     }
     return found | {name for name, is_so in reached.items() if is_so}
+
+
+def several_lengths(facts: Facts) -> bool:
+    """Does a component of somebody measure by periods of several lengths, one version after the other?"""
+    lengths = {(group.key.person, group.key.plan, group.key.component, group.key.every) for group in facts.groups}
+    return len({length[:3] for length in lengths}) < len(lengths)
 
 
 def chunk(task: tuple[int, int, int, set[str]]) -> Tally:

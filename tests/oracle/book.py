@@ -222,6 +222,11 @@ def unit_of_measure(document: Document, component: Component) -> str:
     return "money"
 
 
+def unit_of_credit(document: Document, component: Component) -> str:
+    """What the size of a fact is in, whatever is measured of it: money or units."""
+    return unit_of_measure(document, component | {"measure": {}})
+
+
 def pays_money(case: Case, node: Node) -> bool:
     """Is the result in money (21)?"""
     several = [

@@ -9,21 +9,24 @@ from typing import Any
 from tests.oracle.amounts import prorated
 from tests.oracle.book import CALENDAR, Book, Group, Line, component_in, measure_of, value_read
 from tests.oracle.case import Case
-from tests.oracle.rating import LATEST, length_of, order_of_last, rank_of, restarts, unmet
+from tests.oracle.rating import LATEST, length_of, order_of_last, rank_of, restarts, unmet, way_of
 from tests.oracle.reading import last_day, minor, percent, period_of, rounded_to_minor
 
 
 def cap_component(case: Case, groups: list[Group], book: Book) -> None:
     """`cap`, then `caps` in order, then gates with a cap: each on what the one before left."""
+    most = max((len(line.component.get("gates", ())) for group in groups for line in group.lines), default=0)
+    taken: list[dict[int, int]] = []
     stages = 1 + max((len(line.component.get("caps", ())) for group in groups for line in group.lines), default=0)
     for stage in range(stages):
         lines = counting(groups)
         before = {id(line): line.earned for line in lines}
         apply(case, book, groups, [(line, cap_at(line, stage)) for line in lines])
-        carry(case, book, groups, stage, before)
-    most = max((len(line.component.get("gates", ())) for group in groups for line in group.lines), default=0)
+        taken.append({id(line): before[id(line)] - line.earned for line in lines})
     for place in range(most):
         apply(case, book, groups, [(line, gate_cap(case, book, line, place)) for line in counting(groups)])
+    for stage in range(stages):
+        carry(case, book, groups, stage, taken[stage])
 
 
 def counting(groups: list[Group]) -> list[Line]:
@@ -103,10 +106,12 @@ def limit_of(case: Case, book: Book, line: Line, group: Group, cap: dict[str, An
 # ------------------------------------------------------------------ carried excess
 
 
-def carry(case: Case, book: Book, groups: list[Group], stage: int, before: dict[int, int]) -> None:
+def carry(case: Case, book: Book, groups: list[Group], stage: int, taken: dict[int, int]) -> None:
     for person in sorted({group.person for group in groups}):
         own = sorted((group for group in groups if group.person == person), key=lambda group: group.start)
-        carry_of(case, book, groups, own, stage, before)
+        for way in sorted({way_of(group.lines[0].component) for group in own}):
+            alike = [group for group in own if way_of(group.lines[0].component) == way]
+            carry_of(case, book, groups, alike, stage, taken)
 
 
 def carried_cap(line: Line, stage: int) -> dict[str, Any] | None:
@@ -114,9 +119,9 @@ def carried_cap(line: Line, stage: int) -> dict[str, Any] | None:
     return cap if cap is not None and cap["excess"] == "carried" else None
 
 
-def carry_of(case: Case, book: Book, groups: list[Group], own: list[Group], stage: int, before: dict[int, int]) -> None:
+def carry_of(case: Case, book: Book, groups: list[Group], own: list[Group], stage: int, taken: dict[int, int]) -> None:
     """The excess of each period is owed, and paid in the following ones as far as the cap has room."""
-    with_cap = [line for group in own for line in group.lines if id(line) in before and carried_cap(line, stage)]
+    with_cap = [line for group in own for line in group.lines if id(line) in taken and carried_cap(line, stage)]
     if not with_cap:
         return
     every = own[0].every
@@ -131,10 +136,10 @@ def carry_of(case: Case, book: Book, groups: list[Group], own: list[Group], stag
             owed = 0
         together = [group for group in own if group.period == period]
         group = together[-1] if together else None
-        lines = [line for each in together for line in each.lines if id(line) in before]
+        lines = [line for each in together for line in each.lines if id(line) in taken]
         earned = sum(line.earned for line in lines)
         capped = [line for line in lines if carried_cap(line, stage)]
-        excess = sum(before[id(line)] - line.earned for line in capped)
+        excess = sum(taken[id(line)] for line in capped)
         if capped:
             owing = capped[-1]
         if owed > 0:

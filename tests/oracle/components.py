@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from tests.oracle.book import measure_of, unit_of_measure
+from tests.oracle.book import measure_of, unit_of_credit, unit_of_measure
 from tests.oracle.payables import payable_of, release_of
 from tests.oracle.pick import Pick
 from tests.oracle.reading import number, percent
@@ -77,19 +77,38 @@ def kind_of(pick: Pick, document: Document, known: list[Known]) -> str:
     return pick.one(("commission", "commission", "commission", "bonus"))
 
 
+def read_between(base: Document, document: Document, known: list[Known]) -> list[Known]:
+    """What goes by periods of a plan's own, so that a component of the calendar reads it on days between them too."""
+    if base["measure"]["every"] in document.get("periods", {}):
+        return []
+    return [row for row in known if row[1]["measure"]["every"] in row[2].get("periods", {})]
+
+
 def reshaped(pick: Pick, component: Document, document: Document, unit: int) -> Document:
-    """The same component with other terms. What others read by its unit stays."""
+    """The same component with other terms, perhaps by periods of another length. What others read by its unit stays."""
+    place = document["components"].index(component)
+    if pick.has("other lengths", 2):
+        component = component | {"measure": component["measure"] | {"every": other_length(pick, component, document)}}
     if component["kind"] in ("result", "scorecard") or measure_of(component)["window"] == "year_to_date":
         return component
     kept = ("key", "name", "clause", "kind", "eligible", "eligible_on", "credits", "reads", "measure", "order")
     base = {name: value for name, value in component.items() if name in kept}
     if "order" in base and pick.seldom(2):
         base["order"] = pick.one(orders(base))
-    place = document["components"].index(component)
     known: list[Known] = [(each["key"], each, document) for each in document["components"][:place]]
     again = shaped(pick, base, document, unit, known)
     # Others may read its attainment.
     return again if (again.get("quota") is None) == (component.get("quota") is None) else component
+
+
+def other_length(pick: Pick, component: Document, document: Document) -> str:
+    """Another of the calendar, or where its window and its caps allow it one of the plan's own."""
+    every = component["measure"]["every"]
+    if measure_of(component)["window"] == "year_to_date":
+        return pick.one([name for name in ("quarter", "month", "half") if name != every])
+    carries = any(cap["excess"] == "carried" for cap in component.get("caps", ()))
+    own = () if carries or measure_of(component)["window"] != "discrete" else tuple(document.get("periods", {}))
+    return pick.one([name for name in ("month", *EVERY, *own) if name != every])
 
 
 # ------------------------------------------------------------------ what is counted
@@ -187,13 +206,16 @@ def measure_details(pick: Pick, value: str, document: Document, base: Document, 
 def shaped(pick: Pick, base: Document, document: Document, unit: int, known: list[Known]) -> Document:
     """The base with all that is paid and shaped."""
     kind = base["kind"]
+    between = read_between(base, document, known)
+    if kind != "scorecard" and between and pick.has("read between periods", 2):
+        known = between
     counted = unit_of_measure(document, base)
     component = dict(base)
     match kind:
         case "commission":
             component |= commission_of(pick, base, counted, unit, known, document)
         case "bonus":
-            component |= bonus_of(pick, base, counted, unit, "proration" in document)
+            component |= bonus_of(pick, base, counted, unit, document)
         case "incentive" | "result":
             component |= incentive_of(pick, kind, counted, unit, "proration" in document)
         case "scorecard":
@@ -272,12 +294,13 @@ def commission_of(
         found = tiers_of(pick, counted, unit, known, "proration" in document)
         found["below_zero"] = pick.one(("lowest_tier", "no_pay"))
     found["accelerator"] = None
-    if by_credit(base) and measure_of(base)["value"] != "count" and pick.seldom(3):
+    if by_credit(base) and pick.seldom(3):
+        sized = unit_of_credit(document, base)
         starts = pick.one(((0, 25_000), (0, 100, 25_000)))
         found["accelerator"] = {
             "boundary": pick.one(("above", "below")),
             "bands": [
-                {"from": money(start * unit, unit) if counted == "money" else str(start), "times": pick.one(FACTORS)}
+                {"from": money(start * unit, unit) if sized == "money" else str(start), "times": pick.one(FACTORS)}
                 for start in starts
             ],
         }
@@ -394,20 +417,20 @@ def cells_of(pick: Pick, dimensions: list[Document], pays: str, unit: int) -> An
     return [cells_of(pick, dimensions[1:], pays, unit) for _ in range(rows)]
 
 
-def bonus_of(pick: Pick, base: Document, counted: str, unit: int, prorated: bool) -> Document:
+def bonus_of(pick: Pick, base: Document, counted: str, unit: int, document: Document) -> Document:
     bonus: Document = {"amount": money(pick.one((500 * unit, 12_345, 1)), unit)}
     if by_credit(base) and pick.seldom(2):
         bonus |= {"per": "credit"}
-        if measure_of(base)["value"] != "count" and pick.seldom(2):
+        if pick.seldom(2):
             least = pick.one((25_000, 100))
-            bonus["min_deal"] = money(least * unit, unit) if counted == "money" else str(least)
+            bonus["min_deal"] = money(least * unit, unit) if unit_of_credit(document, base) == "money" else str(least)
         return {"quota": None, "bonus": bonus}
     bonus |= {
         "per": "measure_period",
         "at": pick.one(("100%", "50%", "33.333333%", "120%")),
         "boundary": pick.one(("above", "below")),
     }
-    return quota_for(pick, counted, unit, False, prorated) | {"bonus": bonus}
+    return quota_for(pick, counted, unit, False, "proration" in document) | {"bonus": bonus}
 
 
 def incentive_of(pick: Pick, kind: str, counted: str, unit: int, prorated: bool) -> Document:
@@ -562,7 +585,7 @@ def shape_of(pick: Pick, component: Document, document: Document, unit: int, kno
             found |= on_target(pick)
     if pick.has("budget", 10):
         found["budget"] = {"amount": money(pick.one((1_000, 100, 1)) * unit, unit), "after_posting": "keep"}
-    if pick.has("gates", 5):
+    if pick.has("gates", 2 if read_between(component, document, known) else 5):
         found |= gates_of(pick, component, unit, known)
     return found
 

@@ -92,6 +92,9 @@ FEATURES = {
     "prorated tiers",
     "no currency",
     "own periods",
+    "read between periods",
+    "quota between periods",
+    "other lengths",
     "carried under restart",
 }
 

@@ -76,7 +76,7 @@ def work_out(case: Case, credits: list[Ordered], node: Node, book: Book) -> list
 
 def credit_groups(case: Case, credits: list[Ordered], node: Node) -> list[Group]:
     plan, key = node
-    rows: dict[tuple[int, str, int], list[Line]] = defaultdict(list)
+    rows: dict[tuple[int, str, int, str], list[Line]] = defaultdict(list)
     for row in credits:
         document = case.versions[row.credit.version].document
         component = component_in(document, key)
@@ -87,9 +87,9 @@ def credit_groups(case: Case, credits: list[Ordered], node: Node) -> list[Group]
             continue
         for each in (line, *reversals_of(case, line)):
             place = length_of(component), group_period(case, component, each.day)
-            rows[(each.person, *place)].append(each)
+            rows[(each.person, *place, way_of(component))].append(each)
     groups = []
-    for (person, every, period), lines in sorted(rows.items()):
+    for (person, every, period, _), lines in sorted(rows.items()):
         lines.sort(key=lambda line: line.order)
         for stretch in stretches(case, lines):
             in_its_order(case, stretch)
@@ -155,7 +155,10 @@ def order_of_last(lines: list[Line]) -> str:
 
 
 def rank_of(case: Case, line: Line, stated: str) -> tuple[Any, ...]:
-    """By measure period, then as stated, then by number 5; reversals behind all credits of their period."""
+    """By measure period, then as stated, then by number 5; reversals behind all credits of their period. By number 5
+    alone where no version of the component states an order."""
+    if not states_an_order(case, node_of(line.key, line.plan)):
+        return (line.order,)
     start = case.periods[measure_of(line.component)["every"]][line.period]
     if stated == "credit_date":
         return (start, 0, 0, line.order)
@@ -163,6 +166,18 @@ def rank_of(case: Case, line: Line, stated: str) -> tuple[Any, ...]:
         return (start, 1, 0, line.order)
     assert line.ordered is not None
     return (start, 0, order_key(line.sight, line.ordered, stated, line.amount), line.order)
+
+
+def way_of(component: Component) -> str:
+    """How it is grouped: years to date over months and over quarters are two, and nothing goes on from one to the other
+    (27)."""
+    return f"{measure_of(component)['every']} {year_long(component)}"
+
+
+def states_an_order(case: Case, node: Node) -> bool:
+    plan, key = node
+    components = [component_in(each.document, key) for each in case.versions if each.document["key"] == plan]
+    return any(component is not None and "order" in component for component in components)
 
 
 def length_of(component: Component) -> str:
@@ -277,7 +292,7 @@ def line_of_period(
         kind="period",
         day=end,
         order=(end, *LATEST),
-        rank=(starts[period], 0, 0, (end, *LATEST)),
+        rank=(starts[period], 0, 0, (end, *LATEST)) if states_an_order(case, node) else ((end, *LATEST),),
         period=period,
         unit=unit,
         m=Fraction(0) if value is None else value,

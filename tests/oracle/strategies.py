@@ -36,7 +36,7 @@ from tests.oracle.case import (
 from tests.oracle.own_periods import length_name, own_spans
 from tests.oracle.pick import FEATURES, TAPE, Pick
 from tests.oracle.reading import MINOR_DIGITS, percent
-from tests.oracle.words import AREAS, DAYS, LARGEST, MILESTONES, PEOPLE, ROLES, START, TEXTS, TITLES, Document
+from tests.oracle.words import AREAS, BETWEEN, DAYS, LARGEST, MILESTONES, PEOPLE, ROLES, START, TEXTS, TITLES, Document
 from tests.oracle.writing import CHANGES, document_of, next_version
 
 __all__ = ["LARGEST", "case_from", "cases"]
@@ -242,7 +242,10 @@ def some_quotas(
             own = own_spans(version.document, every)
             if own:
                 every = length_name(every, own)
-                spans_of[every] = tuple(own)
+                edges = (periods["year"][0], *(day for span in own for day in span), periods["year"][-1])
+                # Quotas of the times between them, which nothing goes by.
+                between = zip(edges[::2], edges[1::2], strict=True) if pick.has("quota between periods", 2) else ()
+                spans_of[every] = (*own, *(span for span in between if span[0] < span[1]))
             spans = {every}
             if component["measure"].get("window") == "year_to_date":
                 spans.add("year")
@@ -335,7 +338,7 @@ def plain_deals(pick: Pick, people: Sequence[int], unit: int) -> tuple[Fact, ...
     """Large ones of one or two people in every role, so that caps are reached."""
     deals = []
     for place in range(6):
-        day = pick.one(DAYS[:13])
+        day = pick.one((*DAYS[:13], *BETWEEN))
         amount = pick.one((60, 50, 30, 120)) * 1000 * unit
         fields: dict[str, Value] = {
             "amount": amount,
@@ -357,7 +360,7 @@ def taken_back_between(pick: Pick, deals: Sequence[Fact]) -> tuple[Fact, ...]:
     """Some of the deals cancelled, many of them on a day between two periods of a plan's own."""
     facts = []
     for place in range(pick.upto(3)):
-        day = pick.one((date(2024, 3, 20), date(2024, 4, 1), date(2024, 8, 1), date(2024, 3, 1), date(2024, 2, 11)))
+        day = pick.one(BETWEEN)
         fields: dict[str, Value] = {"day": day, "source": "crm"}
         event_time = datetime(2024, 5, 1, tzinfo=UTC)
         deal = pick.one(deals).id

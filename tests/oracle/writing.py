@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 from plans.rules.checks import check, errors
-from tests.oracle.book import measure_of, unit_of_measure
+from tests.oracle.book import measure_of, unit_of_credit, unit_of_measure
 from tests.oracle.components import component_named, components_of, reshaped
 from tests.oracle.payables import settlement_of
 from tests.oracle.pick import Pick
@@ -150,6 +150,9 @@ def can_rate(component: Document, document: Document, other: Document, plan: Doc
     """May the terms of the other component rate this one's lines?"""
     paying = ("commission", "bonus", "incentive")
     modifiers = other.get("modifiers", {"each": []})["each"]
+    by_size = other.get("accelerator") is not None or "min_deal" in other.get("bonus", {})
+    if by_size and unit_of_credit(document, component) != unit_of_credit(plan, other):
+        return False
     return (
         component["kind"] in paying
         and other["kind"] in paying

@@ -88,3 +88,18 @@ def test_between_two_periods_there_is_no_quota() -> None:
     back = Fact(2, "crm", "C", sold.event_time, {"day": date(2026, 2, 20)}, (), "cancellation", sold.id)
     facts = agreed(case(document, sold, back, quota=None))
     assert [group.quota for group in facts.groups if group.key.component == "commission"] == [1_000_00, None]
+
+
+def test_what_is_kept_for_the_time_between_two_periods_is_nobodys() -> None:
+    """The same with quotas by key, one of them for exactly the days from 16 to 28 February."""
+    document = version(("02-01", "02-15"), ("03-01", "03-31"))
+    clawback = {"on": ["cancellation"], "formula": "original", "lowers_measure": True, "takes": "all"}
+    document["components"][0] |= {"clawback": clawback}
+    sold = deal(1_000_00, 1, date(2026, 2, 12))
+    back = Fact(2, "crm", "C", sold.event_time, {"day": date(2026, 2, 20)}, (), "cancellation", sold.id)
+    quotas = (
+        Quota(REP, "sales", date(2026, 2, 1), date(2026, 2, 16), 100_00),
+        Quota(REP, "sales", date(2026, 2, 16), date(2026, 3, 1), 77_00),
+    )
+    facts = agreed(case(document, sold, back, quotas=quotas))
+    assert [group.quota for group in facts.groups if group.key.component == "commission"] == [100_00, None]

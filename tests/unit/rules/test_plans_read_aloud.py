@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from fractions import Fraction as F
 from pathlib import Path
 
@@ -118,3 +119,20 @@ def test_every_construct_is_read_aloud() -> None:
     for section in in_words(read_yaml((folder / "whole.yaml").read_text())):
         told += [section.title, *(f"    {sentence}" for sentence in section.sentences)]
     assert "\n".join(told) + "\n" == (folder / "whole.txt").read_text()
+
+
+def test_the_size_of_a_deal_is_in_the_unit_of_its_credit() -> None:
+    document = copy.deepcopy(EXECUTIVE)
+    document["credit_rules"][0]["amount"] = "quantity"
+    rates = [{"from": "0", "per_unit": "1.00"}]
+    tiers = {"mode": "marginal", "axis": "units", "pays": "per_unit", "boundary": "above", "rates": rates}
+    commission = document["components"][0] | {"quota": None, "tiers": tiers}
+    commission |= {
+        "accelerator": {"boundary": "above", "bands": [{"from": "0", "times": "1"}, {"from": "2.5", "times": "2"}]}
+    }
+    commission = {name: value for name, value in commission.items() if name not in ("missing_quota", "zero_quota")}
+    bonus = document["components"][1] | {"bonus": {"amount": "250.00", "per": "credit", "min_deal": "3"}}
+    *_, commission_said, bonus_said = in_words(document | {"components": [commission, bonus]})
+    size = "What a deal earns is multiplied by the size of the deal: 1 times from 0 units and 2 times from 2.5 units."
+    assert size in commission_said.sentences
+    assert "of a deal of at least 3 units" in bonus_said.sentences[2]
