@@ -30,7 +30,8 @@ from payouts.kernel.batch import (
     Waits,
 )
 from payouts.kernel.reads import cadence
-from plans.rules.compiled import CompiledPlan, Component, Every, OwnPeriods, Tranche
+from plans.rules.compiled import CompiledPlan, Component, Every, OwnPeriods
+from plans.rules.compiled_pay import Tranche
 
 
 @dataclass(frozen=True, slots=True)

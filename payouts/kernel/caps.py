@@ -22,7 +22,8 @@ from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger
 from payouts.kernel.sequence import in_stated_order_of_all, reorders
-from plans.rules.compiled import Cap, PlanCap
+from plans.rules.compiled import Cap
+from plans.rules.compiled_pay import PlanCap
 
 
 @dataclass(frozen=True, slots=True)

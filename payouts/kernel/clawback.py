@@ -13,7 +13,7 @@ from crediting.kernel.columns import MILLIONTHS, MISSING_MONEY, Ints
 from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.cash import Cash
-from plans.rules.compiled import Clawback
+from plans.rules.compiled_pay import Clawback
 
 
 @dataclass(frozen=True, slots=True)

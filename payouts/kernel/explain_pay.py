@@ -23,7 +23,7 @@ from payouts.kernel.batch import (
 )
 from payouts.kernel.line_view import LineView
 from payouts.kernel.say import Names, Step, day_text, money_text, number_text, percent_text, trigger_text
-from plans.rules.compiled import Clawback
+from plans.rules.compiled_pay import Clawback
 
 #: What is said of a tranche that is not released.
 _STATES = {

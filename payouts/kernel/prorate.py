@@ -15,7 +15,8 @@ from crediting.kernel.people import Places
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import FAR_DAY, Batch, Ints
 from payouts.kernel.reads import taken
-from plans.rules.compiled import Proration, Ramp
+from plans.rules.compiled import Ramp
+from plans.rules.compiled_pay import Proration
 
 _NONE = np.zeros(0, dtype=np.int64)
 #: What holds a person on a day.

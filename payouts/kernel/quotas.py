@@ -16,7 +16,8 @@ from payouts.kernel.order import Version
 from payouts.kernel.prorate import Presence
 from payouts.kernel.spans import inside
 from payouts.kernel.trace import Notes
-from plans.rules.compiled import CompiledPlan, Every, PlanCap, Unit
+from plans.rules.compiled import CompiledPlan, Every, Unit
+from plans.rules.compiled_pay import PlanCap
 
 #: The periods of some rows: which of a cadence, as places in its bounds.
 _Periods = tuple[Every, Ints]

@@ -32,7 +32,8 @@ from payouts.kernel.cash import Cash
 from payouts.kernel.errors import DateOutsideCalendar
 from payouts.kernel.measure import pay_periods
 from payouts.kernel.order import Version
-from plans.rules.compiled import CompiledPlan, Tranche
+from plans.rules.compiled import CompiledPlan
+from plans.rules.compiled_pay import Tranche
 
 
 class Triggers:

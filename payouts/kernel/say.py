@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from comp.core.days import day_date
 from comp.core.money import format_money
-from plans.rules.compiled import After, Tranche
 from plans.rules.compiled import Unit as Measured
+from plans.rules.compiled_pay import After, Tranche
 
 Unit = Literal["money", "share", "factor", "none"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from crediting.kernel.exact import added, money, packed, run_numbers, run_starts, sums
 from payouts.kernel.batch import DATED, FAR_DAY, MISSING_DAY, OF_REVERSAL, Batch, DrawBalances, Ints, Settlements, Text
 from payouts.kernel.steps import BEFORE, NEVER, STEPS, Account, Active, Period, Step
-from plans.rules.compiled import Settlement
+from plans.rules.compiled_pay import Settlement
 
 _NONE = np.zeros(0, dtype=np.int64)
 _RELEASES, _ADJUSTMENTS, _CLAWBACKS = range(len(STEPS))

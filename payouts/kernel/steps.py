@@ -12,7 +12,7 @@ import numpy as np
 from crediting.kernel.exact import added, money, scaled
 from crediting.kernel.ratios import Mask, Ratios
 from payouts.kernel.batch import Batch, Ints
-from plans.rules.compiled import Draw, Settlement
+from plans.rules.compiled_pay import Draw, Settlement
 
 #: How much of a pay period someone is active: (participants, the plan of each, first day, end) to active and all days.
 Active = Callable[[Ints, Ints, int, int], tuple[Ints, Ints]]

@@ -14,7 +14,13 @@ from payouts.kernel.say import percent_text
 from payouts.kernel.slices import flat_tier, slices, tier_of
 from plans.models import PlanVersion
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import CompiledPlan, Component, CreditRule, Tier, Tranche
+from plans.rules.compiled import (
+    CompiledPlan,
+    Component,
+    CreditRule,
+    Tier,
+)
+from plans.rules.compiled_pay import Tranche
 from plans.rules.phrases import named
 from plans.rules.specialise import stated
 from plans.rules.values import number_text

@@ -22,7 +22,7 @@ from payouts.reads.lines import KEY
 from payouts.reads.plans import Version, release_words, versions
 from payouts.selectors import TAKEN
 from plans.rules.compiled import Component, CreditRule
-from plans.rules.compiled import Tranche as Release
+from plans.rules.compiled_pay import Tranche as Release
 from plans.rules.words import in_words
 
 Kind = LineNamed.Kind

@@ -11,21 +11,23 @@ from plans.rules.about import About, about, amount_unit
 from plans.rules.checks import check, errors
 from plans.rules.compile_components import Maker, day, percent
 from plans.rules.compiled import (
-    ClawbackLimit,
     CompiledPlan,
     CreditRule,
+    Override,
+    RoleShare,
+    RollUp,
+    ShareBy,
+)
+from plans.rules.compiled_pay import (
+    ClawbackLimit,
     Currencies,
     Draw,
     EmploymentRules,
-    Override,
     PaymentCap,
     PlanCap,
     Proration,
     Recovery,
-    RoleShare,
-    RollUp,
     Settlement,
-    ShareBy,
 )
 from plans.rules.conditions import compile_condition
 from plans.rules.expressions import compile_computed

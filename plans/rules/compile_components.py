@@ -10,13 +10,10 @@ from comp.core.money import minor_digits, parse_money
 from plans.rules.about import READ_UNITS, About, by_period
 from plans.rules.compiled import (
     Accelerator,
-    After,
-    Amortise,
     Band,
     Bonus,
     Budget,
     Cap,
-    Clawback,
     Columns,
     Component,
     Condition,
@@ -41,9 +38,9 @@ from plans.rules.compiled import (
     Table,
     Tier,
     Tiers,
-    Tranche,
     Unit,
 )
+from plans.rules.compiled_pay import After, Amortise, Clawback, Tranche
 from plans.rules.conditions import compile_condition
 from plans.rules.values import Document, read_date, read_number, read_percent, read_whole
 

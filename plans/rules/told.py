@@ -5,7 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plans.rules.compiled import CompiledPlan, Component, Modifier, Settlement, Table
+from plans.rules.compiled import (
+    CompiledPlan,
+    Component,
+    Modifier,
+    Table,
+)
+from plans.rules.compiled_pay import Settlement
 from plans.rules.words import ramp_sentences
 from plans.rules.words_pay import (
     amortise_sentence,

@@ -6,15 +6,14 @@ import json
 from collections.abc import Iterator
 
 from comp.core.days import day_date
-from plans.rules.compiled import (
+from plans.rules.compiled import CompiledPlan, Override
+from plans.rules.compiled_pay import (
     Amortise,
     Clawback,
     ClawbackLimit,
-    CompiledPlan,
     Currencies,
     Draw,
     EmploymentRules,
-    Override,
     PaymentCap,
     PlanCap,
     Settlement,

@@ -12,7 +12,14 @@ import pytest
 
 from payouts.kernel import calculate
 from payouts.kernel.batch import DATED, HELD, LOST, OF_CREDIT, OF_REVERSAL
-from plans.rules.compiled import Budget, Clawback, Leaf, Measure, PlanCap, Reads, RollUp
+from plans.rules.compiled import (
+    Budget,
+    Leaf,
+    Measure,
+    Reads,
+    RollUp,
+)
+from plans.rules.compiled_pay import Clawback, PlanCap
 from tests.unit.kernel.world import (
     MISSING_DAY,
     MISSING_MONEY,

@@ -14,7 +14,13 @@ from crediting.kernel.credit import Credited, credit
 from crediting.kernel.errors import BadReporting
 from crediting.kernel.fields import World
 from payouts.kernel.batch import Batch
-from plans.rules.compiled import Currencies, EmploymentRules, Leaf, RoleShare, RollUp, ShareBy
+from plans.rules.compiled import (
+    Leaf,
+    RoleShare,
+    RollUp,
+    ShareBy,
+)
+from plans.rules.compiled_pay import Currencies, EmploymentRules
 from plans.rules.expressions import compile_computed
 from plans.rules.fields import FACT_FIELDS, with_deal
 from tests.unit.kernel.world import Deal, attributes, day, employment, exchange, plan, rule, world

@@ -15,7 +15,8 @@ from crediting.kernel.errors import BadRate
 from crediting.kernel.exchange import NO_RATE, SAME, Rates
 from payouts.case import read_case
 from payouts.kernel import calculate
-from plans.rules.compiled import Currencies, Group, Leaf, RollUp
+from plans.rules.compiled import Group, Leaf, RollUp
+from plans.rules.compiled_pay import Currencies
 from plans.rules.load import read_yaml
 from tests.unit.kernel.test_credits_of_every_kind import amounts, credited, run
 from tests.unit.kernel.world import WON, Deal, day, days, exchange, ints, plan, rule, text, world

@@ -13,7 +13,14 @@ from payouts.kernel.batch import MISSING_MONEY
 from payouts.kernel.errors import BadQuota, ReadingCircle
 from payouts.kernel.order import reading_order
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import Component, Gate, Measure, Proration, Ramp, Read
+from plans.rules.compiled import (
+    Component,
+    Gate,
+    Measure,
+    Ramp,
+    Read,
+)
+from plans.rules.compiled_pay import Proration
 from plans.rules.load import read_yaml
 from tests.unit.kernel.world import (
     MONTHS,

@@ -13,7 +13,8 @@ import pytest
 from payouts.kernel import calculate
 from payouts.kernel.batch import DATED, HELD, LOST, MISSING_DAY, NO_RATE, WAITING, Exchange
 from payouts.kernel.errors import AmountOutOfRange, DateOutsideCalendar
-from plans.rules.compiled import After, Currencies, EmploymentRules, Leaf, Tranche
+from plans.rules.compiled import Leaf
+from plans.rules.compiled_pay import After, Currencies, EmploymentRules, Tranche
 from tests.unit.kernel.world import (
     MONTHS,
     Deal,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from payouts.kernel import calculate
-from plans.rules.compiled import Amortise, Clawback
+from plans.rules.compiled_pay import Amortise, Clawback
 from tests.unit.kernel.world import Deal, bonus, commission, plan, tiers, world
 
 FLAT = tiers((0, 10))

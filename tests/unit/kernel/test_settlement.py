@@ -14,16 +14,8 @@ from crediting.kernel.errors import AmountOutOfRange
 from crediting.kernel.exact import added
 from payouts.kernel import calculate
 from payouts.kernel.batch import DATED, OF_REVERSAL, Adjustments, Balances, Batch, Result
-from plans.rules.compiled import (
-    Clawback,
-    ClawbackLimit,
-    CompiledPlan,
-    Draw,
-    PaymentCap,
-    Proration,
-    Recovery,
-    Settlement,
-)
+from plans.rules.compiled import CompiledPlan
+from plans.rules.compiled_pay import Clawback, ClawbackLimit, Draw, PaymentCap, Proration, Recovery, Settlement
 from tests.unit.kernel.world import Deal, commission, day, days, employment, ints, plan, release, text, tiers, world
 
 ORDER = ("releases", "adjustments", "clawbacks", "carried", "recovery", "cap", "holdback", "top_up")

@@ -17,11 +17,10 @@ from plans.rules.compiled import (
     Gate,
     Measure,
     PayCurve,
-    PlanCap,
     Point,
-    Proration,
     Read,
 )
+from plans.rules.compiled_pay import PlanCap, Proration
 from tests.unit.kernel.world import MONTHS, Q1, Deal, commission, day, employment, ints, plan, tiers, world
 
 TENTH = tiers((0, 10))

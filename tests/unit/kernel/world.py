@@ -41,8 +41,8 @@ from plans.rules.compiled import (
     RollUp,
     Tier,
     Tiers,
-    Tranche,
 )
+from plans.rules.compiled_pay import Tranche
 
 WON = Leaf("stage", "text", "is", "won")
 ON_CREDIT = (Tranche(Fraction(1), "credit_date", None),)

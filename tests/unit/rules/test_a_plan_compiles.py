@@ -22,8 +22,8 @@ from plans.rules.compiled import (
     RollUp,
     Tier,
     Tiers,
-    Tranche,
 )
+from plans.rules.compiled_pay import Tranche
 from plans.rules.conditions import check_condition, compile_condition
 from plans.rules.edit import set_cap
 from plans.rules.fields import OPS, FieldType

@@ -18,11 +18,7 @@ from comp.core.errors import ProblemsError
 from plans.rules.checks import check, errors
 from plans.rules.compile import compile_plan
 from plans.rules.compiled import (
-    After,
-    Amortise,
     Cap,
-    Clawback,
-    ClawbackLimit,
     Columns,
     CompiledPlan,
     Component,
@@ -33,8 +29,6 @@ from plans.rules.compiled import (
     Measure,
     OwnPeriods,
     Part,
-    PaymentCap,
-    PlanCap,
     Point,
     Pool,
     Ramp,
@@ -46,8 +40,8 @@ from plans.rules.compiled import (
     ShareBy,
     Table,
     Tier,
-    Tranche,
 )
+from plans.rules.compiled_pay import After, Amortise, Clawback, ClawbackLimit, PaymentCap, PlanCap, Tranche
 from plans.rules.load import read_yaml, to_yaml
 from plans.rules.normal import normalise
 from plans.rules.reach import unsupported
