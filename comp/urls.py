@@ -21,9 +21,11 @@ urlpatterns = [
     path("hooks/<slug:token>/<path:rest>", hook, name="hook_below"),
     # Inside the tenant of the caller's key.
     path("api/v1/", include("comp.people.api")),
+    path("api/v1/", include("comp.people.api_dated")),
     path("api/v1/", include("plans.api")),
     path("api/v1/", include("crediting.api.urls")),
     path("api/v1/", include("payouts.api")),
+    path("api/v1/", include("payouts.api_roster")),
     path("api/openapi.json", openapi, name="openapi"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

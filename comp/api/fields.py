@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -31,16 +31,35 @@ def read(kind: type[Body], data: Any, *, partial: bool = False) -> dict[str, Any
         raise ProblemsError([Problem("", shown(data), "a JSON object", "The body has to be a JSON object.")])
     form = kind(data=data, partial=partial)
     if not form.is_valid():
-        raise ProblemsError(_problem(form, data, str(name), words) for name, words in form.errors.items())
+        raise ProblemsError(_problems(form, data, form.errors))
     return dict(form.validated_data)
 
 
-def _problem(form: Body, data: Mapping[str, Any], name: str, words: Any) -> Problem:
+def _problems(form: Any, data: Mapping[str, Any], errors: Mapping[Any, Any], at: str = "") -> Iterator[Problem]:
+    """The errors of a form, those of rows in it at their own places."""
+    for name, words in errors.items():
+        row = getattr(form.fields.get(name), "child", None)
+        if not isinstance(row, Body) or not isinstance(words, dict):
+            yield _problem(form, data, str(name), words, at)
+        elif "non_field_errors" in words:
+            yield _problem(form, data, str(name), words["non_field_errors"], at)
+        else:
+            for place, wrong in words.items():
+                here, value = f"{at}{name}[{place}]", data[name][place]
+                if isinstance(value, Mapping):
+                    yield from _problems(row, value, wrong, f"{here}.")
+                else:
+                    yield Problem(
+                        here, shown(value), "an object", f"{here}: found {shown(value)}, allowed is an object."
+                    )
+
+
+def _problem(form: Any, data: Mapping[str, Any], name: str, words: Any, at: str) -> Problem:
     field = form.fields.get(name)
     allowed = allows(field) if field else f"one of {', '.join(form.fields)}"
     found = shown(data[name]) if name in data else "nothing"
     said = " ".join(map(str, words)) if isinstance(words, list) else str(words)
-    return Problem(name, found, allowed, f"{name}: found {found}, allowed is {allowed}. {said}")
+    return Problem(at + name, found, allowed, f"{at}{name}: found {found}, allowed is {allowed}. {said}")
 
 
 def shown(value: Any) -> str:
@@ -60,6 +79,8 @@ def allows(field: Any) -> str:
             return f"a whole number from {field.min_value} to {field.max_value}"
         case serializers.ChoiceField():
             return f"one of {', '.join(map(str, field.choices))}"
+    if isinstance(field, serializers.ListSerializer):
+        return f"a list of {0 if field.allow_empty else 1} to {field.max_length} objects"
     return "an object" if isinstance(field, serializers.DictField) else "a value as the schema says"
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 
 from comp.api.grants import Grant
-from comp.people.models import Position, ReportingLine
+from comp.people.models import Leave, Position, ReportingLine
 from comp.tenancy.models import EndpointRoute
 from crediting.models import Fact
 from payouts.models import Statement
@@ -46,6 +46,7 @@ def ids(side: Side) -> dict[str, Any]:
     """A row of each kind, by the first part of its addresses."""
     with side.world.company.scope():
         return {
+            "leave": Leave.objects.latest("id").pk,
             "positions": Position.objects.latest("id").pk,
             "reporting-lines": ReportingLine.objects.latest("id").pk,
             "assignments": side.ids["people"],

@@ -23,6 +23,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from comp.api.models import WebhookMessage
 from comp.api.services import key_create
 from comp.api.webhooks import tell, webhook_create
+from comp.people.services import leave_set
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
 from comp.tenancy.models import User
 from crediting.models import DataIssue, Deal
@@ -272,6 +273,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             world.users[name] = member(company, role, name)
     with company.scope(world.users["Olga"]):
         person(company, "Cleo", user=world.users["Cleo"])
+        leave_set(participant=world.people["Bob"], starts_on=date(2027, 1, 4), ends_on=date(2027, 1, 9))
         account_create(key="secret", name=customer)
         upload = uploaded(customer)
         plans.plan_create(key=f"only-{slug}", name=f"Plan for {customer}")
