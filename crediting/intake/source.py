@@ -65,8 +65,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap(Problem):
-    """A record that changed, and whose change the source could not send. `path` is the record, to be sent again."""
+class Gap:
+    """A record that changed at a moment, and whose change the source could not send: it has to come again whole, as it
+    was then or later."""
+
+    object: str
+    id: str
+    at: datetime
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,7 @@ class Source(Protocol):
         """The parts of a batch; None where the call is one item itself."""
         ...
 
-    def read(self, body: bytes) -> Event | Sequence[Change] | list[Problem]:
+    def read(self, body: bytes) -> Event | Sequence[Change | Gap] | list[Problem]:
         """One item, understood, or everything that is wrong with it. An empty sequence: nothing that counts."""
         ...
 

@@ -207,9 +207,10 @@ class SourceMapping(KeptModel):
 class DataIssue(TenantModel):
     """One question of the data-quality inbox. Deliveries that wait for it name it in `waits_for`.
 
-    `kind` is a mapping kind, or deal (a milestone or reading came before its deal), currency, amount, adapter, field
-    (the field mapping cannot read a record, or does not know a value), people (the endpoint may not carry them),
-    manager (not known yet, or a circle), person (what is said of somebody cannot stand).
+    `kind` is a mapping kind, or deal (a milestone or reading came before its deal), currency, amount, adapter, gap (a
+    record that its source has to send again), field (the field mapping cannot read a record, or does not know a value),
+    people (the endpoint may not carry them), manager (not known yet, or a circle), person (what is said of somebody
+    cannot stand).
     """
 
     class State(models.TextChoices):

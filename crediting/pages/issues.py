@@ -21,7 +21,7 @@ from crediting import selectors
 from crediting.forms import SectorForm, TargetForm
 from crediting.models import DataIssue, SourceMapping
 from crediting.selectors_waiting import waiting_for, waiting_told
-from crediting.services.issues import OF_CREDITS, issue_close, issue_replay, mapping_set
+from crediting.services.issues import OF_CREDITS, REASON, gap_cover, issue_close, issue_replay, mapping_set
 
 State, Kind = DataIssue.State, SourceMapping.Kind
 PER_PAGE = 50
@@ -50,6 +50,10 @@ KINDS = {
     "convert": (
         "Plan and currency",
         "Publish a version of the plan that says how it converts (`currencies`). What waits is credited by itself.",
+    ),
+    "gap": (
+        "Record to send again",
+        "Send the record again as it stands: what waits is then done by itself. If that cannot be, say why not.",
     ),
     "conflict": ("Same id twice", "Compare the two bodies. If the second one is right, have it sent with a new id."),
 }
@@ -103,6 +107,9 @@ def issue_resolve(request: HttpRequest, tenant: str, issue: int) -> HttpResponse
         if act == "replay":
             count = issue_replay(issue=row, user=user)
             said = f"{_deliveries(count)} taken again."
+        elif act == "cover":
+            count = gap_cover(issue=row, reason=request.POST.get("reason", ""), user=user)
+            said = f"Closed. {_deliveries(count)} done."
         elif act == "close":
             issue_close(issue=row, user=user)
             said = "Closed."
@@ -153,6 +160,7 @@ def _draw(request: HttpRequest, row: DataIssue, form: Form | None, status: int =
         "waiting_rows": waiting_told(page.object_list) if page else [],
         "plan": row.value.partition("/")[2] if row.kind == "convert" else "",
         "sectors": selectors.candidates(kind=Kind.SECTOR) if row.kind == Kind.SECTOR else [],
+        "reason_most": REASON.stop - 1,
         "may_search": form is not None and row.kind != Kind.SECTOR,
         "body": bytes(row.first_delivery.body),
         "standing": selectors.standing_delivery(row.first_delivery) if row.kind == "conflict" else None,

@@ -17,6 +17,7 @@ from comp.audit.services import record
 from comp.core.errors import refused
 from comp.people.models import CreditRole, Participant
 from comp.tenancy.models import User
+from crediting.intake.source import Change, Gap
 from crediting.models import Account, DataIssue, HookEndpoint, Product, RawDelivery, SourceMapping
 from crediting.services.locks import intake_hold
 
@@ -26,6 +27,8 @@ OF_DEALS = ("deal", "amount", "currency")
 #: Kinds that credits wait for (crediting.services.waiting): what stands opens and closes them.
 OF_CREDITS = RATE, CONVERT = "rate", "convert"
 SECTOR_LENGTH = 80
+#: Characters of the reason for which a record need not be sent again.
+REASON = range(5, 301)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,32 @@ def _answered_here(issue: DataIssue) -> None:
     if issue.kind in OF_CREDITS:
         message = f"{issue.value}: this closes by itself when nothing waits any more; it is not answered here."
         raise refused("kind", issue.kind, "a question about deliveries", message)
+
+
+def gap_cover(*, issue: DataIssue, reason: str, user: User | None) -> int:
+    """Closes the question for a record that need not be sent again, with the reason: it was deleted, say, or what
+    changed is not read here. Deliveries that asked for nothing else are done. Returns how many."""
+    reason = reason.strip()
+    if issue.kind != "gap":
+        message = "Only what asks for a record again is closed with a reason."
+        raise refused("kind", issue.kind, "gap", message)
+    if len(reason) not in REASON:
+        allowed = f"{REASON.start} to {REASON.stop - 1} characters"
+        message = f"Say in {allowed} why the record need not be sent again."
+        raise refused("reason", f"{len(reason)} characters", allowed, message)
+    intake_hold()
+    count = questions_answer(
+        endpoint_id=issue.endpoint_id, kinds=["gap"], values=[issue.value], answer=f"covered: {reason}", user=user,
+        state=State.DONE,
+    )  # fmt: skip
+    subject = ("crediting.dataissue", str(issue.pk), f"{issue.kind} {issue.value!r}")
+    record(code="issue.cover", subject=subject, after={"reason": reason, "deliveries": count})
+    return count
+
+
+def gap_name(record: Gap | Change) -> str:
+    """What the question for a record is called by."""
+    return f"{record.object} {record.id}"[:200]
 
 
 def _target(kind: str, target: str) -> str:
@@ -171,10 +200,16 @@ def questions_leave(*, left: Sequence[tuple[int, str, str]]) -> None:
 
 
 def questions_answer(
-    *, endpoint_id: int, kinds: Iterable[str], values: Iterable[str], answer: str, user: User | None = None
+    *,
+    endpoint_id: int,
+    kinds: Iterable[str],
+    values: Iterable[str],
+    answer: str,
+    user: User | None = None,
+    state: RawDelivery.State = State.PENDING,
 ) -> int:
-    """Resolves the open questions of these kinds and values; deliveries that wait for nothing else are pending again.
-    Returns how many."""
+    """Resolves the open questions of these kinds and values; deliveries that wait for nothing else are pending again,
+    or in another `state`. Returns how many."""
     issues = list(
         DataIssue.objects.filter(
             endpoint_id=endpoint_id, kind__in=list(kinds), value__in=list(values), state=DataIssue.State.OPEN
@@ -196,7 +231,7 @@ def questions_answer(
         else:
             freed.append(delivery.pk)
     RawDelivery.objects.bulk_update(still, ["waits_for"], batch_size=500)
-    RawDelivery.objects.filter(id__in=freed).update(state=State.PENDING, waits_for=[], error="")
+    RawDelivery.objects.filter(id__in=freed).update(state=state, waits_for=[], error="")
     DataIssue.objects.filter(id__in=[issue.pk for issue in issues]).update(
         state=DataIssue.State.RESOLVED, waiting=0, resolved_at=timezone.now(), resolved_by=user, resolution=answer
     )

@@ -34,13 +34,13 @@ from crediting.services.facts import (
     deals_known,
     deals_store,
 )
-from crediting.services.issues import OF_DEALS, Question, questions_answer, questions_leave, questions_open
+from crediting.services.issues import OF_DEALS, Question, gap_name, questions_answer, questions_leave, questions_open
 from crediting.services.locks import DRAIN_WAIT, intake_lock
 from crediting.services.names import Names, Word
 from crediting.services.news import Change, Team
 from crediting.services.other_facts import FactRow, facts_known, facts_store, lines_of
 from crediting.services.people import PersonRow, people_store
-from crediting.services.records import records_carry, records_fold, records_make, records_remember
+from crediting.services.records import records_carry, records_fold, records_make, records_remember, records_whole
 from crediting.services.uploads import upload_step, uploads_at_work
 
 log = logging.getLogger(__name__)
@@ -141,6 +141,7 @@ class Take:
         self.records = records
         self.said: list[tuple[RawDelivery, Sequence[Said]]] = []
         self.again: list[RawDelivery] = []
+        self.gaps: list[tuple[RawDelivery, Gap]] = []
         self.left: list[tuple[int, str, str]] = []
         self.carriers: dict[int, RawDelivery] = {}
         self.mapped: list[tuple[SourceRecord, Event, str]] = []
@@ -158,6 +159,8 @@ class Take:
         """Stores what can be stored, asks what must be asked, marks every delivery; returns what changed."""
         if self.said or self.again or self.records:
             self._records()
+        if self.gaps:
+            self._gaps()
         self._people()
         changes = self._accounts()
         self.names = Names(self._words())
@@ -184,6 +187,9 @@ class Take:
         """What is said of a source's records is folded into them, all of it first; what they are now is then taken as
         if it had been sent."""
         to_make, overtaken = records_carry(records_fold(self.said), self.again, self.records)
+        came = {(d.endpoint_id, gap_name(one)) for d, changes in self.said for one in changes if one.whole or one.gone}
+        for endpoint, values in _grouped(came):  # those that it does not cover ask again
+            questions_answer(endpoint_id=endpoint, kinds=["gap"], values=values, answer="the record came whole")
         taken = {delivery.pk for delivery in self.deliveries}
         self.left = [(d.endpoint_id, kind, value) for d in overtaken for kind, value in d.waits_for]
         self.deliveries += [delivery for delivery in overtaken if delivery.pk not in taken]
@@ -193,6 +199,14 @@ class Take:
         self.mapped = making.made
         for delivery, question in making.questions:
             self.questions.setdefault(delivery.pk, []).append(question)
+
+    def _gaps(self) -> None:
+        """Records that have to come again: a question each, but for those that came whole since."""
+        keys = [(delivery.endpoint_id, gap.object, gap.id) for delivery, gap in self.gaps]
+        whole = records_whole(keys)
+        for (delivery, gap), key in zip(self.gaps, keys, strict=True):
+            if key not in whole or whole[key] < gap.at:
+                self._ask(delivery, "gap", gap_name(gap), f"{gap_name(gap)}: {gap.message}")
 
     def _answer_deals(self, moved: Sequence[Moved]) -> None:
         """Whoever waited for a deal to come, or for its next event; other endpoints may have waited for it too."""
@@ -219,10 +233,10 @@ class Take:
         problems = [each for each in found if isinstance(each, Problem)]
         if problems:
             message = f"Deliveries that are not as documented: {problems[0]}."
-            gaps = [Question("adapter", one.path[:200], str(one)) for one in problems if isinstance(one, Gap)]
-            self.questions[delivery.pk] = gaps or [Question("adapter", (problems[0].path or "body")[:200], message)]
+            self.questions[delivery.pk] = [Question("adapter", (problems[0].path or "body")[:200], message)]
             self.parked[delivery.pk] = "\n".join(map(str, problems))
             return
+        self.gaps += [(delivery, each) for each in found if isinstance(each, Gap)]
         changes = [each for each in found if isinstance(each, Said)]
         if changes:
             self.said.append((delivery, changes))

@@ -11,6 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -133,6 +134,17 @@ def records_link(records: Iterable[SourceRecord]) -> list[tuple[SourceRecord, Ke
 def records_known(keys: Iterable[Key]) -> dict[Key, SourceRecord]:
     """The records of these keys that have come, each with the delivery that carries it."""
     return {key_of(one): one for one in _by_keys(_with_carriers(), keys)}
+
+
+def records_whole(keys: Iterable[Key]) -> dict[Key, datetime]:
+    """When these records were last told whole or gone, of those that ever were."""
+    found = {}
+    for one in _by_keys(SourceRecord.objects.all(), keys):
+        state = from_json(one.state)
+        told = max(state.whole, state.gone[1] if state.gone[0] else state.whole)
+        if told[1]:
+            found[key_of(one)] = datetime.fromisoformat(told[1])
+    return found
 
 
 def records_carried_by(deliveries: Iterable[RawDelivery]) -> list[SourceRecord]:

@@ -1,5 +1,6 @@
 """Calls that schemathesis makes up from the OpenAPI document, good and malformed ones, of every operation: none is
-answered 500, each answer is as the document says, a refusal tells what is wrong, and of a refused call nothing stays."""
+answered 500, each answer is as the document says, a refusal tells what is wrong, and nothing stays of what is refused.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import DataError
 
+from comp.audit.models import AuditEntry
 from comp.core.errors import ProblemsError
 from crediting import intake
 from crediting.models import (
@@ -27,7 +28,7 @@ from crediting.models import (
 )
 from crediting.services import mappings
 from crediting.services.endpoints import endpoint_create
-from crediting.services.issues import mapping_set
+from crediting.services.issues import gap_cover, mapping_set
 from crediting.services.mailbox import Take, mailbox_drain
 from crediting.services.mappings import field_mapping_set, mapping_read, mapping_try, records_reread
 from crediting.services.news import Change
@@ -232,6 +233,57 @@ def test_gaps_ask_for_each_record_by_its_name() -> None:
     here.take(sample("salesforce/gap-event.json"))
     ids = json.loads(sample("salesforce/gap-event.json"))["payload"]["ChangeEventHeader"]["recordIds"]
     assert {value.split()[-1] for _, value in here.questions()} == set(ids)
+
+
+GAPS = ("0065e00000LtQXyAAN", "0065e00000LtQXzAAN")
+
+
+def flow(record: str, at: str, **fields: Any) -> dict[str, Any]:
+    """A record as a flow sends it, whole."""
+    return {"attributes": {"type": "Opportunity"}, "Id": record, "SystemModstamp": f"{at}.000+0000", **fields}
+
+
+def gaps_open(here: Crm) -> list[str]:
+    return sorted(value for kind, value in here.questions() if kind == "gap")
+
+
+def gap_states(here: Crm) -> set[tuple[str, str]]:
+    """States of the deliveries that told of a gap."""
+    with here.company.scope():
+        rows = RawDelivery.objects.filter(sender_id__startswith="call-1").exclude(state="split")
+        return set(rows.values_list("state", "error"))
+
+
+def test_a_gap_is_closed_by_the_whole_records_of_then_or_later() -> None:
+    here = crm(adapter="salesforce")
+    here.take(sample("salesforce/gap-event.json"), flow(GAPS[0], "2026-03-01T10:01:29"))
+    assert gaps_open(here) == [f"Opportunity {one}" for one in GAPS], "an older record says nothing of it"
+    here.take(flow(GAPS[0], "2026-03-01T10:01:30"))
+    assert gaps_open(here) == [f"Opportunity {GAPS[1]}"]
+    here.take(flow(GAPS[1], "2026-03-02T08:00:00"))
+    assert gaps_open(here) == []
+    assert gap_states(here) == {("done", "")}
+
+
+def test_a_gap_that_arrives_behind_the_whole_records_asks_nothing() -> None:
+    here = crm(adapter="salesforce")
+    here.take(*(flow(record, "2026-03-01T10:02:00") for record in GAPS))
+    here.take(sample("salesforce/gap-event.json"))
+    assert gaps_open(here) == []
+
+
+def test_a_record_that_cannot_be_sent_again_is_closed_with_a_reason() -> None:
+    here = crm(adapter="salesforce")
+    here.take(sample("salesforce/gap-event.json"))
+    with here.company.scope():
+        first, second = DataIssue.objects.filter(kind="gap").order_by("id")
+        with pytest.raises(ProblemsError, match="why the record"):
+            gap_cover(issue=first, reason="  no ", user=None)
+        assert gap_cover(issue=first, reason="Deleted in March", user=None) == 0, "the other is still asked for"
+        assert gap_cover(issue=second, reason="Deleted in March", user=None) == 1
+        assert DataIssue.objects.filter(state="open").count() == 0
+        assert AuditEntry.objects.filter(code="issue.cover").count() == 2
+    assert gap_states(here) == {("done", "")}
 
 
 def test_a_new_mapping_is_a_correction_of_what_differs_alone() -> None:

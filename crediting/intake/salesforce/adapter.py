@@ -18,7 +18,7 @@ from crediting.intake.reading import problem, shown
 from crediting.intake.records import ID, moment, read_body
 from crediting.intake.salesforce import records, soap
 from crediting.intake.signatures import Refused
-from crediting.intake.source import Answer, Call, Change, Item, Proven
+from crediting.intake.source import Answer, Call, Change, Gap, Item, Proven
 
 #: An organization's id; of 18 characters the last three only repeat in which case the others stand.
 _ORGANIZATION = re.compile(r"00D[0-9A-Za-z]{12}([0-9A-Za-z]{3})?")
@@ -52,7 +52,7 @@ class Salesforce:
             return problem("", f"{len(document)} records", f"at most {RECORDS}")
         return [_record_item(one) for one in document]
 
-    def read(self, body: bytes) -> Event | Sequence[Change] | list[Problem]:
+    def read(self, body: bytes) -> Event | Sequence[Change | Gap] | list[Problem]:
         document, wrong = read_body(body)
         if wrong:
             return [wrong]

@@ -17,6 +17,8 @@ from crediting.intake.source import Change, Gap, Value
 TIMES = ("SystemModstamp", "LastModifiedDate")
 #: The commit's milliseconds leave room below for the place in its transaction.
 SEQUENCE_LIMIT = 999
+#: More than any number of a commit.
+COMMITS = 10**20
 RECORD_LIMIT = 2000
 _ID = re.compile(r"[0-9A-Za-z]{15}([0-9A-Za-z]{3})?")
 _OBJECT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
@@ -40,7 +42,7 @@ def written(record: object) -> bytes:
     return json.dumps(record, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
 
 
-def read(document: dict[str, Any]) -> Sequence[Change] | list[Problem]:
+def read(document: dict[str, Any]) -> Sequence[Change | Gap] | list[Problem]:
     """A change event, a record, or what an outbound message could not say."""
     said = document.get("problem")
     if isinstance(said, list) and len(said) == 3 and all(isinstance(part, str) for part in said):
@@ -63,10 +65,11 @@ def _record(document: dict[str, Any]) -> Sequence[Change] | list[Problem]:
     values = flatten(_fields(document, ("attributes",)), problems)
     if problems or at is None:
         return problems
-    return (Change(kind, record, values, at, whole=True, gone=values.get("IsDeleted") in (True, "true")),)
+    gone = values.get("IsDeleted") in (True, "true")
+    return (Change(kind, record, values, at, _order(at), whole=True, gone=gone),)
 
 
-def _event(header: dict[str, Any], payload: dict[str, Any]) -> Sequence[Change] | list[Problem]:
+def _event(header: dict[str, Any], payload: dict[str, Any]) -> Sequence[Change | Gap] | list[Problem]:
     problems: list[Problem] = []
     kind = _object(header.get("entityName"), "ChangeEventHeader.entityName", problems)
     change = header.get("changeType")
@@ -77,10 +80,11 @@ def _event(header: dict[str, Any], payload: dict[str, Any]) -> Sequence[Change] 
     if not isinstance(ids, list) or not 1 <= len(ids) <= RECORD_LIMIT:
         problems.append(problem("ChangeEventHeader.recordIds", shown(ids), f"a list of 1 to {RECORD_LIMIT} ids"))
         return problems
-    if change.startswith("GAP_"):
-        return [*problems, *(_fetch_again(kind, one, change) for one in ids)]
     named = [_record_id(one, "ChangeEventHeader.recordIds", problems) for one in ids]
     when = _when(header, problems)
+    if change.startswith("GAP_"):
+        gaps = [_fetch_again(kind, one, change, when[0]) for one in dict.fromkeys(named)] if when else []
+        return problems or tuple(gaps)
     values = _changed(header, payload, change, problems)
     if problems or when is None:
         return problems
@@ -90,7 +94,7 @@ def _event(header: dict[str, Any], payload: dict[str, Any]) -> Sequence[Change] 
 
 
 def _when(header: dict[str, Any], problems: list[Problem]) -> tuple[datetime, int] | None:
-    """The commit's time (whole seconds, often) and number; changes of one commit follow by their sequence number."""
+    """The commit's time (whole seconds, often) and its order; changes of one commit follow by their sequence number."""
     at = epoch(whole(header.get("commitTimestamp")), unit=1000)
     version, sequence = whole(header.get("commitNumber", Number("0"))), whole(header.get("sequenceNumber", Number("1")))
     for key, found in (("commitTimestamp", at), ("commitNumber", version), ("sequenceNumber", sequence)):
@@ -98,7 +102,13 @@ def _when(header: dict[str, Any], problems: list[Problem]) -> tuple[datetime, in
             problems.append(problem(f"ChangeEventHeader.{key}", shown(header.get(key)), "a whole number"))
     if at is None or version is None or sequence is None:
         return None
-    return at + timedelta(microseconds=min(sequence, SEQUENCE_LIMIT)), version
+    return at + timedelta(microseconds=min(sequence, SEQUENCE_LIMIT)), _order(at, version)
+
+
+def _order(at: datetime, commit: int = 0) -> int:
+    """By the second, which records and change events both tell, and in it by the commit's number: a record that is sent
+    again whole stands above the changes of earlier seconds, and below those of its own."""
+    return int(at.timestamp()) * COMMITS + commit
 
 
 def _changed(header: dict[str, Any], payload: dict[str, Any], change: str, problems: list[Problem]) -> dict[str, Value]:
@@ -138,10 +148,9 @@ def _fields(record: dict[str, Any], without: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _fetch_again(kind: str, record: object, change: str) -> Problem:
-    found = f"{change} of {kind} {shown(record)}"
-    message = f"{found}: Salesforce could not send what changed. Fetch the record and send it again as it stands."
-    return Gap(f"{kind} {shown(record)[1:-1]}", found, ", ".join(_CHANGES), message)
+def _fetch_again(kind: str, record: str, change: str, at: datetime) -> Gap:
+    message = f"{change}: Salesforce could not send what changed. Fetch the record and send it again as it stands."
+    return Gap(kind, record, at.replace(microsecond=0), message)
 
 
 def _object(found: object, path: str, problems: list[Problem]) -> str:

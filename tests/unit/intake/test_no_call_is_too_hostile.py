@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from comp.core.errors import Problem
 from crediting.intake.facts import Event
 from crediting.intake.reading import is_clean
-from crediting.intake.source import Call, Change, Item, Proven, Refused, Source
+from crediting.intake.source import Call, Change, Gap, Item, Proven, Refused, Source
 from crediting.intake.sources import SOURCES
 from tests.unit.intake.calls import NOW, ORGANIZATION, OUR_SECRET, RAW_SECRET, SIGNED, URL, WINDOW, samples
 
@@ -107,6 +107,8 @@ def holds(source: Source, body: bytes) -> None:
             if isinstance(one, Problem):
                 json.dumps([one.path, one.found, one.allowed, one.message]).encode()
                 assert is_clean(one.message.replace("\n", " ")), one
+            elif isinstance(one, Gap):
+                assert one.object and one.id and one.at.tzinfo is not None
             else:
                 assert isinstance(one, Change)
                 assert one.object

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from comp.core.errors import Problem
-from crediting.intake.source import Change
+from crediting.intake.salesforce.records import COMMITS
+from crediting.intake.source import Change, Gap
 from crediting.intake.sources import SOURCES
 from tests.unit.intake.calls import at, bodies, changed, ours, said, sample, soap, wrong
 
@@ -125,7 +125,7 @@ def test_change_events_say_what_changed_in_every_record_that_they_name() -> None
     assert one.values == two.values == stage
     assert (one.id, two.id) == (DEAL, "0065e00000LtQXzAAN")
     assert not one.whole
-    assert one.version == 12004877134305
+    assert one.version % COMMITS == 12004877134305
     assert one.at == at("2026-03-01T10:01:00") + timedelta(microseconds=2)
     assert account.values == {
         "LastModifiedDate": "1772359270000",
@@ -137,12 +137,22 @@ def test_change_events_say_what_changed_in_every_record_that_they_name() -> None
 
 def test_a_gap_asks_for_each_record_again() -> None:
     (body,) = bodies(SALESFORCE, sample("salesforce/gap-event.json"))
-    problems = SALESFORCE.read(body)
-    assert isinstance(problems, list)
-    messages = [str(problem) for problem in problems if isinstance(problem, Problem)]
-    assert len(messages) == 2
-    assert DEAL in messages[0]
-    assert all("Fetch the record" in message for message in messages)
+    gaps = SALESFORCE.read(body)
+    assert isinstance(gaps, tuple)
+    assert [(gap.object, gap.id) for gap in gaps] == [("Opportunity", DEAL), ("Opportunity", "0065e00000LtQXzAAN")]
+    for gap in gaps:
+        assert isinstance(gap, Gap)
+        assert gap.at == at("2026-03-01T10:01:30")
+        assert "Fetch the record" in gap.message
+
+
+def test_a_record_that_comes_whole_again_stands_above_earlier_changes_and_below_those_of_its_second() -> None:
+    _, change, *_ = said(SALESFORCE, sample("salesforce/change-events.json"))
+    won, _ = said(SALESFORCE, sample("salesforce/flow-records.json"))
+    assert change.at.replace(microsecond=0) == won.at
+    assert won.version < change.version < won.version + COMMITS
+    later = sample("salesforce/flow-records.json").replace(b"10:01:00.000", b"10:01:01.000")
+    assert said(SALESFORCE, later)[0].version > change.version
 
 
 def test_records_of_a_flow_come_whole_and_may_be_deleted() -> None:
