@@ -9,6 +9,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.text import slugify
 
+from comp.core.sheets import CSV_BYTES
 from crediting.intake.files import KINDS
 from crediting.models import HookEndpoint
 from crediting.selectors import Candidate
@@ -51,7 +52,9 @@ class UploadForm(forms.Form):
     """A file of facts: what it holds and whose it is."""
 
     file = forms.FileField(
-        label="File", help_text="CSV of at most 100 MB and 1,000,000 rows, or XLSX of at most 32 MB."
+        label="File",
+        help_text="CSV of at most 100 MB and 1,000,000 rows, or XLSX of at most 32 MB.",
+        widget=forms.FileInput(attrs={"data-most": CSV_BYTES}),
     )
     event = forms.ChoiceField(label="It holds", choices=list(KINDS.items()))
     endpoint = forms.ChoiceField(

@@ -15,6 +15,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.core.errors import ProblemsError
+from comp.core.sheets import CSV_BYTES
 from comp.people.models import Participant
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
@@ -22,6 +23,7 @@ from comp.web.csv import csv_response
 from comp.web.live import live_response
 from comp.web.paging import paginate
 from comp.web.parts import Fact, Link
+from comp.web.sizes import takes_file
 from comp.web.templatetags.comp import badge
 from crediting import selectors
 from crediting.forms import NEW_ENDPOINT, UploadForm
@@ -46,6 +48,7 @@ AT_WORK = (State.CHECKING, State.TAKING)
 SHOWN, BAD_SHOWN = 3, 20
 
 
+@takes_file(CSV_BYTES)
 @needs(Can.DATA_FIX)
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload_list(request: HttpRequest, tenant: str) -> HttpResponse:

@@ -15,13 +15,14 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.core.errors import ProblemsError
-from comp.core.sheets import Refused, open_sheet
+from comp.core.sheets import XLSX_BYTES, Refused, open_sheet
 from comp.people.models import RosterFile
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
 from comp.web.csv import csv_response
 from comp.web.paging import paginate
 from comp.web.parts import Link
+from comp.web.sizes import takes_file
 from payouts.reads.affected import affected_rows
 from plans import roster
 from plans.roster_file import COLUMNS
@@ -33,7 +34,9 @@ class RosterForm(forms.Form):
     """A table, CSV or XLSX; its cleaned value is the same as plain CSV, each row on its own line."""
 
     file = forms.FileField(
-        label="Roster, CSV or XLSX", help_text="One row a person. You see what it changes before it does."
+        label="Roster, CSV or XLSX",
+        help_text="One row a person. You see what it changes before it does.",
+        widget=forms.FileInput(attrs={"data-most": XLSX_BYTES}),
     )
 
     def clean_file(self) -> str:
@@ -60,6 +63,7 @@ class RosterForm(forms.Form):
         return out.getvalue()
 
 
+@takes_file(XLSX_BYTES)
 @needs(Can.PEOPLE_EDIT)
 @require_http_methods(["GET", "POST"])
 def roster_list(request: HttpRequest, tenant: str) -> HttpResponse:

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from comp.people.models import Participant
 from comp.people.services import participant_change, reporting_line_set
 from comp.tenancy.capabilities import Role
 from comp.tenancy.models import User
 from crediting.models import DataIssue, Deal, RawDelivery
+from crediting.services.endpoints import endpoint_create
 from tests.factories import company, member, person
 from tests.intake.sending import Sender, deal, event
+from tests.unit.intake.calls import sample
 
 
 def signed_in(user: User) -> Client:
@@ -139,3 +142,22 @@ def test_who_may_open_a_deal_and_its_deliveries(crm: Sender) -> None:
         inbox = client.get("/t/acme/issues/").status_code
         assert inbox == (404 if name == "Stranger" else 403), name
     assert signed_in(users["Stranger"]).get(f"/t/rival/deals/{key}/").status_code == 404
+
+
+def test_a_record_that_cannot_be_sent_again_is_closed_with_a_reason(crm: Sender, ops: Client) -> None:
+    with crm.company.scope():
+        endpoint, _ = endpoint_create(key="sf", name="Salesforce", adapter="salesforce")
+        body = sample("salesforce/gap-event.json")
+        RawDelivery.objects.create(
+            endpoint=endpoint, sender_id="gap", sent_at=timezone.now(), body=body, body_sha256="0" * 64
+        )
+    crm.drain()
+    with crm.company.scope():
+        issue = DataIssue.objects.filter(kind="gap").earliest("id").pk
+    where = f"/t/acme/issues/{issue}/"
+    assert "Close with this reason" in text(ops.get(where))
+    refused = ops.post(f"{where}resolve/", {"act": "cover", "reason": "no"}, follow=True)
+    assert "why the record need not be sent again" in text(refused)
+    closed = ops.post(f"{where}resolve/", {"act": "cover", "reason": "Deleted at the source"}, follow=True)
+    assert "Closed." in text(closed)
+    assert "Covered: Deleted at the source" in text(ops.get(where))

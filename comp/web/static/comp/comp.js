@@ -25,6 +25,15 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
+// A file that the server would refuse by its size is refused here, before minutes are spent on sending it.
+document.addEventListener("change", (event) => {
+  const most = Number(event.target.dataset?.most);
+  if (!most || !event.target.files) return;
+  const large = [...event.target.files].some((file) => file.size > most);
+  event.target.setCustomValidity(large ? `The file is larger than ${Math.floor(most / 2 ** 20)} MB. Send it in parts.` : "");
+  event.target.reportValidity();
+});
+
 // Live regions: announce politely what changed, and say so when the line is down.
 const announce = (text) => {
   const place = document.getElementById("announce");
