@@ -33,6 +33,8 @@ from payouts.kernel.spans import with_own_periods
 
 #: The fiscal years that calendars reach over. They hold all days of YEARS, wherever a fiscal year begins.
 FIRST_YEAR, LAST_YEAR = YEARS[0] - 1, YEARS[-1] + 2
+#: One in so many people is few: the facts of more of them are not looked for among all.
+FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,6 @@ def calendars(as_of: datetime | None = None) -> dict[int, CalendarShape]:
 Days = tuple[date, date]
 
 
-def credit_date_fields(versions: Versions) -> tuple[str, ...]:
-    """The fields that any plan takes as its credit date, of a fact or of its deal; and the day of what takes back."""
-    return fields_of(versions.compiled).days
-
-
 def credit_days(as_of: datetime | None = None) -> Days | None:
     """The first day that a fact gives to a plan's credit date (or, now, to a credit or a measure that stands, or on
     which something is taken back) and a day behind the last; None where there is none."""
@@ -120,23 +117,27 @@ def read_batch(
     end: int,
     participants: Sequence[int] | None,
     as_of: datetime | None = None,
-    look: bool = True,
+    headcount: int = 0,
 ) -> Read:
-    """Everything that the figures of `participants` (None: everyone) with credit dates in [start, end) depend on.
-    Without `look` all facts are read, not only theirs: the quicker way where most are."""
+    """Everything that the figures of `participants` (None: everyone) with credit dates in [start, end) depend on. Where
+    those whose facts are asked for are not few of the `headcount`, all facts are read: the quicker way."""
     plans = versions.compiled
     params: dict[str, Any] = {"as_of": as_of, "start": start, "end": end, "people": None}
-    # What somebody is paid may depend on anybody: then everybody is read, and the kernel returns those asked for.
+    # What somebody is paid may depend on all who are on these plans: then they are read too, and the kernel returns
+    # those asked for.
     some = participants is not None and not looks_at_others(plans)
     params["only"] = list(participants or ()) if some else None
     reporting, assignments = read_people.reporting(as_of), read_people.assignments(versions, params, as_of)
-    if some:
-        params["people"] = read_people.with_downlines(participants or (), reporting, assignments, versions.levels())
+    narrow = False
+    if participants is not None:
+        whose = participants if some else np.unique(assignments.participant).tolist()
+        params["people"] = read_people.with_downlines(whose, reporting, assignments, versions.levels())
+        narrow = len(whose) * FEW < headcount
     currency = plans[0].currency if plans else "USD"
     exchange = read_people.exchange(as_of)
     # Facts in other currencies are stored once a rate is known: until then all are in the plans'.
     converts = exchange is not None
-    rows = FactReader(fields_of(plans), params, as_of, look and some, currency, converts).rows()
+    rows = FactReader(fields_of(plans), params, as_of, narrow, currency, converts).rows()
     asks = read_people.needs_people(plans)
     batch = Batch(
         plans=plans,

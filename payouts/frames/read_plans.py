@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 
@@ -31,12 +32,22 @@ class Versions:
         """The longest period over which their lines depend on each other, and at least `also`."""
         return longest(self.compiled, also)
 
+    def of_plans(self, plans: Container[int]) -> Versions:
+        """Those of some plans alone."""
+        rows = [
+            row for row in zip(*(getattr(self, each.name) for each in fields(self)), strict=True) if row[1] in plans
+        ]
+        return Versions(*zip(*rows, strict=True)) if rows else NO_VERSIONS
+
     def levels(self) -> tuple[int, ...]:
         """How many levels each version's credit rolls up; 0 where it does not."""
         return tuple(
             max((step.levels for rule in plan.credit_rules for step in rule.roll_up), default=0)
             for plan in self.compiled
         )
+
+
+NO_VERSIONS = Versions((), (), (), (), ())
 
 
 @lru_cache(maxsize=512)

@@ -27,7 +27,7 @@ from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scop
 from payouts.frames.read import Days, credit_days
 from payouts.models import Cause, ChangedScope, RecomputeJob
 from payouts.reads.alerts import alerts_standing
-from payouts.services.recompute import recompute
+from payouts.services.recompute import Mark, recompute
 from payouts.services.sampling import alerts_recheck
 
 log = logging.getLogger(__name__)
@@ -212,16 +212,14 @@ def _redo_all(claimed: Sequence[ChangedScope], days: Days | None) -> dict[int, s
 
 
 def _redo(claimed: Sequence[ChangedScope], days: Days | None) -> None:
-    causes: dict[int, Cause] = {}
-    work: dict[tuple[date, date], set[int]] = defaultdict(set)
+    marks: list[Mark] = []
     for scope in claimed:
-        causes[scope.cause_id] = scope.cause
         start, end = scope.from_day, scope.to_day
         if end == FOREVER:  # an open-ended change reaches from the first credit date to the last
             start = max(start, days[0]) if days else start
             end = min(end, max(days[1] if days else start, start + timedelta(days=1)))
-        work[start, end].add(scope.participant_id)
-    recompute(work=work, causes=list(causes.values()))
+        marks.append(Mark(scope.participant_id, start, end, scope.cause))
+    recompute(marks)
 
 
 def _set_aside(claimed: Sequence[ChangedScope], failed: Mapping[int, str]) -> None:

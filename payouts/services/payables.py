@@ -29,22 +29,23 @@ _OF_LINE = ", ".join(f"l.{column}" for column in KEY.split(", "))
 #: Each person's open period, then what is right and what was taken, by tranche.
 _DUE = f"""
 WITH open AS (
-    SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(dues)s::date[])
-        AS o(participant_id, pay_group_id, starts_on, due_before)
+    SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(dues)s::date[],
+        %(otherwise)s::bigint[]) AS o(participant_id, pay_group_id, starts_on, due_before, cause_id)
 ), causes AS (
     SELECT * FROM unnest(%(cause_deals)s::bigint[], %(cause_ids)s::bigint[]) AS c(deal_id, cause_id)
 ), released AS (
-    SELECT t.*, o.starts_on AS open_starts, o.pay_group_id AS pays FROM payouts_tranche t JOIN open o USING
-    (participant_id)
+    SELECT t.*, o.starts_on AS open_starts, o.pay_group_id AS pays, o.cause_id AS otherwise
+    FROM payouts_tranche t JOIN open o USING (participant_id)
     WHERE t.release_day < o.due_before AND (%(every_fact)s OR t.fact = ANY(%(facts)s))
 ), taken AS (
     SELECT {_OF_LINE}, sum(l.amount_minor) AS amount_minor,
         max(l.origin_starts_on) AS origin_starts_on, max(l.plan_version_id) AS plan_version_id, max(l.credit_date) AS
         credit_date,
-        max(l.currency) AS currency, max(l.deal_id) AS deal_id, o.starts_on AS open_starts, o.pay_group_id AS pays
+        max(l.currency) AS currency, max(l.deal_id) AS deal_id, o.starts_on AS open_starts, o.pay_group_id AS pays,
+        o.cause_id AS otherwise
     FROM payouts_batchline l JOIN payouts_batch b ON b.id = l.batch_id JOIN open o USING (participant_id)
     WHERE b.state = ANY(%(taken)s) AND (%(every_fact)s OR l.fact = ANY(%(facts)s))
-    GROUP BY {_OF_LINE}, o.starts_on, o.pay_group_id
+    GROUP BY {_OF_LINE}, o.starts_on, o.pay_group_id, o.cause_id
 ), both_sides AS (
     SELECT {KEY}, coalesce(r.pays, x.pays) AS pay_group_id, coalesce(r.open_starts, x.open_starts) AS period_starts_on,
         coalesce(r.period_starts_on, x.origin_starts_on) AS origin_starts_on,
@@ -53,13 +54,13 @@ WITH open AS (
         coalesce(r.currency, x.currency) AS currency, coalesce(r.amount_minor, 0) - coalesce(x.amount_minor, 0) AS
         amount_minor,
         coalesce(x.amount_minor, 0) AS posted_minor, coalesce(r.deal_id, x.deal_id) AS deal_id,
-        x.amount_minor IS NOT NULL AS was_taken
+        x.amount_minor IS NOT NULL AS was_taken, coalesce(r.otherwise, x.otherwise) AS otherwise
     FROM released r FULL JOIN taken x USING ({KEY})
 ), due AS (
     SELECT s.*, CASE WHEN s.was_taken OR EXISTS (
             SELECT 1 FROM payouts_batch b WHERE b.pay_group_id = s.pay_group_id AND b.starts_on = s.origin_starts_on
                 AND b.state = ANY(%(taken)s)
-        ) THEN 'adjustment' ELSE 'release' END AS kind, coalesce(c.cause_id, %(otherwise)s) AS cause_id
+        ) THEN 'adjustment' ELSE 'release' END AS kind, coalesce(c.cause_id, s.otherwise) AS cause_id
     FROM both_sides s LEFT JOIN causes c USING (deal_id) WHERE s.amount_minor <> 0
 )
 """
@@ -136,12 +137,12 @@ WHERE st.state = 'open'
 
 
 def payables_write(
-    *, participants: Sequence[int], facts: Sequence[int] | None, why: Mapping[int, int], otherwise: int
+    *, participants: Sequence[int], facts: Sequence[int] | None, why: Mapping[int, int], otherwise: Mapping[int, int]
 ) -> None:
     """Brings payables of these people (and facts, 0 for lines of none; None: all of theirs) and their open statements
     up to date.
 
-    `why` is the cause id of each deal that has one, `otherwise` the cause of the rest.
+    `why` is the cause id of each deal that has one, `otherwise` by participant that of the rest.
     """
     if not participants:
         return
@@ -154,14 +155,13 @@ def payables_write(
         taken=[state.value for state in TAKEN],
         cause_deals=list(why),
         cause_ids=list(why.values()),
-        otherwise=otherwise,
+        otherwise=[otherwise[person] for person in params["people"]],
     )
     with connection.cursor() as cursor:
         if facts is None or facts:
             cursor.execute(_WRITE, params)
-        cursor.execute(
-            "SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%s)", [[*why.values(), otherwise]]
-        )
+        causes = [*{*why.values(), *otherwise.values()}]
+        cursor.execute("SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%s)", [causes])
         params["data_at"] = cursor.fetchone()[0]
         cursor.execute(_STALE, params)
         cursor.execute(_STATEMENTS, params)
@@ -170,7 +170,7 @@ def payables_write(
 def payables_refresh(participants: Sequence[int] | None, cause: Cause) -> None:
     """After a batch took a period or gave it back: payables move to the period that is open now. None: everybody."""
     people = list(participants) if participants is not None else list(Participant.objects.values_list("id", flat=True))
-    payables_write(participants=people, facts=None, why={}, otherwise=cause.pk)
+    payables_write(participants=people, facts=None, why={}, otherwise=dict.fromkeys(people, cause.pk))
 
 
 def _open(participants: Sequence[int]) -> dict[str, Any]:

@@ -8,90 +8,116 @@ from dataclasses import dataclass
 from datetime import date
 
 from comp.core.days import day_number
-from comp.people.models import ReportingLine
+from comp.people.models import Attribute, Position, ReportingLine
 from payouts.frames.read import Versions
+from payouts.frames.ties import Ties, ties_by_plan
 from payouts.kernel.batch import FAR_DAY
-from plans.rules.compiled import CompiledPlan, Component
-from plans.rules.specialise import stated
+from plans.models import PlanAssignment
 
 
 @dataclass(frozen=True, slots=True)
-class Sharing:
-    """How figures of a plan's people depend on others. Whose plan reads the credits of all, or what is earned by a
-    team, moves with anybody; where there is one pot or contest, with everybody of the plan; where earnings of those
-    below are read, with all of them."""
+class Places:
+    """The teams, or the pools: which ones a person ever was in, and who was ever in each."""
 
-    anybody: bool = False
-    of_plan: bool = False
-    below: bool = False
+    of: dict[int, set[str]]
+    who: dict[str, set[int]]
 
-    def __bool__(self) -> bool:
-        return self.anybody or self.of_plan or self.below
-
-    def __or__(self, other: Sharing) -> Sharing:
-        return Sharing(self.anybody or other.anybody, self.of_plan or other.of_plan, self.below or other.below)
+    def mates(self, people: Iterable[int]) -> set[int]:
+        return set().union(*(self.who[place] for person in people for place in self.of.get(person, ())))
 
 
-def sharing_of(plan: CompiledPlan) -> Sharing:
-    """Of a version, its overrides included."""
-    found = Sharing()
-    for component in stated(plan):
-        found |= _of_component(component)
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who moves with whom. `ties` of each plan; `assigned` the people who are or were on it; `above` everybody's
+    managers, and `places` their teams and pools, of all times."""
+
+    ties: Mapping[int, Ties]
+    assigned: Mapping[int, Set[int]]
+    above: Mapping[int, Collection[int]]
+    places: Mapping[str, Places]
+    keys: Mapping[int, str]
+
+    def moved_with(self, people: Set[int], *, anywhere: bool = False) -> set[int]:
+        """The people, and everybody whose figures depend on theirs: who reads is read in turn. `anywhere`: they may
+        have been in teams and pools where nothing says so any more."""
+        # By plan, whose figures of it move: credits are those of the people alone, all else follows.
+        moved = {plan: set(self.assigned.get(plan, set()) & people) for plan in self.ties}
+        size = -1
+        while size < (size := sum(map(len, moved.values()))):
+            for plan, ties in self.ties.items():
+                if ties.with_others or ties.reads:
+                    moved[plan] |= self._of_plan(plan, ties, people, moved, anywhere)
+        return set(people).union(*moved.values())
+
+    def _of_plan(
+        self, plan: int, ties: Ties, people: Set[int], moved: Mapping[int, Set[int]], anywhere: bool
+    ) -> set[int]:
+        """The people on a plan whose figures of it move with those that move."""
+        mine = self.assigned.get(plan, set())
+        met = self._together(moved[other] & mine for other, key in self.keys.items() if key in ties.reads)
+        for of, classes in ties.measures:
+            giving = (self.assigned.get(other, set()) for other, each in self.ties.items() if each.gives & classes)
+            met |= self._mates(of, self._together(giving) & people, mine, anywhere)
+        for of in ties.shares:
+            met |= self._mates(of, moved[plan] & mine, mine, anywhere)
+        for of, depth, keys in ties.earnings:
+            those = self._together(moved[other] for other, key in self.keys.items() if key in keys)
+            met |= self._mates(of, those, mine, anywhere) if of == "team" else mine & _higher(those, self.above, depth)
+        return met
+
+    @staticmethod
+    def _together(found: Iterable[Set[int]]) -> set[int]:
+        return set().union(*found)
+
+    def _mates(self, of: str, people: Set[int], mine: Set[int], anywhere: bool) -> set[int]:
+        """Those on a plan who were ever in one team or pool with any of the people; all, where nothing narrower is
+        shared."""
+        if not people:
+            return set()
+        places = self.places.get(of)
+        return set(mine) if places is None or anywhere else set(mine & places.mates(people))
+
+
+def readers_of(versions: Versions, *also: Versions) -> Readers | None:
+    """Who moves with whom by these versions, and others that were in force; None where nobody does."""
+    ties = ties_by_plan(versions, *also)
+    if not any(each.with_others for each in ties.values()):
+        return None
+    assigned: dict[int, set[int]] = defaultdict(set)
+    for plan, person in PlanAssignment.objects.values_list("plan_id", "participant_id"):
+        assigned[plan].add(person)
+    of = {whom for each in ties.values() for whom in each.of_whom}
+    keys = {
+        plan_id: plan.key
+        for each in (versions, *also)
+        for plan_id, plan in zip(each.plan_id, each.compiled, strict=True)
+    }
+    return Readers(ties, assigned, ReportingLines().managers, _places(of), keys)
+
+
+def _places(of: Set[str]) -> dict[str, Places]:
+    rows: dict[str, Iterable[tuple[int, str]]] = {}
+    if "team" in of:
+        rows["team"] = Position.objects.exclude(team=None).values_list("participant_id", "team__key")
+    if "pool" in of:
+        rows["pool"] = Attribute.objects.filter(name="pool").values_list("participant_id", "value")
+    found = {name: Places(defaultdict(set), defaultdict(set)) for name in rows}
+    for name, pairs in rows.items():
+        for person, place in pairs:
+            found[name].of[person].add(place)
+            found[name].who[place].add(person)
     return found
 
 
-def _of_component(component: Component) -> Sharing:
-    reads = component.reads.of if component.reads is not None else "self"
-    return Sharing(
-        anybody=component.measure.of != "own" or reads == "team",
-        of_plan=any(each is not None for each in (component.pool, component.rank, component.budget)),
-        below=reads in ("reports", "downline"),
-    )
-
-
-def reading(
-    people: Set[int],
-    plans: Mapping[int, Sharing],
-    assigned: Mapping[int, Set[int]],
-    above: Mapping[int, Collection[int]],
-    *,
-    moved: bool = False,
-) -> set[int]:
-    """The people, and everybody whose figures depend on theirs. `plans` are those that share, `assigned` the people who
-    are or were on each, `above` everybody's managers of all times. Who reads is read in turn. `moved`: the people may
-    have been on a plan where no row says so any more."""
-    found: set[int] = set(people)
-    fresh: set[int] = set(people)
-    while fresh:
-        higher = _higher(fresh, above)
-        met: set[int] = set()
-        for plan, sharing in plans.items():
-            mine = assigned.get(plan, set())
-            if sharing.anybody or (sharing.of_plan and (moved or mine & fresh)):
-                met |= mine
-            elif sharing.below:
-                met |= mine & higher
-        fresh = met - found
-        found |= fresh
-    return found
-
-
-def _higher(people: Set[int], above: Mapping[int, Collection[int]]) -> set[int]:
+def _higher(people: Set[int], above: Mapping[int, Collection[int]], depth: int | None = None) -> set[int]:
+    """Who stands above the people, so many levels up; None: all of them."""
     found: set[int] = set()
-    level: set[int] = set(people)
-    while level:
+    level, levels = set(people), 0
+    while level and (depth is None or levels < depth):
         level = {manager for person in level for manager in above.get(person, ())} - found
         found |= level
+        levels += 1
     return found
-
-
-def sharing_plans(*versions: Versions) -> dict[int, Sharing]:
-    """Plan id to how its people depend on others, by any of these versions; only plans where they do."""
-    found: dict[int, Sharing] = defaultdict(Sharing)
-    for each in versions:
-        for plan_id, plan in zip(each.plan_id, each.compiled, strict=True):
-            found[plan_id] |= sharing_of(plan)
-    return {plan_id: sharing for plan_id, sharing in found.items() if sharing}
 
 
 class ReportingLines:

@@ -7,9 +7,11 @@ Callers hold the lock of these people's figures (payouts.services.claims.LOCKS) 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,14 +22,15 @@ from payouts.frames.figures import Figures, figures, lines_standing, standing
 from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
 from payouts.frames.sql import Columns, Table, Words, change, delete, differences, load
 from payouts.frames.tables import EARNINGS, TRANCHES, WAITS
+from payouts.frames.ties import Circles
 from payouts.kernel import calculate
 from payouts.kernel.batch import Ints
 from payouts.models import Cause
 from payouts.services.payables import payables_write
+from plans.models import PlanAssignment
 
 Span = tuple[int, int]  # day numbers, half-open
-#: One in so many people is few: the deals of more of them are not looked for among all deals.
-FEW = 4
+Ids = tuple[int, ...]  # of plan versions
 
 
 @dataclass(slots=True)
@@ -42,36 +45,71 @@ class Changed:
         return any(self.rows.values())
 
 
-def recompute(*, work: Mapping[tuple[date, date], Iterable[int]], causes: Sequence[Cause]) -> Changed:
-    """Redoes the figures of people (ids) whose credit dates lie in each span, widened to whole measure periods.
+class Mark(NamedTuple):
+    """Why a participant's figures with credit dates in [start, end) are redone."""
 
-    Figures that moved are recorded with the cause that touched their deal, or else the latest one.
+    person: int
+    start: date
+    end: date
+    cause: Cause
+
+
+def recompute(marks: Iterable[Mark]) -> Changed:
+    """Redoes the figures of the people marked, in the whole measure periods that the days touch: people whose plans
+    read one another's figures together, all others by the longest period of their own plans.
+
+    Figures that moved are recorded with the cause that touched their deal, or else the latest of their person's.
     """
-    versions = read_versions()
-    groups = calendars()
-    pay_group = pay_groups()
-    tasks: dict[tuple[PayCalendar, Span], set[int]] = defaultdict(set)
-    every = versions.every()
-    for (start, end), people in work.items():
-        for person in people:
-            calendar = groups[pay_group[person]]
-            for span in spans(calendar, every, start, end):
-                tasks[calendar, span].add(person)
+    marks = list(marks)
+    groups, pay_group = calendars(), pay_groups()
+    part_of = _parts({mark.person for mark in marks})
+    of_ids = {versions.id: versions for versions, _ in part_of.values()}
+    tasks: dict[tuple[PayCalendar, Span, Ids], dict[int, list[Cause]]] = defaultdict(lambda: defaultdict(list))
+    for mark in marks:
+        versions, every = part_of[mark.person]
+        calendar = groups[pay_group[mark.person]]
+        for span in spans(calendar, every, mark.start, mark.end):
+            tasks[calendar, span, versions.id][mark.person].append(mark.cause)
     changed = Changed()
-    why = _Why(causes)
-    for (calendar, span), people in sorted(tasks.items(), key=lambda task: task[0][1]):
+    why = _Why([mark.cause for mark in marks])
+    for (calendar, span, ids), of in sorted(tasks.items(), key=lambda task: task[0][1:]):
         # Where everybody is meant nobody has to be looked for.
-        whom = sorted(people) if len(people) < len(pay_group) else None
-        _redo(calendar, span, whom, versions, pay_group, why, changed)
-    touched = {person for _, people in tasks.items() for person in people}
+        whom = sorted(of) if len(of) < len(pay_group) else None
+        _redo(calendar, span, whom, of_ids[ids], pay_group, why.among(of), changed)
+    causes: dict[int, list[Cause]] = defaultdict(list)
+    for mark in marks:
+        causes[mark.person].append(mark.cause)
     # Who moves between pay groups, or whose group opens elsewhere, is owed the same tranches in another period; and
     # what is asked for by hand puts right whatever is wrong.
-    whole = any(cause.kind in (Cause.Kind.PEOPLE, Cause.Kind.JOB) for cause in causes)
+    whole = any(mark.cause.kind in (Cause.Kind.PEOPLE, Cause.Kind.JOB) for mark in marks)
     facts = None if whole else sorted(changed.facts)
-    payables_write(participants=sorted(touched), facts=facts, why=why.by_deal, otherwise=why.latest)
+    own = why.among(causes).own
+    payables_write(participants=sorted(causes), facts=facts, why=why.by_deal, otherwise=own)
     if WAITS.name in changed.rows:
         publish(topic="credits.waiting", payload={})
     return changed
+
+
+def _parts(people: Set[int]) -> dict[int, tuple[Versions, str]]:
+    """Each of the people with the versions that their figures depend on, and the longest period over which they do.
+    Those whose plans look at nobody else are taken together where their periods are alike."""
+    circles = Circles(read_versions())
+    plans_of: dict[int, set[int]] = {person: set() for person in people}
+    rows = PlanAssignment.objects.filter(participant_id__in=people)
+    for person, plan in rows.values_list("participant_id", "plan_id"):
+        plans_of[person].add(plan)
+    found: dict[int, frozenset[int]] = {}
+    alone: dict[str, set[int]] = defaultdict(set)
+    for person, plans in plans_of.items():
+        found[person] = around = circles.around(plans)
+        if not circles.with_others(around):
+            alone[circles.every(around)] |= around
+    parts: dict[int, tuple[Versions, str]] = {}
+    for person, around in found.items():
+        every = circles.every(around)
+        together = around if circles.with_others(around) else frozenset(alone[every])
+        parts[person] = circles.of(together), every
+    return parts
 
 
 def spans(calendar: PayCalendar, every: str, start: date, end: date) -> list[Span]:
@@ -101,7 +139,7 @@ def right_figures(
         end=span[1],
         participants=people,
         as_of=as_of,
-        look=people is not None and len(people) * FEW < len(pay_group),
+        headcount=len(pay_group),
     )
     # A deal with two credit dates may have its other one in another span, whose lines are not all here.
     return figures(calculate(source.batch), source, pay_group).within(*span)
@@ -126,7 +164,8 @@ def _redo(
         changed.rows[table.name] += new.size + differs.size + gone.size
         if table is EARNINGS:
             nothing = np.zeros(new.size, dtype=np.int64)
-            fresh = ~np.isin(why.of(columns["deal_id"][new]), sorted(why.quiet))
+            causes = why.of(columns["deal_id"][new], columns["participant_id"][new])
+            fresh = ~np.isin(causes, sorted(why.quiet))
             _record_changes(columns, new[fresh], nothing[fresh], columns["earned_minor"][new[fresh]], why)
             _record_changes(columns, differs, stands["earned_minor"][was], columns["earned_minor"][differs], why)
             if gone.size:
@@ -145,25 +184,37 @@ def _redo(
 
 
 class _Why:
-    """The cause of each change: the one that touched the line's deal, or else the latest."""
+    """The cause of each change: the one that touched the line's deal, or else the latest of its person's own."""
 
     def __init__(self, causes: Sequence[Cause]) -> None:
         ordered = sorted(causes, key=lambda cause: cause.pk)
         self.by_deal: dict[int, int] = {cause.deal_id: cause.pk for cause in ordered if cause.deal_id is not None}
-        general = [cause for cause in ordered if cause.deal_id is None]
-        self.latest = (general or ordered)[-1].pk
         #: A full recomputation into empty tables is told once, not line by line.
         self.quiet = {cause.pk for cause in ordered if cause.kind == Cause.Kind.JOB}
+        #: By participant: what moved figures of theirs that no deal's cause tells.
+        self.own: dict[int, int] = {}
         # What a line earns moves by its deal; a milestone or reading that came with it only releases.
         earning = self.by_deal | {c.deal_id: c.pk for c in ordered if c.deal_id and c.kind == Cause.Kind.DEAL}
         self._deals = np.array(sorted(earning), dtype=np.int64)
         self._causes = np.array([earning[deal] for deal in sorted(earning)], dtype=np.int64)
 
-    def of(self, deals: Ints) -> Ints:
+    def among(self, people: Mapping[int, Sequence[Cause]]) -> _Why:
+        """The same for these people, whose figures these causes touched: what is no deal's goes before."""
+        found = copy(self)
+        found.own = {
+            person: max(causes, key=lambda cause: (cause.deal_id is None, cause.pk)).pk
+            for person, causes in people.items()
+        }
+        return found
+
+    def of(self, deals: Ints, people: Ints) -> Ints:
+        """The cause of lines of these deals (NONE where of none) and participants."""
+        ids = np.array(sorted(self.own), dtype=np.int64)
+        own = np.array([self.own[person] for person in ids.tolist()], dtype=np.int64)[np.searchsorted(ids, people)]
         if not self._deals.size:
-            return np.full(deals.size, self.latest, dtype=np.int64)
+            return own
         place = np.minimum(np.searchsorted(self._deals, deals), self._deals.size - 1)
-        return np.where(self._deals[place] == deals, self._causes[place], self.latest)
+        return np.where(self._deals[place] == deals, self._causes[place], own)
 
 
 #: What a change says of its line.
@@ -208,5 +259,6 @@ def _record_changes(source: Columns, rows: Ints, before: Ints, after: Ints, why:
         else source[name][rows]
         for name in ("participant_id", "pay_group_id", *_OF_LINE)
     }
-    columns.update(before_minor=before[moved], after_minor=after[moved], cause_id=why.of(columns["deal_id"]))
+    columns.update(before_minor=before[moved], after_minor=after[moved])
+    columns["cause_id"] = why.of(columns["deal_id"], columns["participant_id"])
     load(_CHANGES, columns, np.arange(rows.size))

@@ -5,23 +5,24 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from comp.core.calendars import PayCalendar
 from comp.core.days import DayError, day_date, day_number, parse_day
 from comp.outbox.services import JOBS, ring
 from comp.people.models import Participant
 from comp.tenancy.scope import current_tenant_id
 from crediting.models import Deal, DealRevision
-from payouts.frames.read import YEARS, Versions, calendars, credit_date_fields, credit_days, enclosing, read_versions
-from payouts.frames.read_fields import is_day
+from payouts.frames.read import YEARS, Versions, calendars, credit_days, enclosing, read_versions
+from payouts.frames.read_fields import fields_of, is_day
 from payouts.frames.span import longest
 from payouts.models import Cause, ChangedScope, RecomputeJob
 from payouts.services.claims import FOREVER
-from payouts.services.readers import ReportingLines, reading, sharing_plans
+from payouts.services.readers import ReportingLines, readers_of
 from plans.models import PlanAssignment, PlanVersion
 from plans.rules.specialise import stated
 
@@ -34,27 +35,32 @@ MANY, LONG = 20, timedelta(days=80)
 
 def on_facts_changed(payload: dict[str, Any]) -> None:
     """Facts of deals changed: the people on them, and those above to whom credit rolls up, for the credit dates before
-    and after."""
+    and after that their own plans go by."""
     versions = read_versions()
-    fields, levels = credit_date_fields(versions), versions.levels()
-    stated_days = {parse_day(field) for field in fields if is_day(field)}
-    if not fields:
+    fields, rises = _by_plan(versions)
+    if not any(fields.values()):
         return
-    rolling = {plan for plan, rises in zip(versions.plan_id, levels, strict=True) if rises}
     above = ReportingLines()
-    customs = _custom_dates([f[7:] for f in fields if f.startswith("custom.")], [c["deal"] for c in payload["changes"]])
-    plans = list(PlanAssignment.objects.values_list("participant_id", "plan_id"))
-    assigned, receivers = {person for person, _ in plans}, {person for person, plan in plans if plan in rolling}
+    every = set().union(*fields.values())
+    custom = sorted(field[7:] for field in every if field.startswith("custom."))
+    customs = _custom_dates(custom, [c["deal"] for c in payload["changes"]])
+    stated_days = {name: {parse_day(name)} for name in every if is_day(name)}
+    plans_of: dict[int, set[int]] = defaultdict(set)
+    for person, plan in PlanAssignment.objects.values_list("participant_id", "plan_id"):
+        plans_of[person].add(plan)
     causes: list[Cause] = []
     for change in payload["changes"]:
+        days = {name: {parse_day(text) for text in texts} for name, texts in change["dates"].items()}
+        days |= stated_days | {f"custom.{name}": found for name, found in customs.get(change["deal"], {}).items()}
         team = set(change["participants"])
-        dates = {parse_day(text) for field in fields for text in change["dates"].get(field, [])} | stated_days
-        dates |= customs.get(change["deal"], set())
-        found = [
-            (person, day)
-            for day in dates
-            for person in (team & assigned) | (above.of(team, day, max(levels)) & receivers)
-        ]
+        found: set[tuple[int, date]] = set()
+        for field in days.keys() & every:
+            going = {plan for plan, names in fields.items() if field in names}
+            rolling = {plan: rises[plan] for plan in going if rises[plan]}
+            for day in days[field]:
+                found |= {(person, day) for person in team if plans_of[person] & going}
+                higher = above.of(team, day, max(rolling.values(), default=0)) - team
+                found |= {(person, day) for person in higher if plans_of[person] & rolling.keys()}
         if not found:
             continue
         causes.append(
@@ -65,14 +71,25 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
                 delivery_id=change.get("delivery"),
             )
         )
-        for person, day in found:
+        for person, day in sorted(found):
             _mark(causes[-1], person, day, day + timedelta(days=1))
     _save(causes, versions)
 
 
-def _custom_dates(names: list[str], deals: list[int]) -> dict[int, set[date]]:
-    """Every date that any revision of these deals gave to the custom fields that plans take as a credit date."""
-    found: dict[int, set[date]] = defaultdict(set)
+def _by_plan(versions: Versions) -> tuple[dict[int, set[str]], dict[int, int]]:
+    """Of each plan in force: the dates that its lines go by, and how many levels its credit rolls up."""
+    fields: dict[int, set[str]] = defaultdict(set)
+    rises: dict[int, int] = defaultdict(int)
+    for plan, compiled, levels in zip(versions.plan_id, versions.compiled, versions.levels(), strict=True):
+        fields[plan].update(fields_of((compiled,)).days)
+        rises[plan] = max(rises[plan], levels)
+    return fields, rises
+
+
+def _custom_dates(names: list[str], deals: list[int]) -> dict[int, dict[str, set[date]]]:
+    """Every date that any revision of these deals gave to the custom fields that plans take as a credit date, by deal
+    and field."""
+    found: dict[int, dict[str, set[date]]] = defaultdict(lambda: defaultdict(set))
     if not names:
         return found
     known = {(deal.endpoint_id, deal.external_id): deal.pk for deal in Deal.objects.filter(id__in=deals)}
@@ -82,7 +99,7 @@ def _custom_dates(names: list[str], deals: list[int]) -> dict[int, set[date]]:
             with contextlib.suppress(DayError):
                 day = parse_day(str(custom.get(name, "")))
                 if day.year in YEARS:
-                    found[known.get((endpoint, external_id), 0)].add(day)
+                    found[known.get((endpoint, external_id), 0)][name].add(day)
     return found
 
 
@@ -91,8 +108,8 @@ def on_plan_published(payload: dict[str, Any]) -> None:
     terms."""
     version = PlanVersion.objects.select_related("plan", "published_by").get(pk=payload["version"])
     versions = read_versions()
-    start, end = parse_day(payload["from"]), _until(payload, versions)
     plans = {version.plan_id, *_with_terms_of(version.plan.key, versions)}
+    start, end = parse_day(payload["from"]), _until(payload, versions.of_plans(plans))
     people = PlanAssignment.objects.filter(plan_id__in=plans, starts_on__lt=end).exclude(ends_on__lte=start)
     note = f": {version.note}" if version.note else ""
     cause = Cause(
@@ -101,11 +118,13 @@ def on_plan_published(payload: dict[str, Any]) -> None:
         plan_version=version,
         actor=str(version.published_by or ""),
     )
-    begins = _begins(version.plan_id, versions)
-    if longest((*versions.compiled, *read_versions(superseded_of=version.plan_id).compiled)) == "all":
+    # Also those no longer in force, whose figures stand.
+    every = longest((*versions.of_plans({version.plan_id}).compiled, *_superseded(version.plan_id).compiled))
+    if every == "all":
         end = FOREVER
+    groups = calendars()
     for person, group in people.values_list("participant_id", "participant__pay_group_id").distinct():
-        _mark(cause, person, begins(group, start), end)
+        _mark(cause, person, _begins(groups[group], every, start), end)
     _save([cause], versions)
 
 
@@ -118,19 +137,18 @@ def _with_terms_of(key: str, versions: Versions) -> set[int]:
     }
 
 
-def _begins(plan_id: int, versions: Versions) -> Callable[[int, date], date]:
-    """Where the figures of a pay group's people begin that a change of the plan from some day on can move: the first
-    day of the longest measure period of all its versions, also of those no longer in force, whose figures stand."""
-    groups, every = calendars(), read_versions(superseded_of=plan_id).every(also=versions.every())
+def _superseded(plan_id: int) -> Versions:
+    return read_versions(superseded_of=plan_id)
 
-    def of(group: int, start: date) -> date:
-        return day_date(enclosing(groups[group], every, day_number(start))[0]) if start.year in YEARS else start
 
-    return of
+def _begins(calendar: PayCalendar, every: str, start: date) -> date:
+    """The first day of the period that holds the day."""
+    return day_date(enclosing(calendar, every, day_number(start))[0]) if start.year in YEARS else start
 
 
 def on_assignment_changed(payload: dict[str, Any]) -> None:
-    _one_person(Cause.Kind.ASSIGNMENT, payload, _until(payload, read_versions()))
+    plans = set(PlanAssignment.objects.filter(participant=payload["participant"]).values_list("plan_id", flat=True))
+    _one_person(Cause.Kind.ASSIGNMENT, payload, _until(payload, read_versions().of_plans(plans)))
 
 
 def on_quota_changed(payload: dict[str, Any]) -> None:
@@ -149,12 +167,17 @@ def _until(payload: dict[str, Any], versions: Versions) -> date:
 
 
 def on_people_changed(payload: dict[str, Any]) -> None:
-    """People moved: they and everybody above them, on the old and the new line, from that day on."""
+    """People moved: they, and everybody above them to whom credit rolls up, on the old and the new line, from that day
+    on."""
+    versions = read_versions()
     start, end = parse_day(payload["from"]), _day(payload["to"])
     cause = Cause(kind=Cause.Kind.PEOPLE, label=payload["label"][:300])
-    for person in sorted(ReportingLines().ever(payload["participants"])):
+    rolling = {plan for plan, levels in zip(versions.plan_id, versions.levels(), strict=True) if levels}
+    receivers = set(PlanAssignment.objects.filter(plan_id__in=rolling).values_list("participant_id", flat=True))
+    people = set(payload["participants"])
+    for person in sorted(people | (ReportingLines().ever(people) & receivers)):
         _mark(cause, person, start, end)
-    _save([cause])
+    _save([cause], versions)
 
 
 def on_rates_changed(payload: dict[str, Any]) -> None:
@@ -165,7 +188,7 @@ def on_rates_changed(payload: dict[str, Any]) -> None:
     cause = Cause(kind=Cause.Kind.RATE, label=payload["label"][:300])
     for person in sorted(people):
         _mark(cause, person, parse_day(payload["from"]), _day(payload["to"]))
-    _save([cause])
+    _save([cause], versions)
 
 
 def scopes_everything(*, label: str) -> int:
@@ -197,26 +220,25 @@ def _mark(cause: Cause, participant_id: int, from_day: date, to_day: date) -> No
 
 
 def _widen(causes: Sequence[Cause], versions: Versions) -> None:
-    """Marks those whose figures depend on the figures of the people marked, for the same days."""
-    plans = sharing_plans(versions)
-    if not plans:
+    """Marks those whose figures depend on the figures of the people marked, for the same days. Days of one month are
+    marked together, by the last cause that touches them: no measure period is shorter."""
+    replaced = [_superseded(cause.plan_version.plan_id) for cause in causes if cause.plan_version is not None]
+    readers = readers_of(versions, *replaced)
+    if readers is None:
         return
-    marked: dict[tuple[date, date], set[int]] = defaultdict(set)
+    days: dict[tuple[int, date, date | None], tuple[date, date, Cause]] = {}
     for cause in causes:
+        marked: dict[tuple[date, date], set[int]] = defaultdict(set)
         for scope in cause.__dict__["pending"]:
             marked[scope.from_day, scope.to_day].add(scope.participant_id)
-    assigned: dict[int, set[int]] = defaultdict(set)
-    for plan, person in PlanAssignment.objects.filter(plan_id__in=plans).values_list("plan_id", "participant_id"):
-        assigned[plan].add(person)
-    above = ReportingLines().managers
-    moved = any(cause.kind == Cause.Kind.ASSIGNMENT for cause in causes)
-    days: dict[int, tuple[date, date]] = {}
-    for (start, end), people in marked.items():
-        for reader in reading(people, plans, assigned, above, moved=moved) - people:
-            first, last = days.get(reader, (start, end))
-            days[reader] = min(first, start), max(last, end)
-    for reader, (start, end) in sorted(days.items()):
-        _mark(causes[-1], reader, start, end)
+        for (start, end), people in marked.items():
+            month = start.replace(day=1)
+            key = (month, None if (end - timedelta(days=1)).replace(day=1) == month else end)
+            for reader in readers.moved_with(people, anywhere=cause.kind == Cause.Kind.PEOPLE) - people:
+                first, last, _ = days.get((reader, *key), (start, end, cause))
+                days[reader, *key] = min(first, start), max(last, end), cause
+    for (reader, *_), (start, end, cause) in sorted(days.items(), key=lambda item: (item[0][0], item[1][:2])):
+        _mark(cause, reader, start, end)
 
 
 def _job(cause: Cause, scopes: Sequence[ChangedScope]) -> RecomputeJob | None:
@@ -226,7 +248,7 @@ def _job(cause: Cause, scopes: Sequence[ChangedScope]) -> RecomputeJob | None:
 
 
 def _save(causes: Iterable[Cause], versions: Versions | None = None) -> None:
-    """Causes and their scopes, in two statements; and scopes of all who are read by others, by the last cause."""
+    """Causes and their scopes, in two statements; and scopes of all who read what moves."""
     causes = [cause for cause in causes if cause.__dict__.get("pending")]
     if causes:
         _widen(causes, versions or read_versions())

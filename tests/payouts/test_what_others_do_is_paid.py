@@ -10,8 +10,9 @@ from django.test import Client
 from comp.people import services as people
 from comp.people.models import Participant
 from comp.tenancy.capabilities import Role
+from payouts.frames.ties import Ties
 from payouts.models import Earning, FigureChange, Payable, Tranche
-from payouts.services.readers import Sharing, reading
+from payouts.services.readers import Places, Readers
 from plans import services as plans
 from plans.models import Plan
 from tests.factories import member, person
@@ -183,16 +184,34 @@ def test_what_is_released_after_leaving_is_lost() -> None:
     full_agrees(acme)
 
 
-def test_who_reads_whom() -> None:
-    """Ana and Ben (1, 2) report to Max (3), he to Vera (4); plan 7 pays for those below, plan 8 has a pot, plan 9 reads
-    the credits of all."""
+def test_who_moves_with_whom() -> None:
+    """Ana and Ben (1, 2) report to Max (3), he to Vera (4); 1 is in the team north, 2 in the south. Everybody sells by
+    plan 6; plan 7 pays for those below, 8 has a pot for all and 9 one for each team, 10 a share of what north sells."""
     above = {1: {3}, 2: {3}, 3: {4}}
-    below, pot, everybody = Sharing(below=True), Sharing(of_plan=True), Sharing(anybody=True)
-    assert reading({1}, {}, {}, above) == {1}
-    assert reading({1}, {7: below}, {7: {1, 3, 4}}, above) == {1, 3, 4}
-    assert reading({1}, {7: below}, {7: {1, 4}}, above) == {1, 4}
-    assert reading({1}, {8: pot}, {8: {1, 2}}, above) == {1, 2}
-    assert reading({3}, {8: pot}, {8: {1, 2}}, above) == {3}
-    assert reading({1}, {7: below, 8: pot}, {7: {4}, 8: {2, 4}}, above) == {1, 2, 4}
-    assert reading({5}, {9: everybody}, {9: {1, 2}}, above) == {1, 2, 5}
-    assert reading({3}, {8: pot}, {8: {1, 2}}, above, moved=True) == {1, 2, 3}
+    teams = Places({1: {"north"}, 2: {"south"}, 3: {"north"}}, {"north": {1, 3}, "south": {2}})
+    sold = frozenset({"bookings"})
+    plain = Ties(gives=sold)
+    below = Ties(reads=frozenset({"6"}), earnings=frozenset({("downline", None, frozenset({"6"}))}))
+    direct = Ties(reads=frozenset({"6"}), earnings=frozenset({("reports", 1, frozenset({"6"}))}))
+    pot, team_pot = Ties(shares=frozenset({"plan"})), Ties(shares=frozenset({"team"}))
+    team = Ties(measures=frozenset({("team", sold)}))
+
+    def moved(who: set[int], ties: dict[int, Ties], on: dict[int, set[int]], *, anywhere: bool = False) -> set[int]:
+        keys = {plan: str(plan) for plan in (6, *ties)}
+        return Readers({6: plain, **ties}, on, above, {"team": teams}, keys).moved_with(who, anywhere=anywhere)
+
+    everybody = {1, 2, 3, 4}
+    assert moved({1}, {}, {6: everybody}) == {1}
+    assert moved({1}, {7: below}, {6: everybody, 7: {1, 3, 4}}) == {1, 3, 4}
+    assert moved({1}, {7: direct}, {6: everybody, 7: {3, 4}}) == {1, 3}, "what Max earns by plan 6 stays"
+    assert moved({3}, {7: direct}, {6: everybody, 7: {3, 4}}) == {3, 4}
+    assert moved({1}, {7: below}, {6: {2, 3}, 7: {3, 4}}) == {1}, "what she is paid by nobody reads"
+    assert moved({1}, {8: pot}, {6: everybody, 8: {1, 2}}) == {1, 2}
+    assert moved({3}, {8: pot}, {6: everybody, 8: {1, 2}}) == {3}
+    both = {6: everybody, 7: {4}, 8: {2, 4}}
+    assert moved({1}, {7: below, 8: pot}, both) == {1, 4}, "the pot is not of what 4 is paid by plan 7"
+    assert moved({1}, {7: below, 8: pot | Ties(reads=frozenset({"7"}))}, both) == {1, 2, 4}
+    assert moved({1}, {9: team_pot}, {6: everybody, 9: {1, 2, 3}}) == {1, 3}
+    assert moved({1}, {10: team}, {6: {1, 2}, 10: {2, 3}}) == {1, 3}
+    assert moved({1}, {10: team}, {6: {2}, 10: {2, 3}}) == {1}, "of her nothing is credited"
+    assert moved({1}, {9: team_pot}, {6: everybody, 9: {1, 2, 3}}, anywhere=True) == {1, 2, 3}
