@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -69,9 +70,9 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     seen: list[set[int]] = []
     redo = recompute.recompute
 
-    def watched(*, work: Any, causes: Any) -> Any:
-        seen.append(set().union(*work.values()))
-        return redo(work=work, causes=causes)
+    def watched(marks: Sequence[recompute.Mark]) -> recompute.Changed:
+        seen.append({mark.person for mark in marks})
+        return redo(marks)
 
     monkeypatch.setattr(claims, "recompute", watched)
     return seen
