@@ -117,10 +117,10 @@ def read_batch(
     end: int,
     participants: Sequence[int] | None,
     as_of: datetime | None = None,
-    headcount: int = 0,
+    headcount: int | None = None,
 ) -> Read:
     """Everything that the figures of `participants` (None: everyone) with credit dates in [start, end) depend on. Where
-    those whose facts are asked for are not few of the `headcount`, all facts are read: the quicker way."""
+    those whose facts are asked for are not few of a `headcount`, all facts are read: the quicker way."""
     plans = versions.compiled
     params: dict[str, Any] = {"as_of": as_of, "start": start, "end": end, "people": None}
     # What somebody is paid may depend on all who are on these plans: then they are read too, and the kernel returns
@@ -132,7 +132,7 @@ def read_batch(
     if participants is not None:
         whose = participants if some else np.unique(assignments.participant).tolist()
         params["people"] = read_people.with_downlines(whose, reporting, assignments, versions.levels())
-        narrow = len(whose) * FEW < headcount
+        narrow = headcount is None or len(whose) * FEW < headcount
     currency = plans[0].currency if plans else "USD"
     exchange = read_people.exchange(as_of)
     # Facts in other currencies are stored once a rate is known: until then all are in the plans'.
