@@ -8,38 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Any, cast, get_args
-
-import numpy as np
+from typing import Any, cast
 
 from comp.core.calendars import CalendarError, Kind, PayCalendar, Period, measure_periods, periods
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError
 from comp.core.money import CURRENCIES, NO_CURRENCY
-from payouts import case_tables
+from payouts import case_facts, case_tables
 from payouts.case_expect import Expectation, draw_keys, expectations
-from payouts.case_tables import columns, ints, objects, text
+from payouts.case_tables import columns, ints, text
 from payouts.kernel.batch import (
     FAR_DAY,
     MILLIONTHS,
-    MISSING_DAY,
-    MISSING_MONEY,
     Assignments,
     Batch,
-    Facts,
     Ints,
-    Milestones,
     Quotas,
     Reporting,
-    Teams,
-    Usage,
 )
 from payouts.kernel.spans import bounds, inside
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import CompiledPlan, Every, FactKind, OfCalendar, OwnPeriods
+from plans.rules.compiled import CompiledPlan, Every, OfCalendar, OwnPeriods
 from plans.rules.fields import FieldType, field_types
 from plans.rules.language import FORMAT as PLAN_FORMAT
 from plans.rules.look import Look, join, shown
@@ -48,13 +39,9 @@ from plans.rules.values import Document, read_date, read_number
 FORMAT = "comp/case/1"
 #: How a case states a plan.
 ONE_PLAN = "A plan is its document, or {library: KEY} or {file: PATH}."
-#: Fields that the kernel works out: no fact states them.
-_WORKED_OUT = ("deal.", "computed.", "person.")
 #: The pay calendar's kinds that a case may name, and those that need the first day of one of their periods.
 PAY = ("monthly", "quarterly", "semimonthly", "biweekly", "weekly")
 ANCHORED = ("biweekly", "weekly")
-#: What a fact may be; `deals` are listed by themselves.
-KINDS = tuple(kind for kind in get_args(FactKind) if kind != "deal")
 _MOST = 10_000
 _YEARS = range(1970, 2200)
 _EVERY: tuple[OfCalendar, ...] = ("month", "quarter", "half", "year")
@@ -126,14 +113,14 @@ class Reader:
         self.facts = [
             str(row["id"]) if isinstance(row, dict) and isinstance(row.get("id"), str) else "" for _, row in rows
         ]
-        facts, teams = self._facts(rows, versions)
+        facts, teams = case_facts.read_facts(self, rows, [version.types for version in versions])
         handed, adjusted = case_tables.transfers(self), case_tables.adjustments(self)
         attributes, employment = case_tables.attributes(self), case_tables.employment(self)
         exchange, holidays = case_tables.exchange(self), case_tables.holidays(self)
         balances, paid_in = case_tables.balances(self, draw_keys(plans)), case_tables.pay_currency(self)
         reporting = self._reporting()
         assignments = self._assignments(versions)
-        milestones, usage = self._milestones(facts), self._usage(facts)
+        milestones, usage = case_facts.read_milestones(self, facts), case_facts.read_usage(self, facts)
         years = [day_date(day).year for day in self.days] or [2026]
         every: dict[Every, tuple[Period, ...]] = {
             each: tuple(measure_periods(calendar, each, min(years), max(years) + 1)) for each in _EVERY
@@ -285,152 +272,6 @@ class Reader:
                 keys.append(key)
         person_ids, starts, ends, amounts = columns(lines, 4)
         return Quotas(person_ids, text(keys), starts, ends, amounts)
-
-    # ------------------------------------------------------------------ facts
-
-    def _facts(self, rows: list[tuple[str, Any]], versions: Sequence[_Version]) -> tuple[Facts, Teams]:
-        types: dict[str, FieldType] = {}
-        for version in versions:
-            for name, kind in version.types.items():
-                if name.startswith(_WORKED_OUT):
-                    continue
-                if types.setdefault(name, kind) != kind:
-                    self.look.report("plans", name, "one type", f"The versions declare {name} with different types.")
-        values: dict[str, list[Any]] = {name: [] for name in types}
-        events, team, kinds, deals = [], [], [], []
-        for place, (path, row) in enumerate(rows):
-            is_deal = path.startswith("deals")
-            if is_deal:
-                table = self.look.table(row, path, ("id", "fields", "team"), ("event_time",))
-            else:
-                table = self.look.table(row, path, ("id", "kind", "fields"), ("event_time", "deal", "team"))
-            own = self.look.text(table, path, "id", 200)
-            if own is not None and self.facts.index(own) != place:
-                self.look.report(join(path, "id"), own, "each id once", f"There are two facts {own}.")
-            kinds.append("deal" if is_deal else self.look.word(table, path, "kind", KINDS))
-            deals.append(place if is_deal else self.fact(table, path) if "deal" in table else -1)
-            events.append(self._event_time(table, path))
-            fields = self.look.table(table.get("fields", {}), join(path, "fields"), (), tuple(types))
-            with self.money_in(fields.get("currency"), join(join(path, "fields"), "currency")):
-                for field, kind in types.items():
-                    values[field].append(self._value(fields.get(field), kind, join(join(path, "fields"), field)))
-            team += self._team(table, path, place)
-        sources = values["source"]
-        order = sorted(range(len(rows)), key=lambda row: (sources[row] or "", self.facts[row]))
-        rank = np.empty(len(rows), dtype=np.int64)
-        rank[order] = np.arange(len(rows))
-
-        def chosen(kind: str) -> list[tuple[str, list[Any]]]:
-            return [(field, values[field]) for field, its in types.items() if its == kind]
-
-        only_deals = all(kind == "deal" for kind in kinds)
-        facts = Facts(
-            id=np.arange(len(rows)),
-            rank=rank,
-            event_time=ints(events),
-            text={field: text(found) for field, found in chosen("text")},
-            money={field: ints(found, MISSING_MONEY) for field, found in chosen("money")},
-            dates={field: ints(found, MISSING_DAY) for field, found in chosen("date")},
-            numbers={field: objects(found) for field, found in chosen("number")},
-            booleans={
-                field: np.array([-1 if value is None else int(value) for value in found], dtype=np.int8)
-                for field, found in chosen("boolean")
-            },
-            kind=None if only_deals else text(kinds),
-            deal=None if only_deals else ints(deals, -1),
-            currency=text(values["currency"]) if any(values["currency"]) else None,
-        )
-        fact, person, weight, standing = columns([(each[0], *each[2:]) for each in team], 4)
-        return facts, Teams(fact, text([each[1] for each in team]), person, weight, standing)
-
-    def _team(self, deal: Document, path: str, row: int) -> list[tuple[int, str, int, int, int]]:
-        found = []
-        for standing, (place, member) in enumerate(self.rows("team", deal, path)):
-            table = self.look.table(member, place, ("role", "person"), ("weight",))
-            role, person = self.look.slug(table, place, "role"), self.person(table, place)
-            weight = self.look.whole(table, place, "weight", 1, 10**9) if "weight" in table else 1
-            if role is not None and person is not None and weight is not None:
-                found.append((row, role, person, weight, standing))
-        return found
-
-    def _event_time(self, table: Document, path: str) -> int:
-        """Microseconds since 1970-01-01 UTC; 0 where the deal states none, so that ids decide the order of a day."""
-        if "event_time" not in table:
-            return 0
-        try:
-            moment = datetime.fromisoformat(str(table["event_time"]))
-            if moment.tzinfo is not None:
-                return (moment - datetime.fromisoformat("1970-01-01T00:00:00+00:00")) // timedelta(microseconds=1)
-        except ValueError:
-            pass
-        self.look.wrong(join(path, "event_time"), table["event_time"], "an instant like 2026-01-11T09:30:00Z")
-        return 0
-
-    def _value(self, value: Any, kind: FieldType, path: str) -> Any:
-        """A field's value as the kernel holds it, None where it is missing."""
-        if value is None:
-            return None
-        if kind == "money":
-            return self.look.money_value(value, path, "any")
-        if kind == "date":
-            return self.day({"day": value}, path, "day", path)
-        found: Any = value
-        allowed = "a text"
-        if kind == "number":
-            found, allowed = read_number(value), "a number with at most 6 decimals"
-        elif kind == "boolean":
-            found, allowed = value if isinstance(value, bool) else None, "true or false"
-        elif not isinstance(value, str):
-            found = None
-        if found is None:
-            self.look.wrong(path, value, allowed)
-        return found
-
-    def _milestones(self, facts: Facts) -> Milestones:
-        """Those of `milestones`, and facts of that kind with a deal, a type and a day."""
-        lines, kinds = [], []
-        for path, row in self.rows("milestones", self.document):
-            table = self.look.table(row, path, ("deal", "kind", "day"))
-            deal, kind = self.fact(table, path), self.look.slug(table, path, "kind")
-            day = self.day(table, path, "day")
-            if deal is not None and kind is not None and day is not None:
-                lines.append((deal, day))
-                kinds.append(kind)
-        for row, deal_of in self._of_kind(facts, "milestone"):
-            code, day = int(facts.text["type"].codes[row]), int(facts.dates["day"][row])
-            if code >= 0 and day != MISSING_DAY:
-                lines.append((deal_of, day))
-                kinds.append(facts.text["type"].vocabulary[code])
-        deals, days = columns(lines, 2)
-        return Milestones(deals, text(kinds), days)
-
-    def _usage(self, facts: Facts) -> Usage:
-        """Those of `usage`, and facts of that kind with a deal, a day and both numbers, in millionths. Of one day, what
-        `usage` lists comes before all facts, in no order of its own."""
-        lines = []
-        for path, row in self.rows("usage", self.document):
-            table = self.look.table(row, path, ("deal", "day", "used", "contracted"))
-            deal, day = self.fact(table, path), self.day(table, path, "day")
-            used = self.look.whole(table, path, "used", 0, 10**9)
-            contracted = self.look.whole(table, path, "contracted", -(10**9), 10**9)
-            if deal is not None and day is not None and used is not None and contracted is not None:
-                lines.append((deal, day, used, contracted, -1))
-        place = np.empty_like(facts.rank)
-        place[np.lexsort((facts.rank, facts.event_time))] = np.arange(facts.rank.size)
-        for row, deal_of in self._of_kind(facts, "usage"):
-            day, numbers = int(facts.dates["day"][row]), [facts.numbers[name][row] for name in ("used", "contracted")]
-            if day != MISSING_DAY and None not in numbers:
-                used, contracted = (int(number * MILLIONTHS) for number in numbers)
-                lines.append((deal_of, day, used, contracted, int(place[row])))
-        return Usage(*columns(lines, 5))
-
-    @staticmethod
-    def _of_kind(facts: Facts, kind: str) -> list[tuple[int, int]]:
-        """The rows of a kind of fact that belong to a deal, each with the deal's row."""
-        if facts.kind is None or facts.deal is None or kind not in facts.kind.vocabulary:
-            return []
-        mine = (facts.kind.codes == facts.kind.vocabulary.index(kind)) & (facts.deal >= 0)
-        return [(int(row), int(facts.deal[row])) for row in np.flatnonzero(mine)]
 
     # ------------------------------------------------------------------ small readers
 

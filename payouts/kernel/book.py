@@ -12,7 +12,7 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MISSING_MONEY, OF_REVERSAL, Codes, Ints, Tranches
 from payouts.kernel.gates import Effects
-from payouts.kernel.measure import Series
+from payouts.kernel.groups import Series
 from payouts.kernel.rate import Rated
 from payouts.kernel.trace import Notes, Trace
 

@@ -17,7 +17,7 @@ from crediting.kernel.exact import Whole, money, run_numbers, run_starts, runnin
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MISSING_MONEY, OF_CARRY, OF_CREDIT, OF_PERIOD, Batch, Ints
 from payouts.kernel.book import Book
-from payouts.kernel.measure import periods_of, yearly
+from payouts.kernel.groups import periods_of, yearly
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger

@@ -14,7 +14,7 @@ from crediting.kernel.exact import Whole, money, run_numbers, run_starts, scaled
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_CARRY, OF_CREDIT, Batch, Ints
 from payouts.kernel.book import Book
-from payouts.kernel.measure import COUNTS_FOR_BOTH, Reversed, Series, way, yearly
+from payouts.kernel.groups import COUNTS_FOR_BOTH, Reversed, Series, way, yearly
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger, taken

@@ -24,7 +24,8 @@ from payouts.kernel.batch import (
 )
 from payouts.kernel.book import Book
 from payouts.kernel.exchange import converts, pay
-from payouts.kernel.measure import Reversed, fields_of
+from payouts.kernel.groups import Reversed
+from payouts.kernel.measure import fields_of
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.release import Due, Triggers, tranches

@@ -12,7 +12,7 @@ from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.ratios import Ratios, choose
 from payouts.kernel.batch import MISSING_DAY, Ints
 from payouts.kernel.book import Book
-from payouts.kernel.measure import Series
+from payouts.kernel.groups import Series
 from payouts.kernel.rate import Rated
 
 #: The lines of the version at a place, rated as though these (by line of the book) were the totals of their groups.

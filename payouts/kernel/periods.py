@@ -14,7 +14,7 @@ from crediting.kernel.fields import FactRows
 from crediting.kernel.people import People
 from crediting.kernel.ratios import Ratios, choose
 from payouts.kernel.batch import Batch, Ints
-from payouts.kernel.measure import periods_of
+from payouts.kernel.groups import periods_of
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger, taken

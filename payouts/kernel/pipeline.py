@@ -11,6 +11,7 @@ from crediting.kernel.credit import credit
 from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.fields import World
 from crediting.kernel.ratios import Mask, Ratios
+from payouts.kernel.base import Stretch
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_PERIOD, Batch, Ints, Result
 from payouts.kernel.book import Book, Second
 from payouts.kernel.caps import Caps, capped_plans
@@ -19,11 +20,12 @@ from payouts.kernel.closing import paid, release, scheduled, settled
 from payouts.kernel.counterpart import mixed, shared, terms_of
 from payouts.kernel.floating import float_rates, floats
 from payouts.kernel.gates import Effects, Places, effects, factors
-from payouts.kernel.measure import PAY_ONLY, QUOTA_ONLY, Series, fields_of, measure, moments
+from payouts.kernel.groups import PAY_ONLY, QUOTA_ONLY, Series
+from payouts.kernel.measure import fields_of, measure, moments
 from payouts.kernel.order import Step, Version, reading_order
 from payouts.kernel.periods import PeriodSeries, looks_at_others, period_lines
 from payouts.kernel.quotas import QuotaBook
-from payouts.kernel.rate import Rated, Stretch, rate
+from payouts.kernel.rate import Rated, rate
 from payouts.kernel.reads import Ledger, taken, unit_size
 from payouts.kernel.release import Triggers
 from payouts.kernel.result import assembled, only_of, tables

@@ -11,7 +11,7 @@ from crediting.kernel.exact import largest, money
 from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import LARGEST, MILLIONTHS, MISSING_MONEY, Batch, Ints
 from payouts.kernel.errors import AmountOutOfRange, BadQuota
-from payouts.kernel.measure import iso
+from payouts.kernel.groups import iso
 from payouts.kernel.order import Version
 from payouts.kernel.prorate import Presence
 from payouts.kernel.spans import inside

@@ -1,5 +1,5 @@
-"""From running totals and values to exact earnings: tiers, curves, tables, bonus, factors, kickers.
-Meaning: docs/plan-language.md, 7 to 11, 13, 17, 18, 20 and 25 a to f. How: docs/algorithms/tiers.md.
+"""From base earnings to exact earnings: accelerators, factors, kickers, gates that multiply, the most a line is paid.
+Meaning: docs/plan-language.md, 11, 18 and 25 a to f. How: docs/algorithms/tiers.md.
 
 A line's exact earning is a whole number over a denominator. Where plan texts alone fix the denominator, all lines of a
 plan version share it; an incentive over a quota gives each line its own. Nothing is rounded here.
@@ -13,57 +13,31 @@ from typing import Literal
 
 import numpy as np
 
-from crediting.kernel.exact import Whole, largest, wide
+from crediting.kernel.exact import Whole
 from crediting.kernel.fields import RowFields
 from crediting.kernel.ratios import Mask, Ratios, choose
+from payouts.kernel.base import (
+    WAITS,
+    Base,
+    Stretch,
+    base_of,
+    fields_of_fact,
+    measured_of,
+    nothing_paid,
+    nowhere,
+    outcomes_of,
+    pays_by_tier,
+    without_incentive,
+)
 from payouts.kernel.batch import MISSING_MONEY, Codes, Ints
-from payouts.kernel.curves import Curve, column_of_numbers, of_points, of_tiers, per_unit_of, plain_tiers, whole_numbers
+from payouts.kernel.curves import column_of_numbers, whole_numbers
 from payouts.kernel.tables import cells
 from payouts.kernel.trace import Notes
-from plans.rules.compiled import Accelerator, Bonus, Boundary, Component, Modifier, Table
+from plans.rules.compiled import Accelerator, Component, Modifier
 
-#: How a line with a missing or zero quota is rated: by the quota, not yet, not at all, or by one tier throughout.
-BY_QUOTA, WAITS, NO_PAY, LOWEST, HIGHEST = range(5)
-_OUTCOMES = {"wait": WAITS, "no_pay": NO_PAY, "lowest_tier": LOWEST, "highest_tier": HIGHEST}
 #: What a line waits for: nothing, its quota, its incentive, or what it measures or reads.
 FOR_NOTHING, FOR_QUOTA, FOR_INCENTIVE, FOR_MEASURE = range(4)
 ONE = Ratios.constant(1)
-_ONE = np.ones(1, dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Lines of one plan version, in their order. `fresh` are the places of those that do not follow the line before
-    them here: the first of a group, and the first after another version.
-
-    Amounts, totals and quotas are minor units, or millionths of whatever else is measured. Where the rest is None it
-    does not occur: `measured` is then the amount, and what stood before a line had the quota and incentive of the
-    line itself. `value` makes the lines those of periods, each F(value): minor units of money, else whole units.
-    """
-
-    amount: Ints
-    whole: Ints | None  # of the line's fact; None where nothing goes by it
-    before: Ints
-    after: Ints
-    total: Ints  # of the line's group; for proportional attribution
-    quota: Ints  # MISSING_MONEY where there is none
-    position: Ints
-    fresh: Ints
-    measured: Ints | None = None  # the measure amount m
-    incentive: Ints | None = None  # MISSING_MONEY where there is none
-    quota_before: Ints | None = None  # those of the line before, for totals that run over several periods
-    incentive_before: Ints | None = None
-    part: Ratios | None = None  # of the bounds of tiers in money or units, where they are prorated
-    column: Ints | None = None  # of a matrix
-    plain: Mask | None = None  # where a gate leaves out accelerators
-    value: Ratios | None = None
-    waits: Mask | None = None  # where the measure, or what it reads, has no value yet
-    given: Ratios | None = None  # the base earning where the kind fixes it: scorecard, pool, rank
-    fields: RowFields | None = None
-    factors: tuple[Ratios, ...] = ()  # one a read modifier, in document order
-    gate_factor: Ratios | None = None
-    measured_only: Mask | None = None  # credit that counts for the quota and not for pay
-    paid_only: Mask | None = None  # credit that counts for pay and not for the quota: totals pass it by
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,31 +53,10 @@ class Rated:
     cell: Codes
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """What decides F on one side of a line."""
-
-    quota: Ints
-    incentive: Ints | None
-    column: Ints | None
-    outcome: Ints | None
-    part: Ratios | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """The base earning, and its trace."""
-
-    earning: Ratios
-    tier_before: Codes
-    tier_after: Codes
-    cell: Codes
-
-
 def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Rated:
     """The exact earning of each line before rounding; the steps to it go into the notes."""
     rows = lines.amount.size
-    outcome = _outcomes(component, lines.quota)
+    outcome = outcomes_of(component, lines.quota)
     waiting, idle = _waiting(component, lines, outcome)
     if notes is not None:
         if lines.whole is not None and lines.value is None:
@@ -111,10 +64,10 @@ def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Ra
         elif lines.value is not None:
             notes.note("value", lines.value, None if lines.waits is None else ~lines.waits)
         notes = notes.only(~idle)
-    base = _base(component, lines, outcome)
+    base = base_of(component, lines, outcome)
     if notes is not None:
         _note_inputs(notes, component, lines, base)
-    earning, band = base.earning, _nowhere(rows)
+    earning, band = base.earning, nowhere(rows)
     if component.accelerator is not None:
         assert lines.whole is not None
         band = _bands(component.accelerator, np.abs(lines.whole))
@@ -128,11 +81,11 @@ def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Ra
         _note(notes, "modifiers", factor)
         earning = earning.multiply(factor)
     for kicker in component.kickers:
-        paid = _fields(lines).mask(kicker.when)
+        paid = fields_of_fact(lines).mask(kicker.when)
         if lines.plain is not None:
             paid = paid & ~lines.plain
         if kicker.rate is not None:
-            extra = _measured(component, lines).multiply(Ratios.constant(kicker.rate))
+            extra = measured_of(component, lines).multiply(Ratios.constant(kicker.rate))
         else:
             assert kicker.amount is not None
             extra = Ratios.of(np.sign(lines.amount) * kicker.amount)
@@ -144,14 +97,14 @@ def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Ra
         earning = earning.multiply(lines.gate_factor)
     if component.limit_rate is not None:
         before = earning
-        earning = _limited(earning, _measured(component, lines), component.limit_rate)
+        earning = _limited(earning, measured_of(component, lines), component.limit_rate)
         if notes is not None:
             notes.note("limit_rate", earning, before.compare(earning) != 0)
     _note(notes, "exact", earning)
     return _settled(base, earning, band, waiting, idle)
 
 
-def _note_inputs(notes: Notes, component: Component, lines: Stretch, base: _Base) -> None:
+def _note_inputs(notes: Notes, component: Component, lines: Stretch, base: Base) -> None:
     """What decides the base earning, and that."""
     if component.tiers is not None and component.tiers.attribution == "proportional":
         notes.note("total", lines.total)
@@ -174,12 +127,12 @@ def _waiting(component: Component, lines: Stretch, outcome: Ints | None) -> tupl
     waiting = np.zeros(lines.amount.size, dtype=np.int8)
     idle = np.zeros(lines.amount.size, dtype=bool)
     if component.missing_incentive is not None:
-        missing = _without_incentive(lines.incentive, waiting.size)
+        missing = without_incentive(lines.incentive, waiting.size)
         waiting[missing] = FOR_INCENTIVE if component.missing_incentive == "wait" else FOR_NOTHING
         idle |= missing
     if outcome is not None:
         waiting[outcome == WAITS] = FOR_QUOTA
-        idle |= _unpaid(outcome, idle.size)
+        idle |= nothing_paid(outcome, idle.size)
     if lines.waits is not None:
         waiting[lines.waits] = FOR_MEASURE
         idle |= lines.waits
@@ -190,13 +143,7 @@ def _waiting(component: Component, lines: Stretch, outcome: Ints | None) -> tupl
     return waiting, idle
 
 
-def pays_by_tier(component: Component) -> bool:
-    """Whether there is a rate that holds at a running total, for credit that does not move it."""
-    tiers = component.tiers
-    return tiers is not None and tiers.mode != "each" and tiers.pays != "times"
-
-
-def _settled(base: _Base, earning: Ratios, band: Codes, waiting: Codes, idle: Mask) -> Rated:
+def _settled(base: Base, earning: Ratios, band: Codes, waiting: Codes, idle: Mask) -> Rated:
     """Lines that wait or are not paid earn nothing and lie in no tier."""
     top = earning.top
     before, after, cell = base.tier_before, base.tier_after, base.cell
@@ -207,316 +154,12 @@ def _settled(base: _Base, earning: Ratios, band: Codes, waiting: Codes, idle: Ma
     return Rated(np.broadcast_to(top, waiting.size), divisor, before, after, band, waiting, cell)
 
 
-def _base(component: Component, lines: Stretch, outcome: Ints | None) -> _Base:
-    none = _nowhere(lines.amount.size)
-    if lines.given is not None:
-        return _Base(lines.given, none, none, none)
-    if component.bonus is not None:
-        return _Base(Ratios.of(_bonus(component, component.bonus, lines, outcome)), none, none, none)
-    if component.table is not None:
-        cell = cells(component.table, _fields(lines))
-        return _Base(_by_cell(component, component.table, cell, lines), none, none, cell)
-    if lines.plain is None or component.tiers is None:
-        return _along(component, _curve(component), lines, outcome)
-    tiers, unit = component.tiers, component.measure.unit
-    kept = np.where(lines.plain, plain_tiers(tiers, unit, lines.quota, lines.part), len(tiers.rates))
-    found: _Base | None = None
-    for count in np.unique(kept).tolist():
-        mine, other = kept == count, _along(component, of_tiers(tiers, count, unit), lines, outcome)
-        found = other if found is None else _chosen(mine, other, found)
-    return found if found is not None else _along(component, _curve(component), lines, outcome)
-
-
-def _chosen(mask: Mask, yes: _Base, no: _Base) -> _Base:
-    return _Base(
-        choose(mask, yes.earning, no.earning),
-        np.where(mask, yes.tier_before, no.tier_before),
-        np.where(mask, yes.tier_after, no.tier_after),
-        no.cell,
-    )
-
-
-def _along(component: Component, curve: Curve, lines: Stretch, outcome: Ints | None) -> _Base:
-    """The earning of tiers or of a curve through points."""
-    base = _by_totals(component, curve, lines, outcome)
-    if lines.paid_only is None or not pays_by_tier(component):
-        return base
-    side = _Side(lines.quota, lines.incentive, lines.column, outcome, lines.part)
-    earning, place = _own_at(component, curve, lines, lines.before, side)
-    return _chosen(lines.paid_only, _Base(earning, place, place, base.cell), base)
-
-
-def _by_totals(component: Component, curve: Curve, lines: Stretch, outcome: Ints | None) -> _Base:
-    """What the running totals, or lines alone, earn along the curve."""
-    side = _Side(lines.quota, lines.incentive, lines.column, outcome, lines.part)
-    x = _alone(component, lines)
-    if x is not None:
-        place, earned = _at(component, curve, x, side)
-        zero = Ratios.of(np.zeros_like(lines.amount))
-        return _traced(component, _weighed(component, earned, side), _at(component, curve, zero, side)[0], place)
-    if component.tiers is not None and component.tiers.attribution == "proportional":
-        earning = _proportional(component, curve, lines, side)
-        inputs = (_input(component, curve, Ratios.of(each), side) for each in (lines.before, lines.after))
-        before_place, after_place = (_place(curve, *each, outcome) for each in inputs)
-        return _traced(component, earning, before_place, after_place)
-    tier_after, earned = _at(component, curve, Ratios.of(lines.after), side)
-    if _is_followed(lines):
-        # Line by line, what F was before a line is what it was after the line above.
-        fresh = lines.fresh
-        first = _Side(lines.quota[fresh], None, None, None if outcome is None else outcome[fresh])
-        tier_fresh, began = _at(component, curve, Ratios.of(lines.before[fresh]), first)
-        tier_before = _shifted(tier_after, fresh, tier_fresh)
-        before, earlier = Ratios(_shifted(earned.top, fresh, began.top), earned.bottom), side
-    else:
-        earlier = _earlier(component, lines, outcome)
-        tier_before, before = _at(component, curve, Ratios.of(lines.before), earlier)
-        tier_before = np.where(_not_rated(component, earlier, lines.before.size), -1, tier_before)
-    if component.curve is not None or earlier.outcome is not None:
-        unearned = (lines.position == 1) | _unpaid(earlier.outcome, lines.position.size)
-        before = Ratios(np.where(unearned, 0, before.top), before.bottom)
-    if lines.quota_before is None and lines.incentive_before is None:
-        earning = _weighed(component, earned.subtract(before), side)
-    else:
-        earning = _weighed(component, earned, side).subtract(_weighed(component, before, earlier))
-    return _traced(component, earning, tier_before, tier_after)
-
-
-def _earlier(component: Component, lines: Stretch, outcome: Ints | None) -> _Side:
-    """What decides F at `before`: what stood at the line before."""
-    quota = lines.quota if lines.quota_before is None else lines.quota_before
-    return _Side(
-        quota,
-        lines.incentive if lines.incentive_before is None else lines.incentive_before,
-        lines.column,
-        outcome if lines.quota_before is None else _outcomes(component, quota),
-        lines.part,
-    )
-
-
-def _alone(component: Component, lines: Stretch) -> Ratios | None:
-    """What a line is rated by alone: the value of a period, or each credit from zero; None where totals run."""
-    if lines.value is not None:
-        per = Ratios.constant(per_unit_of(component.measure.unit))
-        return Ratios(np.broadcast_to(lines.value.top, lines.amount.size), lines.value.bottom).multiply(per)
-    if component.tiers is not None and component.tiers.mode == "each":
-        return Ratios.of(lines.amount if lines.measured is None else lines.measured)
-    return None
-
-
-def _traced(component: Component, earning: Ratios, before: Codes, after: Codes) -> _Base:
-    """A curve through points has no tiers, and neither of them cells."""
-    none = _nowhere(after.size)
-    return _Base(earning, before, after, none) if component.tiers is not None else _Base(earning, none, none, none)
-
-
-def _nowhere(rows: int) -> Codes:
-    """Of lines that lie in no tier, band or cell: one number that stands for every row."""
-    return np.broadcast_to(np.int16(-1), rows)
-
-
-def _is_followed(lines: Stretch) -> bool:
-    """Whether each line begins on the curve on which the line above ends."""
-    changing = (lines.quota_before, lines.incentive_before, lines.column, lines.plain, lines.part)
-    return all(each is None for each in changing)
-
-
-def _at(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Codes, Ratios]:
-    """The segment that holds each x, and F(x) but for its weight."""
-    x, scale = _input(component, curve, x, side)
-    place = _place(curve, x, scale, side.outcome)
-    paid = curve.pay(place, x, scale, side.column)
-    if side.part is not None:
-        paid = paid.multiply(Ratios(_ONE, side.part.bottom))
-    if component.below_zero == "no_pay" and component.tiers is not None:
-        paid = Ratios(np.where((x.top < 0) & _by_quota(side.outcome, x.top.size), 0, paid.top), paid.bottom)
-    return place, paid
-
-
-def _weighed(component: Component, paid: Ratios, side: _Side) -> Ratios:
-    weight = _weight(component, side)
-    return paid if weight is None else paid.multiply(weight)
-
-
-def _input(component: Component, curve: Curve, x: Ratios, side: _Side) -> tuple[Ratios, Whole]:
-    """x as F takes it, limited and in full points, and the scale of the bounds: 0 where no quota counts. Where bounds
-    are prorated all three, x, its bounds and F, are as many times as large as the whole of the days."""
-    x = _below_limit(component, x, side)
-    scale: Whole = np.maximum(side.quota, 0) if curve.by_quota else np.ones(1, dtype=np.int64)
-    if side.outcome is not None:
-        scale = np.where(side.outcome == BY_QUOTA, scale, 0)
-    x = curve.cut(x, scale)
-    if side.part is None:
-        return x, scale
-    return x.multiply(Ratios.of(side.part.bottom)), scale * side.part.top
-
-
-def _below_limit(component: Component, x: Ratios, side: _Side) -> Ratios:
-    """The part of x up to the limit of attainment, where there is a quota."""
-    limit = component.limit_attainment
-    if limit is None:
-        return x
-    quota = np.maximum(side.quota, 0)
-    below = largest(x.bottom)
-    most = max(largest(x.top), below) * limit.denominator + largest(quota) * limit.numerator * below
-    mine, room = wide(x.top, most) * limit.denominator, wide(quota, most) * limit.numerator * x.bottom
-    kept = np.where((mine > room) & (quota > 0), room, mine)
-    return Ratios(kept, wide(x.bottom, most) * limit.denominator)
-
-
-def _place(curve: Curve, x: Ratios, scale: Whole, outcome: Ints | None) -> Codes:
-    place = curve.place(x, scale)
-    if outcome is not None:
-        flat = outcome != BY_QUOTA
-        place[flat] = curve.flat(outcome[flat] == HIGHEST)
-    return place
-
-
-def _proportional(component: Component, curve: Curve, lines: Stretch, side: _Side) -> Ratios:
-    """Each line's own amount at the rate of the tier that holds the final total."""
-    own = None
-    if component.limit_attainment is not None:
-        ends = [_below_limit(component, Ratios.of(each), side) for each in (lines.after, lines.before)]
-        own = ends[0].subtract(ends[1])
-    return _weighed(component, _own_at(component, curve, lines, lines.total, side, own)[0], side)
-
-
-def _own_at(
-    component: Component, curve: Curve, lines: Stretch, total: Ints, side: _Side, own: Ratios | None = None
-) -> tuple[Ratios, Codes]:
-    """Each line's own amount (a part of it, where that is given) at the rate that holds a total, and its segment."""
-    if own is None:
-        own = Ratios.of(lines.amount if lines.measured is None else lines.measured)
-    x, scale = _input(component, curve, Ratios.of(total), side)
-    place = _place(curve, x, scale, side.outcome)
-    earning = own.multiply(curve.slope(place, side.column))
-    if component.below_zero == "no_pay":
-        unpaid = (total < 0) & _by_quota(side.outcome, total.size)
-        earning = Ratios(np.where(unpaid, 0, earning.top), earning.bottom)
-    return earning, place
-
-
-def _curve(component: Component) -> Curve:
-    if component.tiers is not None:
-        return of_tiers(component.tiers, len(component.tiers.rates), component.measure.unit)
-    assert component.curve is not None
-    return of_points(component.curve, component.measure.unit)
-
-
-def _weight(component: Component, side: _Side) -> Ratios | None:
-    """What turns F into money: the incentive where it is paid as a share or multiple of that, over the quota where F is
-    in attainment. 0 where one of them is not there."""
-    if component.tiers is not None:
-        shares = divides = component.tiers.pays == "times"
-    else:
-        assert component.curve is not None
-        shares, divides = component.curve.pays == "share", component.curve.axis == "attainment"
-    if not shares and not divides:
-        return None
-    top = bottom = np.ones(1, dtype=np.int64)
-    if shares:
-        assert side.incentive is not None
-        top = np.where(side.incentive == MISSING_MONEY, 0, side.incentive)
-    if divides:
-        counts = side.quota > 0
-        top, bottom = np.where(counts, top, 0), np.where(counts, side.quota, 1)
-    return Ratios(top, bottom)
-
-
-def _outcomes(component: Component, quota: Ints) -> Ints | None:
-    """For each line how it is rated, None where all are rated by their quota."""
-    if component.missing_quota is None and component.zero_quota is None and component.quota_fixed is None:
-        return None
-    missing, zero = quota == MISSING_MONEY, quota == 0
-    if not missing.any() and not zero.any():
-        return None
-    outcome = np.full(quota.size, BY_QUOTA)
-    # Of a quota that is the same for all nothing is stated: where proration leaves nothing of it, its lines wait.
-    outcome[missing] = _OUTCOMES[component.missing_quota or "wait"]
-    outcome[zero] = _OUTCOMES[component.zero_quota or "wait"]
-    return outcome
-
-
-def _by_quota(outcome: Ints | None, rows: int) -> Mask:
-    """Where the tiers of the quota apply: a tier that applies to everything applies below zero too."""
-    return np.ones(rows, dtype=bool) if outcome is None else outcome == BY_QUOTA
-
-
-def _unpaid(outcome: Ints | None, rows: int) -> Mask:
-    """Where the quota lets nothing be paid, or not yet."""
-    return np.zeros(rows, dtype=bool) if outcome is None else (outcome == WAITS) | (outcome == NO_PAY)
-
-
-def _not_rated(component: Component, side: _Side, rows: int) -> Mask:
-    """Where the quota or the incentive of a side lets nothing be paid, or not yet."""
-    unpaid = _unpaid(side.outcome, rows)
-    if component.missing_incentive is not None:
-        unpaid = unpaid | _without_incentive(side.incentive, rows)
-    return unpaid
-
-
-def _without_incentive(incentive: Ints | None, rows: int) -> Mask:
-    """Where there is no target incentive: nowhere is one where the lines' own component names none, and only the terms
-    of a counterpart do."""
-    return np.ones(rows, dtype=bool) if incentive is None else incentive == MISSING_MONEY
-
-
-def _shifted(afters: Whole, fresh: Ints, at_fresh: Whole) -> Whole:
-    """What a function of the running total gives at `before`, from what it gives at `after`."""
-    befores = np.empty_like(afters, dtype=object if at_fresh.dtype == object else None)
-    befores[1:] = afters[:-1]
-    befores[fresh] = at_fresh
-    return befores
-
-
 def _bands(accelerator: Accelerator, size: Ints) -> Codes:
     starts = np.array([band.start for band in accelerator.bands], dtype=np.int64)
     side: Literal["left", "right"] = "right" if accelerator.boundary == "above" else "left"
     found = np.searchsorted(starts, size, side=side) - 1
     # A deal of exactly 0.00 has no band below it.
     return np.maximum(found, 0)
-
-
-def _bonus(component: Component, bonus: Bonus, lines: Stretch, outcome: Ints | None) -> Whole:
-    if bonus.per == "credit":
-        signs = np.sign(lines.amount)
-        if bonus.min_deal is not None:
-            assert lines.whole is not None
-            signs *= np.abs(lines.whole) >= bonus.min_deal
-        earning: Whole = signs * bonus.amount
-        return earning
-    assert bonus.at is not None and bonus.boundary is not None
-    if lines.value is not None:
-        value = lines.value.multiply(Ratios.constant(per_unit_of(component.measure.unit)))
-        reached = _reached(bonus.at, bonus.boundary, value, lines.quota, outcome)
-        return reached.astype(np.int64) * bonus.amount
-    quota_before = lines.quota if lines.quota_before is None else lines.quota_before
-    outcome_before = outcome if lines.quota_before is None else _outcomes(component, quota_before)
-    after = _reached(bonus.at, bonus.boundary, Ratios.of(lines.after), lines.quota, outcome)
-    before = _reached(bonus.at, bonus.boundary, Ratios.of(lines.before), quota_before, outcome_before)
-    before &= lines.position > 1
-    return (after.astype(np.int64) - before) * bonus.amount
-
-
-def _reached(at: Fraction, boundary: Boundary, total: Ratios, quota: Ints, outcome: Ints | None) -> Mask:
-    sides = total.compare(Ratios.of(np.maximum(quota, 0)).multiply(Ratios.constant(at)))
-    reached: Mask = (sides >= 0) if boundary == "above" else (sides > 0)
-    return reached if outcome is None else np.where(outcome == BY_QUOTA, reached, outcome == HIGHEST)
-
-
-def _measured(component: Component, lines: Stretch) -> Ratios:
-    """The measure amount m in whole units, or minor units of money; of a period its value."""
-    if lines.value is not None:
-        return lines.value
-    return Ratios.of(lines.amount if lines.measured is None else lines.measured, per_unit_of(component.measure.unit))
-
-
-def _by_cell(component: Component, table: Table, cell: Ints, lines: Stretch) -> Ratios:
-    """What a rate table pays."""
-    numbers, bottom = whole_numbers([*table.cells, Fraction(0)])
-    # NO_CELL picks the last, which pays nothing.
-    paid = Ratios.of(column_of_numbers(numbers)[cell], bottom)
-    measured = _measured(component, lines)
-    return paid.multiply(measured if table.pays == "rate" else Ratios.of(np.sign(measured.top)))
 
 
 def _modified(component: Component, lines: Stretch, notes: Notes | None) -> Ratios:
@@ -526,7 +169,7 @@ def _modified(component: Component, lines: Stretch, notes: Notes | None) -> Rati
     add = component.modifiers.combine == "add"
     result = ONE
     for modifier in component.modifiers.each:
-        factor = next(read) if modifier.read is not None else _factor(modifier, _fields(lines))
+        factor = next(read) if modifier.read is not None else _factor(modifier, fields_of_fact(lines))
         factor = _plain(factor, lines.plain)
         _note(notes, f"modifier:{modifier.key}", factor)
         result = result.add(factor.subtract(ONE)) if add else result.multiply(factor)
@@ -554,8 +197,3 @@ def _limited(earning: Ratios, measured: Ratios, limit: Fraction) -> Ratios:
     sides = earning.compare(room)
     beyond = ((measured.top > 0) & (sides > 0)) | ((measured.top < 0) & (sides < 0))
     return choose(beyond, room, earning)
-
-
-def _fields(lines: Stretch) -> RowFields:
-    assert lines.fields is not None, "a component with conditions on the fact is rated credit by credit"
-    return lines.fields

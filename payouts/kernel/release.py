@@ -30,7 +30,7 @@ from payouts.kernel.batch import (
 )
 from payouts.kernel.cash import Cash
 from payouts.kernel.errors import DateOutsideCalendar
-from payouts.kernel.measure import pay_periods
+from payouts.kernel.groups import pay_periods
 from payouts.kernel.order import Version
 from plans.rules.compiled import CompiledPlan
 from plans.rules.compiled_pay import Tranche

@@ -27,7 +27,7 @@ from payouts.kernel.batch import (
     Tranches,
 )
 from payouts.kernel.book import Book
-from payouts.kernel.measure import Series
+from payouts.kernel.groups import Series
 from payouts.kernel.order import Version
 from payouts.kernel.reads import DIVIDED, taken
 

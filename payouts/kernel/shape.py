@@ -22,7 +22,7 @@ from crediting.kernel.exact import (
 from payouts.kernel.batch import Ints
 from payouts.kernel.book import Book
 from payouts.kernel.counterpart import countered
-from payouts.kernel.measure import QUOTA_ONLY, Series
+from payouts.kernel.groups import QUOTA_ONLY, Series
 from payouts.kernel.rate import Rated
 from plans.rules.compiled import CompiledPlan
 

@@ -15,7 +15,8 @@ from payouts.kernel.batch import DATED, LOST, MISSING_DAY, WAITING, Ints, Tranch
 from payouts.kernel.book import Book
 from payouts.kernel.cash import Cash
 from payouts.kernel.clawback import Reversals, portions, taken
-from payouts.kernel.measure import Reversed, fields_of
+from payouts.kernel.groups import Reversed
+from payouts.kernel.measure import fields_of
 from payouts.kernel.order import Version
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from tests.oracle.amounts import prorated
 from tests.oracle.book import CALENDAR, Book, Group, Line, component_in, measure_of, value_read
 from tests.oracle.case import Case
-from tests.oracle.rating import LATEST, length_of, order_of_last, rank_of, restarts, unmet, way_of
+from tests.oracle.lines import LATEST, length_of, order_of_last, rank_of, restarts, way_of
+from tests.oracle.rating import unmet
 from tests.oracle.reading import last_day, minor, percent, period_of, rounded_to_minor
 
 

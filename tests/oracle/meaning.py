@@ -25,8 +25,9 @@ from tests.oracle.case import (
 from tests.oracle.clawback import take_back
 from tests.oracle.crediting import credits_of
 from tests.oracle.fields import Sight
+from tests.oracle.lines import for_show
 from tests.oracle.own_periods import with_own_periods
-from tests.oracle.rating import for_show, work_out
+from tests.oracle.rating import work_out
 from tests.oracle.reading import MILLION, months_later, period_of, rounded_to_minor
 from tests.oracle.releasing import exchange, tranches_of
 from tests.oracle.settling import settlements_of

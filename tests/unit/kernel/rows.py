@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from crediting.kernel.conditions import answer
+from payouts.kernel.base import Stretch
 from payouts.kernel.batch import MISSING_MONEY, Text
-from payouts.kernel.rate import Rated, Stretch, rate
+from payouts.kernel.rate import Rated, rate
 from plans.rules.compiled import Component
 from tests.unit.kernel.world import ints
 
