@@ -279,6 +279,9 @@ class FactReader:
 def milestones(rows: FactRows, plans: Sequence[CompiledPlan], params: dict[str, Any], as_of: Any) -> Milestones:
     """Milestones of the deals that release anything."""
     types = sorted({t.on for p in plans for c in p.components for t in c.release} - {"usage", "credit_date"})
+    nothing = np.zeros(0, dtype=np.int64)
+    if not types:
+        return Milestones(nothing, Text(nothing.astype(np.int32), ()), nothing)
     found = read(
         f"SELECT m.deal_id AS fact, m.type, {day('m.day')} AS day FROM {facts_as_of(as_of)} m "
         f"WHERE {rows.deals_named} AND m.kind = 'milestone' AND m.type = ANY(%(types)s)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ EPOCH = "'1970-01-01'::date"
 CHUNK = 200_000
 #: From so many rows on it pays to try without looking for each whether it stands.
 MANY = 20_000
+#: Up to so many bytes of an answer are read here: pandas needs two milliseconds before its first row.
+SHORT = 100_000
+#: Up to so many rows are sent within the statement that writes them, not by COPY into a temporary table before it.
+FEW = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,11 @@ def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> C
     """Runs a SELECT through COPY. Columns are int64 (NULL already replaced), but for those named in `words`, where NULL
     reads as an empty text."""
     with connection.cursor() as cursor:
-        query = cursor.cursor.mogrify(sql, dict(params)).decode()
+        query = cursor.cursor.mogrify(sql, _literal(params)).decode()
         out = io.BytesIO()
         cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER true)", out)
+    if out.tell() <= SHORT:
+        return _short(out.getvalue().decode(), words)
     names = out.getvalue().partition(b"\n")[0].decode().replace('"', "").split(",")
     # A column of texts that all read as numbers, or as true and false, would be taken for one of those: 007 for 7.
     out.write(",".join(_TEXT if name in words else "0" for name in names).encode())
@@ -90,10 +97,39 @@ def _without(codes: Ints, words: tuple[str, ...]) -> Words:
     return Words(codes - (codes > last), words[:last] + words[last + 1 :])
 
 
+def _literal(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists of whole numbers as one text each, which PostgreSQL reads at once: of thousands, planning would take longer
+    than the query."""
+    return {name: numbers(value) if _is_numbers(value) else value for name, value in params.items()}
+
+
+def _is_numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], int)
+
+
+def numbers(values: Sequence[int]) -> str:
+    """Whole numbers as PostgreSQL writes an array of them."""
+    return f"{{{str(list(values))[1:-1]}}}"
+
+
+def _short(text: str, words: Sequence[str]) -> Columns:
+    names, *rows = csv.reader(io.StringIO(text, newline=""))
+    columns = zip(*rows, strict=True) if rows else ((),) * len(names)
+    found: Columns = {}
+    for name, column in zip(names, columns, strict=True):
+        if name in words:
+            known = sorted(set(column))
+            place = {word: code for code, word in enumerate(known)}
+            found[name] = Words(np.array([place[word] for word in column], dtype=np.int64), tuple(known))
+        else:
+            found[name] = np.array([int(value) for value in column], dtype=np.int64)
+    return found
+
+
 def read_numbers(sql: str, params: Mapping[str, Any], names: Sequence[str]) -> Columns:
     """Runs a SELECT of bigints without NULL, named here, through binary COPY: nothing is parsed."""
     with connection.cursor() as cursor:
-        query = cursor.cursor.mogrify(sql, dict(params)).decode()
+        query = cursor.cursor.mogrify(sql, _literal(params)).decode()
         out = io.BytesIO()
         cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", out)
     layout = _layout(names)
@@ -144,10 +180,14 @@ def load(table: Table, columns: Columns, rows: Ints) -> None:
     if table.stamped:
         target += f", {quoted(table.stamped)}"
         values.append("now()")
-    with connection.cursor() as cursor, _staged(cursor, f"load_{table.name}", columns, names, rows, alike) as temp:
+    with (
+        connection.cursor() as cursor,
+        _staged(cursor, f"load_{table.name}", columns, names, rows, alike) as (source, sent),
+    ):
+        params += sent
         insert = (
             f"INSERT INTO {table.name} (tenant_id, {target}) "
-            f"SELECT current_setting('app.tenant')::bigint, {', '.join(values)} FROM {temp} t "
+            f"SELECT current_setting('app.tenant')::bigint, {', '.join(values)} FROM {source} "
         )
         if not table.key:
             cursor.execute(insert, params)
@@ -157,7 +197,7 @@ def load(table: Table, columns: Columns, rows: Ints) -> None:
             cursor.execute(insert + f"ON CONFLICT (tenant_id, {key}) DO UPDATE SET {changed}", params)
 
 
-def _inserted(cursor: Any, insert: str, params: list[list[str]]) -> bool:
+def _inserted(cursor: Any, insert: str, params: Sequence[Any]) -> bool:
     """Inserts rows of which none should stand, a third quicker than by looking for each; False, and nothing is
     inserted, where one does."""
     try:
@@ -178,31 +218,40 @@ def change(table: Table, columns: Columns, rows: Ints, ids: Ints) -> None:
     alike = _alike(every, table.values, rows)
     values, params = _values(table, columns, table.values, alike)
     changed = ", ".join(f"{quoted(name)} = {value}" for name, value in zip(table.values, values, strict=True))
-    with connection.cursor() as cursor, _staged(cursor, f"change_{table.name}", every, names, rows, alike) as temp:
-        cursor.execute(f"UPDATE {table.name} s SET {changed} FROM {temp} t WHERE s.id = t.id", params)
+    with (
+        connection.cursor() as cursor,
+        _staged(cursor, f"change_{table.name}", every, names, rows, alike) as (source, sent),
+    ):
+        cursor.execute(f"UPDATE {table.name} s SET {changed} FROM {source} WHERE s.id = t.id", [*params, *sent])
 
 
 @contextmanager
 def _staged(
     cursor: Any, temp: str, columns: Columns, names: Sequence[str], rows: Ints, alike: Mapping[str, int]
-) -> Iterator[str]:
-    """The rows in a temporary table of plain bigints: COPY into a walled table is refused by PostgreSQL. Texts travel
-    as codes and days as numbers; columns that are alike in all rows do not travel."""
+) -> Iterator[tuple[str, list[str]]]:
+    """SQL of the rows as `t`, all plain bigints, and its parameters: a few stand in the statement itself, more in a
+    temporary table (COPY into a walled table is refused by PostgreSQL). Texts travel as codes and days as numbers;
+    columns that are alike in all rows do not travel."""
+    sent = [name for name in names if name not in alike] or names[:1]
+    if rows.size <= FEW:
+        arrays = ", ".join(["%s::bigint[]"] * len(sent))
+        every = [numbers(_numbers(columns[name])[rows].tolist()) for name in sent]
+        yield f"unnest({arrays}) t ({', '.join(map(quoted, sent))})", every
+        return
     fields = ", ".join(f"{quoted(name)} bigint" for name in names)
     temp = quoted(temp)
     cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {temp} ({fields}) ON COMMIT DELETE ROWS")
-    sent = [name for name in names if name not in alike] or names[:1]
     copy = f"COPY {temp} ({', '.join(map(quoted, sent))}) FROM STDIN (FORMAT binary)"
     for start in range(0, rows.size, CHUNK):
         cursor.cursor.copy_expert(copy, _binary(columns, sent, rows[start : start + CHUNK]))
-    yield temp
+    yield f"{temp} t", []
     cursor.execute(f"DELETE FROM {temp}" if rows.size < MANY else f"TRUNCATE {temp}")
 
 
 def _numbers(column: Any) -> Ints:
     """A column as it travels: texts by their codes."""
-    numbers: Ints = column.codes if isinstance(column, Words) else column
-    return numbers
+    found: Ints = column.codes if isinstance(column, Words) else column
+    return found
 
 
 def _alike(columns: Columns, names: Sequence[str], rows: Ints) -> dict[str, int]:
@@ -218,10 +267,11 @@ def _alike(columns: Columns, names: Sequence[str], rows: Ints) -> dict[str, int]
 
 def _values(
     table: Table, columns: Columns, names: Sequence[str], alike: Mapping[str, int]
-) -> tuple[list[str], list[list[str]]]:
+) -> tuple[list[str], list[Any]]:
     """SQL of each column as the table wants it, out of the temporary table `t` or `alike`; and the words that it picks
     from."""
-    values, params = [], []
+    values: list[str] = []
+    params: list[Any] = []
     for name in names:
         column, value = columns[name], f"t.{quoted(name)}"
         if name in alike:
