@@ -86,12 +86,14 @@ def messages_drain(tenant_id: int, limit: int = 200) -> int:
             .filter(done_at=None, parked=False, due_at__lte=timezone.now())
             .order_by("id")[:limit]
         )
+        done: list[int] = []
+        failed: list[Message] = []
         for message in pending:
             try:
                 with transaction.atomic():
                     for handler in _handlers.get(message.topic, []):
                         handler(message.payload)
-                message.done_at = timezone.now()
+                done.append(message.pk)
             except PASSING:
                 raise  # the server, not a message
             except Exception as error:
@@ -100,5 +102,7 @@ def messages_drain(tenant_id: int, limit: int = 200) -> int:
                 message.error = f"{type(error).__name__}: {error}"[:2000]
                 message.due_at = timezone.now() + timedelta(seconds=2**message.attempts)
                 message.parked = message.attempts >= ATTEMPTS
-        Message.objects.bulk_update(pending, ["done_at", "attempts", "error", "due_at", "parked"])
+                failed.append(message)
+        Message.objects.filter(id__in=done).update(done_at=timezone.now())
+        Message.objects.bulk_update(failed, ["attempts", "error", "due_at", "parked"])
     return len(pending)

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from django.utils import timezone
+
+from comp.tenancy.rows import rows_store
 from crediting.intake.facts import DealFact, Event
 from crediting.models import Account, Deal, DealRevision, DealTeam, Fact, FactRevision, RawDelivery
 from crediting.services.news import Around, Change, Team, deal_label, told_of_deal, told_of_standing
@@ -62,10 +65,11 @@ class AccountRow:
 
 @dataclass(slots=True)
 class Moved:
-    """A deal whose current revision is another one now, and what it said and who stood on it before."""
+    """A deal whose current revision is another one now, the event that says so, and what it said and who stood on it
+    before."""
 
     deal: Deal
-    revision: DealRevision
+    row: DealRow
     was: Deal | None
     was_team: Team = field(default_factory=list)
 
@@ -92,36 +96,34 @@ def deals_store(*, rows: Sequence[DealRow], known: dict[DealKey, Deal]) -> list[
     """Adds the revisions and brings deals and teams up to date; returns the deals whose current revision changed."""
     if not rows:
         return []
-    revisions = DealRevision.objects.bulk_create([_revision(row) for row in rows])
-    grouped: dict[DealKey, list[DealRevision]] = defaultdict(list)
-    for revision in revisions:
-        grouped[(revision.endpoint_id, revision.external_id)].append(revision)
+    now = timezone.now()
+    grouped: dict[DealKey, list[tuple[DealRow, int]]] = defaultdict(list)
+    for row, revision in zip(rows, rows_store(DealRevision, [_revision(row, now) for row in rows]), strict=True):
+        grouped[row.key].append((row, revision))
     teams = teams_of(deal.pk for key in grouped if (deal := known.get(key)))
-    upserted: list[Deal] = []
-    moved: list[Moved] = []
+    stand: list[dict[str, Any]] = []
+    newer: list[tuple[int, DealRow, Deal | None]] = []
     for key, group in grouped.items():
         before = known.get(key)
-        newest = max(group, key=order_of)
-        newer = before is None or order_of(newest) > order_of(before)
-        current: Any = newest if newer else before
-        deal = Deal(
-            endpoint_id=key[0],
-            external_id=key[1],
-            revision_id=newest.pk if newer else before.revision_id,  # type: ignore[union-attr]
-            revisions=len(group) + (before.revisions if before else 0),
-            recorded_at=current.recorded_at,
-            **{column: getattr(current, column) for column in _DEAL_COLUMNS},
-        )
-        upserted.append(deal)
-        if newer:
-            moved.append(Moved(deal, newest, before, teams.get(before.pk, []) if before else []))
-    Deal.objects.bulk_create(
-        upserted,
-        update_conflicts=True,
-        unique_fields=["tenant", "endpoint", "external_id"],
-        update_fields=["revision_id", "revisions", "recorded_at", *_DEAL_COLUMNS],
+        row, revision = max(group, key=lambda one: one[0].order)
+        if before is None or row.order > order_of(before):
+            newer.append((len(stand), row, before))
+            current = _says(row) | {"revision_id": revision, "recorded_at": now}
+        else:
+            current = {column: getattr(before, column) for column in (*_DEAL_COLUMNS, "revision_id", "recorded_at")}
+        revisions = len(group) + (before.revisions if before else 0)
+        stand.append({"endpoint_id": key[0], "external_id": key[1], "revisions": revisions} | current)
+    ids = rows_store(
+        Deal,
+        stand,
+        once=("endpoint_id", "external_id"),
+        changing=("revision_id", "revisions", "recorded_at", *_DEAL_COLUMNS),
     )
-    _teams_replace([one for one in moved if one.was_team != one.revision.team or one.was_on != one.deal.close_date])
+    moved = [
+        Moved(Deal(id=ids[place], **stand[place]), row, before, teams.get(before.pk, []) if before else [])
+        for place, row, before in newer
+    ]
+    _teams_replace([one for one in moved if one.was_team != one.row.team or one.was_on != one.deal.close_date])
     return moved
 
 
@@ -193,8 +195,8 @@ def deal_changes(moved: Sequence[Moved]) -> list[Change]:
     around = Around(one.deal.pk for one in moved if one.was)
     changes: list[Change] = []
     for one in moved:
-        team = [*one.was_team, *one.revision.team]
-        label, delivery = deal_label(one.deal), one.revision.delivery_id
+        team = [*one.was_team, *one.row.team]
+        label, delivery = deal_label(one.deal), one.row.delivery.pk
         changes += told_of_deal(one.deal, "deal", label, delivery, team, was=one.was, around=around)
     return changes
 
@@ -202,45 +204,54 @@ def deal_changes(moved: Sequence[Moved]) -> list[Change]:
 # ------------------------------------------------------------------ pieces
 
 
-def _said(delivery: RawDelivery, event: Event) -> dict[str, Any]:
-    return {"version": event.version, "event_time": event.at, "sender_id": delivery.sender_id}
-
-
-def _revision(row: DealRow) -> DealRevision:
+def _says(row: DealRow) -> dict[str, Any]:
+    """The columns of what an event says of its deal."""
     fact = row.fact
-    return DealRevision(
-        endpoint_id=row.delivery.endpoint_id,
-        external_id=fact.deal,
-        delivery=row.delivery,
-        stage=fact.stage,
-        amount_minor=fact.amount_minor,
-        currency=fact.currency,
-        close_date=fact.close_date,
-        engage_date=fact.engage_date,
-        product_id=row.product,
-        account_id=row.account,
-        territory=fact.territory,
-        values=dict(fact.values),
-        custom=dict(fact.custom),
-        team=row.team,
-        lines=None if fact.lines is None else [line.id for line in fact.lines],
-        **_said(row.delivery, row.event),
-    )
+    version, event_time, sender_id = row.order
+    return {
+        "version": version,
+        "event_time": event_time,
+        "sender_id": sender_id,
+        "stage": fact.stage,
+        "amount_minor": fact.amount_minor,
+        "currency": fact.currency,
+        "close_date": fact.close_date,
+        "engage_date": fact.engage_date,
+        "product_id": row.product,
+        "account_id": row.account,
+        "territory": fact.territory,
+        "values": dict(fact.values),
+        "custom": dict(fact.custom),
+    }
+
+
+def _revision(row: DealRow, now: datetime) -> dict[str, Any]:
+    return _says(row) | {
+        "endpoint_id": row.delivery.endpoint_id,
+        "external_id": row.fact.deal,
+        "delivery_id": row.delivery.pk,
+        "team": row.team,
+        "lines": None if row.fact.lines is None else [line.id for line in row.fact.lines],
+        "recorded_at": now,
+    }
 
 
 def _teams_replace(moved: Sequence[Moved]) -> None:
     if not moved:
         return
     DealTeam.objects.filter(deal_id__in=[one.deal.pk for one in moved if one.was_team]).delete()
-    DealTeam.objects.bulk_create(
-        DealTeam(
-            deal=one.deal,
-            close_date=one.deal.close_date,
-            place=place,
-            role=role,
-            participant_id=participant,
-            weight=weight,
-        )
-        for one in moved
-        for place, (role, participant, weight) in enumerate(one.revision.team)
+    rows_store(
+        DealTeam,
+        [
+            {
+                "deal_id": one.deal.pk,
+                "close_date": one.deal.close_date,
+                "place": place,
+                "role": role,
+                "participant_id": participant,
+                "weight": weight,
+            }
+            for one in moved
+            for place, (role, participant, weight) in enumerate(one.row.team)
+        ],
     )

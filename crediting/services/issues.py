@@ -181,6 +181,11 @@ def questions_open(*, asked: Iterable[tuple[RawDelivery, Question]]) -> None:
     )
 
 
+def questions_standing() -> bool:
+    """Whether any question is open."""
+    return DataIssue.objects.filter(state=DataIssue.State.OPEN).exists()
+
+
 def questions_leave(*, left: Sequence[tuple[int, str, str]]) -> None:
     """Deliveries wait no more for these questions (endpoint, kind, value), once for each: what came after them says
     more. A question that nobody waits for any more is resolved."""

@@ -27,6 +27,7 @@ def intake_lock(*, wait: str) -> None:
     Raises OperationalError after `wait`; the transaction is then over.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = %s", [wait])
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [INTAKE, current_tenant_id()])
-        cursor.execute("SET LOCAL lock_timeout = DEFAULT")
+        cursor.execute(
+            "SET LOCAL lock_timeout = %s; SELECT pg_advisory_xact_lock(%s, %s); SET LOCAL lock_timeout = DEFAULT",
+            [wait, INTAKE, current_tenant_id()],
+        )

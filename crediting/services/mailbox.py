@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -34,7 +35,15 @@ from crediting.services.facts import (
     deals_known,
     deals_store,
 )
-from crediting.services.issues import OF_DEALS, Question, gap_name, questions_answer, questions_leave, questions_open
+from crediting.services.issues import (
+    OF_DEALS,
+    Question,
+    gap_name,
+    questions_answer,
+    questions_leave,
+    questions_open,
+    questions_standing,
+)
 from crediting.services.locks import DRAIN_WAIT, intake_lock
 from crediting.services.names import Names, Word
 from crediting.services.news import Change, Team
@@ -59,10 +68,11 @@ def mailbox_drain(tenant_id: int) -> int:
     """
     try:
         with tenant_scope(tenant_id, actor=Actor.task("mailbox"), pay=Pay.nobody()):
-            if not (RawDelivery.objects.filter(state=State.PENDING).exists() or uploads_at_work()):
+            files = uploads_at_work()
+            if not (files or RawDelivery.objects.filter(state=State.PENDING).exists()):
                 return 0
             intake_lock(wait=DRAIN_WAIT)
-            rows = upload_step(attempt=_attempt)
+            rows = upload_step(attempt=_attempt) if files else 0
             pending = list(
                 RawDelivery.objects.filter(state=State.PENDING).select_related("endpoint").order_by("id")[:LIMIT]
             )
@@ -151,7 +161,6 @@ class Take:
         self.understood: list[tuple[RawDelivery, Event]] = []
         self.accounts: set[tuple[int, str, str]] = set()
         self.currency = own_currency()
-        self.converted = convertible(self.currency)
         for delivery in deliveries:
             self._understand(delivery)
 
@@ -208,8 +217,15 @@ class Take:
             if key not in whole or whole[key] < gap.at:
                 self._ask(delivery, "gap", gap_name(gap), f"{gap_name(gap)}: {gap.message}")
 
+    @cached_property
+    def converted(self) -> set[str]:
+        """The other currencies that a rate of exchange leads from."""
+        return convertible(self.currency)
+
     def _answer_deals(self, moved: Sequence[Moved]) -> None:
         """Whoever waited for a deal to come, or for its next event; other endpoints may have waited for it too."""
+        if not (moved and questions_standing()):
+            return
         for endpoint, values in _grouped((one.deal.endpoint_id, one.deal.external_id) for one in moved):
             questions_answer(endpoint_id=endpoint, kinds=OF_DEALS, values=values, answer="the deal's next event came")
             for other in HookEndpoint.objects.filter(deals_from=endpoint).values_list("id", flat=True):

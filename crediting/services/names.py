@@ -27,8 +27,8 @@ class Names:
         asked = set(words)
         mapped = SourceMapping.objects.filter(
             endpoint_id__in={w[0] for w in asked}, kind__in={w[1] for w in asked}, value__in={w[2] for w in asked}
-        )
-        self.mapped: dict[Word, str] = {(m.endpoint_id, m.kind, m.value): m.target for m in mapped}
+        ).values_list("endpoint_id", "kind", "value", "target")
+        self.mapped: dict[Word, str] = {(endpoint, kind, value): target for endpoint, kind, value, target in mapped}
         sought: dict[str, set[str]] = defaultdict(set)
         for word in asked:
             sought[word[1]] |= {word[2], self.mapped.get(word, word[2])} - {""}

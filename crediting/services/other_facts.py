@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
+from comp.tenancy.rows import rows_store
 from crediting.intake.facts import OtherFact
 from crediting.models import DealRevision, Fact, FactRevision, FactTeam
 from crediting.services.facts import DealKey, DealRow, Order, deals_known, order_of
@@ -60,46 +64,42 @@ def facts_store(*, rows: Sequence[FactRow], known: Mapping[FactKey, Fact]) -> tu
     revision is another one now."""
     if not rows:
         return [], []
-    grouped: dict[FactKey, list[FactRevision]] = defaultdict(list)
-    for row, revision in zip(rows, FactRevision.objects.bulk_create([_revision(row) for row in rows]), strict=True):
-        grouped[row.key].append(revision)
+    now = timezone.now()
+    grouped: dict[FactKey, list[tuple[FactRow, int]]] = defaultdict(list)
+    for row, revision in zip(rows, rows_store(FactRevision, [_revision(row, now) for row in rows]), strict=True):
+        grouped[row.key].append((row, revision))
     teams = _teams_of(known[key].pk for key in grouped if key in known)
-    upserted: list[Fact] = []
-    moved: list[tuple[Fact, FactRevision, Fact | None]] = []
+    stand: list[dict[str, Any]] = []
+    newer: list[tuple[int, FactRow, Fact | None]] = []
     for key, group in grouped.items():
         before = known.get(key)
-        newest = max(group, key=order_of)
-        newer = before is None or order_of(newest) > order_of(before)
-        current: Any = newest if newer else before
-        fact = Fact(
-            endpoint_id=key[0],
-            kind=key[1],
-            external_id=key[2],
-            revision_id=newest.pk if newer else before.revision_id,  # type: ignore[union-attr]
-            revisions=len(group) + (before.revisions if before else 0),
-            recorded_at=current.recorded_at,
-            **{column: getattr(current, column) for column in _COLUMNS},
-        )
-        upserted.append(fact)
-        if newer:
-            moved.append((fact, newest, before))
-    Fact.objects.bulk_create(
-        upserted,
-        update_conflicts=True,
-        unique_fields=["tenant", "endpoint", "kind", "external_id"],
-        update_fields=["revision_id", "revisions", "recorded_at", *_COLUMNS],
+        row, revision = max(group, key=lambda one: one[0].order)
+        if before is None or row.order > order_of(before):
+            newer.append((len(stand), row, before))
+            current = _says(row) | {"revision_id": revision, "recorded_at": now}
+        else:
+            current = {column: getattr(before, column) for column in (*_COLUMNS, "revision_id", "recorded_at")}
+        revisions = len(group) + (before.revisions if before else 0)
+        named = {"endpoint_id": key[0], "kind": key[1], "external_id": key[2], "revisions": revisions}
+        stand.append(named | current)
+    ids = rows_store(
+        Fact,
+        stand,
+        once=("endpoint_id", "kind", "external_id"),
+        changing=("revision_id", "revisions", "recorded_at", *_COLUMNS),
     )
+    moved = [(Fact(id=ids[place], **stand[place]), row, before) for place, row, before in newer]
     _teams_replace(
         [
-            (fact, teams.get(fact.pk, []), revision.team)
-            for fact, revision, was in moved
-            if teams.get(fact.pk, []) != revision.team or (was is not None and was.day != fact.day)
+            (fact, teams.get(fact.pk, []), row.team)
+            for fact, row, was in moved
+            if teams.get(fact.pk, []) != row.team or (was is not None and was.day != fact.day)
         ]
     )
     told = [
-        Told(fact, revision.delivery_id, {member[1] for member in [*teams.get(fact.pk, []), *revision.team]}, was=was)
-        for fact, revision, was in moved
-        if _is_news(fact, was) or teams.get(fact.pk, []) != revision.team
+        Told(fact, row.delivery, {member[1] for member in [*teams.get(fact.pk, []), *row.team]}, was=was)
+        for fact, row, was in moved
+        if _is_news(fact, was) or teams.get(fact.pk, []) != row.team
     ]
     changes = told_of_facts([one for one in told if one.fact.kind != "contract"])
     changes += told_of_contracts([one for one in told if one.fact.kind == "contract"])
@@ -149,29 +149,36 @@ def _tops(deals: Mapping[DealKey, Any]) -> dict[DealKey, DealRevision]:
     return found
 
 
-def _revision(row: FactRow) -> FactRevision:
+def _says(row: FactRow) -> dict[str, Any]:
+    """The columns of what an event says of its fact."""
     fact = row.fact
     version, event_time, sender_id = row.order
-    return FactRevision(
-        endpoint_id=row.endpoint,
-        kind=fact.kind,
-        external_id=fact.id,
-        delivery_id=row.delivery,
-        version=version,
-        event_time=event_time,
-        sender_id=sender_id,
-        stands=fact.stands,
-        deal_id=row.deal,
-        account_id=row.account,
-        product_id=row.product,
-        type=fact.type,
-        day=fact.day,
-        currency=fact.currency,
-        amount_minor=fact.amount_minor,
-        values=dict(fact.values),
-        custom=dict(fact.custom),
-        team=row.team,
-    )
+    return {
+        "version": version,
+        "event_time": event_time,
+        "sender_id": sender_id,
+        "stands": fact.stands,
+        "deal_id": row.deal,
+        "account_id": row.account,
+        "product_id": row.product,
+        "type": fact.type,
+        "day": fact.day,
+        "currency": fact.currency,
+        "amount_minor": fact.amount_minor,
+        "values": dict(fact.values),
+        "custom": dict(fact.custom),
+    }
+
+
+def _revision(row: FactRow, now: datetime) -> dict[str, Any]:
+    return _says(row) | {
+        "endpoint_id": row.endpoint,
+        "kind": row.fact.kind,
+        "external_id": row.fact.id,
+        "delivery_id": row.delivery,
+        "team": row.team,
+        "recorded_at": now,
+    }
 
 
 def _is_news(fact: Fact, was: Fact | None) -> bool:
@@ -198,8 +205,18 @@ def _teams_replace(moved: Sequence[tuple[Fact, Team, Team]]) -> None:
     before = [fact.pk for fact, was, _ in moved if was]
     if before:
         FactTeam.objects.filter(fact_id__in=before).delete()
-    FactTeam.objects.bulk_create(
-        FactTeam(fact=fact, day=fact.day, place=place, role=role, participant_id=participant, weight=weight)
-        for fact, _, now in moved
-        for place, (role, participant, weight) in enumerate(now)
+    rows_store(
+        FactTeam,
+        [
+            {
+                "fact_id": fact.pk,
+                "day": fact.day,
+                "place": place,
+                "role": role,
+                "participant_id": participant,
+                "weight": weight,
+            }
+            for fact, _, now in moved
+            for place, (role, participant, weight) in enumerate(now)
+        ],
     )

@@ -55,10 +55,11 @@ def lock(*keys: int, tenant_id: int, wait_ms: int) -> bool:
     longer than `wait_ms`."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = %s", [f"{int(wait_ms)}ms"])
-            for key in keys:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [key, tenant_id])
-            cursor.execute("SET LOCAL lock_timeout = 0")
+            taken = "SELECT pg_advisory_xact_lock(%s, %s); " * len(keys)
+            params = [part for key in keys for part in (key, tenant_id)]
+            cursor.execute(
+                f"SET LOCAL lock_timeout = %s; {taken}SET LOCAL lock_timeout = 0", [f"{int(wait_ms)}ms", *params]
+            )
         return True
     except OperationalError:
         return False

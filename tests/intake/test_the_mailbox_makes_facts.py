@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -214,10 +214,10 @@ def test_any_order_and_any_duplicates_give_the_same(db: None) -> None:
 def test_one_that_the_database_refuses_is_parked_alone(crm: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     build = facts._revision
 
-    def poisoned(row: facts.DealRow) -> DealRevision:
-        revision = build(row)
+    def poisoned(row: facts.DealRow, now: datetime) -> dict[str, Any]:
+        revision = build(row, now)
         if row.fact.deal == "D2":
-            revision.stage = "x" * 500
+            revision["stage"] = "x" * 500
         return revision
 
     for number in (1, 2, 3):
