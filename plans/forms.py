@@ -7,8 +7,9 @@ from typing import Any
 
 from django import forms
 
-from comp.core.errors import ProblemsError
 from comp.people.models import Participant
+from comp.web.forms import DateInput as DateInput
+from comp.web.forms import add_problems as add_problems
 from plans.models import Plan, Quota
 from plans.rules.values import SLUG
 
@@ -18,21 +19,6 @@ MODE_WORDS = [
     ("proportional", "The rate reached in the end to every deal"),
 ]
 BOUNDARY_WORDS = [("above", "the tier above"), ("below", "the tier below")]
-
-
-class DateInput(forms.DateInput):
-    """The browser's own date field; ISO text whatever the language."""
-
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
-
-
-def add_problems(form: forms.Form, error: ProblemsError) -> None:
-    """Puts each problem at the field that it names, else at the top of the form."""
-    for problem in error.problems:
-        form.add_error(problem.path if problem.path in form.fields else None, str(problem.message))
 
 
 class TextField(forms.CharField):

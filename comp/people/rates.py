@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
@@ -23,11 +25,22 @@ RATES_LOCK = 7012
 LEAST, MOST = Decimal("0.0000000001"), Decimal("99999999.9999999999")
 
 
-def rate_set(
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One unit of `source` in units of `target` from a day on; no rate takes back what was said for that day."""
+
+    source: str
+    target: str
+    kind: str
+    starts_on: date
+    rate: Decimal | None
+    ends_on: date | None = None
+
+
+def rate_checked(
     *, source: str, target: str, kind: str, starts_on: date, rate: str | Decimal | None, ends_on: date | None = None
-) -> ExchangeRate:
-    """One unit of `source` in units of `target` from a day on; None takes back what was said for that day. The same
-    again changes nothing."""
+) -> Rate:
+    """ProblemsError for what can be no rate."""
     for name, code in (("source", source), ("target", target)):
         if code not in CURRENCIES:
             raise refused(name, code, "a code of ISO 4217", f"Unknown currency {code!r} of a rate.")
@@ -36,31 +49,59 @@ def rate_set(
     if kind not in ExchangeRate.Kind.values:
         raise refused("kind", kind, ", ".join(ExchangeRate.Kind.values), f"{kind!r} is no kind of rate.")
     check_dates(starts_on, ends_on)
-    exact = _exact(rate)
+    return Rate(source, target, kind, starts_on, _exact(rate), ends_on)
+
+
+def rate_set(
+    *, source: str, target: str, kind: str, starts_on: date, rate: str | Decimal | None, ends_on: date | None = None
+) -> ExchangeRate:
+    """Says a rate, or takes back what was said for a day. The same again changes nothing."""
+    said = rate_checked(source=source, target=target, kind=kind, starts_on=starts_on, rate=rate, ends_on=ends_on)
+    rates_set(rates=[said])
+    return _pair(said).filter(starts_on=starts_on).order_by("-revision")[0]
+
+
+def rates_set(*, rates: Iterable[Rate]) -> int:
+    """Says many rates, all or none; of each pair the rooms above hear once. Returns how many are new or others."""
+    changed: dict[tuple[str, str, str], list[tuple[Rate, date | None]]] = {}
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [RATES_LOCK, current_tenant_id()])
-        pair = ExchangeRate.objects.filter(source=source, target=target, kind=kind)
-        was = pair.filter(starts_on=starts_on).order_by("-revision").first()
-        if was is not None and (was.rate, was.ends_on) == (exact, ends_on):
-            return was
-        row = ExchangeRate.objects.create(
-            source=source, target=target, kind=kind, starts_on=starts_on, ends_on=ends_on, rate=exact,
-            revision=was.revision + 1 if was else 1,
-        )  # fmt: skip
-        record(code="rate.set", subject=row, before=_state(was) if was else None, after=_state(row))
-        until = _until(pair, row, was)
-        label = f"{row} {f'{exact.normalize():f}' if exact else 'taken back'} from {starts_on}"
-        publish(
-            topic="rates.changed",
-            payload={
-                "source": source,
-                "from": starts_on.isoformat(),
-                "to": until.isoformat() if until else None,
-                "label": label,
-            },
-        )
-    return row
+        # The latest first, so that each finds the one that ends it.
+        for said in sorted(rates, key=lambda rate: rate.starts_on, reverse=True):
+            was = _pair(said).filter(starts_on=said.starts_on).order_by("-revision").first()
+            if was is not None and (was.rate, was.ends_on) == (said.rate, said.ends_on):
+                continue
+            row = ExchangeRate.objects.create(**asdict(said), revision=was.revision + 1 if was else 1)
+            record(code="rate.set", subject=row, before=_state(was) if was else None, after=_state(row))
+            until = _until(_pair(said), row, was)
+            changed.setdefault((said.source, said.target, said.kind), []).append((said, until))
+        for said_of_pair in changed.values():
+            _tell(said_of_pair)
+    return sum(map(len, changed.values()))
+
+
+def _tell(changed: list[tuple[Rate, date | None]]) -> None:
+    """News of one pair's rates, the latest of which stands first."""
+    said, starts_on = changed[0][0], changed[-1][0].starts_on
+    ends = [until for _, until in changed]
+    until = None if None in ends else max(day for day in ends if day is not None)
+    what = f"{said.rate.normalize():f}" if said.rate else "taken back"
+    if len(changed) > 1:
+        what = f"{len(changed)} rates"
+    publish(
+        topic="rates.changed",
+        payload={
+            "source": said.source,
+            "from": starts_on.isoformat(),
+            "to": until.isoformat() if until else None,
+            "label": f"{said.source} to {said.target} ({said.kind}) {what} from {starts_on}",
+        },
+    )
+
+
+def _pair(said: Rate) -> QuerySet[ExchangeRate]:
+    return ExchangeRate.objects.filter(source=said.source, target=said.target, kind=said.kind)
 
 
 def _exact(rate: str | Decimal | None) -> Decimal | None:

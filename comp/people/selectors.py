@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from comp.people.models import ExchangeRate, Participant, ReportingLine
@@ -55,3 +55,32 @@ def convertible(currency: str) -> set[str]:
     """The currencies that some rate takes to this one."""
     found = ExchangeRate.objects.filter(target=currency, rate__isnull=False)
     return set(found.order_by().values_list("source", flat=True).distinct())
+
+
+def rate_pairs() -> list[str]:
+    """Every pair of currencies that a rate was said of, as `GBP/USD`."""
+    pairs = ExchangeRate.objects.order_by("source", "target").values_list("source", "target").distinct()
+    return [f"{source}/{target}" for source, target in pairs]
+
+
+def rates_standing(pair: str = "") -> QuerySet[ExchangeRate]:
+    """The rates that were not taken back, each as it was said last: of a pair or of all, the newest first."""
+    later = ExchangeRate.objects.filter(
+        source=OuterRef("source"),
+        target=OuterRef("target"),
+        kind=OuterRef("kind"),
+        starts_on=OuterRef("starts_on"),
+        revision__gt=OuterRef("revision"),
+    )
+    found = ExchangeRate.objects.filter(~Exists(later), rate__isnull=False)
+    if pair:
+        source, _, target = pair.partition("/")
+        found = found.filter(source=source, target=target)
+    return found.order_by("-starts_on", "source", "target", "kind")
+
+
+def rates_on(day: date, pair: str = "") -> list[ExchangeRate]:
+    """The rate of each pair and kind that holds on a day."""
+    begun = rates_standing(pair).filter(starts_on__lte=day)
+    latest = begun.order_by("source", "target", "kind", "-starts_on").distinct("source", "target", "kind")
+    return [rate for rate in latest if rate.ends_on is None or rate.ends_on > day]

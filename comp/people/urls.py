@@ -1,15 +1,20 @@
-"""Addresses below /t/<tenant>/: keys of the API, webhooks."""
+"""Addresses below /t/<tenant>/: keys of the API, webhooks, rates of exchange."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from comp.people.pages import keys, webhooks
+from comp.people.pages import keys, rates, webhooks
 
 urlpatterns = [
     path("keys/", keys.key_list, name="key_list"),
     path("keys/new/", keys.key_add, name="key_add"),
     path("keys/<int:pk>/end/", keys.key_stop, name="key_stop"),
+    path("rates/", rates.rate_list, name="rate_list"),
+    path("rates/new/", rates.rate_add, name="rate_add"),
+    path("rates/upload/", rates.rate_upload, name="rate_upload"),
+    path("rates/<int:pk>/", rates.rate, name="rate"),
+    path("rates/<int:pk>/change/", rates.rate_change, name="rate_change"),
     path("webhooks/", webhooks.webhook_list, name="webhook_list"),
     path("webhooks/new/", webhooks.webhook_add, name="webhook_add"),
     path("webhooks/<int:pk>/", webhooks.webhook, name="webhook"),

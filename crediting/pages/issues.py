@@ -158,6 +158,7 @@ def _draw(request: HttpRequest, row: DataIssue, form: Form | None, status: int =
         "search": request.GET.get("q", ""),
         "waiting": page,
         "waiting_rows": waiting_told(page.object_list) if page else [],
+        "currency": row.value.partition("/")[0],
         "plan": row.value.partition("/")[2] if row.kind == "convert" else "",
         "sectors": selectors.candidates(kind=Kind.SECTOR) if row.kind == Kind.SECTOR else [],
         "reason_most": REASON.stop - 1,

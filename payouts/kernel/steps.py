@@ -210,7 +210,7 @@ class Step:
         if kept.any():
             later = self.period.place + settlement.holdback_periods
             held = self.period.held.setdefault(later, np.zeros(self.period.total.shape[1], dtype=np.int64))
-            held[self.rows] += kept
+            held[self.rows] = money(held[self.rows] + kept, "What is held back until one pay period")
 
     def _top_up(self, settlement: Settlement) -> None:
         for draw in settlement.draws:

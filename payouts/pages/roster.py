@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import tempfile
 from typing import Any
 
 from django import forms
@@ -15,11 +12,12 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.core.errors import ProblemsError
-from comp.core.sheets import XLSX_BYTES, Refused, open_sheet
+from comp.core.sheets import XLSX_BYTES
 from comp.people.models import RosterFile
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
 from comp.web.csv import csv_response
+from comp.web.forms import table_as_csv
 from comp.web.paging import paginate
 from comp.web.parts import Link
 from comp.web.sizes import takes_file
@@ -31,7 +29,7 @@ ERRORS, AFFECTED = "errors", "affected"
 
 
 class RosterForm(forms.Form):
-    """A table, CSV or XLSX; its cleaned value is the same as plain CSV, each row on its own line."""
+    """A table, CSV or XLSX; its cleaned value is the same as plain CSV."""
 
     file = forms.FileField(
         label="Roster, CSV or XLSX",
@@ -40,27 +38,7 @@ class RosterForm(forms.Form):
     )
 
     def clean_file(self) -> str:
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        try:
-            with tempfile.TemporaryFile() as kept:
-                for chunk in self.cleaned_data["file"].chunks():
-                    kept.write(chunk)
-                kept.flush()
-                sheet = open_sheet(kept)
-                writer.writerow(sheet.header)
-                line = 1
-                for row in sheet.rows:
-                    if row.error:
-                        raise forms.ValidationError(f"Line {row.line}: {row.error}.")
-                    for _ in range(row.line - line - 1):  # so that errors name the lines of the file
-                        writer.writerow([""] * len(sheet.header))
-                    # A cell of several lines is one here.
-                    writer.writerow([" ".join(cell.split()) for cell in row.cells])
-                    line = row.line
-        except Refused as error:
-            raise forms.ValidationError(str(error)) from None
-        return out.getvalue()
+        return table_as_csv(self.cleaned_data["file"])
 
 
 @takes_file(XLSX_BYTES)

@@ -23,6 +23,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from comp.api.models import WebhookMessage
 from comp.api.services import key_create
 from comp.api.webhooks import tell, webhook_create
+from comp.people.rates import rate_set
 from comp.people.services import leave_set
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
 from comp.tenancy.models import User
@@ -147,6 +148,11 @@ PAGES: dict[str, Page] = {
     "quotas/": Page(READERS, needs=(Can.PLAN_READ,)),
     "quotas/new/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
     "quotas/<int:pk>/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "rates/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "rates/new/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "rates/upload/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "rates/<int:pk>/": Page(READERS, needs=(Can.PLAN_READ,)),
+    "rates/<int:pk>/change/": Page(OPS, STEP, (Can.PLAN_EDIT,)),
     "keys/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.KEY_EDIT,)),
     "keys/new/": Page(OPS | FINANCE | {"Ada"}, FORM, (Can.KEY_EDIT,)),
     "keys/<int:pk>/end/": Page(OPS | FINANCE | {"Ada"}, STEP, (Can.KEY_EDIT,)),
@@ -276,6 +282,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
         leave_set(participant=world.people["Bob"], starts_on=date(2027, 1, 4), ends_on=date(2027, 1, 9))
         account_create(key="secret", name=customer)
         upload = uploaded(customer)
+        rate = rate_set(source="SEK", target="USD", kind="spot", starts_on=date(2026, 1, 1), rate="0.1")
         plans.plan_create(key=f"only-{slug}", name=f"Plan for {customer}")
         text = library("account-executive")
         draft = plans.version_draft(
@@ -320,7 +327,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "key": "account-executive", "number": 1, "other": draft.number, "why": line.pk,
             "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk, "jobs": job.pk,
             "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",
-            "keys": key.pk, "upload": upload, "roster": file.pk,
+            "keys": key.pk, "upload": upload, "roster": file.pk, "rates": rate.pk,
             "webhooks": listens.pk, "message": message.pk,
         }  # fmt: skip
     return built

@@ -10,6 +10,7 @@ import datetime as dt
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
@@ -52,6 +53,12 @@ def money(minor: int | None, currency: str, sign: bool = False, hero: bool = Fal
     lead = f"{at.sign or ('+' if sign and minor > 0 else '')}{opened}{symbol}{at.whole}"
     cents = format_html('<span class="cents">{}{}{}</span>', at.point, at.cents, closed) if at.cents else closed
     return format_html('<span class="{} amount">{}{}</span>', kind, lead, cents)
+
+
+@register.simple_tag
+def rate(value: Decimal | None) -> str:
+    """A rate of exchange, with the decimals that it has; nothing where there is none."""
+    return "" if value is None else f"{value.normalize():f}"
 
 
 @register.simple_tag

@@ -233,6 +233,17 @@ def test_holdbacks_come_back_as_releases():
     assert result.settlements.payout.tolist() == [90_000, 9_000, 900, 90]
 
 
+def test_what_versions_hold_back_until_one_pay_period_is_proven():
+    whole = {"holdback": Fraction(1)}
+    versions = [
+        (made(settling(holdback_periods=3, **whole)), "2026-01-01", "2026-02-01"),
+        (made(settling(holdback_periods=2, **whole)), "2026-02-01", "2027-01-01"),
+    ]
+    most = [(1, f"2026-{month}-15", 10**13, None) for month in ("01", "02")]
+    with pytest.raises(AmountOutOfRange, match="What is held back"):
+        run(versions, adjustments=adjusted(*most))
+
+
 def test_a_holdback_of_a_negative_net_is_nothing():
     result = run(
         made(settling(holdback=Fraction(1, 10), holdback_periods=1, negative="collected")),
