@@ -73,4 +73,4 @@ def _label(deal: Deal | None, fact: Fact | None) -> str:
 def _why(row: WaitingCredit, own: str) -> str:
     if row.reason == Reason.RATE:
         return f"no rate of exchange from {row.currency} to {own} holds on {row.credit_date:%-d %B %Y}"
-    return f"{row.plan_version} converts no other currencies, and the deal is in {row.currency}"
+    return f"the plan {row.plan_version}, converts no other currencies, and the deal is in {row.currency}"

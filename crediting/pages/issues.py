@@ -49,7 +49,7 @@ KINDS = {
     "rate": ("Rate of exchange", "Enter the rate. What waits for it is credited by itself, and the question closes."),
     "convert": (
         "Plan and currency",
-        "Publish a version of the plan that says how it converts (`currencies`). What waits is credited by itself.",
+        "Publish a version of the plan that says how it converts other currencies. What waits is credited by itself.",
     ),
     "gap": (
         "Record to send again",

@@ -13,7 +13,7 @@ from crediting.models import DataIssue, Deal, WaitingCredit
 from payouts.verify import incremental
 from tests.pages.rep.world import OCTOBER, World, hired
 
-WHY = "version 1 converts no other currencies, and the deal is in GBP"
+WHY = "version 1, converts no other currencies, and the deal is in GBP"
 
 
 def page(world: World, name: str, path: str, status: int = 200) -> str:

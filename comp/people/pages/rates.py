@@ -38,7 +38,7 @@ class RateForm(forms.Form):
     """One rate."""
 
     source = forms.CharField(label="One unit of", max_length=3, help_text="A currency code, such as GBP.")
-    target = forms.CharField(label="in units of", max_length=3)
+    target = forms.CharField(label="In units of", max_length=3)
     rate = forms.CharField(label="Rate", max_length=30, help_text="At most 10 decimals.")
     starts_on = forms.DateField(label="From", widget=DateInput)
     ends_on = forms.DateField(label="Until", widget=DateInput, required=False, help_text="Empty: until the next rate.")
