@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils.text import slugify
 
 from comp.core.sheets import CSV_BYTES
+from comp.people.models import Participant
 from crediting.intake.files import KINDS
 from crediting.models import HookEndpoint
 from crediting.selectors import Candidate
@@ -135,6 +136,28 @@ class EndpointSettingsForm(forms.Form):
             del self.fields["carries_people"]
         others = HookEndpoint.objects.exclude(pk=endpoint.pk).order_by("name")
         self.fields["deals_from"].queryset = others  # type: ignore[attr-defined]
+
+
+class TransferForm(forms.Form):
+    """A deal handed on: what one has of it in a role, from a day on another's."""
+
+    held = forms.ChoiceField(label="What goes over")
+    receiver = forms.ModelChoiceField(Participant.objects.none(), label="To")
+    day = forms.DateField(
+        label="On", widget=forms.DateInput(attrs={"type": "date"}), help_text="Of several, the earlier one acts first."
+    )
+    reason = forms.CharField(label="Why", max_length=200)
+
+    def __init__(self, *args: Any, held: Sequence[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["held"].choices = held  # type: ignore[attr-defined]
+        self.fields["receiver"].queryset = Participant.objects.order_by("name")  # type: ignore[attr-defined]
+
+
+class ReasonForm(forms.Form):
+    """Why something is taken back."""
+
+    reason = forms.CharField(label="Why", max_length=200)
 
 
 class ValueForm(forms.Form):

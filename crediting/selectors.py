@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +13,7 @@ from django.db.models import Count, Model, Q, QuerySet
 from comp.people.models import CreditRole, Participant
 from crediting.models import (
     Account,
+    Credit,
     DataIssue,
     Deal,
     DealRevision,
@@ -142,6 +143,8 @@ def fact_words(fact: Fact | FactRevision) -> str:
     """`go-live reached`, `5 of 20 used`, `invoice I-1`: what a fact says, without its day and money."""
     if fact.kind == "milestone":
         return f"{fact.type} {'reached' if fact.stands else 'taken back'}"
+    if fact.kind == "transfer":
+        return f"handed on{'' if fact.stands else ', taken back'}"
     back = "" if fact.stands else " taken back"
     used, contracted = (fact.values.get(name) for name in ("used", "contracted"))
     if fact.kind == "usage" and used is not None:
@@ -149,6 +152,46 @@ def fact_words(fact: Fact | FactRevision) -> str:
     deal = f"{fact.deal.external_id}/" if fact.deal else ""
     words = [KIND_WORDS.get(fact.kind, fact.kind), fact.external_id.removeprefix(deal), fact.type]
     return " ".join(word for word in words if word) + back
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOn:
+    """A transfer of a deal that stands: who gives and who receives, in which role."""
+
+    transfer: Fact
+    role: str
+    giver: Participant
+    receiver: Participant
+
+    @property
+    def reason(self) -> str:
+        return str(self.transfer.custom.get("reason", ""))
+
+
+def transfers_of(deal: Deal) -> list[HandedOn]:
+    """The transfers of a deal that stand, in the order of their days."""
+    rows = Fact.objects.filter(deal=deal, kind="transfer", stands=True).order_by("day", "id")
+    people: dict[int, list[FactTeam]] = defaultdict(list)
+    for member in FactTeam.objects.filter(fact__in=rows).select_related("participant").order_by("place"):
+        people[member.fact_id].append(member)
+    return [
+        HandedOn(row, giver.role, giver.participant, receiver.participant)
+        for row in rows
+        for giver, receiver in [people[row.pk]]
+    ]
+
+
+def credits_of(deal: Deal) -> QuerySet[Credit]:
+    """The credit that stands for a deal and its facts, as far as the reader may see pay."""
+    rows = Credit.objects.filter(deal=deal).select_related("participant", "plan", "plan_version")
+    return rows.order_by("plan__name", "fact", "split", "rule", "role", "participant__name")
+
+
+def held_by(deal: Deal) -> list[tuple[str, int]]:
+    """Whoever has, or was handed, anything of a deal or of one of its facts: role and participant, each once."""
+    own = DealTeam.objects.filter(deal=deal).order_by("place").values_list("role", "participant_id")
+    of_facts = FactTeam.objects.filter(fact__deal_id=deal.pk, fact__stands=True).order_by("id")
+    return list(dict.fromkeys([*own, *of_facts.values_list("role", "participant_id")]))
 
 
 def stands_on(deal: Deal, participants: Iterable[int]) -> bool:

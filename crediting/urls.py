@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from crediting.pages import deals, deliveries, endpoints, issues, mappings, uploads
+from crediting.pages import deals, deliveries, endpoints, issues, mappings, transfers, uploads
 
 urlpatterns: list[URLPattern] = [
     path("issues/", issues.issue_list, name="issue_list"),
@@ -25,4 +25,6 @@ urlpatterns: list[URLPattern] = [
     path("endpoints/<int:endpoint>/mapping/", mappings.endpoint_mapping, name="endpoint_mapping"),
     path("endpoints/<int:endpoint>/progress/", mappings.endpoint_progress, name="endpoint_progress"),
     path("deals/<int:deal>/", deals.deal, name="deal"),
+    path("deals/<int:deal>/transfer/", transfers.deal_transfer, name="deal_transfer"),
+    path("deals/<int:deal>/transfers/<int:transfer>/", transfers.transfer_withdraw, name="transfer_withdraw"),
 ]

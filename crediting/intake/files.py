@@ -33,6 +33,7 @@ KINDS: Mapping[str, str] = {
     "activity.done": "Activities",
     "score.given": "Scores",
     "hours.worked": "Hours",
+    "deal.transferred": "Transfers of deals",
 }
 #: One who stands on the row, in a role: not a field of the event but of its team.
 PERSON, ROLE = "team.person", "team.role"

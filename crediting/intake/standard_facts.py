@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from comp.core.money import CURRENCIES
-from crediting.intake.facts import OtherFact, held_by, milestone_id, usage_id
+from crediting.intake.facts import Member, OtherFact, held_by, milestone_id, usage_id
 from crediting.intake.reading import Reader, shown
 from crediting.intake.standard_parts import CODE, MORE, WORD, amount, custom, members, values
 
@@ -48,6 +48,7 @@ KINDS: dict[str, Kind] = {
     **_pair("activity", ("activity.done",), "activity.withdrawn", "type", "on"),
     **_pair("score", ("score.given",), "score.withdrawn", "type", "value", "on"),
     **_pair("hours", ("hours.worked",), "hours.withdrawn", "quantity", "on"),
+    **_pair("transfer", ("deal.transferred",), "transfer.withdrawn", "deal", "role", "from", "to", "on"),
 }
 
 
@@ -65,6 +66,8 @@ def other_fact(data: Reader, event: str) -> OtherFact:
             return _usage(data, kind)
         case "contract":
             return _contract(data, kind)
+        case "transfer":
+            return _transfer(data, kind)
     data.only("id", *_OPTIONAL)
     id, day = _text(data, "id", ID_LIMIT), _day(data, "on") or _day(data, "invoice_date")
     return _fact(data, kind, id, day)
@@ -116,6 +119,22 @@ def _contract(data: Reader, kind: Kind) -> OtherFact:
     account, product = _text(data, "account", NAME_LIMIT), _text(data, "product", NAME_LIMIT)
     day = _day(data, "from")
     return _fact(data, kind, usage_id(held_by(account, product), day or date.min), day, counts=("contracted",))
+
+
+def _transfer(data: Reader, kind: Kind) -> OtherFact:
+    """One hands on what they have of a deal in a role. The team of it is who gives, then who receives."""
+    data.only("id", "deal", "role", "from", "to", "on", "reason", "version")
+    role, giver, receiver = _text(data, "role", 50), _text(data, "from", 200), _text(data, "to", 200)
+    reason = _text(data, "reason", 200)
+    return OtherFact(
+        kind=kind.kind,
+        id=_text(data, "id", ID_LIMIT),
+        stands=kind.stands,
+        deal=_text(data, "deal", DEAL_LIMIT),
+        day=_day(data, "on"),
+        custom=(("reason", reason),) if reason else (),
+        team=(Member(role, giver, 1), Member(role, receiver, 1)) if kind.stands else (),
+    )
 
 
 def _fact(

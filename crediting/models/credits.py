@@ -23,7 +23,8 @@ class Credit(BulkPayModel):
     role = models.CharField(max_length=50)
     split = models.IntegerField()
     credit_class = models.CharField(max_length=50)
-    kind = models.SmallIntegerField()  # 0 direct, 1 rolled up
+    kind = models.SmallIntegerField()  # 0 direct, 1 rolled up, 2 handed on
+    held = models.SmallIntegerField(default=0)  # 1: all its tranches are held
     credit_date = models.DateField()
     pot_minor = models.BigIntegerField()
     amount_minor = models.BigIntegerField()

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from comp.core.money import format_money
+from comp.core.numbers import plain_number
 from comp.people.models import CreditRole, Participant
 from comp.people.selectors import downline_ids
 from comp.tenancy.capabilities import Can
@@ -18,9 +19,10 @@ from comp.web.access import anyone
 from comp.web.parts import Event, Fact
 from comp.web.templatetags.comp import day, money
 from crediting import selectors
-from crediting.models import Deal, DealRevision, FactRevision
+from crediting.models import Credit, Deal, DealRevision, FactRevision
 from crediting.selectors_waiting import waiting, waiting_told
 from plans.rules.fields import FACT_FIELDS
+from plans.selectors import compiled
 
 #: Fields whose change a revision is told by, with their words.
 TOLD = (
@@ -33,6 +35,10 @@ TOLD = (
     ("territory", "territory"),
     ("team", "team"),
 )
+
+
+#: How credit came to who has it, where not by standing on the deal.
+_WAYS = {1: "rolled up", 2: "handed on"}
 
 
 def may_see(request: HttpRequest, deal: Deal) -> bool:
@@ -72,6 +78,11 @@ def deal(request: HttpRequest, tenant: str, deal: int) -> HttpResponse:
         "team": [(names.get(person, "unknown"), roles.get(role, role), weight) for role, person, weight in team],
         "weights": len({weight for _, _, weight in team}) > 1,
         "events": _events(tenant, history, names),
+        "transfers": [(one, roles.get(one.role, one.role)) for one in selectors.transfers_of(row)],
+        "credits": [
+            (credit, roles.get(credit.role, credit.role), _WAYS.get(credit.kind, ""), _credited(credit))
+            for credit in selectors.credits_of(row)
+        ],
         "lines": [(fact, fact.external_id.removeprefix(f"{row.external_id}/")) for fact in _standing(said, "line")],
         "milestones": said.get("milestone", []),
         "readings": [
@@ -80,11 +91,19 @@ def deal(request: HttpRequest, tenant: str, deal: int) -> HttpResponse:
         ],
         "happened": [
             (fact, stands, selectors.fact_words(fact))
-            for kind in sorted(said.keys() - {"line", "milestone", "usage"})
+            for kind in sorted(said.keys() - {"line", "milestone", "usage", "transfer"})
             for fact, stands in said[kind]
         ],
     }
     return render(request, "crediting/deal.html", context)
+
+
+def _credited(credit: Credit) -> str:
+    """A credit's amount: money, or a number of units where its rule counts these."""
+    unit = next(rule.unit for rule in compiled(credit.plan_version).credit_rules if rule.key == credit.rule)
+    if unit == "money":
+        return format_money(credit.amount_minor, credit.currency)
+    return f"{plain_number(credit.amount_minor)} units"
 
 
 def _standing(said: dict[str, list[tuple[FactRevision, bool]]], kind: str) -> list[FactRevision]:

@@ -153,6 +153,8 @@ def fact_label(fact: Fact, of: Deal | None) -> str:
     if fact.kind == "usage" and deal and fact.stands:
         used, contracted = (int(Decimal(fact.values.get(name, "0"))) for name in ("used", "contracted"))
         return f"Deal {deal}: {used:,} of {contracted:,} used by {day}"
+    if fact.kind == "transfer":
+        return f"Deal {deal} handed on{f' on {day}' if day else ''}{'' if fact.stands else ', taken back'}"
     name = fact.external_id.removeprefix(f"{deal}/") if fact.kind == "line" else fact.external_id
     what = f"{_WORDS.get(fact.kind, fact.kind.capitalize())} {name}{f' of deal {deal}' if deal else ''}"
     if not fact.stands:

@@ -76,6 +76,7 @@ def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figu
         "revision": _taken(source.revision, credits.fact),
         "credit_class": _as_words(credits.credit_class),
         "kind": credits.kind.astype(np.int64),
+        "held": np.zeros(credits.fact.size, dtype=np.int64) if credits.held is None else credits.held.astype(np.int64),
         "pot_minor": credits.pot,
         "amount_minor": credits.amount,
     }

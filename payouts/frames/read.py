@@ -22,7 +22,7 @@ from comp.people.calendars import calendar_of
 from comp.people.models import PayCalendar
 from payouts.frames import read_people
 from payouts.frames.read_asof import deals, facts, table
-from payouts.frames.read_facts import FactReader, milestones, usage
+from payouts.frames.read_facts import FactReader, milestones, transfers, usage
 from payouts.frames.read_fields import YEARS as YEARS
 from payouts.frames.read_fields import ends, fields_of
 from payouts.frames.read_plans import Versions as Versions
@@ -152,6 +152,7 @@ def read_batch(
         quotas=read_people.quotas(versions, params, as_of),
         milestones=milestones(rows, plans, params, as_of),
         usage=usage(rows, plans, params, as_of),
+        transfers=transfers(rows, plans, params, as_of),
         exchange=exchange,
         holidays=np.array(calendar.holidays, dtype=np.int64) if calendar.holidays else None,
         only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,

@@ -22,7 +22,7 @@ from payouts.frames.read_asof import table
 from payouts.frames.read_fields import Fields, column, inside, millionths, typed, within_years
 from payouts.frames.read_fields import text as text_of
 from payouts.frames.sql import NONE, Columns, Words, day, number, read
-from payouts.kernel.batch import Facts, Ints, Milestones, Teams, Text, Usage
+from payouts.kernel.batch import Facts, Ints, Milestones, Teams, Text, Transfers, Usage
 from plans.rules.compiled import CompiledPlan
 
 #: Up to so many deals a query names them one by one.
@@ -166,8 +166,15 @@ class FactReader:
         """SQL: one of the people stands on a deal; `dated`: whose close date lies in the span, which the index of the
         team knows by itself."""
         if self.as_of is not None:
-            return _in_json(f"{name}.team")
-        return self._on_team("crediting_dealteam", f"t.deal_id = {name}.id", "close_date" if dated else "")
+            stands = _in_json(f"{name}.team")
+        else:
+            stands = self._on_team("crediting_dealteam", f"t.deal_id = {name}.id", "close_date" if dated else "")
+        return f"({stands} OR {name}.id IN ({self._handed_on()}))" if self.fields.transfers else stands
+
+    def _handed_on(self) -> str:
+        """SQL: the deals that one of the people was handed, or has handed on."""
+        on_team = _in_json("h.team") if self.as_of else self._on_team("crediting_factteam", "t.fact_id = h.id", "")
+        return f"SELECT h.deal_id FROM {facts_as_of(self.as_of)} h WHERE h.kind = 'transfer' AND {on_team}"
 
     def _on_fact(self, *, dated: bool) -> str:
         """The same of a fact of its own team, and its day."""
@@ -290,6 +297,32 @@ def milestones(rows: FactRows, plans: Sequence[CompiledPlan], params: dict[str, 
     )
     found = of_rows(found, rows.deals)
     return Milestones(found["fact"], Text(found["type"].codes.astype(np.int32), found["type"].words), found["day"])
+
+
+def transfers(rows: FactRows, plans: Sequence[CompiledPlan], params: dict[str, Any], as_of: Any) -> Transfers | None:
+    """Who handed the batch's deals to whom; None where no plan goes by it. The team of a transfer is who gives and who
+    receives, both in the role that goes over."""
+    if not any(rule.on_transfer is not None for plan in plans for rule in plan.credit_rules):
+        return None
+    if as_of is None:
+        people = "g.role, g.participant_id AS giver, r.participant_id AS receiver"
+        teams = (
+            "JOIN crediting_factteam g ON g.fact_id = f.id AND g.place = 0 "
+            "JOIN crediting_factteam r ON r.fact_id = f.id AND r.place = 1"
+        )
+    else:
+        giver, receiver = (f"(f.team -> {place} ->> 1)::bigint" for place in (0, 1))
+        people = f"f.team -> 0 ->> 0 AS role, {giver} AS giver, {receiver} AS receiver"
+        teams = ""
+    found = read(
+        f"SELECT f.deal_id AS fact, {people}, {day('f.day')} AS day FROM {facts_as_of(as_of)} f {teams} "
+        f"WHERE {rows.deals_named} AND f.kind = 'transfer'",
+        params,
+        words=["role"],
+    )
+    found = of_rows(found, rows.deals)
+    role = Text(found["role"].codes.astype(np.int32), found["role"].words)
+    return Transfers(found["fact"], role, found["giver"], found["receiver"], found["day"])
 
 
 def usage(rows: FactRows, plans: Sequence[CompiledPlan], params: dict[str, Any], as_of: Any) -> Usage:

@@ -49,7 +49,7 @@ _DATES = {"deal": ("close_date", "engage_date"), "fact": ("day",)}
 class Fields:
     """The fields that conditions, amounts and credit dates name, by type; what may be the credit date of each kind of
     fact that is credited, a field or a stated day (`plans.rules.dates`); and which kinds are read beside them, as what
-    happens to deals."""
+    happens to deals; and whether deals are handed on."""
 
     text: tuple[str, ...]
     money: tuple[str, ...]
@@ -58,6 +58,7 @@ class Fields:
     boolean: tuple[str, ...]
     credited: tuple[tuple[str, str], ...]
     happening: tuple[str, ...]
+    transfers: bool = False
 
     @property
     def days(self) -> tuple[str, ...]:
@@ -78,7 +79,9 @@ def fields_of(plans: Iterable[CompiledPlan]) -> Fields:
     found: dict[str, set[str]] = {kind: set() for kind in KINDS}
     credited: set[tuple[str, str]] = set()
     happening: set[str] = set()
+    transfers = False
     for plan in plans:
+        transfers |= any(rule.on_transfer is not None for rule in plan.credit_rules)
         for rule in plan.credit_rules:
             credited.update((rule.fact, field) for field in credit_dates(plan, rule.credit_date))
         for _, field, kind in named_fields(plan):
@@ -98,7 +101,7 @@ def fields_of(plans: Iterable[CompiledPlan]) -> Fields:
         found["money"].add("amount")
         found["date"].add("day")
     of = {kind: tuple(sorted(names)) for kind, names in found.items()}
-    return Fields(**of, credited=tuple(sorted(credited)), happening=tuple(sorted(happening)))
+    return Fields(**of, credited=tuple(sorted(credited)), happening=tuple(sorted(happening)), transfers=transfers)
 
 
 def column(field: str, of: str, row: str = "d") -> tuple[str, bool]:

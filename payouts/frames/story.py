@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from comp.core.days import day_number
+from comp.people.models import Participant
 from crediting.kernel.conditions import Mask
 from crediting.selectors import KIND_WORDS
 from payouts.frames.figures import figures
@@ -36,7 +37,7 @@ def line_story(earning: Earning, role_names: Mapping[str, str]) -> list[Step] | 
     if not mine.any():
         return None
     names = Names(
-        lambda _: earning.participant.name,
+        lambda person: Participant.objects.get(pk=person).name,
         lambda row: _called(source.batch.facts, row),
         lambda key: role_names.get(key, key),
     )

@@ -22,6 +22,7 @@ CREDITS = Table(
         "plan_version_id",
         "credit_class",
         "kind",
+        "held",
         "credit_date",
         "pot_minor",
         "amount_minor",

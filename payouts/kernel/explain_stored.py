@@ -87,6 +87,7 @@ def can_tell(plan: CompiledPlan, component: Component, rule: CreditRule) -> bool
         and (rule.amount == "amount" or rule.amount.startswith("custom."))
         and all((entry.by, entry.split, entry.counts_for) == (None, "weights", "both") for entry in rule.credit)
         and rule.unit == "money"
+        and (rule.hold, rule.on_transfer) == (None, None)
     )
 
 

@@ -79,9 +79,7 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
     ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
 )
-_RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = (
-    ("on_transfer", "Transfers of deals", lambda rule: rule.on_transfer is not None),
-)
+_RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = ()
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
     ("pool", "A posted share that stays", lambda row: row.pool is not None and row.pool.after_posting == "keep"),
     ("rank", "A posted prize that stays", lambda row: row.rank is not None and row.rank.after_posting == "keep"),

@@ -227,6 +227,8 @@ SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "events.schema.json").
     + [hr(), hr(email="rita@acme.test", left="2026-03-01", team="north", manager="e2", region=None, position="P-7")]
     + [hr(leave=[{"from": "2026-02-01", "until": None}, {"from": "2026-01-05", "until": "2026-01-09"}], targets=[])]
     + [hr(targets=[target(), target(amount=5, **{"from": "2026-04-01", "until": "2026-07-01"})], email="", version=3)]
+    + [event("deal.transferred", id="T1", deal="D", role="ae", to="bo", on="2026-01-05", **{"from": "ann"})]
+    + [event("transfer.withdrawn", id="T1", reason="by mistake"), event("transfer.withdrawn", id="T1", deal="D")]
     + [
         deal(
             cost="10.00",
@@ -268,6 +270,8 @@ def test_the_documented_schema_and_the_adapter_accept_the_same(body: dict[str, A
     + [hr(person=""), hr(name=None), hr(hired=None), hr(as_of="soon"), hr(email="rita"), hr(role=""), hr(salary="1")]
     + [hr(leave=None), hr(leave=[{"until": "2026-02-01"}]), hr(leave=[{"from": "2026-02-01", "days": 3}]), hr(team=7)]
     + [hr(targets=[target(amount=None)]), hr(targets=[target(key="Sales!")]), hr(targets=[{"key": "sales"}])]
+    + [event("deal.transferred", id="T1", deal="D", role="ae", to="bo", on="2026-01-05")]
+    + [event("deal.transferred", id="T1", role="ae", to="bo", on="2026-01-05", **{"from": "ann"})]
     + [deal(lines=[{"line": ""}]), deal(lines=[{"line": "1", "deal": "D2"}]), deal(lines=None), deal(day="2026-01-01")]
     + [
         event("milestone.reached", deal="D", milestone="Go live", on="2026-01-01"),

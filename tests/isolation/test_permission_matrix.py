@@ -30,6 +30,7 @@ from comp.tenancy.models import User
 from crediting.models import DataIssue, Deal
 from crediting.services.catalogue import account_create
 from crediting.services.endpoints import endpoint_create
+from crediting.services.transfers import deal_transfer
 from crediting.services.uploads import upload_add
 from payouts.models import Batch, Cause, Earning, RecomputeJob, Statement
 from plans import services as plans
@@ -97,6 +98,8 @@ PAGES: dict[str, Page] = {
     "statements/<day:period>/<int:participant>/": own(ANNS),
     "why/<int:pk>/": own(ANNS),
     "deals/<int:deal>/": own(ANNS),
+    "deals/<int:deal>/transfer/": Page(OPS, FORM, (Can.DATA_FIX,)),
+    "deals/<int:deal>/transfers/<int:transfer>/": Page(OPS, FORM, (Can.DATA_FIX,)),
     "deliveries/<int:delivery>/": own(ANNS),
     "team/": Page({"Mia"}, needs=(Can.PAY_TEAM,)),
     "payouts/": Page(FINANCE | {"Lena"}, needs=READ),
@@ -317,6 +320,10 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             assert len(told) >= 3, f"{name} has no pay to hide"
         file = roster_store(name="hr.csv", text="employee\nann\n", by=world.users["Olga"])
         deal = Deal.objects.get(external_id=f"{slug}-Ann")
+        handed = deal_transfer(
+            deal=deal, role="ae", giver=world.people["Ann"], receiver=world.people["Mia"], day=NOVEMBER,
+            reason="Mia takes over", by=world.users["Olga"],
+        )  # fmt: skip
         anew = Cause.objects.create(kind=Cause.Kind.JOB, label=f"Anew for {customer}")
         job = RecomputeJob.objects.create(cause=anew, people=1)
         line = Earning.objects.filter(participant=world.people["Ann"], deal=deal).latest("earned_minor")
@@ -328,7 +335,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk, "jobs": job.pk,
             "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",
             "keys": key.pk, "upload": upload, "roster": file.pk, "rates": rate.pk,
-            "webhooks": listens.pk, "message": message.pk,
+            "webhooks": listens.pk, "message": message.pk, "transfer": handed.pk,
         }  # fmt: skip
     return built
 

@@ -35,7 +35,7 @@ Line = tuple[Any, ...]
 #: What this module puts into the database.
 KEYS = frozenset(
     ("format", "name", "calendar", "people", "plan", "plans", "assignments", "attributes", "quotas", "reporting")
-    + ("deals", "milestones", "usage", "leave", "employment", "holidays", "exchange", "expect")
+    + ("deals", "transfers", "milestones", "usage", "leave", "employment", "holidays", "exchange", "expect")
 )
 FIELDS = frozenset(("stage", "amount", "close_date", "engage_date", "currency"))
 
@@ -175,6 +175,10 @@ def world(path: Path) -> World:
         at = f"2026-01-03T00:{place:02}:00Z"
         reading = {name: int(row[name]) for name in ("used", "contracted")}
         built.crm.send(event("usage.reading", at, deal=row["deal"], on=row["day"], **reading))
+    for place, row in enumerate(document.get("transfers", [])):
+        handed = {"role": row["role"], "from": known[row["from"]].key, "to": known[row["to"]].key, "on": row["day"]}
+        at = f"2026-01-04T00:{place:02}:00Z"
+        built.crm.send(event("deal.transferred", at, id=f"T{place}", deal=row["deal"], **handed))
     built.work()
     return built
 

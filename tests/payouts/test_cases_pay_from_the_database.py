@@ -54,6 +54,8 @@ NAMES = (
     "held-credit-earns-and-is-held",
     "held-credit-earns-and-its-tranches-are-held",
     "rolled-credit-is-held-and-needs-eligibility-too",
+    "transfer-that-goes-on-and-comes-back",
+    "transfer-with-rolled-credit-that-stays-or-follows",
 )
 
 

@@ -102,4 +102,10 @@ EVENTS: Mapping[str, Target] = {
     "score.withdrawn": _only("id"),
     "hours.worked": Target(_FACT, ("id", "quantity", "on"), needs_team=True),
     "hours.withdrawn": _only("id"),
+    "deal.transferred": Target(
+        {**dict.fromkeys(("id", "deal", "role", "from", "to", "reason"), "text"), "on": "day"},
+        ("id", "deal", "role", "from", "to", "on"),
+        rich=False,
+    ),
+    "transfer.withdrawn": _only("id"),
 }
