@@ -193,7 +193,7 @@ def _tabled(component: Component, plan: CompiledPlan) -> set[str]:
     if component.tiers is not None:
         said.add(tier_sentences(component.tiers, plan)[0])
     if component.accelerator is not None:
-        said.add(accelerator_sentence(component.accelerator, currency))
+        said.add(accelerator_sentence(component.accelerator, component, currency))
     if component.table is not None:
         said.update(table_sentences(component.table, currency)[1:])
     for modifier in component.modifiers.each if component.modifiers is not None else ():
