@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from plans.rules.compiled import Component
+from plans.rules.compiled import Bonus, Component
 from plans.rules.drawn import Point, pay_curve
 from plans.rules.phrases import share
 
@@ -131,7 +131,7 @@ class Sketch:
 
 
 def sketch(component: Component) -> Sketch | None:
-    """How pay grows or falls with what is measured, None where it is the same for all."""
+    """How pay grows or falls with what is measured; None where that has no shape, as of a pool or a scorecard."""
     points = pay_curve(component) or _by_value(component)
     if len({value for _, value in points}) < 2:
         return None
@@ -145,10 +145,17 @@ def sketch(component: Component) -> Sketch | None:
 
 
 def _by_value(component: Component) -> list[Point]:
-    """Corners along what is measured itself, or along the first number that a table asks for."""
+    """Corners along what is measured itself, along the first number that a table asks for, or along places."""
     if component.curve is not None:
         steps = [(point.at, point.pays) for point in component.curve.points]
         return _stairs(steps) if component.curve.mode == "steps" else steps
+    if component.bonus is not None:
+        return _of_bonus(component.bonus)
+    if component.rank is not None:
+        return _stairs([(Fraction(place), Fraction(prize)) for place, prize in enumerate(component.rank.prizes)])
+    if component.tiers is not None and len(component.tiers.rates) == 1:
+        # One rate for all of it: what is earned rises in a straight line.
+        return [(Fraction(0), Fraction(0)), (Fraction(1), component.tiers.rates[0].rate)]
     if component.tiers is not None and component.tiers.axis != "attainment":
         return _stairs([(tier.start, tier.rate) for tier in component.tiers.rates])
     if component.table is None:
@@ -159,6 +166,14 @@ def _by_value(component: Component) -> list[Point]:
         if dimension.starts:
             return _stairs(list(zip(dimension.starts, component.table.cells[::width], strict=False)))
     return []
+
+
+def _of_bonus(bonus: Bonus) -> list[Point]:
+    """Once at its bound; or once more with each credit."""
+    amount = Fraction(bonus.amount)
+    if bonus.at is not None:
+        return _stairs([(Fraction(0), Fraction(0)), (bonus.at, amount)])
+    return _stairs([(Fraction(count), count * amount) for count in range(4)])
 
 
 def _stairs(steps: list[Point]) -> list[Point]:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from payouts.examples import example_problems
+from plans.curves import sketch
 from plans.rules.checks import check
 from plans.rules.compile import compile_plan
 from plans.rules.load import read_yaml
@@ -64,6 +65,13 @@ def test_each_file_of_the_folder_stands_in_one_group() -> None:
 @every_template
 def test_a_template_has_nothing_wrong_and_nothing_that_surprises(found: Template) -> None:
     assert check(read_yaml(found.text)) == []
+
+
+@every_template
+def test_it_has_a_curve_that_bends_or_rises(found: Template) -> None:
+    drawn = [one for part in compile_plan(read_yaml(found.text)).components if (one := sketch(part)) is not None]
+    assert drawn
+    assert all(one.line.startswith("M2.0 ") and " L118.0 " in one.line for one in drawn)
 
 
 @every_template
