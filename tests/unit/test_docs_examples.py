@@ -73,3 +73,15 @@ def _anchors(path: Path) -> set[str]:
     """The anchors of a page's headings, as they are made from their words."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+COVERAGE = (DOCS / "algorithms" / "coverage.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("row", re.findall(r"^\| (.*\.yaml\).*) \|$", COVERAGE, flags=re.MULTILINE))
+def test_the_cases_that_show_a_construct_say_its_word(row: str) -> None:
+    _, words, cases = row.split(" | ")
+    said = [word.rpartition(".")[2] for word in re.findall(r"`([^`]+)`", words)]
+    for link in re.findall(r"\]\(([^)]+)\)", cases):
+        text = (DOCS / "algorithms" / link).read_text(encoding="utf-8")
+        assert any(word in text for word in said), link
