@@ -21,15 +21,14 @@ def open_period(pay_group: PayGroup) -> Period:
     return open_periods([pay_group])[pay_group.pk]
 
 
-def open_periods(pay_groups: Iterable[PayGroup]) -> dict[int, Period]:
-    """Pay group id to its open period."""
+def open_periods(pay_groups: Iterable[PayGroup], taken: Iterable[Batch] | None = None) -> dict[int, Period]:
+    """Pay group id to its open period. `taken`: the batches that have taken periods, where they are known already."""
     groups = list(pay_groups)
-    taken: dict[int, set[date]] = {}
-    for group_id, starts_on in Batch.objects.filter(pay_group__in=groups, state__in=TAKEN).values_list(
-        "pay_group_id", "starts_on"
-    ):
-        taken.setdefault(group_id, set()).add(starts_on)
-    return {group.pk: first_free(group, taken.get(group.pk, set())) for group in groups}
+    batches = Batch.objects.filter(pay_group__in=groups, state__in=TAKEN) if taken is None else taken
+    days: dict[int, set[date]] = {}
+    for batch in batches:
+        days.setdefault(batch.pay_group_id, set()).add(batch.starts_on)
+    return {group.pk: first_free(group, days.get(group.pk, set())) for group in groups}
 
 
 def first_free(pay_group: PayGroup, taken: Collection[date]) -> Period:

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils import timezone
 
 from comp.audit.services import record
@@ -40,8 +40,8 @@ EVERYBODY = (0, 1)
 SHARED_FROM = 20
 #: What PostgreSQL may take for a sort or a join where whole times are redone.
 MEMORY = "64MB"
-#: How many changed scopes one transaction redoes.
-CLAIM = 2000
+#: How many changed scopes one transaction redoes; and where more wait, of how many it redoes some people's whole work.
+CLAIM, CLAIM_WHOLE = 2000, 8000
 #: How long one chunk of a job should take, and with how many people the first begins: a chunk holds the company's own
 #: daily work up so long.
 CHUNK_SECONDS, CHUNK_PEOPLE = 3.0, 100
@@ -169,7 +169,7 @@ def _due(halves: Sequence[int]) -> QuerySet[ChangedScope]:
 def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
     if not figures_lock(wait_ms=200, halves=halves):
         return 0  # whoever is at it looks again when done, or rings; this worker is free for other tenants
-    claimed = list(due.select_related("cause").order_by("id")[:CLAIM])
+    claimed = _claimed(due)
     if not claimed:
         return 0
     days = None
@@ -183,6 +183,25 @@ def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
     if any(scope.cause.kind == Cause.Kind.JOB for scope in claimed):  # what it put right is told at once
         alerts_recheck(alerts_standing().filter(participant_id__in={scope.participant_id for scope in claimed}))
     return len(claimed)
+
+
+def _claimed(due: QuerySet[ChangedScope]) -> list[ChangedScope]:
+    """What waits longest. Where more waits than one transaction takes, everything that waits for the first people of
+    those: nobody's periods are redone once for each part of a file."""
+    due = due.select_related("cause").order_by("id")
+    claimed = list(due[:CLAIM])
+    if len(claimed) < CLAIM:
+        return claimed
+    waiting = due.filter(participant_id__in={scope.participant_id for scope in claimed}).order_by()
+    counts = dict(waiting.values_list("participant_id").annotate(scopes=Count("id")))
+    whose: list[int] = []
+    total = 0
+    for person in dict.fromkeys(scope.participant_id for scope in claimed):
+        total += counts[person]
+        if whose and total > CLAIM_WHOLE:
+            break
+        whose.append(person)
+    return list(due.filter(participant_id__in=whose)[:CLAIM_WHOLE])
 
 
 def _redo_all(claimed: Sequence[ChangedScope], days: Days | None) -> dict[int, str]:

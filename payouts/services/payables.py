@@ -124,7 +124,8 @@ revision,
     released_minor, adjustments_minor, payout_minor, lines, currency, digest, calculated_at, data_at)
 SELECT current_setting('app.tenant')::bigint, s.participant_id, s.pay_group_id, s.starts_on, s.ends_on, 'open', 1,
 s.released, s.adjustments,
-    s.released + s.adjustments, s.lines, m.currency, s.digest, clock_timestamp(), %(data_at)s
+    s.released + s.adjustments, s.lines, m.currency, s.digest, clock_timestamp(),
+    (SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%(causes)s))
 FROM sums s JOIN people_participant m ON m.id = s.participant_id
 WHERE s.lines > 0 OR EXISTS (SELECT 1 FROM payouts_earning x WHERE x.participant_id = s.participant_id)
 ON CONFLICT (tenant_id, participant_id, period_starts_on) DO UPDATE SET
@@ -160,9 +161,7 @@ def payables_write(
     with connection.cursor() as cursor:
         if facts is None or facts:
             cursor.execute(_WRITE, params)
-        causes = [*{*why.values(), *otherwise.values()}]
-        cursor.execute("SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%s)", [causes])
-        params["data_at"] = cursor.fetchone()[0]
+        params["causes"] = [*{*why.values(), *otherwise.values()}]
         cursor.execute(_STALE, params)
         cursor.execute(_STATEMENTS, params)
 
@@ -179,7 +178,7 @@ def _open(participants: Sequence[int]) -> dict[str, Any]:
     rows = PayGroup.objects.select_related("calendar").in_bulk(set(groups.values()))
     taken = list(Batch.objects.filter(state__in=TAKEN))
     elsewhere = taken_elsewhere(groups)
-    by_group = open_periods(rows.values())
+    by_group = open_periods(rows.values(), taken)
     dues = due_before(groups, {group: day_date(p.end) for group, p in by_group.items()}, taken, elsewhere)
     periods = {person: by_group[group] for person, group in groups.items()}
     for person, others in elsewhere.items():

@@ -7,7 +7,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 
@@ -15,6 +15,7 @@ from comp.core.calendars import PayCalendar
 from comp.core.days import DayError, day_date, day_number, parse_day
 from comp.outbox.services import JOBS, ring
 from comp.people.models import Participant
+from comp.tenancy.rows import rows_store
 from comp.tenancy.scope import current_tenant_id
 from crediting.models import Deal, DealRevision
 from payouts.frames.read import YEARS, Versions, calendars, credit_days, enclosing, read_versions
@@ -26,8 +27,18 @@ from payouts.services.readers import ReportingLines, readers_of
 from plans.models import PlanAssignment, PlanVersion
 from plans.rules.specialise import stated
 
+#: The columns of a cause, but for its moment.
+_OF_CAUSE = ("kind", "label", "deal_id", "delivery_id", "plan_version_id", "actor")
 #: A change that touches so many people over LONG or more is a job: with progress, in chunks, beside the daily work.
 MANY, LONG = 20, timedelta(days=80)
+
+
+class Marked(NamedTuple):
+    """Whose figures of which days a cause changes."""
+
+    participant_id: int
+    from_day: date
+    to_day: date
 
 
 # ------------------------------------------------------------------ from news to scopes
@@ -215,8 +226,7 @@ def _day(text: str | None) -> date:
 
 
 def _mark(cause: Cause, participant_id: int, from_day: date, to_day: date) -> None:
-    pending: list[ChangedScope] = cause.__dict__.setdefault("pending", [])
-    pending.append(ChangedScope(participant_id=participant_id, from_day=from_day, to_day=to_day))
+    cause.__dict__.setdefault("pending", []).append(Marked(participant_id, from_day, to_day))
 
 
 def _widen(causes: Sequence[Cause], versions: Versions) -> None:
@@ -241,7 +251,7 @@ def _widen(causes: Sequence[Cause], versions: Versions) -> None:
         _mark(cause, reader, start, end)
 
 
-def _job(cause: Cause, scopes: Sequence[ChangedScope]) -> RecomputeJob | None:
+def _job(cause: Cause, scopes: Sequence[Marked]) -> RecomputeJob | None:
     """The job that a change of so many figures is; None where it is done beside the daily work."""
     people = len({scope.participant_id for scope in scopes if scope.to_day - scope.from_day >= LONG})
     return RecomputeJob.objects.create(cause=cause, people=people) if people >= MANY else None
@@ -252,17 +262,20 @@ def _save(causes: Iterable[Cause], versions: Versions | None = None) -> None:
     causes = [cause for cause in causes if cause.__dict__.get("pending")]
     if causes:
         _widen(causes, versions or read_versions())
-    Cause.objects.bulk_create(causes)
-    scopes: list[ChangedScope] = []
-    for cause in causes:
-        own = cause.__dict__.pop("pending")
+    now = timezone.now()
+    ids = rows_store(Cause, [{name: getattr(cause, name) for name in _OF_CAUSE} | {"at": now} for cause in causes])
+    scopes: list[dict[str, Any]] = []
+    jobs = False
+    for pk, cause in zip(ids, causes, strict=True):
+        cause.pk = pk
+        own: list[Marked] = cause.__dict__.pop("pending")
         job = _job(cause, own)
-        for scope in own:
-            scope.cause, scope.job = cause, job
-        scopes += own
-    ChangedScope.objects.bulk_create(scopes, batch_size=2000)
-    if any(scope.job for scope in scopes):
+        jobs = jobs or job is not None
+        as_of = {"cause_id": pk, "job_id": job.pk if job else None, **dict.fromkeys(("created_at", "due_at"), now)}
+        scopes += [scope._asdict() | as_of | {"attempts": 0, "error": ""} for scope in own]
+    rows_store(ChangedScope, scopes)
+    if jobs:
         ring(tenant_id=current_tenant_id(), queue=JOBS)
     # What could not be redone may be put right by this very change.
-    people = {scope.participant_id for scope in scopes}
+    people = {scope["participant_id"] for scope in scopes}
     ChangedScope.objects.filter(participant_id__in=people, attempts__gt=0).update(due_at=timezone.now())
