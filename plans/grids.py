@@ -9,7 +9,16 @@ from itertools import product
 from plans.rules.compiled import CompiledPlan, Component, PayCurve, Table, Tiers
 from plans.rules.phrases import headed, money, named, share
 from plans.rules.values import number_text
-from plans.rules.words_rates import amount_of, bound_words, cell_words, column_starts, number, row_words, tier_pays
+from plans.rules.words_rates import (
+    amount_of,
+    bound_words,
+    cell_words,
+    column_starts,
+    number,
+    row_words,
+    size_words,
+    tier_pays,
+)
 from plans.rules.words_reads import read_words
 
 
@@ -41,7 +50,8 @@ def grids(component: Component, plan: CompiledPlan) -> Iterator[Grid]:
     if component.curve is not None:
         yield _of_curve("What is reached, and what it pays", component.curve, component, currency)
     if component.accelerator is not None:
-        rows = tuple((money(band.start, currency), number_text(band.times)) for band in component.accelerator.bands)
+        bands = component.accelerator.bands
+        rows = tuple((size_words(band.start, component, currency), number_text(band.times)) for band in bands)
         yield Grid("Size of the deal", ("Deals from", "Times"), rows)
     for modifier in component.modifiers.each if component.modifiers is not None else ():
         if modifier.table is not None:
