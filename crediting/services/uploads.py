@@ -29,6 +29,7 @@ from comp.core.sheets import Refused, Row, Sheet, open_sheet
 from comp.outbox.failures import PASSING
 from comp.outbox.services import ring
 from comp.tenancy.models import User
+from comp.tenancy.rows import rows_store
 from comp.tenancy.scope import current_tenant_id
 from comp.tenancy.selectors import own_currency, own_time_zone
 from comp.web.csv import Cell, safe_cell
@@ -219,7 +220,9 @@ def _check(upload: Upload, part: UploadPart, attempt: Attempt) -> int:
         asked = {(q[0], q[1]): q for q in upload.questions}
         try:
             with transaction.atomic():
-                changes, questions = attempt(_deliveries(upload, None, fresh, ids))
+                stored = _deliveries(upload, None, fresh, ids)
+                tried = RawDelivery.objects.filter(id__in=stored).select_related("endpoint").order_by("id")
+                changes, questions = attempt(list(tried))
                 raise _Undone
         except _Undone:
             people |= {person for change in changes for person in change["participants"]}
@@ -298,19 +301,26 @@ def _standing(endpoint: int, rows: Sequence[Said]) -> dict[tuple[str, str], str]
     return found
 
 
-def _deliveries(upload: Upload, parent: int | None, rows: Sequence[Said], ids: dict[int, str]) -> list[RawDelivery]:
-    """Stores rows as pending deliveries. A later part's are later: its event time is."""
+def _deliveries(upload: Upload, parent: int | None, rows: Sequence[Said], ids: dict[int, str]) -> list[int]:
+    """Stores rows as pending deliveries; gives their ids. A later part's are later: its event time is."""
     at = (upload.taken_at or timezone.now()) + timedelta(microseconds=upload.step)
+    alike = {
+        "endpoint_id": upload.endpoint_id,
+        "sent_at": at,
+        "received_at": timezone.now(),
+        "parent_id": parent or upload.delivery_id,
+        "state": RawDelivery.State.PENDING.value,
+        "headers": {},
+        "waits_for": [],
+        "attempts": 0,
+        "error": "",
+    }
     made = []
     for row in rows:
         body = files.body(row.message, at)
-        made.append(
-            RawDelivery(
-                endpoint=upload.endpoint, sender_id=ids[row.line], sent_at=at, received_at=timezone.now(), body=body,
-                body_sha256=hashlib.sha256(body).hexdigest(), parent_id=parent or upload.delivery_id, place=row.line,
-            )
-        )  # fmt: skip
-    return RawDelivery.objects.bulk_create(made)
+        told = {"body": f"\\x{body.hex()}", "body_sha256": hashlib.sha256(body).hexdigest()}
+        made.append({"sender_id": ids[row.line], "place": row.line} | told | alike)
+    return rows_store(RawDelivery, made)
 
 
 # ------------------------------------------------------------------ pieces
