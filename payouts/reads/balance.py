@@ -10,18 +10,20 @@ from django.db.models import F, Q, Sum
 from comp.core.money import format_money
 from comp.people.models import Participant
 from payouts.models import BatchLine, Earning, Payable, Tranche
+from payouts.reads.kept import kept_by
 from payouts.selectors import TAKEN, due_days
 
 
 def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int, str]]]:
-    """earned = waiting + payable + in batch + approved + paid + lost, for every participant (or these) and currency.
-    What is lost has no release day, as what waits. Returns how many sums it looked at, and
-    participant and text of each that is off."""
+    """earned + kept = waiting + payable + in batch + approved + paid + lost, for every participant (or these) and
+    currency. What is lost has no release day, as what waits; what is kept was posted, and stays. Returns how many sums
+    it looked at, and participant and text of each that is off."""
     mine = Q() if only is None else Q(participant_id__in=only)
     rows = Participant.objects.all() if only is None else Participant.objects.filter(id__in=only)
     names = {pk: (key, group) for pk, key, group in rows.values_list("id", "key", "pay_group_id")}
     people: dict[date, list[int]] = {}
-    for person, end in due_days({person: group for person, (_, group) in names.items()}).items():
+    dues = due_days({person: group for person, (_, group) in names.items()})
+    for person, end in dues.items():
         people.setdefault(end, []).append(person)
     waiting = Q(release_day=None)
     for end, whose in people.items():
@@ -32,7 +34,7 @@ def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int
         (-1, Payable.objects.filter(mine), "amount_minor"),
         (-1, BatchLine.objects.filter(mine, batch__state__in=TAKEN), "amount_minor"),
     )
-    off: dict[tuple[int, str], int] = {}
+    off: dict[tuple[int, str], int] = dict(kept_by(dues))
     for sign, found, column in parts:
         for row in found.values("participant_id", "currency").annotate(minor=Sum(F(column))):
             at = row["participant_id"], row["currency"]

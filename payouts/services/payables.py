@@ -18,6 +18,7 @@ from comp.people.models import Participant, PayGroup
 from payouts.frames.sql import quoted
 from payouts.frames.tables import LINE
 from payouts.models import Batch, Cause
+from payouts.reads.kept import kept_params
 from payouts.selectors import TAKEN, due_before, first_free, open_periods, taken_elsewhere
 
 #: More facts than this are not named one by one: a join over all of the people's is the quicker then.
@@ -26,7 +27,8 @@ KEY = ", ".join(map(quoted, (*LINE, "index", "part")))
 _SAME = " AND ".join(f"p.{column} = due.{column}" for column in KEY.split(", "))
 _OF_LINE = ", ".join(f"l.{column}" for column in KEY.split(", "))
 
-#: Each person's open period, then what is right and what was taken, by tranche.
+#: Each person's open period, then what is right and what was taken, by tranche. Where a plan says so, what was taken
+#: stays, and is no difference.
 _DUE = f"""
 WITH open AS (
     SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(dues)s::date[],
@@ -54,14 +56,16 @@ WITH open AS (
         coalesce(r.currency, x.currency) AS currency, coalesce(r.amount_minor, 0) - coalesce(x.amount_minor, 0) AS
         amount_minor,
         coalesce(x.amount_minor, 0) AS posted_minor, coalesce(r.deal_id, x.deal_id) AS deal_id,
-        x.amount_minor IS NOT NULL AS was_taken, coalesce(r.otherwise, x.otherwise) AS otherwise
+        x.amount_minor IS NOT NULL AS was_taken, x.plan_version_id AS taken_by,
+        coalesce(r.otherwise, x.otherwise) AS otherwise
     FROM released r FULL JOIN taken x USING ({KEY})
 ), due AS (
     SELECT s.*, CASE WHEN s.was_taken OR EXISTS (
             SELECT 1 FROM payouts_batch b WHERE b.pay_group_id = s.pay_group_id AND b.starts_on = s.origin_starts_on
                 AND b.state = ANY(%(taken)s)
         ) THEN 'adjustment' ELSE 'release' END AS kind, coalesce(c.cause_id, s.otherwise) AS cause_id
-    FROM both_sides s LEFT JOIN causes c USING (deal_id) WHERE s.amount_minor <> 0
+    FROM both_sides s LEFT JOIN causes c USING (deal_id) WHERE s.amount_minor <> 0 AND (NOT s.was_taken
+        OR (s.taken_by, s.component) NOT IN (SELECT * FROM unnest(%(kept_of)s::bigint[], %(kept)s::text[])))
 )
 """
 _VALUES = (
@@ -149,7 +153,7 @@ def payables_write(
         return
     if facts is not None and len(facts) > NAMED:
         facts = None
-    params = _open(participants)
+    params = kept_params() | _open(participants)
     params.update(
         every_fact=facts is None,
         facts=list(facts or ()),

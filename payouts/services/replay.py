@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_date, day_number
@@ -24,6 +24,7 @@ from payouts.frames.sql import differences as compare
 from payouts.frames.tables import LINE, TABLES
 from payouts.kernel.batch import Ints
 from payouts.models import Batch, BatchLine, Payable
+from payouts.reads.kept import kept_components
 from payouts.selectors import TAKEN, due_before, open_period, taken_elsewhere
 from payouts.services.recompute import right_figures, spans
 
@@ -119,7 +120,8 @@ def _tasks(as_of: datetime | None = None, only: PayGroup | None = None) -> Itera
 
 
 def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list[Batch]) -> pd.DataFrame:
-    """What a period owes: tranches released before its end, less what the given batches took, by tranche."""
+    """What a period owes: tranches released before its end, less what the given batches took, by tranche; nothing for
+    what stays as it was taken."""
     parts = [_frame([])]
     mine = {person: group for person, group in pay_groups(as_of).items() if group == pay_group.pk}
     dues = due_before(mine, {pay_group.pk: ends_on}, taken, taken_elsewhere(mine))
@@ -130,12 +132,26 @@ def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list
         columns = right_figures(calendar, span, people, versions, groups, as_of).tranches
         released = (columns["release_day"] != NONE) & (columns["release_day"] < due_day[columns["participant_id"]])
         parts.append(_decoded(columns, np.flatnonzero(released)))
-    lines = BatchLine.objects.filter(batch__in=taken, participant_id__in=mine).values(*KEY, "amount_minor", "currency")
-    minus = _frame(lines)
+    lines = BatchLine.objects.filter(batch__in=taken, participant_id__in=mine)
+    minus = _frame(lines.values(*KEY, "amount_minor", "currency"))
     minus["amount_minor"] = -minus["amount_minor"]
     joined = pd.concat([*parts, minus])
     due = joined.groupby(KEY, as_index=False).agg({"amount_minor": "sum", "currency": "first"})
-    return due[due["amount_minor"] != 0]
+    stays = due.merge(_kept(lines), on=KEY, how="left", indicator="kept")["kept"] == "both"
+    return due[(due["amount_minor"] != 0) & ~stays.to_numpy()]
+
+
+def _kept(lines: QuerySet[Any]) -> pd.DataFrame:
+    """The keys of these batch lines whose plan says that what was posted stays."""
+    latest: dict[tuple[Any, ...], int] = {}
+    kept = set(kept_components())
+    if kept:
+        for row in lines.filter(component__in={key for _, key in kept}).values(*KEY, "plan_version_id"):
+            key = tuple(row[name] for name in KEY)
+            latest[key] = max(latest.get(key, 0), row["plan_version_id"])
+    place = KEY.index("component")
+    rows = [dict(zip(KEY, key, strict=True)) for key, version in latest.items() if (version, key[place]) in kept]
+    return _frame([{**row, "amount_minor": 0, "currency": ""} for row in rows])[KEY]
 
 
 def _decoded(columns: Columns, rows: Ints) -> pd.DataFrame:

@@ -41,6 +41,7 @@ def unsupported(plan: CompiledPlan) -> list[Problem]:
         for_some = specialise(plan, (place,))
         problems = _of_components(for_some, f"overrides[{place}].")
         found += _releases(plan, for_some, place)
+        found += _keeps(plan, for_some, place)
         found += [each for each in problems if (each.path.partition(".")[2], each.found) not in told]
     return found
 
@@ -62,6 +63,17 @@ def _releases(plan: CompiledPlan, for_some: CompiledPlan, place: int) -> Iterato
             yield Problem(path, what, "one release for everybody", f"{what}: {_NOT_YET}")
 
 
+def _keeps(plan: CompiledPlan, for_some: CompiledPlan, place: int) -> Iterator[Problem]:
+    """Whether what was posted stays, where an override changes that: it is asked of the plan's own component."""
+    for number, (ours, theirs) in enumerate(zip(plan.components, for_some.components, strict=True)):
+        for key in ("pool", "rank"):
+            own, other = getattr(ours, key), getattr(theirs, key)
+            if own is not None and other is not None and own.after_posting != other.after_posting:
+                path = f"overrides[{place}].components[{number}].{key}.after_posting"
+                what = "A share that stays for some people only"
+                yield Problem(path, what, "the same for everybody", f"{what}: {_NOT_YET}")
+
+
 def _of_components(plan: CompiledPlan, before: str) -> Iterator[Problem]:
     """What the components need, each with its path behind `before`."""
     for number, component in enumerate(plan.components):
@@ -81,8 +93,6 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
 )
 _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = ()
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
-    ("pool", "A posted share that stays", lambda row: row.pool is not None and row.pool.after_posting == "keep"),
-    ("rank", "A posted prize that stays", lambda row: row.rank is not None and row.rank.after_posting == "keep"),
     ("budget", "A posted share that stays", lambda row: row.budget is not None and row.budget.after_posting == "keep"),
 )
 

@@ -54,6 +54,7 @@ NAMES = (
     "held-credit-earns-and-is-held",
     "held-credit-earns-and-its-tranches-are-held",
     "rolled-credit-is-held-and-needs-eligibility-too",
+    "periods-of-the-plan-s-own-are-prorated-read-and-carried-on",
     "transfer-that-goes-on-and-comes-back",
     "transfer-with-rolled-credit-that-stays-or-follows",
 )

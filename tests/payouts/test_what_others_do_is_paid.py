@@ -12,6 +12,7 @@ from comp.people.models import Participant
 from comp.tenancy.capabilities import Role
 from payouts.frames.ties import Ties
 from payouts.models import Earning, FigureChange, Payable, Tranche
+from payouts.reads.balance import unbalanced
 from payouts.services.readers import Places, Readers
 from plans import services as plans
 from plans.models import Plan
@@ -147,6 +148,38 @@ def test_a_contest_moves_for_everybody_in_it() -> None:
         plans.assignment_end(assignment=assignment, ends_on=date(2026, 1, 5))
     acme.work()
     assert lines(acme, "contest") == {"Bob": 50_000}
+    full_agrees(acme)
+
+
+@pytest.mark.django_db
+def test_a_posted_prize_stays() -> None:
+    """Ann was paid the first prize and Bob the second. A late deal of Bob's turns that round: both stay as posted, also
+    when Ann is no longer of the contest; Cleo, who was paid nothing of it yet, gets what is hers now."""
+    acme = house(with_component(plan_text(), PRIZES.replace("redivide", "keep").replace("300.00]", "300.00, 100.00]")))
+    join(acme, "Bob")
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.won("B", "50000.00", "2026-01-10", owner="bob")
+    acme.work()
+    for month in (1, 2, 3):
+        acme.close(date(2026, month, 1))
+    acme.won("C", "20000.00", "2026-02-10", owner="bob")
+    join(acme, "Cleo")
+    acme.won("D", "10000.00", "2026-02-10", owner="cleo")
+    acme.work()
+    assert lines(acme, "contest") == {"Ann": 30_000, "Bob": 50_000, "Cleo": 10_000}
+    prizes = Payable.objects.filter(component="contest")
+    with acme.acme.scope():
+        assert [(row.participant.name, row.amount_minor) for row in prizes.all()] == [("Cleo", 10_000)]
+        assert unbalanced()[1] == []
+    full_agrees(acme)
+    with acme.acme.scope(acme.ops):
+        assignment = plans.PlanAssignment.objects.get(participant=acme.ann)
+        plans.assignment_end(assignment=assignment, ends_on=date(2026, 1, 5))
+    acme.work()
+    assert lines(acme, "contest") == {"Bob": 50_000, "Cleo": 30_000}
+    with acme.acme.scope():
+        assert [(row.participant.name, row.amount_minor) for row in prizes.all()] == [("Cleo", 30_000)]
+        assert unbalanced()[1] == []
     full_agrees(acme)
 
 
