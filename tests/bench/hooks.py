@@ -58,7 +58,7 @@ def measure(
     """Adds webhook_accept_per_s, idle_event_p50_ms, event_to_figure_p50_ms, event_to_figure_p99_ms,
     sustained_300_p99_ms and max_sustained_events_per_s."""
     report.say(f"a company of {people} people with {deals:,} deals in one quarter")
-    live = _Live(place, people, deals)
+    live = Live(place, people, deals)
     with live.processes("web"):
         rates = [live.accepted(accept_seconds, run_no) for run_no in range(samples)]
         note = f"2 gunicorn workers, {live.CONNECTIONS} connections, worker stopped; load {load()}"
@@ -91,7 +91,7 @@ def _idle(report: Report, waits: Sequence[float], people: int) -> None:
     report.add(Figure("idle_event_p50_ms", "ms", p50, (ordered[0], ordered[-1]), "< 50", p50 < 50, note))
 
 
-def _sustained(report: Report, live: _Live, rate: int, seconds: int) -> None:
+def _sustained(report: Report, live: Live, rate: int, seconds: int) -> None:
     """At the rate that is promised; what does not come is no figure but a miss."""
     report.say(f"{rate * seconds:,} events, {rate} a second")
     waits, said = _tried(live, rate, seconds)
@@ -102,7 +102,7 @@ def _sustained(report: Report, live: _Live, rate: int, seconds: int) -> None:
     report.add(Figure("sustained_300_p99_ms", "ms", p99, late, "< 500", not said and p99 < 500, note))
 
 
-def _highest(report: Report, live: _Live, seconds: int) -> None:
+def _highest(report: Report, live: Live, seconds: int) -> None:
     """Up the ladder until a rate no longer keeps its p99 in time."""
     best, tried = 0.0, {}
     for rate in LADDER:
@@ -117,7 +117,7 @@ def _highest(report: Report, live: _Live, seconds: int) -> None:
     report.add(Figure("max_sustained_events_per_s", "1/s", best, (best,), note=note))
 
 
-def _tried(live: _Live, rate: int, seconds: int) -> tuple[list[float], str]:
+def _tried(live: Live, rate: int, seconds: int) -> tuple[list[float], str]:
     """The waits, and what went wrong: figures that never came count as PATIENCE."""
     try:
         return live.followed(rate=rate, seconds=seconds), ""
@@ -137,16 +137,18 @@ def _at(ordered: Sequence[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-class _Live:
+class Live:
+    """A company with deals in one quarter to which events are sent. `port`: of a web process that runs already."""
+
     CONNECTIONS = 8
 
-    def __init__(self, place: Ground, people: int, deals: int) -> None:
+    def __init__(self, place: Ground, people: int, deals: int, *, port: int = 0) -> None:
         from comp.tenancy.scope import Actor, Pay, tenant_scope
         from crediting.services.catalogue import account_create, product_create
         from crediting.services.endpoints import endpoint_create
 
         self.place = place
-        self.port = free_port()
+        self.port = port or free_port()
         self.where: Company = company("live", people, managers=True)
         with tenant_scope(self.where.tenant, actor=Actor.command("bench"), pay=Pay.everyone()):
             endpoint, self.secret = endpoint_create(key="crm", name="CRM")

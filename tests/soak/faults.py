@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import psycopg2
 import redis
+from psycopg2.extensions import cursor as Cursor
 
 from tests.soak.sender import Sender
 from tests.soak.stack import PATIENCE, Stack
@@ -27,7 +28,8 @@ Act = Callable[[Stack, random.Random], None]
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One kind of run: `act` is done `times` (in a quick run `quick`) times while events come in. `copies`: how often
-    each event is sent; `shuffled`: in any order; `skew`: how far senders' clocks are off, in seconds."""
+    each event is sent; `shuffled`: in any order; `skew`: how far senders' clocks are off, in seconds. `meets`: an
+    answer that some sender has to get, or else the fault was met by nobody."""
 
     name: str
     times: int
@@ -37,6 +39,7 @@ class Fault:
     shuffled: bool = False
     skew: int = 0
     poison: bool = False
+    meets: str = ""
 
     def skews(self, dice: random.Random) -> Callable[[int], float]:
         off = [dice.uniform(-self.skew, self.skew) for _ in range(97)]
@@ -61,6 +64,33 @@ def kill_web(stack: Stack, dice: random.Random) -> None:
         _kill(found[1:], dice)
     else:
         _kill_all(found)
+
+
+def kill_web_answering(stack: Stack, dice: random.Random) -> None:
+    """SIGKILL to all of gunicorn when a delivery is stored and not yet answered: it is held up between the two by the
+    bell, which a frozen Redis does not take."""
+    pid = stack.valkey.pid()
+    assert pid is not None, "Redis does not run"
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with closing(stack.place.admin()) as admin, admin.cursor() as cursor:
+            _next_stored(cursor)
+        _kill_all(stack.victims("web"))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _next_stored(cursor: Cursor) -> None:
+    """Returns as soon as one more delivery is stored."""
+    count = "SELECT count(*) FROM crediting_rawdelivery"
+    cursor.execute(count)
+    [(before,)] = cursor.fetchall()
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        cursor.execute(count)
+        if cursor.fetchall() != [(before,)]:
+            return
+    raise AssertionError("no delivery came")
 
 
 def empty_redis(stack: Stack, dice: random.Random) -> None:
@@ -153,12 +183,13 @@ FAULTS: Sequence[Fault] = (
     Fault("worker child killed", 50, 4, kill_worker_child),
     Fault("worker killed whole", 20, 2, kill_worker),
     Fault("web killed", 30, 3, kill_web),
+    Fault("web killed between store and answer", 10, 2, kill_web_answering, meets="seen"),
     Fault("Redis emptied", 10, 2, empty_redis),
     Fault("Redis killed", 5, 1, kill_redis),
     Fault("Redis frozen", 3, 1, freeze_redis),
-    Fault("PostgreSQL crashed", 10, 2, crash_postgres),
+    Fault("PostgreSQL crashed", 10, 2, crash_postgres, meets="503"),
     Fault("PostgreSQL's connection killed", 10, 1, kill_backend),
-    Fault("disk full", 3, 1, fill_disk),
+    Fault("disk full", 3, 1, fill_disk, meets="503"),
     Fault("every delivery three times, shuffled", 1, 1, copies=3, shuffled=True),
     Fault("senders' clocks off", 1, 1, skew=280, shuffled=True),
     Fault("all workers on one company", 20, 4, ring_everybody, shuffled=True),
