@@ -1,15 +1,23 @@
-"""Addresses below /t/<tenant>/: keys of the API, webhooks, rates of exchange."""
+"""Addresses below /t/<tenant>/: keys of the API, webhooks, rates of exchange, calendars, one person."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from comp.people.pages import keys, rates, webhooks
+from comp.people.pages import calendars, keys, person, rates, webhooks
 
 urlpatterns = [
     path("keys/", keys.key_list, name="key_list"),
     path("keys/new/", keys.key_add, name="key_add"),
     path("keys/<int:pk>/end/", keys.key_stop, name="key_stop"),
+    path("participants/<int:pk>/", person.person, name="person"),
+    path("participants/<int:pk>/attribute/", person.person_attribute, name="person_attribute"),
+    path("participants/<int:pk>/away/", person.person_away, name="person_away"),
+    path("participants/<int:pk>/leave/<int:leave>/", person.person_back, name="person_back"),
+    path("calendars/", calendars.calendar_list, name="calendar_list"),
+    path("calendars/<int:pk>/", calendars.calendar, name="calendar"),
+    path("calendars/<int:pk>/add/", calendars.holiday_add, name="holiday_add"),
+    path("calendars/<int:pk>/holidays/<int:holiday>/remove/", calendars.holiday_end, name="holiday_end"),
     path("rates/", rates.rate_list, name="rate_list"),
     path("rates/new/", rates.rate_add, name="rate_add"),
     path("rates/upload/", rates.rate_upload, name="rate_upload"),

@@ -33,6 +33,7 @@ ITEMS = (
     Item("Uploads", "upload_list", Can.DATA_FIX, "arrow-up-tray", extra=True),
     Item("Deliveries", "delivery_list", Can.DATA_FIX, "arrow-down-on-square", extra=True),
     Item("Recomputations", "job_list", Can.PLAN_READ, "clock", extra=True),
+    Item("Calendars", "calendar_list", Can.PEOPLE_READ, "calendar-days", extra=True),
     Item("Rates of exchange", "rate_list", Can.PLAN_READ, "arrows-right-left", extra=True),
     Item("API keys", "key_list", Can.KEY_EDIT, "key", extra=True),
     Item("Endpoints", "endpoint_list", Can.ENDPOINT_EDIT, "server-stack", extra=True),

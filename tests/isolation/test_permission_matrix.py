@@ -23,6 +23,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from comp.api.models import WebhookMessage
 from comp.api.services import key_create
 from comp.api.webhooks import tell, webhook_create
+from comp.people.dated import holiday_set
 from comp.people.rates import rate_set
 from comp.people.services import leave_set
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
@@ -151,6 +152,14 @@ PAGES: dict[str, Page] = {
     "quotas/": Page(READERS, needs=(Can.PLAN_READ,)),
     "quotas/new/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
     "quotas/<int:pk>/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
+    "participants/<int:pk>/": Page(READERS, needs=(Can.PEOPLE_READ,)),
+    "participants/<int:pk>/attribute/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
+    "participants/<int:pk>/away/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
+    "participants/<int:pk>/leave/<int:leave>/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
+    "calendars/": Page(READERS, needs=(Can.PEOPLE_READ,)),
+    "calendars/<int:pk>/": Page(READERS, needs=(Can.PEOPLE_READ,)),
+    "calendars/<int:pk>/add/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
+    "calendars/<int:pk>/holidays/<int:holiday>/remove/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
     "rates/": Page(READERS, needs=(Can.PLAN_READ,)),
     "rates/new/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
     "rates/upload/": Page(OPS, FORM, (Can.PLAN_EDIT,)),
@@ -282,7 +291,8 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             world.users[name] = member(company, role, name)
     with company.scope(world.users["Olga"]):
         person(company, "Cleo", user=world.users["Cleo"])
-        leave_set(participant=world.people["Bob"], starts_on=date(2027, 1, 4), ends_on=date(2027, 1, 9))
+        away = leave_set(participant=world.people["Bob"], starts_on=date(2027, 1, 4), ends_on=date(2027, 1, 9))
+        holiday = holiday_set(calendar=company.calendar, day=date(2027, 1, 1), name="New Year")
         account_create(key="secret", name=customer)
         upload = uploaded(customer)
         rate = rate_set(source="SEK", target="USD", kind="spot", starts_on=date(2026, 1, 1), rate="0.1")
@@ -335,7 +345,8 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "payouts": Batch.objects.get(pk=batch.pk).pk, "quotas": Quota.objects.first().pk, "jobs": job.pk,
             "people": PlanAssignment.objects.first().pk, "only": f"only-{slug}", "template_key": "spiff",
             "keys": key.pk, "upload": upload, "roster": file.pk, "rates": rate.pk,
-            "webhooks": listens.pk, "message": message.pk, "transfer": handed.pk,
+            "participants": world.people["Bob"].pk, "leave": away.pk, "calendars": company.calendar.pk,
+            "holiday": holiday.pk, "webhooks": listens.pk, "message": message.pk, "transfer": handed.pk,
         }  # fmt: skip
     return built
 

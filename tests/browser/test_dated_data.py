@@ -1,4 +1,4 @@
-"""Rates of exchange and what waits for them, on their pages, at both widths and in both lights."""
+"""Rates of exchange, what waits for them, people and calendars by date: their pages, both widths, both lights."""
 
 from __future__ import annotations
 
@@ -43,6 +43,30 @@ def test_rates_go_their_way(stack: Stack) -> None:
     page.get_by_role("button", name="Enter 3 rates").click()
     expect(page.get_by_text("3 of 3 rates are new or others")).to_be_visible()
     faults += look(stack, cast.url("rates/"), "rates-list")
+    assert not faults, "\n".join(faults)
+
+
+def test_people_and_calendars_by_date(stack: Stack) -> None:
+    cast = stack.cast
+    page = stack.site.open(cast.email["ops"], cast.url("people/?q=Ann"))
+    page.get_by_role("link", name="Ann Okafor", exact=True).click()
+    here = page.url.removeprefix(stack.site.address)
+    faults = look(stack, here, "person-empty")
+    page.get_by_text("Say one").click()
+    page.get_by_label("Value").fill("EMEA")
+    page.get_by_role("button", name="Say it").click()
+    expect(page.get_by_role("cell", name="EMEA")).to_be_visible()
+    faults += look(stack, here, "person")
+    faults += look(stack, cast.url("calendars/"), "calendars")
+    page.goto(cast.url("calendars/"))
+    page.get_by_role("link", name="Monthly").click()
+    here = page.url.removeprefix(stack.site.address)
+    faults += look(stack, here, "calendar-empty")
+    page.get_by_label("Day").fill(f"{cast.today.year}-12-25")
+    page.get_by_label("Name").fill("Christmas Day")
+    page.get_by_role("button", name="Add the day").click()
+    expect(page.get_by_role("cell", name="Christmas Day", exact=True)).to_be_visible()
+    faults += look(stack, here, "calendar")
     assert not faults, "\n".join(faults)
 
 
