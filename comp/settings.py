@@ -230,7 +230,7 @@ SPECTACULAR_SETTINGS = {
         "BatchState": "payouts.models.Batch.State",
     },
 }
-#: Calls a minute: of one API key, and of an address that brings no good one.
+#: Calls a minute: of one API key; of an address with no good one, or to hooks that there are not.
 API_RATE = env_int("API_RATE", 600)
 API_GUESSES = env_int("API_GUESSES", 30)
 

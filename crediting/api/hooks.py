@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from comp.people.api_middleware import caller_address
 from crediting.intake.source import Call
 from crediting.intake.sources import refusal
 from crediting.services.intake import DeliveryRefused, body_limit, delivery_receive
@@ -30,7 +31,7 @@ def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
     path = request.META.get("RAW_URI") or request.get_full_path()
     url = f"{request.scheme}://{request.get_host()}{path}"
     try:
-        receipt = delivery_receive(token, Call(request.method or "POST", url, headers, body))
+        receipt = delivery_receive(token, Call(request.method or "POST", url, headers, body), caller_address(request))
     except DeliveryRefused as refused:
         return _refused(body, str(refused), refused.status, refused.retry_after)
     except (DatabaseError, InterfaceError):  # a server that crashes may answer with the plainest of its errors

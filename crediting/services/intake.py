@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from comp.api import limits
 from comp.core.errors import CompError
 from comp.outbox.services import ring
 from comp.tenancy.scope import Actor, Pay, tenant_scope
@@ -57,16 +58,20 @@ class Receipt:
     answer: Answer | None = None
 
 
-def delivery_receive(token: str, call: Call) -> Receipt:
+def delivery_receive(token: str, call: Call, caller: str = "") -> Receipt:
     """Proves and stores one delivery, in a transaction of its own.
 
     Raises DeliveryRefused: 404 for an unknown address, 400 for malformed headers, 401 for what is not proven, 413 for a
-    body too large, 415 for a compressed one, 429 for more in a minute than the endpoint takes.
+    body too large, 415 for a compressed one, 429 for more in a minute than the endpoint takes, or for too many unknown
+    addresses from one `caller` (an IP address). Known ones are taken whatever else comes from there: many customers of
+    one source call from the same addresses.
     """
     if len(call.body) > body_limit():
         raise DeliveryRefused(413, f"the body is larger than {body_limit()} bytes")
     door = door_of(token)
     if door is None:
+        if wait := limits.spend(f"hooks:{limits.network(caller)}", settings.API_GUESSES):
+            raise DeliveryRefused(429, "too many calls to addresses that there are not", wait)
         raise DeliveryRefused(404, "no such address")
     now = time.time()
     try:
