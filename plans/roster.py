@@ -74,6 +74,12 @@ class Outcome:
     applied: bool
 
     @property
+    def digest(self) -> str:
+        """Of what it changes and whom it affects: whoever applies a file applies what was shown."""
+        said = repr((self.changes, sorted(self.affected.items())))
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    @property
     def counts(self) -> dict[str, int]:
         """Changes by kind, and errors."""
         found = Counter(change.kind for change in self.changes)
@@ -92,13 +98,17 @@ def roster_store(*, name: str, text: str, by: User) -> RosterFile:
 
 
 @transaction.atomic
-def roster_file_apply(*, file: RosterFile, by: User) -> Outcome:
-    """Applies a stored file, once. Where any row is wrong nothing is done."""
+def roster_file_apply(*, file: RosterFile, by: User, seen: str | None = None) -> Outcome:
+    """Applies a stored file, once. Where any row is wrong nothing is done. `seen`: the digest of what was shown; where
+    that is no longer what it would do, it is refused."""
     file = RosterFile.objects.select_for_update().get(pk=file.pk)
     if file.applied_at is not None:
         message = f"{file.name} was applied already; upload it again to see whether anything is left to do."
         raise refused("file", file.name, "a file that was not applied", message)
     outcome = roster_text_apply(text=file.text, dry_run=False)
+    if outcome.applied and seen is not None and outcome.digest != seen:
+        message = "People have changed since this was shown, and the file would do something else now. Look again."
+        raise refused("seen", seen[:12] or "nothing", outcome.digest[:12], message)
     if outcome.applied:
         file.applied_at, file.applied_by, file.counts = timezone.now(), by, outcome.counts
         file.save(update_fields=["applied_at", "applied_by", "counts"])

@@ -102,7 +102,11 @@ def roster_apply(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """Applies a file, whole or not at all."""
     file = get_object_or_404(RosterFile, pk=pk)
     try:
-        outcome = roster.roster_file_apply(file=file, by=request.user)  # type: ignore[arg-type]
+        outcome = roster.roster_file_apply(
+            file=file,
+            by=request.user,  # type: ignore[arg-type]
+            seen=request.POST.get("seen", ""),
+        )
     except ProblemsError as error:
         messages.error(request, " ".join(problem.message for problem in error.problems))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -157,7 +158,9 @@ def test_the_page_shows_what_would_change_and_applies_it(acme: Company) -> None:
     assert "Rita Rep" in page and "Apply 8 changes" in page
     with acme.scope():
         assert not Participant.objects.exists()
-    client.post(f"{said['Location']}apply/")
+    shown = re.search(r'name="seen" value="(\w{64})"', page)
+    assert shown
+    client.post(f"{said['Location']}apply/", {"seen": shown[1]})
     assert "Applied" in client.get(said["Location"]).content.decode()
     with acme.scope():
         assert Participant.objects.count() == 2
@@ -169,3 +172,18 @@ def test_the_page_shows_what_would_change_and_applies_it(acme: Company) -> None:
     shown = client.get(f"{second}?show=affected").content.decode()
     assert "Rita Rep" in shown and "Max Mann" in shown  # the manager above her
     assert "line,column,found" in client.get(f"{second}?format=csv").content.decode()
+
+
+@pytest.mark.django_db
+def test_what_is_applied_is_what_was_shown(acme: Company) -> None:
+    """Two of Sales Ops look at their files; once one is applied the other would do something else."""
+    olga: Any = member(acme, Role.SALES_OPS, "Olga Ops")
+    with acme.scope(olga):
+        first = roster.roster_store(name="hr.csv", text=joiners(acme.pay_group.key), by=olga)
+        second = roster.roster_store(name="again.csv", text=joiners(acme.pay_group.key), by=olga)
+        seen = roster.roster_text_apply(text=first.text, dry_run=True).digest
+        assert roster.roster_file_apply(file=first, by=olga, seen=seen).applied
+        with pytest.raises(ProblemsError, match="Look again"):
+            roster.roster_file_apply(file=second, by=olga, seen=seen)
+        second.refresh_from_db()
+        assert second.applied_at is None and Participant.objects.count() == 2
