@@ -136,7 +136,8 @@ def _draw(
     settings = ("name", "rate_limit", "deals_from", "active", "carries_people")
     initial = {name: getattr(row, name) for name in settings}
     health = selectors.health_of([row])[row.pk]
-    address = request.build_absolute_uri(reverse("hook", kwargs={"token": row.token}))
+    posted = row.adapter in dict(OFFERED)  # to the others nobody posts
+    address = request.build_absolute_uri(reverse("hook", kwargs={"token": row.token})) if posted else ""
     context: dict[str, Any] = {
         "endpoint": row,
         "source": SOURCE_NAMES[row.adapter],

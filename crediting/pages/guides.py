@@ -45,6 +45,6 @@ GUIDES = {
         "Comp made. Any of its libraries will do.",
         "The events are described in docs/intake.md, with a JSON Schema.",
     ),
-    "api": ("Facts come by the REST API, with a key of its own. Nothing is posted to the address below.",),
-    "file": ("Facts come in files that people upload. Nothing is posted to the address below.",),
+    "api": ("Facts come by the REST API, with a key of its own (API keys).",),
+    "file": ("Facts come in files that people upload (Uploads).",),
 }

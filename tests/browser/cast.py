@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from tempfile import TemporaryFile
 
 from dateutil.relativedelta import relativedelta
+from django.utils import timezone
 
+from comp.api.grants import Grant
+from comp.api.models import WebhookAttempt, WebhookMessage
+from comp.api.services import key_create
+from comp.api.webhooks import tell, webhook_create
 from comp.outbox.services import work_once
 from comp.people import services as people
 from comp.people.models import Participant
@@ -14,12 +20,18 @@ from comp.people.selectors import today
 from comp.tenancy import services as tenancy
 from comp.tenancy.capabilities import Role
 from comp.tenancy.models import User
+from crediting.models import RawDelivery
+from crediting.services.bulk import api_endpoint
 from crediting.services.catalogue import account_create, product_create
+from crediting.services.endpoints import endpoint_create
+from crediting.services.uploads import upload_add, upload_match
 from payouts.services import batches
 from plans import services as plans
 from plans.models import Plan
+from plans.roster import roster_store
 from tests.factories import Company, company, library, member, person, published
 from tests.intake.sending import Sender, deal, event, sender
+from tests.unit.intake.calls import sample
 
 LONG_NAME = "Maximiliana Featherstonehaugh-Cholmondeley van den Heuvel"
 #: Amounts of Ann's deals, by how many months ago they closed. Her quota of 100,000.00 keeps all in the first tier.
@@ -86,6 +98,7 @@ def build() -> Cast:
     # A question for Sales Ops, and a draft that waits to be published.
     built.crm.send(deal(deal="D-asked", owner="ann-okafor", product="GTXPro", close_date=day.isoformat()))
     built.work()
+    _connections(built, users["ops"])
     with acme.scope(users["ops"]):
         plans.version_draft(
             plan=Plan.objects.get(key="manager"),
@@ -136,6 +149,38 @@ def _month(cast: Cast, months: int, amounts: tuple[str, ...]) -> None:
         if place == 0 and months:
             cast.crm.send(event("milestone.reached", at, deal=key, milestone="go-live", on=day.isoformat()))
             cast.crm.send(event("usage.reading", at, deal=key, on=day.isoformat(), used=300, contracted=1000))
+    cast.work()
+
+
+def _connections(cast: Cast, ops: User) -> None:
+    """What comes in and goes out beside the CRM: another source with a question, files, a roster, a key, a webhook."""
+    with cast.acme.scope(ops):
+        endpoint, _ = endpoint_create(key="salesforce", name="Salesforce of the north", adapter="salesforce")
+        body = sample("salesforce/gap-event.json")
+        RawDelivery.objects.create(
+            endpoint=endpoint, sender_id="gap", sent_at=timezone.now(), body=body, body_sha256="0" * 64
+        )
+        api_endpoint(None)
+        roster_store(name="hr-november.csv", text=f"employee,as_of,title\nann-okafor,{cast.month},Senior\n", by=ops)
+        roster_store(name="hr-wrong.csv", text=f"employee,as_of,title\nnobody,{cast.month},Senior\n", by=ops)
+        key_create(
+            name="Warehouse, nightly", grants=[Grant.FACTS_READ, Grant.PEOPLE_READ], made_by=ops,
+            expires_at=timezone.now() + timedelta(days=90),
+        )  # fmt: skip
+        webhook, _ = webhook_create(
+            name="Slack of Finance", url="https://hooks.example.com/a/b", topics=["plan.published"], made_by=ops
+        )
+        tell("plan.published", [{"plan": "manager", "number": 1}])
+        message = WebhookMessage.objects.get(webhook=webhook)
+        WebhookAttempt.objects.create(message=message, status=503, answer="Busy", milliseconds=412)
+        files, _ = endpoint_create(key="old-crm", name="Old CRM", adapter="file")
+        with TemporaryFile() as file:
+            file.write(
+                b"Deal,Sales agent,Product,Account,Amount,Close date\nF-1,mia-varga,gtx-pro,acme,12.00,2026-03-01\n"
+            )
+            file.write(b"F-2,mia-varga,gtx-pro,acme,many,2026-03-01\n")
+            upload = upload_add(endpoint=files, event="deal.won", name="old-deals.csv", file=file, made_by=ops)
+        upload_match(upload=upload, columns=upload.columns, date_form="YYYY-MM-DD", decimal_form="1234.5")
     cast.work()
 
 

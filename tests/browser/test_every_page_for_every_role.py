@@ -25,7 +25,9 @@ REACHES = {
     "newcomer": {"home", "my_deals", "statement_list"},
     "manager": {"home", "team", "statement", "why"},
     "ops": {"plan_list", "template_list", "template_preview", "version", "version_edit", "version_diff", "issue"}
-    | {"delivery", "assignment_add", "audit", "job_list"},
+    | {"delivery", "assignment_add", "audit", "job_list", "endpoint_list", "endpoint", "endpoint_add"}
+    | {"endpoint_mapping", "upload_list", "upload", "roster_list", "roster", "webhook_list", "webhook", "webhook_add"}
+    | {"key_list", "key_add"},
     "finance": {"batch_list", "batch", "batch_submit", "ledger", "audit"},
     "leader": {"batch_list", "batch", "plan_list", "assignment_list"},
     "administrator": {"plan_list", "assignment_list", "audit"},

@@ -12,6 +12,7 @@ from comp.tenancy.capabilities import Role
 from crediting.intake.sources import SOURCES
 from crediting.models import EndpointSecret, FieldMapping, HookEndpoint
 from crediting.pages.guides import GUIDES, SOURCE_NAMES
+from crediting.services.bulk import api_endpoint
 from crediting.services.endpoints import decrypted
 from crediting.services.mappings import records_reread
 from tests.factories import member
@@ -105,3 +106,14 @@ def test_our_own_events_need_no_mapping(here: Crm, ops: Client) -> None:
         row = HookEndpoint.objects.get(key="own")
     assert "needs no mapping" in text(ops.get(f"/t/acme/endpoints/{row.pk}/mapping/"))
     assert ops.post(f"/t/acme/endpoints/{row.pk}/mapping/", {"act": "set", "text": "x"}).status_code == 422
+
+
+def test_where_nobody_posts_there_is_no_address_and_no_secret(here: Crm, ops: Client) -> None:
+    with here.company.scope():
+        made = api_endpoint(None)
+    page = ops.get(f"/t/acme/endpoints/{made.pk}/").content.decode()
+    assert "REST API" in page and made.token not in page and "New secret" not in page
+    settings = {"name": "Billing", "rate_limit": "600", "active": "on", "deals_from": here.endpoint.pk}
+    assert ops.post(f"/t/acme/endpoints/{made.pk}/", settings).status_code == 302
+    with here.company.scope():
+        assert HookEndpoint.objects.get(pk=made.pk).deals_from_id == here.endpoint.pk
