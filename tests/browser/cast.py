@@ -155,7 +155,7 @@ def _month(cast: Cast, months: int, amounts: tuple[str, ...]) -> None:
 def _connections(cast: Cast, ops: User) -> None:
     """What comes in and goes out beside the CRM: another source with a question, files, a roster, a key, a webhook."""
     with cast.acme.scope(ops):
-        endpoint, _ = endpoint_create(key="salesforce", name="Salesforce of the north", adapter="salesforce")
+        endpoint, _ = endpoint_create(key="salesforce", name="Accounts of the north", adapter="salesforce")
         body = sample("salesforce/gap-event.json")
         RawDelivery.objects.create(
             endpoint=endpoint, sender_id="gap", sent_at=timezone.now(), body=body, body_sha256="0" * 64

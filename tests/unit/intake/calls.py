@@ -48,10 +48,10 @@ def segment(body: bytes, *, secret: str = RAW_SECRET, at: float = NOW, url: str 
     return Call("POST", url, {"x-signature": hmac.digest(secret.encode(), body, hashlib.sha1).hex()}, body)
 
 
-def ours(body: bytes, *, secret: str = OUR_SECRET, at: float = NOW, url: str = URL) -> Call:
+def ours(body: bytes, *, secret: str = OUR_SECRET, at: float = NOW, url: str = URL, sender_id: str = "msg_1") -> Call:
     key = base64.b64decode(secret.removeprefix("whsec_"))
-    made = base64.b64encode(hmac.digest(key, f"msg_1.{int(at)}.".encode() + body, hashlib.sha256)).decode()
-    headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(at)), "webhook-signature": f"v1,{made}"}
+    made = base64.b64encode(hmac.digest(key, f"{sender_id}.{int(at)}.".encode() + body, hashlib.sha256)).decode()
+    headers = {"webhook-id": sender_id, "webhook-timestamp": str(int(at)), "webhook-signature": f"v1,{made}"}
     return Call("POST", url, headers, body)
 
 
