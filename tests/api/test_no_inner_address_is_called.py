@@ -78,3 +78,22 @@ def test_an_address_of_another_form_is_refused(connected: list[Any], url: str) -
 @pytest.mark.parametrize("address", ["93.184.216.34", "1.1.1.1", "2606:4700:4700::1111"])
 def test_what_is_public_is_called(address: str) -> None:
     assert sending.is_public(address)
+
+
+def test_a_name_is_asked_once_and_that_answer_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever answers for the name may say something else the next time (DNS rebinding)."""
+    said = iter(["93.184.216.34", "127.0.0.1", "127.0.0.1"])
+    made: list[Any] = []
+
+    def resolve(host: str, port: Any, *args: Any, **kwargs: Any) -> Any:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(said), port))]
+
+    def connect(self: socket.socket, address: Any) -> None:
+        made.append(address)
+        raise OSError("no network here")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    with pytest.raises(sending.SendError, match="no network"):
+        sending.post("https://rebinding.example/hook", b"{}", {})
+    assert made == [("93.184.216.34", 443)]

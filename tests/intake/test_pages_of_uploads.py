@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from comp.tenancy.capabilities import Role
 from crediting.models import Deal, HookEndpoint, Upload
+from crediting.services import uploads
 from crediting.services.mailbox import mailbox_drain
 from tests.factories import Company, company, member
 from tests.intake.sending import catalogue
@@ -124,3 +127,40 @@ def test_a_file_can_be_discarded(desk: Desk) -> None:
     desk.add(HEADER + ROWS)
     assert "is discarded" in desk.post(f"{desk.last().pk}/take/", act="discard").content.decode()
     assert "Discarded" in desk.page(desk.last())
+
+
+def test_a_page_does_not_grow_with_its_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crediting.services.uploads.PART", 5)
+    sizes, queries = [], []
+    for rows in (25, 500):
+        lines = [f"D{number},ann,gtx-pro,acme,many,2026-03-01,fine\n" for number in range(rows)]
+        desk.add(HEADER + "".join(lines), name=f"Old {rows}")
+        upload = desk.last()
+        desk.matched(upload)
+        with CaptureQueriesContext(connection) as asked:
+            sizes.append(len(desk.page(upload)))
+        queries.append(len(asked))
+        assert desk.page(upload, "to-correct/").count("\n") == rows + 1
+    assert queries[0] == queries[1] and abs(sizes[0] - sizes[1]) < 500
+
+
+def test_a_worker_that_dies_in_the_middle_of_a_check_loses_and_doubles_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crediting.services.uploads.PART", 5)
+    desk.add(HEADER + "".join(f"D{number},ann,gtx-pro,acme,5.00,2026-03-01,fine\n" for number in range(30)))
+    check, calls = uploads._check, []
+
+    def dies(upload: Upload, *args: Any) -> int:
+        found = check(upload, *args)
+        calls.append(upload.step)
+        if len(calls) == 3:
+            raise SystemExit("killed")  # as a signal ends a worker: no handler of ours catches it
+        return found
+
+    monkeypatch.setattr(uploads, "_check", dies)
+    with pytest.raises(SystemExit):
+        desk.matched(desk.last())
+    assert desk.last().step == 2 and desk.last().counts["good"] == 10
+    desk.work()
+    assert (desk.last().state, desk.last().counts["good"]) == ("checked", 30)

@@ -157,3 +157,14 @@ def test_shared_texts_without_their_readings() -> None:
 def test_two_columns_of_one_name_are_refused() -> None:
     with pytest.raises(Refused, match="Two columns are called “amount”"):
         opened(b"Amount,amount\n1,2\n")
+
+
+def test_merged_cells_stand_in_their_first_and_the_others_are_empty() -> None:
+    out = io.BytesIO()
+    book = openpyxl.Workbook()
+    for row in (["Id", "Amount", "Note"], ["D1", 5, "x"], ["D2", 6, "y"]):
+        book.active.append(row)
+    book.active.merge_cells("A2:A3")
+    book.active.merge_cells("B3:C3")
+    book.save(out)
+    assert cells(out.getvalue()) == [("D1", "5", "x"), ("", "6", "")]
