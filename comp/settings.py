@@ -66,6 +66,8 @@ DEBUG = env_bool("DEBUG", False)
 BEHIND_TLS = env_bool("BEHIND_TLS", False)
 # `manage.py` help, checks and the pure commands need no secret; anything that serves does.
 SECRET_KEY = env("SECRET_KEY", "not-a-secret-for-checks-and-tests-only-" + "0" * 32)
+# What secrets were encrypted and sessions signed with before: still read.
+SECRET_KEY_FALLBACKS = [word for word in env("SECRET_KEY_FALLBACKS").split(",") if word]
 ALLOWED_HOSTS = [h for h in env("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1],testserver").split(",") if h]
 CSRF_TRUSTED_ORIGINS = [o for o in env("CSRF_TRUSTED_ORIGINS").split(",") if o]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from cryptography.fernet import InvalidToken
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
@@ -34,6 +35,9 @@ def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
         receipt = delivery_receive(token, Call(request.method or "POST", url, headers, body), caller_address(request))
     except DeliveryRefused as refused:
         return _refused(body, str(refused), refused.status, refused.retry_after)
+    except InvalidToken:
+        log.error("the secret of a hook was encrypted with another SECRET_KEY: set SECRET_KEY_FALLBACKS")
+        return _refused(body, "not stored: what proves it cannot be read here. Please send it again.", 503, 600)
     except (DatabaseError, InterfaceError):  # a server that crashes may answer with the plainest of its errors
         log.exception("a delivery could not be stored")
         return _refused(body, "not stored: the database does not answer. Please send it again.", 503, 10)

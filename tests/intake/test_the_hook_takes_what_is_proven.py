@@ -17,7 +17,14 @@ from django.utils import timezone
 
 from crediting.api import hooks
 from crediting.models import DataIssue, EndpointSecret, RawDelivery
-from crediting.services.endpoints import DOOR_SECONDS, endpoint_rotate, endpoint_secrets_end, endpoint_update
+from crediting.services.endpoints import (
+    DOOR_SECONDS,
+    decrypted,
+    doors_forget,
+    endpoint_rotate,
+    endpoint_secrets_end,
+    endpoint_update,
+)
 from tests.factories import company
 from tests.intake.sending import Sender, deal, sender
 
@@ -173,3 +180,18 @@ def test_while_the_database_is_away_the_sender_is_asked_to_come_again(
     answer = crm.post(b"{}", crm.sign(b"{}", "msg_away"))
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")
     assert "send it again" in answer.json()["error"]
+
+
+def test_secrets_are_read_by_the_key_before_and_without_it_the_sender_comes_again(
+    crm: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = settings.SECRET_KEY
+    monkeypatch.setattr(settings, "SECRET_KEY", "another one, set after the old one was seen by somebody")
+    decrypted.cache_clear()
+    doors_forget()
+    body = json.dumps(deal()).encode()
+    answer = crm.post(body, crm.sign(body, "m1"))
+    assert answer.status_code == 503 and answer["Retry-After"] == "600"
+    monkeypatch.setattr(settings, "SECRET_KEY_FALLBACKS", [old])
+    assert crm.post(body, crm.sign(body, "m1")).status_code == 202
+    decrypted.cache_clear()
