@@ -173,7 +173,7 @@ def _connections(cast: Cast, ops: User) -> None:
         tell("plan.published", [{"plan": "manager", "number": 1}])
         message = WebhookMessage.objects.get(webhook=webhook)
         WebhookAttempt.objects.create(message=message, status=503, answer="Busy", milliseconds=412)
-        files, _ = endpoint_create(key="old-crm", name="Old CRM", adapter="file")
+        files, _ = endpoint_create(key="first-crm", name="First CRM", adapter="file")
         with TemporaryFile() as file:
             file.write(
                 b"Deal,Sales agent,Product,Account,Amount,Close date\nF-1,mia-varga,gtx-pro,acme,12.00,2026-03-01\n"
