@@ -79,7 +79,7 @@ def records_reread(tenant_id: int) -> int:
         intake_hold()
         rows = SourceRecord.objects.filter(endpoint_id=first.mapping.endpoint_id, pk__gt=first.position).order_by("pk")
         piece = list(rows[:PIECE])
-        errors = _make_again(piece)
+        errors = _make_again(piece, f"Field mapping {first.mapping.number} of {first.mapping.endpoint.name}")
         if errors:
             first.failed, first.error = first.failed + len(errors), errors[-1]
         first.done += len(piece)
@@ -90,9 +90,9 @@ def records_reread(tenant_id: int) -> int:
         return len(piece) or 1
 
 
-def _make_again(piece: Sequence[SourceRecord]) -> list[str]:
+def _make_again(piece: Sequence[SourceRecord], cause: str) -> list[str]:
     """All at once; if the database refuses something, one by one, so that only what it refuses is left as it was:
-    returns why, a text each."""
+    returns why, a text each. What changes is told as the mapping's doing."""
     errors: list[str] = []
     owners = {owner for _, owner in records_link(piece)}
     keys = {*map(key_of, piece), *owners}
@@ -114,6 +114,8 @@ def _make_again(piece: Sequence[SourceRecord]) -> list[str]:
             except Exception as error:
                 log.exception("%s of endpoint %s could not be made again", one, one.endpoint_id)
                 errors.append(f"{one.object} {one.external_id}: {type(error).__name__}: {error}"[:500])
+    for change in changes:
+        change.update(kind="mapping", label=f"{cause}: {change['label']}")
     changes_tell(changes)
     return errors
 

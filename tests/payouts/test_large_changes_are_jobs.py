@@ -3,20 +3,28 @@ asked for by hand can be left."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from itertools import count
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.db import connections
 from django.test import Client
 
 from comp.audit.models import AuditEntry
 from comp.core.errors import ProblemsError
 from comp.outbox import services as outbox
 from comp.outbox import tasks
-from payouts.models import ChangedScope, RecomputeJob
+from payouts.models import ChangedScope, FigureChange, RecomputeJob
 from payouts.reads.jobs import under_way
-from payouts.services import claims, scopes
+from payouts.services import claims, replay, scopes
+from plans import services as plans
+from plans.models import PlanAssignment
 from tests.payouts.house import House, house, plan_text
 from tests.payouts.test_one_bad_row_stops_nobody_else import also_bob, bobs
 
@@ -152,3 +160,70 @@ def test_the_page_shows_how_far_it_is_and_leaves_what_was_asked_for(acme: House,
     assert f"left by {acme.ops}" in page
     assert client.post(f"{address}{job.pk}/leave/", follow=True).content.decode().count("has ended already") == 1
     assert client.post(f"{address}999999/leave/").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_killed_in_the_middle_leaves_a_job_that_goes_on(acme: House) -> None:
+    """One chunk is done; the second dies between its last write and its commit."""
+    published(acme)
+    tenant = acme.acme.tenant.pk
+    connections.close_all()
+    child = os.fork()
+    if child == 0:
+        real, calls = claims.recompute, count()
+
+        def dies(marks: Any) -> Any:
+            found = real(marks)
+            if next(calls):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return found
+
+        claims.recompute = dies  # type: ignore[assignment]
+        while claims.jobs_recompute(tenant):
+            pass
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert waiting(acme) == 1, "the first chunk stays done, the second as if it had not begun"
+    assert sorted(acme.earned().values()) in ([500000, 660000], [550000, 600000])
+    with acme.acme.scope():
+        assert RecomputeJob.objects.get().ended_at is None
+    while claims.jobs_recompute(tenant):
+        pass
+    assert acme.earned() == {"A": 660000, "B": 550000}
+    with acme.acme.scope():
+        assert RecomputeJob.objects.get().ended_at is not None and replay.differences_found() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_on_one_job_do_each_part_once(acme: House) -> None:
+    published(acme)
+
+    def works() -> int:
+        try:
+            done, idle = 0, 0
+            while waiting(acme) and idle < 50:
+                took = claims.jobs_recompute(acme.acme.tenant.pk)
+                done, idle = done + took, 0 if took else idle + 1
+            return done
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as two:
+        done = [each.result() for each in [two.submit(works) for _ in range(2)]]
+    assert sum(done) == 2 and waiting(acme) == 0
+    assert acme.earned() == {"A": 660000, "B": 550000}
+    with acme.acme.scope():
+        told = FigureChange.objects.filter(cause__kind="plan")
+        assert told.count() == 2, "no change is told twice"
+
+
+@pytest.mark.django_db
+def test_who_left_the_plan_while_a_job_waited_is_paid_by_it_no_more(acme: House) -> None:
+    published(acme)
+    with acme.acme.scope(acme.ops):
+        bobs_own = PlanAssignment.objects.get(participant__name="Bob")
+        plans.assignment_end(assignment=bobs_own, ends_on=date(2026, 1, 5))
+    acme.work()
+    assert acme.earned() == {"A": 660000}
+    with acme.acme.scope():
+        assert RecomputeJob.objects.get().ended_at is not None and replay.differences_found() == []
