@@ -181,6 +181,7 @@ def _draw(request: HttpRequest, row: Upload, problems: list[str] | None = None, 
         "days": [(form, form == row.form.get("days")) for form in DATE_FORMS],
         "numbers": [(form, form == row.form.get("numbers")) for form in DECIMAL_FORMS],
         "bad": _bad(row),
+        "bad_most": uploads.BAD_MOST if row.counts.get("bad", 0) > uploads.BAD_MOST else 0,
         "crumbs": [Link("Uploads", reverse("upload_list", kwargs={"tenant": request.tenant.slug}))],  # type: ignore[attr-defined]
         **_progress(row),
         **_found(row),

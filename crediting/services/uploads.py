@@ -46,6 +46,8 @@ log = logging.getLogger(__name__)
 State = Upload.State
 #: Rows of a part. Parts whose rows are tried, to say whom they concern and what would have to be asked.
 PART, TRIED = 500, 10
+#: Rows to correct that one download holds.
+BAD_MOST = 100_000
 #: Stored with a file's delivery, as its content type.
 _TYPES = {"CSV": "text/csv", "XLSX": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 #: The columns added to rows that are given back.
@@ -351,16 +353,18 @@ def _packed(file: BinaryIO) -> tuple[int, str, bytes]:
 
 
 def bad_rows(upload: Upload) -> tuple[list[str], Iterator[list[Cell]]]:
-    """The rows of a file that cannot be taken in, each with what is wrong with it, to be put right and uploaded
-    again."""
+    """The rows of a file that cannot be taken in, the first BAD_MOST of them, each with what is wrong with it, to be
+    put right and uploaded again."""
 
     def rows() -> Iterator[list[Cell]]:
-        for part in UploadPart.objects.filter(upload=upload).exclude(bad=[]).order_by("place").iterator(chunk_size=20):
+        parts = UploadPart.objects.filter(upload=upload).exclude(bad=[]).order_by("place")
+        for pk in list(parts.values_list("pk", flat=True)):  # one in memory at a time
+            part = UploadPart.objects.get(pk=pk)
             texts = {line: cells for line, cells, _ in part.rows}
             for line, reason in part.bad:
                 yield [*(_cell(text) for text in texts.get(line, [])), line, reason]
 
-    return [*upload.header, *ADDED], rows()
+    return [*upload.header, *ADDED], islice(rows(), BAD_MOST)
 
 
 def _cell(text: str) -> Cell:

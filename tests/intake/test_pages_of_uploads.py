@@ -141,6 +141,9 @@ def test_a_page_does_not_grow_with_its_file(desk: Desk, monkeypatch: pytest.Monk
             sizes.append(len(desk.page(upload)))
         queries.append(len(asked))
         assert desk.page(upload, "to-correct/").count("\n") == rows + 1
+    monkeypatch.setattr(uploads, "BAD_MOST", 100)
+    assert desk.page(upload, "to-correct/").count("\n") == 101
+    assert "It holds the first 100" in desk.page(upload)
     assert queries[0] == queries[1] and abs(sizes[0] - sizes[1]) < 500
 
 
