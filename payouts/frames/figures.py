@@ -30,7 +30,8 @@ from payouts.kernel.batch import (
     Waits,
 )
 from payouts.kernel.reads import cadence
-from plans.rules.compiled import CompiledPlan, Component, Every, OwnPeriods
+from payouts.reads.plans import trigger_word
+from plans.rules.compiled import CompiledPlan, Every, OwnPeriods
 from plans.rules.compiled_pay import Tranche
 
 #: Up to so many words a text is compared with each of them.
@@ -221,8 +222,14 @@ def _credited(result: Result) -> Ints:
 def _of_tranches(result: Result, source: Read, by_line: Columns) -> Columns:
     lines, tranches = result.lines, result.tranches
     rows = tranches.line.size
-    place = (_taken(_line_plans(result), tranches.line), _taken(lines.component, tranches.line), tranches.index)
-    trigger = _triggers(source.versions.compiled)(*place)
+    if lines.release is not None and result.releases is not None:
+        trigger = _triggers(result.releases)(_taken(lines.release, tranches.line), tranches.index)
+    else:
+        plans = source.versions.compiled
+        first = np.cumsum([0, *(len(plan.components) for plan in plans)], dtype=np.int64)
+        component = _taken(first, _taken(_line_plans(result), tranches.line)) + _taken(lines.component, tranches.line)
+        releases = [component.release for plan in plans for component in plan.components]
+        trigger = _triggers(releases)(component, tranches.index)
     if lines.kind is not None:
         # What is taken back or carried is released on its own day, whatever the component's release.
         kind = _taken(lines.kind.astype(np.int64), tranches.line)
@@ -388,31 +395,12 @@ def _period_word(every: Every) -> str:
     return every.name if isinstance(every, OwnPeriods) else every
 
 
-def trigger_word(tranche: Tranche) -> str:
-    """How a tranche's trigger stands in the table: `go-live`, `usage 75%`, `credit_date`."""
-    if tranche.on != "usage" or tranche.at is None:
-        return tranche.on
-    percent = tranche.at * 100
-    return (
-        f"usage {percent.numerator}%"
-        if percent.denominator == 1
-        else f"usage {percent.numerator / percent.denominator:f}".rstrip("0") + "%"
-    )
-
-
-def _triggers(plans: Sequence[CompiledPlan]) -> Callable[[Ints, Ints, Ints], Words]:
-    components: list[Component] = [component for plan in plans for component in plan.components]
-    words = tuple(sorted({trigger_word(t) for component in components for t in component.release}))
-    first_component = np.cumsum([0, *(len(plan.components) for plan in plans)], dtype=np.int64)
-    first_tranche = np.cumsum([0, *(len(component.release) for component in components)], dtype=np.int64)
-    codes = np.array(
-        [words.index(trigger_word(t)) for component in components for t in component.release], dtype=np.int64
-    )
-
-    def of(plan: Ints, component: Ints, index: Ints) -> Words:
-        return Words(_taken(codes, _taken(first_tranche, _taken(first_component, plan) + component) + index), words)
-
-    return of
+def _triggers(releases: Sequence[tuple[Tranche, ...]]) -> Callable[[Ints, Ints], Words]:
+    """The trigger of an entry, by the place of its release among these and its own in it."""
+    words = tuple(sorted({trigger_word(entry) for release in releases for entry in release}))
+    first = np.cumsum([0, *(len(release) for release in releases)], dtype=np.int64)
+    codes = np.array([words.index(trigger_word(entry)) for release in releases for entry in release], dtype=np.int64)
+    return lambda release, index: Words(_taken(codes, _taken(first, release) + index), words)
 
 
 def _lookup(pay_groups: Mapping[int, int]) -> Callable[[Ints], Ints]:

@@ -24,6 +24,7 @@ from payouts.frames.read_fields import text as text_of
 from payouts.frames.sql import NONE, Columns, Words, day, number, read
 from payouts.kernel.batch import Facts, Ints, Milestones, Teams, Text, Transfers, Usage
 from plans.rules.compiled import CompiledPlan
+from plans.rules.specialise import stated
 
 #: Up to so many deals a query names them one by one.
 NAMED = 20_000
@@ -285,7 +286,7 @@ class FactReader:
 
 def milestones(rows: FactRows, plans: Sequence[CompiledPlan], params: dict[str, Any], as_of: Any) -> Milestones:
     """Milestones of the deals that release anything."""
-    types = sorted({t.on for p in plans for c in p.components for t in c.release} - {"usage", "credit_date"})
+    types = sorted({t.on for p in plans for c in stated(p) for t in c.release} - {"usage", "credit_date"})
     nothing = np.zeros(0, dtype=np.int64)
     if not types:
         return Milestones(nothing, Text(nothing.astype(np.int32), ()), nothing)
@@ -327,7 +328,7 @@ def transfers(rows: FactRows, plans: Sequence[CompiledPlan], params: dict[str, A
 
 def usage(rows: FactRows, plans: Sequence[CompiledPlan], params: dict[str, Any], as_of: Any) -> Usage:
     """Readings of the deals, where usage releases anything."""
-    if not any(t.on == "usage" for p in plans for c in p.components for t in c.release):
+    if not any(t.on == "usage" for p in plans for c in stated(p) for t in c.release):
         nothing = np.zeros(0, dtype=np.int64)
         return Usage(nothing, nothing, nothing, nothing)
     amounts = ", ".join(f"coalesce((u.values ->> '{name}')::bigint, 0) AS {name}" for name in ("used", "contracted"))

@@ -37,6 +37,7 @@ from crediting.kernel.columns import (
 )
 from crediting.kernel.exact import Whole
 from plans.rules.compiled import CompiledPlan, Every
+from plans.rules.compiled_pay import Tranche as Entry
 
 __all__ = [
     "FAR_DAY",
@@ -61,6 +62,7 @@ __all__ = [
     "Lines",
     "Milestones",
     "Quotas",
+    "Releases",
     "Relief",
     "Reporting",
     "Result",
@@ -75,6 +77,8 @@ __all__ = [
     "Waits",
 ]
 
+#: Releases, each the entries by which a line is released.
+Releases = tuple[tuple[Entry, ...], ...]
 #: What a line is: a credit's, a measure period's, a reversal's, or carried excess.
 OF_CREDIT, OF_PERIOD, OF_REVERSAL, OF_CARRY = range(4)
 #: Where a tranche stands: it has its release day (which may lie ahead), waits for its trigger, is held with its credit,
@@ -226,6 +230,7 @@ class Lines:
     measured: Ints | None = None  # the measure amount; None: the credit's amount
     review: Ints | None = None  # excess kept for a windfall review
     quota: Ints | None = None  # what held at the line, as in Groups; None: that of the group at every line
+    release: Codes | None = None  # place in Result.releases of what releases it; None: what its plan states for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,3 +344,4 @@ class Result:
     draws: DrawBalances | None = None  # where some plan gives its draws keys
     schedules: Schedules | None = None
     traces: Traces | None = None  # where they are asked for
+    releases: Releases | None = None  # where overrides give some people one of their own

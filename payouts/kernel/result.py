@@ -21,6 +21,7 @@ from payouts.kernel.batch import (
     Groups,
     Ints,
     Lines,
+    Releases,
     Result,
     Text,
     Traces,
@@ -44,6 +45,7 @@ class Shape:
     exact: bool  # measures that are ratios
     result: bool
     quota: bool  # lines for which another quota held than for the last of their group
+    releases: Releases  # all that there are, where some people have another than others; else none
 
     @classmethod
     def of(cls, books: list[Book]) -> Shape:
@@ -58,7 +60,16 @@ class Shape:
             exact=any(each.value is not None and _divides(each) for each in series),
             result=any(book.result is not None for book in books),
             quota=any(_quota_moves(book) for book in books),
+            releases=_releases(books),
         )
+
+
+def _releases(books: list[Book]) -> Releases:
+    """The releases of all versions, where overrides give some people of a version one of their own."""
+    versions = [version for book in books for version in book.series.versions]
+    found = {(each.plan_place, each.component_place, each.component.release) for each in versions}
+    places = {(plan, component) for plan, component, _ in found}
+    return tuple(dict.fromkeys(each.component.release for each in versions)) if len(found) > len(places) else ()
 
 
 def _rerun(series: Series) -> bool:
@@ -87,7 +98,7 @@ def assembled(credited: Credited, books: list[Book]) -> Result:
     tables, so that they do not stand in memory twice."""
     shape = Shape.of(books)
     groups, lines, parts = _tables(credited, shape, _handed_over(books))
-    return Result(credited.credits, groups, lines, parts, credited.waits)
+    return Result(credited.credits, groups, lines, parts, credited.waits, releases=shape.releases or None)
 
 
 def _handed_over(books: list[Book]) -> Iterator[Book]:
@@ -214,7 +225,12 @@ def _lines(credited: Credited, book: Book, shape: Shape, first_group: int, first
         measured=series.amounts if shape.measured else None,
         review=review,
         quota=book.quota if shape.quota else None,
+        release=_released_by(series, shape.releases)[series.version] if shape.releases else None,
     )
+
+
+def _released_by(series: Series, releases: Releases) -> Codes:
+    return codes([releases.index(version.component.release) for version in series.versions])
 
 
 def _places(series: Series, name: str) -> Codes:

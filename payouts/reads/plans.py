@@ -186,6 +186,23 @@ def trigger_words(trigger: str) -> str:
     return trigger if trigger == "go-live" else named(trigger)
 
 
+def trigger_word(entry: Tranche) -> str:
+    """How a release entry's trigger stands in the table: `go-live`, `usage 75%`, `credit_date`."""
+    if entry.on != "usage" or entry.at is None:
+        return entry.on
+    percent = entry.at * 100
+    return (
+        f"usage {percent.numerator}%"
+        if percent.denominator == 1
+        else f"usage {percent.numerator / percent.denominator:f}".rstrip("0") + "%"
+    )
+
+
+def releases(plan: CompiledPlan, key: str) -> tuple[tuple[Tranche, ...], ...]:
+    """The releases of a component: what the plan states for all, then what overrides state for some."""
+    return tuple(dict.fromkeys(each.release for each in stated(plan) if each.key == key))
+
+
 def release_words(entry: Tranche) -> str:
     """The same of a release entry: `75% usage`, `2 months after signature`, `the end of the period`."""
     if entry.after is not None or entry.on in ("date", "period_end", "paid"):

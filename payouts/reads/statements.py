@@ -18,7 +18,7 @@ from payouts.reads.labels import customer, line_label
 from payouts.reads.lines import KEY, Totals, lines
 from payouts.reads.payout import statement_rows
 from payouts.reads.periods import Span
-from payouts.reads.plans import Version, measured_words, rate_words, release_words, tier_words, versions
+from payouts.reads.plans import Version, measured_words, rate_words, release_words, releases, tier_words, versions
 
 #: What a line stood on, named alike in an earning's columns and in a batch line's trace.
 TRACE = ("credit_minor", "before_minor", "after_minor", "quota_minor", "band", "earned_minor")
@@ -160,8 +160,11 @@ def adjustment_lines(statement: Statement, rows: Iterable[Any], names: Mapping[d
     found = []
     for row in rows:
         component = known[row.plan_version_id].component(row.component)
-        alone = len(component.release) == 1 or row.line_kind in (LineNamed.Kind.REVERSAL, LineNamed.Kind.CARRIED)
-        name = component.name if alone else f"{component.name}, {release_words(component.release[row.index])}"
+        stated = releases(known[row.plan_version_id].says, component.key)
+        alone = row.line_kind in (LineNamed.Kind.REVERSAL, LineNamed.Kind.CARRIED) or all(len(r) == 1 for r in stated)
+        words = {release_words(release[row.index]) for release in stated if row.index < len(release)}
+        part = words.pop() if len(words) == 1 else f"part {row.index + 1}"
+        name = component.name if alone else f"{component.name}, {part}"
         earning = standing.get(tuple(getattr(row, column) for column in KEY))
         found.append(
             Adjustment(

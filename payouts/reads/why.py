@@ -19,7 +19,7 @@ from payouts.kernel.say import Step, percent_text
 from payouts.models import Attainment, BatchLine, Earning, Payable, Schedule, Tranche
 from payouts.models.figures import LineNamed
 from payouts.reads.lines import KEY
-from payouts.reads.plans import Version, release_words, versions
+from payouts.reads.plans import Version, release_words, releases, trigger_word, trigger_words, versions
 from payouts.selectors import TAKEN
 from plans.rules.compiled import Component, CreditRule
 from plans.rules.compiled_pay import Tranche as Release
@@ -122,8 +122,9 @@ def why_of(earning: Earning) -> Why:
     component = version.component(earning.component)
     tranches = list(Tranche.objects.filter(**key).order_by("index", "part"))
     at_once = earning.line_kind in (Kind.REVERSAL, Kind.CARRIED)
-    release = () if at_once else component.release
-    if {tranche.index for tranche in tranches} != set(range(1 if at_once else len(release))):
+    known_releases = () if at_once else releases(version.says, component.key)
+    release = _release(known_releases, tranches)
+    if len(known_releases) == 1 and not release or at_once and [tranche.index for tranche in tranches] != [0]:
         raise moved
     names = dict(CreditRole.objects.values_list("key", "name"))
     found = Why(
@@ -140,6 +141,24 @@ def why_of(earning: Earning) -> Why:
     group = next((row for row in groups if row.plan_version_id == earning.plan_version_id), groups.first())
     facts = _facts(earning, version, rule, credit, revision, tranches, group, names.get(earning.role, ""))
     return told(found, explain_line(version.says, component, facts))
+
+
+def _release(known_releases: tuple[tuple[Release, ...], ...], tranches: list[Tranche]) -> tuple[Release, ...]:
+    """The release that these tranches are by: of those with these triggers the one that gives these amounts; none where
+    several overrides together make it."""
+    by_index: dict[int, tuple[str, int]] = {}
+    for tranche in tranches:
+        by_index[tranche.index] = tranche.trigger, by_index.get(tranche.index, ("", 0))[1] + tranche.amount_minor
+    triggers = [trigger for _, (trigger, _) in sorted(by_index.items())]
+    amounts = [amount for _, (_, amount) in sorted(by_index.items())]
+    found = [
+        release
+        for release in known_releases
+        if set(by_index) == set(range(len(release))) and [trigger_word(entry) for entry in release] == triggers
+    ]
+    total = sum(amounts)
+    found.sort(key=lambda release: sum(abs(entry.share * total - a) for entry, a in zip(release, amounts, strict=True)))
+    return found[0] if found else ()
 
 
 def credit_key(earning: Earning) -> dict[str, Any]:
@@ -240,7 +259,7 @@ def _release_rows(release: tuple[Release, ...], tranches: list[Tranche], key: di
         found.append(
             ReleaseRow(
                 percent_text(entry.share) if entry else "",
-                release_words(entry) if entry else "its date",
+                release_words(entry) if entry else trigger_words(tranche.trigger),
                 entry is not None and entry.at is not None,
                 tranche.amount_minor,
                 tranche.trigger_day,

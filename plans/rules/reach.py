@@ -40,7 +40,6 @@ def unsupported(plan: CompiledPlan) -> list[Problem]:
     for place in range(len(plan.overrides)):
         for_some = specialise(plan, (place,))
         problems = _of_components(for_some, f"overrides[{place}].")
-        found += _releases(plan, for_some, place)
         found += _keeps(plan, for_some, place)
         found += [each for each in problems if (each.path.partition(".")[2], each.found) not in told]
     return found
@@ -53,14 +52,6 @@ def _stated_days(plan: CompiledPlan, rule: CreditRule, path: str) -> Iterator[Pr
             allowed = f"a day from {YEARS[0]} to {YEARS[-1]}"
             message = f"The credit date of {rule.key} may be {field}; nothing is credited but on {allowed}."
             yield Problem(f"{path}.credit_date", field, allowed, message)
-
-
-def _releases(plan: CompiledPlan, for_some: CompiledPlan, place: int) -> Iterator[Problem]:
-    """Releases that an override changes: what is stored of a tranche is told by the plan's own."""
-    for number, (ours, theirs) in enumerate(zip(plan.components, for_some.components, strict=True)):
-        if ours.release != theirs.release:
-            path, what = f"overrides[{place}].components[{number}].release", "A release for some people only"
-            yield Problem(path, what, "one release for everybody", f"{what}: {_NOT_YET}")
 
 
 def _keeps(plan: CompiledPlan, for_some: CompiledPlan, place: int) -> Iterator[Problem]:

@@ -8,12 +8,15 @@ import pytest
 
 from comp.core.errors import ProblemsError
 from crediting.models import Credit
-from payouts.models import Attainment, Earning, Tranche
+from payouts.models import Attainment, Earning, Statement, Tranche
 from payouts.reads.attainment import progress
 from payouts.reads.lines import lines, told, with_money
+from payouts.reads.statements import adjustment_lines, adjustments
+from payouts.reads.why import why_of
 from payouts.services import replay
 from plans import services as plans
-from plans.models import Quota
+from plans.models import Plan, Quota
+from tests.factories import person
 from tests.payouts.house import House, house, plan_text
 
 COMPUTED = """fields: {custom.signed: date}
@@ -148,4 +151,48 @@ def test_held_credit_is_paid_once_it_is_held_no_more() -> None:
     acme.won("A", "60000.00", "2026-01-10", version=3, at="2026-02-12T10:00:00Z", custom={"flagged": True})
     acme.work()
     assert acme.statement(date(2026, 2, 1)).payout_minor == -600_000
+    full_agrees(acme)
+
+
+@pytest.mark.django_db
+def test_a_release_for_some_people_only() -> None:
+    """All are paid on signature but Ann, who is paid 40% at once and 60% when it is live; Bo's deal waits whole."""
+    override = """overrides:
+  - for: {person: ann}
+    set: {components.commission.release: [{share: 40%, on: credit_date}, {share: 60%, on: go-live}]}
+"""
+    acme = house(plan_text(release="[{share: 100%, on: signature}]") + override)
+    with acme.acme.scope(acme.ops):
+        bo = person(acme.acme, "Bo")
+        plans.assignment_set(participant=bo, plan=Plan.objects.get(key="worked"), starts_on=date(2026, 1, 1))
+        plans.quota_set(
+            participant=bo, key="sales", starts_on=date(2026, 1, 1), ends_on=date(2026, 4, 1),
+            amount_minor=10_000_000, currency="USD",
+        )  # fmt: skip
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.won("B", "50000.00", "2026-01-11", owner="bo")
+    acme.milestone("A", "go-live", "2026-02-10")
+    acme.work()
+    with acme.acme.scope():
+        parts = Tranche.objects.order_by("participant__name", "index")
+        assert list(parts.values_list("participant__name", "trigger", "amount_minor", "release_day")) == [
+            ("Ann", "credit_date", 240_000, date(2026, 1, 10)),
+            ("Ann", "go-live", 360_000, date(2026, 2, 10)),
+            ("Bo", "signature", 500_000, None),
+        ]
+        rows = {line.participant.name: why_of(line).releases for line in Earning.objects.all()}
+    said = {name: [(row.share, row.trigger) for row in found] for name, found in rows.items()}
+    assert said == {"Ann": [("40%", "its date"), ("60%", "go-live")], "Bo": [("100%", "signature")]}
+    full_agrees(acme)
+    acme.milestone("B", "signature", "2026-02-11")
+    acme.work()
+    full_agrees(acme)
+    acme.close(date(2026, 1, 1))
+    acme.close(date(2026, 2, 1))
+    acme.milestone("A", "go-live", "2026-02-10", reached=False, at="2026-03-01T10:00:00Z")
+    acme.work()
+    with acme.acme.scope():
+        statement = Statement.objects.get(participant=acme.ann, period_starts_on=date(2026, 3, 1))
+        (taken,) = adjustment_lines(statement, adjustments(statement), {date(2026, 2, 1): "February"})
+    assert (taken.component, taken.minor) == ("Commission, go-live", -360_000)
     full_agrees(acme)
