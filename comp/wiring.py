@@ -13,7 +13,7 @@ class WiringConfig(AppConfig):
         import comp.celery  # noqa: F401  (so that shared tasks find the app in every process)
         from comp.api import webhooks
         from comp.outbox.services import JOBS, messages_drain, register_drain, subscribe
-        from crediting.services import issues, waiting
+        from crediting.services import alignment, issues, waiting
         from crediting.services import people as people_from_sources
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
@@ -27,6 +27,7 @@ class WiringConfig(AppConfig):
         subscribe("assignment.changed", scopes.on_assignment_changed)
         subscribe("quota.changed", scopes.on_quota_changed)
         subscribe("people.changed", people_from_sources.on_people_changed)
+        subscribe("people.changed", alignment.on_people_changed)
         subscribe("people.changed", scopes.on_people_changed)
         subscribe("rates.changed", issues.on_rates_changed)
         subscribe("rates.changed", scopes.on_rates_changed)

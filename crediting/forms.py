@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils.text import slugify
 
 from comp.core.sheets import CSV_BYTES
-from comp.people.models import Participant
+from comp.people.models import CreditRole, Participant
 from crediting.intake.files import KINDS
 from crediting.models import HookEndpoint
 from crediting.selectors import Candidate
@@ -130,10 +130,22 @@ class EndpointSettingsForm(forms.Form):
         help_text="Joiners, movers, leavers, managers and targets. Whoever has its secret can then move pay.",
     )
 
+    aligned_roles = forms.MultipleChoiceField(
+        label="By territory",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Where a deal names nobody for these roles, the alignment says whose it is. From the next events on.",
+    )
+
     def __init__(self, *args: Any, endpoint: HookEndpoint, may_people: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        roles = list(CreditRole.objects.order_by("name").values_list("key", "name"))
+        self.fields["aligned_roles"].choices = roles  # type: ignore[attr-defined]
+        # Both say whose deals are whose, and so move pay.
         if not may_people or endpoint.adapter != PEOPLE_BY:
             del self.fields["carries_people"]
+        if not may_people:
+            del self.fields["aligned_roles"]
         others = HookEndpoint.objects.exclude(pk=endpoint.pk).order_by("name")
         self.fields["deals_from"].queryset = others  # type: ignore[attr-defined]
 

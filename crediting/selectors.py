@@ -208,7 +208,7 @@ def stands_on(deal: Deal, participants: Iterable[int]) -> bool:
 def revisions(deal: Deal) -> QuerySet[DealRevision]:
     """Everything that was said of a deal; the last one stands."""
     found = DealRevision.objects.filter(endpoint_id=deal.endpoint_id, external_id=deal.external_id)
-    return found.order_by("version", "event_time", "sender_id").select_related("product", "account")
+    return found.order_by("version", "event_time", "sender_id", "id").select_related("product", "account")
 
 
 def facts_of(deal: Deal) -> dict[str, list[tuple[FactRevision, bool]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from crediting.pages import deals, deliveries, endpoints, issues, mappings, transfers, uploads
+from crediting.pages import alignments, deals, deliveries, endpoints, issues, mappings, transfers, uploads
 
 urlpatterns: list[URLPattern] = [
     path("issues/", issues.issue_list, name="issue_list"),
@@ -18,6 +18,9 @@ urlpatterns: list[URLPattern] = [
     path("uploads/<int:upload>/take/", uploads.upload_take, name="upload_take"),
     path("uploads/<int:upload>/progress/", uploads.upload_progress, name="upload_progress"),
     path("uploads/<int:upload>/to-correct/", uploads.upload_bad, name="upload_bad"),
+    path("territories/", alignments.alignment_list, name="alignment_list"),
+    path("territories/<int:pk>/", alignments.alignment, name="alignment"),
+    path("territories/<int:pk>/apply/", alignments.alignment_put, name="alignment_put"),
     path("endpoints/", endpoints.endpoint_list, name="endpoint_list"),
     path("endpoints/new/", endpoints.endpoint_add, name="endpoint_add"),
     path("endpoints/<int:endpoint>/", endpoints.endpoint, name="endpoint"),

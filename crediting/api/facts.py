@@ -63,7 +63,7 @@ class DealRevisionShown(serializers.ModelSerializer[DealRevision]):
         model = DealRevision
         fields = (
             *("delivery", "stage", "amount", "currency", "engage_date", "close_date"),
-            *("product", "account", "territory", "values", "custom", *_SAID),
+            *("product", "account", "territory", "values", "custom", "aligned", *_SAID),
         )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from crediting.api import bulk, facts
+from crediting.api import alignments, bulk, facts
 
 urlpatterns: list[URLPattern] = [
+    path("alignments", alignments.Alignments.as_view(), name="api_alignments"),
+    path("alignments/apply", alignments.Align.as_view(), name="api_alignment_apply"),
+    path("alignments/<int:pk>/rules", alignments.AlignmentRules.as_view(), name="api_alignment_rules"),
     path("deals", facts.Deals.as_view(), name="api_deals"),
     path("deals/<int:pk>", facts.OneDeal.as_view(), name="api_deal"),
     path("facts", facts.Facts.as_view(), name="api_facts"),

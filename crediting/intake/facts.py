@@ -14,6 +14,8 @@ class AccountFact:
     name: str
     sector: str
     country: str
+    state: str = ""
+    postal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,13 +52,15 @@ def adapt(body: bytes) -> Event | list[Problem]:
 
 
 def _account(data: Reader, verb: str) -> Fact:
-    data.only("account", "name", "sector", "country", "version")
+    data.only("account", "name", "sector", "country", "state", "postal", "version")
     account = data.text("account", 200)
     return AccountFact(
         account=account,
         name=data.text("name", 200, blank=True, default="") or account,
         sector=data.text("sector", 80, blank=True),
         country=data.text("country", 80, blank=True),
+        state=data.text("state", 80, blank=True, default=""),
+        postal=data.text("postal", 20, blank=True, default=""),
     )
 
 

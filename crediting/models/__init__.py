@@ -1,5 +1,6 @@
 """What happened, and whose it is."""
 
+from crediting.models.alignments import Alignment, AlignmentRule
 from crediting.models.credits import Credit, WaitingCredit
 from crediting.models.facts import (
     Account,
@@ -27,6 +28,8 @@ from crediting.models.uploads import Upload, UploadPart
 
 __all__ = [
     "Account",
+    "Alignment",
+    "AlignmentRule",
     "Credit",
     "DataIssue",
     "Deal",

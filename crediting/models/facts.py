@@ -26,6 +26,8 @@ class Account(KeptModel):
     name = models.CharField(max_length=200)
     sector = models.CharField(max_length=80, blank=True)
     country = models.CharField(max_length=80, blank=True)
+    state = models.CharField(max_length=80, blank=True)  # of the country
+    postal = models.CharField(max_length=20, blank=True)  # the postal code
     version = models.BigIntegerField(default=0)
     event_time = models.DateTimeField(null=True, blank=True)
     sender_id = models.CharField(max_length=200, blank=True)
@@ -70,6 +72,9 @@ class DealFields(models.Model):
     #: The other standard fields: money in minor units, numbers as plain decimal text, days as YYYY-MM-DD, texts.
     values = models.JSONField(default=dict)
     custom = models.JSONField(default=dict)
+    #: Who stands on it by alignment, where its source names nobody for a role (crediting.services.alignment): the
+    #: alignment's number, `owners` by role, `why` there is none, and the `keys` of people that it depends on.
+    aligned = models.JSONField(null=True)
 
     class Meta:
         abstract = True
@@ -89,6 +94,7 @@ class Deal(DealFields, TenantModel):
         indexes = [
             models.Index(fields=["tenant", "close_date"], name="deal_close"),
             models.Index(fields=["tenant", "account"], name="deal_account"),
+            models.Index(fields=["tenant", "id"], condition=Q(aligned__isnull=False), name="deal_aligned"),
         ]
 
     def __str__(self) -> str:
@@ -98,19 +104,20 @@ class Deal(DealFields, TenantModel):
 class DealRevision(DealFields, TenantModel):
     """One thing the source said of a deal; a delivery may speak of several, and be read again. `team`: [[role key,
     participant id, weight], …] in the deal's own order. `lines`: the ids of all its lines, null where it does not speak
-    of them."""
+    of them. One that was worked out anew by alignment follows the one it is of: the last of them stands."""
 
     endpoint = TenantForeignKey(HookEndpoint)
     external_id = models.CharField(max_length=120)
     delivery = TenantForeignKey(RawDelivery)
     team = models.JSONField(default=list)
     lines = models.JSONField(null=True)
+    derived = models.PositiveIntegerField(default=0)  # how often it was worked out anew by alignment
     recorded_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "delivery", "external_id", "version"], name="dealrevision_delivery_once"
+                fields=["tenant", "delivery", "external_id", "version", "derived"], name="dealrevision_delivery_once"
             ),
             AppendOnly(name="dealrevision_append"),
         ]

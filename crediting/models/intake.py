@@ -26,6 +26,8 @@ class HookEndpoint(KeptModel):
     deals_from = TenantForeignKey("self", null=True, blank=True)
     rate_limit = models.PositiveIntegerField(default=60_000)  # calls a minute; what comes above is answered 429
     carries_people = models.BooleanField(default=False)  # whether it may say who works here, and as what
+    #: Keys of the credit roles for which it may leave it to the alignment who stands on a deal.
+    aligned_roles = models.JSONField(default=list, blank=True)
 
     class Meta:
         constraints = [
@@ -210,7 +212,7 @@ class DataIssue(TenantModel):
     `kind` is a mapping kind, or deal (a milestone or reading came before its deal), currency, amount, adapter, gap (a
     record that its source has to send again), field (the field mapping cannot read a record, or does not know a value),
     people (the endpoint may not carry them), manager (not known yet, or a circle), person (what is said of somebody
-    cannot stand).
+    cannot stand), alignment (a deal has nobody for a role; nothing waits).
     """
 
     class State(models.TextChoices):

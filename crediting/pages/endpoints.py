@@ -133,7 +133,7 @@ def _draw(
     status: int = 200,
 ) -> HttpResponse:
     tenant = request.tenant.slug  # type: ignore[attr-defined]
-    settings = ("name", "rate_limit", "deals_from", "active", "carries_people")
+    settings = ("name", "rate_limit", "deals_from", "active", "carries_people", "aligned_roles")
     initial = {name: getattr(row, name) for name in settings}
     health = selectors.health_of([row])[row.pk]
     posted = row.adapter in dict(OFFERED)  # to the others nobody posts

@@ -45,6 +45,7 @@ KINDS = {
         "Nothing to do: what waits is taken when the manager comes, or their own line moves.",
     ),
     "person": ("Person's data", "Enter what is missing here, or correct it at the source; then take it again."),
+    "alignment": ("Territory", "Nothing waits. Say whose it is in the alignment, or fill the position."),
     "adapter": ("Not readable", "Have the sender corrected, then take the deliveries again."),
     "rate": ("Rate of exchange", "Enter the rate. What waits for it is credited by itself, and the question closes."),
     "convert": (

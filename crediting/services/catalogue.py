@@ -9,11 +9,13 @@ from crediting.services.issues import questions_answer
 from crediting.services.locks import intake_hold
 
 
-def account_create(*, key: str, name: str, sector: str = "", country: str = "") -> Account:
+def account_create(
+    *, key: str, name: str, sector: str = "", country: str = "", state: str = "", postal: str = ""
+) -> Account:
     """A customer. Its sector is known from now on; deals that waited for the account are taken again."""
     intake_hold()  # before the audit trail's, as everybody takes them
     _check_new(Account, key, name)
-    account = Account.objects.create(key=key, name=name, sector=sector, country=country)
+    account = Account.objects.create(key=key, name=name, sector=sector, country=country, state=state, postal=postal)
     record(code="account.create", subject=account, after={"key": key, "name": name, "sector": sector})
     _came({SourceMapping.Kind.ACCOUNT: [key, name], SourceMapping.Kind.SECTOR: [sector]})
     return account

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from comp.audit.services import record
 from comp.core.errors import refused
+from comp.people.models import CreditRole
 from comp.tenancy.models import EndpointRoute
 from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
 from comp.tenancy.sealing import seal, unseal
@@ -62,9 +64,11 @@ def endpoint_update(
     rate_limit: int,
     deals_from: HookEndpoint | None,
     carries_people: bool | None = None,
+    aligned_roles: Sequence[str] | None = None,
 ) -> None:
-    """What an endpoint is called, whether it takes anything, how many calls a minute, whose deals its facts are of, and
-    whether it may say who works here (None: as it is)."""
+    """What an endpoint is called, whether it takes anything, how many calls a minute, whose deals its facts are of,
+    whether it may say who works here, and for which credit roles the alignment says whose a deal is where it names
+    nobody (None: as it is). The roles count from its next events on."""
     if not name.strip():
         raise refused("name", name, "a name", "The endpoint needs a name.")
     if not 1 <= rate_limit <= RATE_MOST:
@@ -80,7 +84,9 @@ def endpoint_update(
     endpoint.rate_limit, endpoint.deals_from = rate_limit, deals_from
     if carries_people is not None:
         endpoint.carries_people = carries_people
-    endpoint.save(update_fields=["name", "active", "rate_limit", "deals_from", "carries_people"])
+    if aligned_roles is not None:
+        endpoint.aligned_roles = _known_roles(aligned_roles)
+    endpoint.save(update_fields=["name", "active", "rate_limit", "deals_from", "carries_people", "aligned_roles"])
     if endpoint.carries_people and not before["carries_people"]:
         intake_hold()  # before the audit trail's
         questions_answer(endpoint_id=endpoint.pk, kinds=["people"], values=[""], answer="it may carry people now")
@@ -92,8 +98,18 @@ def _settings(endpoint: HookEndpoint) -> dict[str, object]:
     return {
         **{"name": endpoint.name, "active": endpoint.active, "rate_limit": endpoint.rate_limit},
         "deals_from": endpoint.deals_from.key if endpoint.deals_from else None,
-        "carries_people": endpoint.carries_people,
+        **{"carries_people": endpoint.carries_people, "aligned_roles": endpoint.aligned_roles},
     }
+
+
+def _known_roles(keys: Sequence[str]) -> list[str]:
+    known = list(CreditRole.objects.order_by("key").values_list("key", flat=True))
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        allowed = ", ".join(known) or "none is known yet"
+        message = f"There is no credit role {unknown[0]}; known are {allowed}."
+        raise refused("aligned_roles", unknown[0], allowed, message)
+    return sorted(set(keys))
 
 
 def endpoint_rotate(endpoint: HookEndpoint, *, overlap: timedelta = OVERLAP, secret: str = "") -> str:

@@ -25,14 +25,17 @@ DealKey = tuple[int, str]
 
 _DEAL_COLUMNS = (
     *("version", "event_time", "sender_id", "stage", "amount_minor", "currency", "close_date", "engage_date"),
-    *("product_id", "account_id", "territory", "values", "custom"),
+    *("product_id", "account_id", "territory", "values", "custom", "aligned"),
 )
+
+_ACCOUNT_COLUMNS = ("name", "sector", "country", "state", "postal")
 
 
 @dataclass(frozen=True, slots=True)
 class DealRow:
     """A deal event whose names are known. `team`: [[role key, participant id, weight], …]; `lines`: the product and
-    team of each of its lines, where it speaks of them."""
+    team of each of its lines, where it speaks of them. `by_alignment`: the roles that are left to the alignment, who
+    stands on the deal by it then is in the team, and `aligned` says how."""
 
     delivery: RawDelivery
     event: Event
@@ -41,6 +44,8 @@ class DealRow:
     account: int
     team: Team
     lines: Sequence[tuple[int | None, Team]] = ()
+    by_alignment: Sequence[str] = ()
+    aligned: dict[str, Any] | None = None
 
     @property
     def key(self) -> DealKey:
@@ -61,15 +66,18 @@ class AccountRow:
     name: str
     sector: str
     country: str
+    state: str
+    postal: str
 
 
 @dataclass(slots=True)
 class Moved:
-    """A deal whose current revision is another one now, the event that says so, and what it said and who stood on it
-    before."""
+    """A deal whose current revision is another one now, who stands on it, the delivery that it came by, and what it said
+    and who stood on it before."""
 
     deal: Deal
-    row: DealRow
+    team: Team
+    delivery: RawDelivery
     was: Deal | None
     was_team: Team = field(default_factory=list)
 
@@ -120,10 +128,16 @@ def deals_store(*, rows: Sequence[DealRow], known: dict[DealKey, Deal]) -> list[
         changing=("revision_id", "revisions", "recorded_at", *_DEAL_COLUMNS),
     )
     moved = [
-        Moved(Deal(id=ids[place], **stand[place]), row, before, teams.get(before.pk, []) if before else [])
+        Moved(
+            Deal(id=ids[place], **stand[place]),
+            row.team,
+            row.delivery,
+            before,
+            teams.get(before.pk, []) if before else [],
+        )
         for place, row, before in newer
     ]
-    _teams_replace([one for one in moved if one.was_team != one.row.team or one.was_on != one.deal.close_date])
+    teams_replace([one for one in moved if one.was_team != one.team or one.was_on != one.deal.close_date])
     return moved
 
 
@@ -154,7 +168,7 @@ def accounts_store(*, rows: Sequence[AccountRow]) -> tuple[list[Change], set[str
         order = (row.event.version, row.event.at, row.delivery.sender_id)
         if before and before.event_time and order <= (before.version, before.event_time, before.sender_id):
             continue
-        shows = {"name": row.name, "sector": row.sector, "country": row.country}
+        shows = {name: getattr(row, name) for name in _ACCOUNT_COLUMNS}
         if before and any(getattr(before, column) != value for column, value in shows.items()):
             altered[before.pk] = row
         saved.append(Account(key=key, version=order[0], event_time=order[1], sender_id=order[2], **shows))
@@ -162,7 +176,7 @@ def accounts_store(*, rows: Sequence[AccountRow]) -> tuple[list[Change], set[str
         saved,
         update_conflicts=True,
         unique_fields=["tenant", "key"],
-        update_fields=["name", "sector", "country", "version", "event_time", "sender_id"],
+        update_fields=[*_ACCOUNT_COLUMNS, "version", "event_time", "sender_id"],
     )
     return _of_accounts(altered), newest.keys() - known.keys()
 
@@ -195,8 +209,8 @@ def deal_changes(moved: Sequence[Moved]) -> list[Change]:
     around = Around(one.deal.pk for one in moved if one.was)
     changes: list[Change] = []
     for one in moved:
-        team = [*one.was_team, *one.row.team]
-        label, delivery = deal_label(one.deal), one.row.delivery.pk
+        team = [*one.was_team, *one.team]
+        label, delivery = deal_label(one.deal), one.delivery.pk
         changes += told_of_deal(one.deal, "deal", label, delivery, team, was=one.was, around=around)
     return changes
 
@@ -222,6 +236,7 @@ def _says(row: DealRow) -> dict[str, Any]:
         "territory": fact.territory,
         "values": dict(fact.values),
         "custom": dict(fact.custom),
+        "aligned": row.aligned,
     }
 
 
@@ -232,11 +247,13 @@ def _revision(row: DealRow, now: datetime) -> dict[str, Any]:
         "delivery_id": row.delivery.pk,
         "team": row.team,
         "lines": None if row.fact.lines is None else [line.id for line in row.fact.lines],
+        "derived": 0,
         "recorded_at": now,
     }
 
 
-def _teams_replace(moved: Sequence[Moved]) -> None:
+def teams_replace(moved: Sequence[Moved]) -> None:
+    """Brings who stands on these deals to what their revisions say."""
     if not moved:
         return
     DealTeam.objects.filter(deal_id__in=[one.deal.pk for one in moved if one.was_team]).delete()
@@ -252,6 +269,6 @@ def _teams_replace(moved: Sequence[Moved]) -> None:
                 "weight": weight,
             }
             for one in moved
-            for place, (role, participant, weight) in enumerate(one.row.team)
+            for place, (role, participant, weight) in enumerate(one.team)
         ],
     )

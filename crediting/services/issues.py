@@ -144,14 +144,14 @@ def _target(kind: str, target: str) -> str:
 # ------------------------------------------------------------------ for those who hold the intake lock
 
 
-def questions_open(*, asked: Iterable[tuple[RawDelivery, Question]]) -> None:
-    """Opens each question once and counts who waits for it; one answered earlier that comes up again is opened
-    again."""
+def questions_open(*, asked: Iterable[tuple[RawDelivery, Question]], waits: bool = True) -> None:
+    """Opens each question once and counts who waits for it; one answered earlier that comes up again is opened again.
+    With `waits` false it is only told: no delivery waits."""
     grouped: dict[tuple[int, str, str], tuple[Question, RawDelivery, int]] = {}
     for delivery, question in asked:
         key = (delivery.endpoint_id, question.kind, question.value)
         first, count = (grouped[key][1], grouped[key][2]) if key in grouped else (delivery, 0)
-        grouped[key] = (question, first, count + 1)
+        grouped[key] = (question, first, count + waits)
     if not grouped:
         return
     known = DataIssue.objects.filter(
@@ -167,6 +167,8 @@ def questions_open(*, asked: Iterable[tuple[RawDelivery, Question]]) -> None:
             issue.resolved_at, issue.resolved_by, issue.resolution = None, None, ""
             issue.first_delivery, issue.message = first, question.message
         issue.waiting += count
+        if not waits:
+            issue.message = question.message
         issue.save()
     DataIssue.objects.bulk_create(
         DataIssue(

@@ -10,12 +10,11 @@ from functools import cached_property
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from comp.core.errors import Problem
 from comp.outbox.failures import PASSING
-from comp.outbox.services import publish
 from comp.people.selectors import convertible
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from comp.tenancy.selectors import own_currency
@@ -24,6 +23,7 @@ from crediting.intake.source import Change as Said
 from crediting.intake.source import Gap
 from crediting.intake.sources import SOURCES
 from crediting.models import HookEndpoint, RawDelivery, SourceMapping, SourceRecord
+from crediting.services.alignment import deals_realign, rows_align, vacancies_note
 from crediting.services.batches import split
 from crediting.services.facts import (
     AccountRow,
@@ -46,7 +46,7 @@ from crediting.services.issues import (
 )
 from crediting.services.locks import DRAIN_WAIT, intake_lock
 from crediting.services.names import Names, Word
-from crediting.services.news import Change, Team
+from crediting.services.news import Change, Team, changes_tell
 from crediting.services.other_facts import FactRow, facts_known, facts_store, lines_of
 from crediting.services.people import PersonRow, people_store
 from crediting.services.records import records_carry, records_fold, records_make, records_remember, records_whole
@@ -55,8 +55,8 @@ from crediting.services.uploads import upload_step, uploads_at_work
 log = logging.getLogger(__name__)
 
 State, Kind = RawDelivery.State, SourceMapping.Kind
-#: Deliveries taken by one drain; changes told by one message.
-LIMIT, TOLD = 500, 500
+#: Deliveries taken by one drain.
+LIMIT = 500
 
 
 def mailbox_drain(tenant_id: int) -> int:
@@ -82,12 +82,6 @@ def mailbox_drain(tenant_id: int) -> int:
         if getattr(error.__cause__, "pgcode", None) == "55P03":  # lock_not_available
             return 0
         raise
-
-
-def changes_tell(changes: Sequence[Change]) -> None:
-    """News for those who figure."""
-    for start in range(0, len(changes), TOLD):
-        publish(topic="facts.changed", payload={"changes": changes[start : start + TOLD]})
 
 
 def _attempt(deliveries: Sequence[RawDelivery]) -> tuple[list[Change], list[Question]]:
@@ -174,7 +168,8 @@ class Take:
         changes = self._accounts()
         self.names = Names(self._words())
         deals, known = self._deals()
-        moved = deals_store(rows=deals, known=known)
+        moved = deals_store(rows=rows_align(deals), known=known)
+        vacancies_note([one for one in moved if one.deal.aligned or (one.was and one.was.aligned)])
         changes += deal_changes(moved)
         self._answer_deals(moved)
         lines, standing = lines_of(deals)
@@ -311,9 +306,11 @@ class Take:
                 continue
             account = names.get(delivery.endpoint_id, Kind.ACCOUNT, fact.account)
             key = keys[account] if account else fact.account
-            rows.append(AccountRow(delivery, event, key, fact.name, sector, fact.country))
+            rows.append(AccountRow(delivery, event, key, fact.name, sector, fact.country, fact.state, fact.postal))
             self.accounts.add((delivery.pk, "account", fact.account))
         changes, added = accounts_store(rows=rows)
+        moved = Q(account__key__in=[row.key for row in rows if row.key not in added])
+        changes += deals_realign(of=moved, why="where its customer is")
         for row in rows:
             if row.key in added:
                 questions_answer(
@@ -353,14 +350,21 @@ class Take:
         before = len(self.questions.get(delivery.pk, []))
         product = self._meaning(delivery, Kind.PRODUCT, fact.product, "product")
         account = self._meaning(delivery, Kind.ACCOUNT, fact.account, "account")
-        team = self._team(delivery, fact.team)
+        left = self._left_open(delivery, fact)
+        team = self._team(delivery, [one for one in fact.team if one not in left])
         lines = [
             (self._meaning_or_none(delivery, Kind.PRODUCT, line.product, "product"), self._team(delivery, line.team))
             for line in fact.lines or ()
         ]
         if len(self.questions.get(delivery.pk, [])) > before:
             return None
-        return DealRow(delivery, event, fact, product, account, team, lines)
+        by_alignment = [role for role in delivery.endpoint.aligned_roles if role not in {one[0] for one in team}]
+        return DealRow(delivery, event, fact, product, account, team, lines, by_alignment)
+
+    def _left_open(self, delivery: RawDelivery, fact: DealFact) -> list[Member]:
+        """Members without a person whom the alignment gives."""
+        roles, at = delivery.endpoint.aligned_roles, delivery.endpoint_id
+        return [one for one in fact.team if not one.person and self.names.get(at, Kind.ROLE, one.role) in roles]
 
     def _others(self) -> tuple[list[FactRow], dict[tuple[int, str, str], Any]]:
         """Other facts whose names and deals are all known, and that leave no doubt."""

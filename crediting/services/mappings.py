@@ -22,8 +22,8 @@ from crediting.intake.sources import default_mapping
 from crediting.models import DataIssue, FieldMapping, HookEndpoint, Rereading, SourceRecord
 from crediting.services.issues import questions_answer
 from crediting.services.locks import intake_hold
-from crediting.services.mailbox import Take, changes_tell
-from crediting.services.news import Change
+from crediting.services.mailbox import Take
+from crediting.services.news import Change, changes_tell
 from crediting.services.records import InForce, key_of, mapping_in_force, records_known, records_link, records_read
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,12 @@ from django.db.models import Q
 
 from comp.core.days import DayError, parse_day
 from comp.core.money import plain_money
+from comp.outbox.services import publish
 from crediting.models import Deal, DealTeam, Fact, FactTeam
 from plans.rules.fields import FACT_FIELDS
 
+#: Changes told by one message.
+TOLD = 500
 Team = list[list[Any]]
 #: A change as "facts.changed" tells it.
 Change = dict[str, Any]
@@ -26,6 +29,12 @@ Dates = dict[str, set[str]]
 
 _WORDS = {"line": "Line", "hours": "Hours", "nonpayment": "Unpaid invoice", "contract": "Contract"}
 _DATES = frozenset(name for name, kind in FACT_FIELDS.items() if kind == "date")
+
+
+def changes_tell(changes: Sequence[Change]) -> None:
+    """News for those who figure."""
+    for start in range(0, len(changes), TOLD):
+        publish(topic="facts.changed", payload={"changes": changes[start : start + TOLD]})
 
 
 class Around:

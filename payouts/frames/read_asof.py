@@ -20,11 +20,11 @@ def table(name: str, as_of: datetime | None) -> str:
 
 def latest(name: str, keys: str, as_of: datetime | None, only: str) -> str:
     """The standing revision of each key in an append-only fact table: the greatest by (version, event_time,
-    sender_id)."""
+    sender_id), and of one that was worked out anew the last."""
     known = "AND recorded_at <= %(as_of)s" if as_of else ""
     return (
         f"(SELECT DISTINCT ON ({keys}) * FROM {name} WHERE {only} {known} "
-        f'ORDER BY {keys}, version DESC, event_time DESC, sender_id COLLATE "C" DESC)'
+        f'ORDER BY {keys}, version DESC, event_time DESC, sender_id COLLATE "C" DESC, id DESC)'
     )
 
 

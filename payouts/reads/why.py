@@ -300,7 +300,7 @@ def sent(earning: Earning) -> Sent:
         return Sent([], 0, list(said.filter(**own)[:MANY]) if own else [])
     revisions = DealRevision.objects.filter(endpoint_id=deal.endpoint_id, external_id=deal.external_id)
     return Sent(
-        list(revisions.select_related("delivery").order_by("-version", "-event_time", "-sender_id")[:MANY]),
+        list(revisions.select_related("delivery").order_by("-version", "-event_time", "-sender_id", "-id")[:MANY]),
         deal.revisions,
         list(said.filter(deal=deal)[:MANY]),
     )

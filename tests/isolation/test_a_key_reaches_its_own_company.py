@@ -46,6 +46,7 @@ def ids(side: Side) -> dict[str, Any]:
     """A row of each kind, by the first part of its addresses."""
     with side.world.company.scope():
         return {
+            "alignments": side.ids["territories"],
             "leave": Leave.objects.latest("id").pk,
             "positions": Position.objects.latest("id").pk,
             "reporting-lines": ReportingLine.objects.latest("id").pk,

@@ -29,6 +29,7 @@ from comp.people.services import leave_set
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
 from comp.tenancy.models import User
 from crediting.models import DataIssue, Deal
+from crediting.services.alignments import alignment_store
 from crediting.services.catalogue import account_create
 from crediting.services.endpoints import endpoint_create
 from crediting.services.transfers import deal_transfer
@@ -144,6 +145,9 @@ PAGES: dict[str, Page] = {
     "plans/<slug:key>/versions/<int:number>/publish/": Page(OPS, FORM, (Can.PLAN_PUBLISH,)),
     "plans/<slug:key>/versions/<int:number>/against/<int:other>/": Page(READERS, needs=(Can.PLAN_READ,)),
     "people/": Page(READERS, needs=(Can.PEOPLE_READ,)),
+    "territories/": Page(OPS, FORM, (Can.PEOPLE_EDIT,)),
+    "territories/<int:pk>/": Page(OPS, needs=(Can.PEOPLE_EDIT,)),
+    "territories/<int:pk>/apply/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
     "roster/": Page(OPS, FORM, (Can.PEOPLE_EDIT,)),
     "roster/<int:pk>/": Page(OPS, needs=(Can.PEOPLE_EDIT,)),
     "roster/<int:pk>/apply/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
@@ -328,6 +332,9 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             told |= words(Statement.objects.get(participant=who, period_starts_on=NOVEMBER).payout_minor)
             built.pay[name] = told
             assert len(told) >= 3, f"{name} has no pay to hide"
+        rule = {"role": "ae", "account": "secret", "participant": "ann", "from": "2027-01-01"}
+        rules, _ = alignment_store(name="rules.csv", rows=[(2, rule)], by=world.users["Olga"])
+        assert rules is not None
         file = roster_store(name="hr.csv", text="employee\nann\n", by=world.users["Olga"])
         deal = Deal.objects.get(external_id=f"{slug}-Ann")
         handed = deal_transfer(
@@ -347,6 +354,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "keys": key.pk, "upload": upload, "roster": file.pk, "rates": rate.pk,
             "participants": world.people["Bob"].pk, "leave": away.pk, "calendars": company.calendar.pk,
             "holiday": holiday.pk, "webhooks": listens.pk, "message": message.pk, "transfer": handed.pk,
+            "territories": rules.pk,
         }  # fmt: skip
     return built
 

@@ -69,7 +69,7 @@ WITH_LINES = ("deal.updated", "deal.prospecting", "deal.engaged", "deal.won", "d
 
 EVENTS: Mapping[str, Target] = {
     "account.updated": Target(
-        {"account": "text", "name": "text", "sector": "text", "country": "text"},
+        dict.fromkeys(("account", "name", "sector", "country", "state", "postal"), "text"),
         ("account", "name", "sector", "country"),
         rich=False,
     ),
