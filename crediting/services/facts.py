@@ -72,8 +72,8 @@ class AccountRow:
 
 @dataclass(slots=True)
 class Moved:
-    """A deal whose current revision is another one now, who stands on it, the delivery that it came by, and what it said
-    and who stood on it before."""
+    """A deal whose current revision is another one now, who stands on it, the delivery that it came by, and what it
+    said and who stood on it before."""
 
     deal: Deal
     team: Team

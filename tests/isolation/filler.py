@@ -11,7 +11,7 @@ from django.db import models, transaction
 from comp.people.models import Participant, ReportingLine
 from comp.tenancy.models import KeptModel, Tenant, TenantForeignKey, TenantModel, User
 from comp.tenancy.scope import Actor, Pay, tenant_scope
-from crediting.models import HookEndpoint, RawDelivery
+from crediting.models import AlignmentRule, HookEndpoint, RawDelivery
 from payouts.models import Batch, LedgerEntry, LedgerTransaction, Statement
 
 START = date(2026, 1, 1)
@@ -23,6 +23,7 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     LedgerTransaction: {"entries": 2},
     HookEndpoint: {"deals_from": None},
     RawDelivery: {"parent": None},
+    AlignmentRule: {"position": ""},
 }
 
 
