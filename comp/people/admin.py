@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from comp.core.errors import refused
 from comp.people import services
 from comp.people.models import (
     CreditRole,
@@ -110,8 +111,12 @@ class TimelineAdmin(PeopleAdmin):
         return [name for name in super().get_fields(request, obj) if obj or name != "ends_on"]
 
     def change(self, request: HttpRequest, row: Any, values: dict[str, Any]) -> Any:
-        if values["ends_on"] != row.ends_on:
-            services.row_end(row=row, ends_on=values["ends_on"])
+        until = values["ends_on"]
+        if until is None and row.ends_on is not None:
+            message = f"It ends on {row.ends_on}; to go on from there, add another one."
+            raise refused("ends_on", "nothing", f"a day up to {row.ends_on}", message)
+        if until is not None and until != row.ends_on:
+            services.row_end(row=row, ends_on=until)
         return row
 
 
