@@ -108,7 +108,7 @@ def both(one: Facts, other: Facts) -> Facts:
         sorted(one.groups + other.groups, key=lambda group: group.key),
         sorted(one.lines + other.lines, key=lambda line: (line.group, line.position)),
         sorted(one.tranches + other.tranches, key=lambda row: (row.group, row.position, row.place, row.part)),
-        one.waits,
+        sorted({*one.waits, *other.waits}),
         sorted(one.settlements + other.settlements),
         sorted(one.schedules + other.schedules),
         sorted(one.draws + other.draws),
