@@ -196,7 +196,7 @@ class Postgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
             **_shared_memory(),
-            **_room(),
+            **_room(self.data),
             **self.settings,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -253,12 +253,14 @@ def _shared_memory() -> dict[str, str]:
     return {} if size.f_blocks * size.f_frsize >= SHARED_MEMORY else {"dynamic_shared_memory_type": "sysv"}
 
 
-def _room() -> dict[str, str]:
+def _room(data: Path) -> dict[str, str]:
     """Memory by the machine's, and log enough for a bulk load: with PostgreSQL's own 128 MB and 1 GB a million facts
-    were written twice, by evictions and by a checkpoint every few seconds (docs/performance.md)."""
+    were written twice, by evictions and by a checkpoint every few seconds (docs/performance.md). No more log than an
+    eighth of the disk: it would fill a small one by itself."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     megabytes = max(128, min(1024, memory // 2**20 // 8))
-    return {"shared_buffers": f"{megabytes}MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min"}
+    log = max(128, min(4096, shutil.disk_usage(data).total // 2**20 // 8))
+    return {"shared_buffers": f"{megabytes}MB", "max_wal_size": f"{log}MB", "checkpoint_timeout": "15min"}
 
 
 def _first_number(path: Path) -> int | None:

@@ -29,7 +29,7 @@ SETTLE = 240
 #: Events of one run, and how many a second.
 COUNT, RATE = 1500, 75.0
 QUICK_COUNT, QUICK_RATE = 120, 60.0
-DISK_MB = 1024
+DISK_MB, QUICK_DISK_MB = 3072, 1024
 #: What a sender may be answered: taken, taken before, not now; or nothing, where the connection breaks.
 CLEAR = {"stored", "seen", "503", "429", "none"}
 DOCS = CHECKOUT / "docs" / "reliability.md"
@@ -186,7 +186,7 @@ def main() -> int:
     started = time.monotonic()
     data = Path(os.environ.get("COMP_BENCH_DATA") or CHECKOUT / ".comp" / "soak")
     os.environ["COMP_BENCH_DATA"] = str(data / "data")
-    own_disk = faults.small_disk(data, DISK_MB)
+    own_disk = faults.small_disk(data, QUICK_DISK_MB if given.quick else DISK_MB)
     try:
         with ground(report) as place:
             stack = Stack(place)

@@ -20,7 +20,7 @@ NAME = "a plan over a year, beside single deals"
 #: By so much more than in an undisturbed run a single deal may be late.
 LATER_MS = 1000
 #: People and deals of the large company; deals a second of the small one, and for how many seconds it is undisturbed.
-SIZE, QUICK_SIZE = (400, 200_000), (100, 30_000)
+SIZE, QUICK_SIZE = (200, 100_000), (100, 30_000)
 RATE, SECONDS, QUICK_SECONDS = 5, 20, 4
 PATIENCE = 600
 NEVER_MS = NEVER_SECONDS * 1000.0
