@@ -114,6 +114,7 @@ class Soak:
     def beside(self) -> None:
         """One company's large change beside another one's single deals. After `verify`: the large one's deals are put
         straight into the tables, without deliveries."""
+        connections.close_all()  # as above
         found = fairness.run(self.stack, self.report, quick=self.quick)
         sent = len(found.before) + len(found.during)
         self.rows.append(Row(fairness.NAME, len(found.during), sent, str(found), 0, found.job_seconds, found.wrong))
