@@ -37,7 +37,8 @@ Custom = tuple[tuple[str, str | int | bool | None], ...]
 @dataclass(frozen=True, slots=True)
 class OtherFact:
     """What happens to a deal or beside one, as its source has it; a full snapshot. `kind` is one of
-    plans.rules.compiled.FactKind but deal, or contract: what an account may use of a product from a day on.
+    plans.rules.compiled.FactKind but deal; or contract: what an account may use of a product from a day on; or
+    transfer: its team is who hands a deal on, then who receives it, both in the role that goes over.
 
     `id` is the source's own, once in its kind. `stands`: false where the source took it back. `deal`, `account` and
     `product` are empty where it belongs to none; without a team it has its deal's.

@@ -165,7 +165,7 @@ class FactFields(models.Model):
 
 
 class FactKey(models.Model):
-    """What a fact is known by. `kind` is one of plans.rules.compiled.FactKind but deal, or contract."""
+    """What a fact is known by. `kind` is one of plans.rules.compiled.FactKind but deal, or contract or transfer."""
 
     kind = models.CharField(max_length=20)
     endpoint = TenantForeignKey(HookEndpoint)

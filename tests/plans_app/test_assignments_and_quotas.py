@@ -94,7 +94,7 @@ def test_a_quota_said_again_replaces_its_amount_and_is_told_once(acme: Company) 
         ({"starts_on": date(9999, 10, 1), "ends_on": date.max}, "lies outside the years 1900 to 2199"),
         (
             {"starts_on": date(2026, 5, 1), "ends_on": JULY},
-            "no month, quarter, half or year of Monthly: May 2026: 2026-05",
+            "no month, quarter, half or year of Monthly, and for no period that a plan states itself: May 2026",
         ),
         ({"starts_on": APRIL, "ends_on": JULY, "currency": "EUR"}, "deals are in USD; a quota in EUR needs a rate"),
         ({"amount_minor": -1}, "A quota of -0.01 USD cannot be"),

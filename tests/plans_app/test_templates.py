@@ -67,7 +67,7 @@ def test_each_preview_reads_the_plan_and_its_examples(client: Client) -> None:
 
 
 def test_a_preview_says_what_the_database_does_not_deliver_yet(client: Client) -> None:
-    assert "once the database delivers" in body(client, url("template_preview", template_key="team-pool"))
+    assert "once the database delivers" in body(client, url("template_preview", template_key="spiff"))
     assert "once the database delivers" not in body(client, url("template_preview", template_key="deal-finalisation"))
 
 
