@@ -126,6 +126,14 @@ def tenant_scope(tenant_id: int, *, actor: Actor | None = None, pay: Pay | None 
             _apply(outer)
 
 
+def redone_if_lost() -> None:
+    """The commit of this transaction does not wait for the disk. For work alone that is found waiting and done again
+    if a crash of the server takes its last moment back: whatever waited for the disk after it was committed after it,
+    so nothing lasting ever follows from something lost."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+
+
 @contextmanager
 def as_user(user_id: int) -> Iterator[None]:
     """A transaction before the tenant is known: shows this user's own memberships and nothing else."""

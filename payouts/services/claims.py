@@ -23,7 +23,7 @@ from comp.audit.services import record
 from comp.core.errors import refused
 from comp.outbox.failures import PASSING
 from comp.outbox.services import JOBS, ring
-from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
+from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, redone_if_lost, tenant_scope
 from payouts.frames.read import Days, credit_days
 from payouts.models import Cause, ChangedScope, RecomputeJob
 from payouts.reads.alerts import alerts_standing
@@ -81,7 +81,10 @@ def changes_recompute(tenant_id: int) -> int:
     worker killed at any line leaves everything as it was. Returns how many scopes it redid; 0 when none wait."""
     with _scope(tenant_id):
         due = _due(EVERYBODY).filter(job=None)
-        return _redo_due(due, EVERYBODY) if due.exists() else 0
+        if not due.exists():
+            return 0
+        redone_if_lost()
+        return _redo_due(due, EVERYBODY)
 
 
 def jobs_recompute(tenant_id: int) -> int:
