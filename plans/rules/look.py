@@ -24,7 +24,8 @@ from plans.rules.values import (
 
 MAX_PERCENT = Fraction(1000)  # 100000%
 MAX_FACTOR = Fraction(1000)
-MAX_SLUG = 64
+#: As wide as the columns that hold keys.
+MAX_SLUG = 50
 
 
 def join(path: str, key: str | int) -> str:
