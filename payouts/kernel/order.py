@@ -34,12 +34,14 @@ class Step:
 
 
 @lru_cache(maxsize=64)
-def reading_order(plans: tuple[CompiledPlan, ...]) -> tuple[Step, ...]:
-    """The components: what is read first, else by document order.
+def reading_order(
+    plans: tuple[CompiledPlan, ...], in_force: tuple[tuple[int, int], ...] | None = None
+) -> tuple[Step, ...]:
+    """The components: what is read first, else by document order. The versions of each stand as they came into force.
 
     Raises ReadingCircle where components read each other in a circle.
     """
-    families = _families(plans)
+    families = _families(plans, in_force)
     reads = {family: _reads(versions) for family, versions in families.items()}
     done: dict[Family, None] = {}
     path: list[Family] = []
@@ -67,15 +69,22 @@ def reading_order(plans: tuple[CompiledPlan, ...]) -> tuple[Step, ...]:
     return tuple(Step(family, places[family], families[family], family in read_ones) for family in done)
 
 
-def _families(plans: tuple[CompiledPlan, ...]) -> dict[Family, tuple[Version, ...]]:
-    """The versions of each component, in the order in which they first stand."""
+def _families(
+    plans: tuple[CompiledPlan, ...], in_force: tuple[tuple[int, int], ...] | None
+) -> dict[Family, tuple[Version, ...]]:
+    """The versions of each component, in the order in which the components first stand."""
     families: dict[Family, tuple[Version, ...]] = {}
     for plan_place, plan in enumerate(plans):
         for component_place, component in enumerate(plan.components):
             version = Version(plan, plan_place, component, component_place)
             family = (plan.key, component.key)
             families[family] = (*families.get(family, ()), version)
-    return families
+    if in_force is None:
+        return families
+    return {
+        family: tuple(sorted(versions, key=lambda version: in_force[version.plan_place]))
+        for family, versions in families.items()
+    }
 
 
 def _reads(versions: tuple[Version, ...]) -> list[Family]:

@@ -47,7 +47,7 @@ def calculate(batch: Batch, *, traced: bool = False) -> Result:
     anything is returned.
     """
     batch = with_own_periods(batch)
-    steps = reading_order(batch.plans)
+    steps = reading_order(batch.plans, batch.in_force)
     work = _Work(batch, traced)
     for step in steps:
         work.component(step)

@@ -39,7 +39,7 @@ def rounded_lines(series: Series, stretches: list[Ints | slice], rated: list[Rat
         if plan.round_at == "line":
             value = divided(found.earning, _times(found.divisor, plan.round_step), plan.round_mode)
         elif plan.round_at == "total":
-            value = _by_total(plan, series.group[mine], found)
+            continue
         else:
             assert along is not None
             exact, upto, unit = along
@@ -50,7 +50,27 @@ def rounded_lines(series: Series, stretches: list[Ints | slice], rated: list[Rat
         if plan.round_step != 1:
             value = value * plan.round_step
         rounded[mine] = money(value, "An earning")
+    for place in dict.fromkeys(each.plan_place for each in series.versions if each.plan.round_at == "total"):
+        # Lines that overrides concern are of the same version as those beside them.
+        alike = [number for number, each in enumerate(series.versions) if each.plan_place == place]
+        alike = [number for number in alike if series.row[stretches[number]].size]
+        if not alike:
+            continue
+        plan = series.versions[alike[0]].plan
+        rows, parts = _together([stretches[number] for number in alike])
+        value = _by_total(plan, series.group[rows], parts, [rated[number] for number in alike])
+        rounded[rows] = money(value * plan.round_step if plan.round_step != 1 else value, "An earning")
     return rounded
+
+
+def _together(stretches: list[Ints | slice]) -> tuple[Ints | slice, list[Ints | slice]]:
+    """The lines of several stretches in the order of the series, and where among them those of each stand."""
+    if len(stretches) == 1:
+        return stretches[0], [slice(None)]
+    # A slice is all lines, and stands alone.
+    several = [each for each in stretches if not isinstance(each, slice)]
+    rows: Ints = np.sort(np.concatenate(several))
+    return rows, [np.searchsorted(rows, each) for each in several]
 
 
 def _over_groups(
@@ -79,13 +99,11 @@ def _over_groups(
     return exact, unit
 
 
-def _by_total(plan: CompiledPlan, group: Ints, rated: Rated) -> Whole:
+def _by_total(plan: CompiledPlan, group: Ints, stretches: list[Ints | slice], rated: list[Rated]) -> Whole:
     """The steps of each line of a version: of each group as many as its exact sum rounds to, by largest remainder."""
-    if not group.size:
-        return group
     starts = run_starts(group)
     run = run_numbers(starts, group.size)
-    earning, unit = _over_groups(starts, run, [slice(None)], [rated])
+    earning, unit = _over_groups(starts, run, stretches, rated)
     divisor = _times(unit, plan.round_step)
     each = divisor if isinstance(divisor, int) else divisor[starts]
     total = divided(sums(earning, starts), each, plan.round_mode)

@@ -7,9 +7,9 @@ from fractions import Fraction
 from typing import Any
 
 from tests.oracle.amounts import prorated
-from tests.oracle.book import CALENDAR, Book, Group, Line, component_in, measure_of, value_read
+from tests.oracle.book import CALENDAR, Book, Group, Line, component_in, measure_of, node_of, value_read
 from tests.oracle.case import Case
-from tests.oracle.lines import LATEST, length_of, order_of_last, rank_of, restarts, way_of
+from tests.oracle.lines import LATEST, length_of, order_of_last, rank_of, restarts, way_of, ways_in_turn
 from tests.oracle.rating import unmet
 from tests.oracle.reading import last_day, minor, percent, period_of, rounded_to_minor
 
@@ -113,6 +113,8 @@ def carry(case: Case, book: Book, groups: list[Group], stage: int, taken: dict[i
         for way in sorted({way_of(group.lines[0].component) for group in own}):
             alike = [group for group in own if way_of(group.lines[0].component) == way]
             carry_of(case, book, groups, alike, stage, taken)
+    # Groups that hold nothing but what is carried stand in their turn too.
+    groups.sort(key=lambda group: turn_of(case, group.lines[0]))
 
 
 def carried_cap(line: Line, stage: int) -> dict[str, Any] | None:
@@ -207,7 +209,7 @@ def cap_plans(case: Case, book: Book) -> None:
     lines = [line for node in book.groups for line in book.lines(node) if line.kind != "reversal" and not line.waiting]
     for place in range(most):
         sums: dict[Any, int] = defaultdict(int)
-        for line in sorted(lines, key=lambda line: (line.order, place_of(line))):
+        for line in sorted(lines, key=lambda line: (line.order, place_of(line), turn_of(case, line))):
             scopes = {
                 every: (line.person, line.plan, every, period_of(line.day, starts))
                 for every, starts in case.periods.items()
@@ -239,7 +241,7 @@ def cap_budgets(case: Case, book: Book) -> None:
         ranks = {
             id(line): rank_of(case, line, order_of_last(together)) for together in periods.values() for line in together
         }
-        for line in sorted(book.lines(node), key=lambda line: (ranks[id(line)], line.person)):
+        for line in sorted(book.lines(node), key=lambda line: (ranks[id(line)], line.person, turn_of(case, line))):
             if line.kind == "reversal" or line.waiting:
                 continue
             amount, stated = line.earned, line.component.get("budget")
@@ -251,6 +253,11 @@ def cap_budgets(case: Case, book: Book) -> None:
 def place_of(line: Line) -> int:
     found = component_in(line.document, line.key)
     return int(line.document["components"].index(found))
+
+
+def turn_of(case: Case, line: Line) -> int:
+    """Of carried lines that end together those of the length that was measured by first come first (27)."""
+    return ways_in_turn(case, node_of(line.key, line.plan)).index(way_of(line.component))
 
 
 def under(line: Line, limit: int, excess: str, before: int) -> None:

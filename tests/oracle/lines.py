@@ -62,7 +62,8 @@ def credit_groups(case: Case, credits: list[Ordered], node: Node) -> list[Group]
             place = length_of(component), group_period(case, component, each.day)
             rows[(each.person, *place, way_of(component))].append(each)
     groups = []
-    for (person, every, period, _), lines in sorted(rows.items()):
+    turn = ways_in_turn(case, node)
+    for (person, every, period, _), lines in sorted(rows.items(), key=lambda row: (*row[0][:3], turn.index(row[0][3]))):
         lines.sort(key=lambda line: line.order)
         for stretch in stretches(case, lines):
             in_its_order(case, stretch)
@@ -145,6 +146,14 @@ def way_of(component: Component) -> str:
     """How it is grouped: years to date over months and over quarters are two, and nothing goes on from one to the other
     (27)."""
     return f"{measure_of(component)['every']} {year_long(component)}"
+
+
+def ways_in_turn(case: Case, node: Node) -> list[str]:
+    """All the ways of a component, each where the first version stands that measures so (27)."""
+    plan, key = node
+    versions = sorted((each for each in case.versions if each.document["key"] == plan), key=lambda each: each.start)
+    found = [component_in(version.document, key) for version in versions]
+    return list(dict.fromkeys(way_of(component) for component in found if component is not None))
 
 
 def states_an_order(case: Case, node: Node) -> bool:
