@@ -249,12 +249,13 @@ def _decided(
         version = np.where(again, to[version, by_last], version)
     if not partial.any():
         return version, starts, None, None
-    own = plan_of[version]
-    if not (partial & (own != plan)).any():
-        return version, run_starts(group, np.where(partial, plan, -1)), partial, None
-    stretch = np.where(partial, own, -1)
-    _, first, of = np.unique(group * (int(plan_of.max()) + 2) + stretch, return_index=True, return_inverse=True)
-    order = np.lexsort((places, first[of]))
+    # Stretches stand as their versions came into force, whatever is taken back first.
+    turns = list(dict.fromkeys(plan_of.tolist()))
+    turn = np.array([turns.index(place) for place in plan_of], dtype=np.int64)
+    stretch = np.where(partial, turn[version], -1)
+    if not ((np.diff(stretch) < 0) & (np.diff(group) == 0)).any():
+        return version, run_starts(group, stretch), partial, None
+    order = np.lexsort((places, stretch, group))
     group, stretch, partial = group[order], stretch[order], partial[order]
     return version[order], run_starts(group, stretch), partial, order
 

@@ -169,10 +169,15 @@ def set_apart(line: Line, lost: list[int]) -> None:
     """A tranche keeps what is left; what it lost stands beside it, as a part of its own."""
     from tests.oracle.book import Tranche
 
-    for each, gone in zip(list(line.tranches), lost, strict=True):
+    found: list[Tranche] = []
+    for each, gone in zip(line.tranches, lost, strict=True):
+        found.append(each)
         if gone and gone == each.amount:
             each.state, each.release = "lost", None
         elif gone:
             each.amount -= gone
-            part = 1 + max(other.part for other in line.tranches if other.place == each.place)
-            line.tranches.append(Tranche(each.place, part, gone, each.trigger, None, "lost"))
+            found.append(Tranche(each.place, each.part, gone, each.trigger, None, "lost"))
+    line.tranches[:] = found
+    for place in {each.place for each in found}:
+        for part, each in enumerate(each for each in found if each.place == place):
+            each.part = part
