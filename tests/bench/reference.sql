@@ -30,9 +30,9 @@ SELECT r.*, after - amount AS before,
     + 15 * (greatest(after - quota * 13 / 10, 0) - greatest(after - amount - quota * 13 / 10, 0)) + 50) / 100 AS earned
 FROM running r ORDER BY participant_id, deal_id;
 INSERT INTO crediting_credit (tenant_id, participant_id, fact, deal_id, plan_id, rule, role, split, pay_group_id, revision,
-    plan_version_id, credit_class, kind, credit_date, pot_minor, amount_minor, currency)
+    plan_version_id, credit_class, kind, held, credit_date, pot_minor, amount_minor, currency)
 SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, deal_id, plan_id, 'won-deals', role, split, pay_group_id, revision_id,
-    plan_version_id, 'bookings', 0, close_date, amount, amount, 'USD' FROM line;
+    plan_version_id, 'bookings', 0, 0, close_date, amount, amount, 'USD' FROM line;
 INSERT INTO payouts_earning (tenant_id, participant_id, fact, deal_id, origin, period, line_kind, plan_id, rule, role, split,
     component, pay_group_id, plan_version_id, credit_date, period_starts_on, credit_minor, position, before_minor, after_minor, quota_minor,
     tier_before, tier_after, band, rounded_minor, earned_minor, review_minor, waiting, currency)

@@ -41,7 +41,8 @@ def stripe(*names: str, **event: Any) -> dict[tuple[str, str], Record]:
 
 
 def test_a_mapping_can_make_every_event_and_no_other() -> None:
-    assert set(EVENTS) == set(READERS)
+    # People come by our own vocabulary alone: a CRM's records say nothing about who is employed.
+    assert set(EVENTS) == set(READERS) - {"person.updated"}
 
 
 @pytest.mark.parametrize("name", EVENTS)
