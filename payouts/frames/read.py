@@ -7,7 +7,7 @@ daily work.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -86,9 +86,9 @@ def calendars(as_of: datetime | None = None) -> dict[int, CalendarShape]:
 Days = tuple[date, date]
 
 
-def credit_days(as_of: datetime | None = None) -> Days | None:
-    """The first day that a fact gives to a plan's credit date (or, now, to a credit or a measure that stands, or on
-    which something is taken back) and a day behind the last; None where there is none."""
+def credit_days(as_of: datetime | None = None, people: Iterable[int] | None = None) -> Days | None:
+    """The first day that a fact gives to a plan's credit date (or, now, to a credit or a measure that stands, of these
+    people or of all, or on which something is taken back) and a day behind the last; None where there is none."""
     fields = fields_of(read_versions(as_of).compiled)
     dates = {("deal" if kind == "deal" else "fact", field) for kind, field in fields.credited}
     dates = {("deal", field[5:]) if field.startswith("deal.") else (of, field) for of, field in dates}
@@ -101,7 +101,14 @@ def credit_days(as_of: datetime | None = None) -> Days | None:
             cursor.execute(f"SELECT {both} FROM {rows} d WHERE {where}", {"as_of": as_of})
             found += [day for day in cursor.fetchone() if day]
         if as_of is None:
-            cursor.execute("SELECT min(credit_date), max(credit_date) FROM crediting_credit")
+            # Person by person, as the index stands: a large recomputation asks for each of its chunks.
+            whose = "(SELECT id FROM people_participant)" if people is None else "unnest(%(people)s::bigint[])"
+            cursor.execute(
+                f"SELECT min(c.first), max(c.last) FROM {whose} AS p(id)"
+                " CROSS JOIN LATERAL (SELECT min(credit_date) AS first, max(credit_date) AS last FROM crediting_credit"
+                " WHERE participant_id = p.id) c",
+                {"people": sorted(set(people or ()))},
+            )
             found += [day for day in cursor.fetchone() if day]
             # Under another calendar the periods that stand began on other days.
             cursor.execute("SELECT min(starts_on), max(starts_on) FROM payouts_attainment")

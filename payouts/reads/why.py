@@ -124,7 +124,8 @@ def why_of(earning: Earning) -> Why:
     at_once = earning.line_kind in (Kind.REVERSAL, Kind.CARRIED)
     known_releases = () if at_once else releases(version.says, component.key)
     release = _release(known_releases, tranches)
-    if len(known_releases) == 1 and release != known_releases[0] or at_once and [tranche.index for tranche in tranches] != [0]:
+    lost = len(known_releases) == 1 and release != known_releases[0]
+    if lost or at_once and [tranche.index for tranche in tranches] != [0]:
         raise moved
     names = dict(CreditRole.objects.values_list("key", "name"))
     found = Why(

@@ -177,7 +177,7 @@ def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
         return 0
     days = None
     if any(scope.to_day == FOREVER for scope in claimed):
-        days = credit_days()
+        days = credit_days(people=(scope.participant_id for scope in claimed))
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL work_mem = %s", [MEMORY])
     failed = _redo_all(claimed, days)

@@ -24,7 +24,7 @@ from payouts.selectors import TAKEN, due_before, first_free, open_periods, taken
 #: More facts than this are not named one by one: a join over all of the people's is the quicker then.
 NAMED = 20_000
 KEY = ", ".join(map(quoted, (*LINE, "index", "part")))
-_SAME = " AND ".join(f"p.{column} = due.{column}" for column in KEY.split(", "))
+_OF_PAYABLE = ", ".join(f"p.{column}" for column in KEY.split(", "))
 _OF_LINE = ", ".join(f"l.{column}" for column in KEY.split(", "))
 
 #: Each person's open period, then what is right and what was taken, by tranche. Where a plan says so, what was taken
@@ -78,7 +78,8 @@ _WRITE = (
 , gone AS (
     DELETE FROM payouts_payable p
         WHERE p.participant_id = ANY(%(people)s) AND (%(every_fact)s OR p.fact = ANY(%(facts)s))
-        AND NOT EXISTS (SELECT 1 FROM due WHERE {_SAME})
+        -- Not as a join: nobody can know before how much is due, and a loop in a loop would be taken for the quickest.
+        AND ({_OF_PAYABLE}) NOT IN (SELECT {KEY} FROM due)
 )
 INSERT INTO payouts_payable (tenant_id, {KEY}, {_VALUES})
 SELECT current_setting('app.tenant')::bigint, {KEY}, {_VALUES} FROM due
@@ -114,14 +115,16 @@ WITH open AS (
     SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(ends)s::date[])
         AS o(participant_id, pay_group_id, starts_on, ends_on)
 ), sums AS (
-    SELECT o.*, count(p.id) AS lines, coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'release'), 0) AS released,
-        coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'adjustment'), 0) AS adjustments,
-        encode(sha256(convert_to(coalesce(string_agg({LINE_TEXT}, chr(10) ORDER BY {LINE_TEXT} COLLATE "C"), ''),
-        'UTF8')), 'hex') AS digest
-    FROM open o LEFT JOIN (payouts_payable p JOIN plans_plan pl ON pl.id = p.plan_id
-        LEFT JOIN crediting_deal d ON d.id = p.deal_id LEFT JOIN crediting_hookendpoint e ON e.id = d.endpoint_id)
-        ON p.participant_id = o.participant_id AND p.period_starts_on = o.starts_on
-    GROUP BY o.participant_id, o.pay_group_id, o.starts_on, o.ends_on
+    -- Person by person: a join would be free to read everybody's payables first, for each of a few people's statements.
+    SELECT o.*, owed.* FROM open o CROSS JOIN LATERAL (
+        SELECT count(p.id) AS lines, coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'release'), 0) AS released,
+            coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'adjustment'), 0) AS adjustments,
+            encode(sha256(convert_to(coalesce(string_agg({LINE_TEXT}, chr(10) ORDER BY {LINE_TEXT} COLLATE "C"), ''),
+            'UTF8')), 'hex') AS digest
+        FROM payouts_payable p JOIN plans_plan pl ON pl.id = p.plan_id
+            LEFT JOIN crediting_deal d ON d.id = p.deal_id LEFT JOIN crediting_hookendpoint e ON e.id = d.endpoint_id
+        WHERE p.participant_id = o.participant_id AND p.period_starts_on = o.starts_on
+    ) owed
 )
 INSERT INTO payouts_statement AS st (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, state,
 revision,
@@ -163,11 +166,14 @@ def payables_write(
         otherwise=[otherwise[person] for person in params["people"]],
     )
     with connection.cursor() as cursor:
+        # Some people's rows are found by their index, whatever is known of tables that grow under a recomputation.
+        cursor.execute("SET LOCAL enable_seqscan = off")
         if facts is None or facts:
             cursor.execute(_WRITE, params)
         params["causes"] = [*{*why.values(), *otherwise.values()}]
         cursor.execute(_STALE, params)
         cursor.execute(_STATEMENTS, params)
+        cursor.execute("SET LOCAL enable_seqscan = on")
 
 
 def payables_refresh(participants: Sequence[int] | None, cause: Cause) -> None:
