@@ -51,7 +51,7 @@ class AlignmentShown(serializers.ModelSerializer[Alignment]):
         fields = ("id", "number", "name", "rows", "uploaded_at", "applied_at", "counts")
 
 
-class ChangeShown(serializers.Serializer[Any]):
+class AlignedChange(serializers.Serializer[Any]):
     deal = serializers.CharField()
     role = serializers.CharField()
     before = serializers.CharField(allow_null=True)
@@ -69,7 +69,7 @@ class Outcome(serializers.Serializer[Any]):
 
     number = serializers.IntegerField(allow_null=True)
     deals, vacant = serializers.IntegerField(), serializers.IntegerField()
-    changes = ChangeShown(many=True)
+    changes = AlignedChange(many=True)
     people = TouchedShown(many=True)
 
 
