@@ -11,6 +11,7 @@ from django.utils.text import slugify
 
 from comp.core.sheets import CSV_BYTES
 from comp.people.models import CreditRole, Participant
+from comp.web.forms import DateInput
 from crediting.intake.files import KINDS
 from crediting.models import HookEndpoint
 from crediting.selectors import Candidate
@@ -155,9 +156,7 @@ class TransferForm(forms.Form):
 
     held = forms.ChoiceField(label="What goes over")
     receiver = forms.ModelChoiceField(Participant.objects.none(), label="To")
-    day = forms.DateField(
-        label="On", widget=forms.DateInput(attrs={"type": "date"}), help_text="Of several, the earlier one acts first."
-    )
+    day = forms.DateField(label="On", widget=DateInput, help_text="Of several, the earlier one acts first.")
     reason = forms.CharField(label="Why", max_length=200)
 
     def __init__(self, *args: Any, held: Sequence[tuple[str, str]], **kwargs: Any) -> None:

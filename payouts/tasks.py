@@ -19,12 +19,13 @@ SAMPLE_EVERY, SAMPLE_SECONDS, SAMPLE_SIZE = 60, 3.0, 10
 @shared_task(name="payouts.sample")
 def sample(minute: int | None = None) -> int:
     """A sample of each company's figures, beginning with another company each minute, as long as there is time. One
-    minute's draws are the same whoever draws, and a second look changes nothing. Returns how many companies it saw."""
+    minute's draws are the same whoever draws, and a second look changes nothing. Returns how many companies it saw;
+    raises RuntimeError at the end where some could not be looked at."""
     minute = int(time.time()) // 60 if minute is None else minute
     tenants = list(Tenant.objects.order_by("id").values_list("id", flat=True))
     first = minute % len(tenants) if tenants else 0
     over = time.monotonic() + SAMPLE_SECONDS
-    seen = 0
+    seen, failed = 0, []
     for tenant_id in tenants[first:] + tenants[:first]:
         left = over - time.monotonic()
         if left <= 0:
@@ -33,5 +34,9 @@ def sample(minute: int | None = None) -> int:
             sample_verify(tenant_id, size=SAMPLE_SIZE, seed=f"{tenant_id}-{minute}", seconds=left)
         except Exception:
             log.exception("tenant %s: no sample can be taken", tenant_id)
-        seen += 1
+            failed.append(tenant_id)
+        else:
+            seen += 1
+    if failed:  # the task has failed then, for whoever watches the workers
+        raise RuntimeError(f"no sample can be taken of the tenants {failed}")
     return seen

@@ -126,6 +126,19 @@ def tenant_scope(tenant_id: int, *, actor: Actor | None = None, pay: Pay | None 
             _apply(outer)
 
 
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Everything inside is read as it was at one moment, so that work going on meanwhile is no difference. Inside
+    another transaction its reads are as they are there."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
 def redone_if_lost() -> None:
     """The commit of this transaction does not wait for the disk. For work alone that is found waiting and done again
     if a crash of the server takes its last moment back: whatever waited for the disk after it was committed after it,

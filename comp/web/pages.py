@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from comp.web.forms import DateInput
 from comp.web.live import live_response
 from comp.web.parts import Bar, ChainStep, Change, Event, Fact, Link, Meter, Step, Tier, WayStep
 
@@ -55,7 +56,7 @@ class GalleryForm(forms.Form):
 
     name = forms.CharField(label="Plan name", help_text="As representatives will read it.")
     rate = forms.DecimalField(label="Rate from 100%", min_value=0, max_value=100, help_text="In percent of the credit.")
-    starts = forms.DateField(label="Valid from", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    starts = forms.DateField(label="Valid from", required=False, widget=DateInput)
     how = forms.ChoiceField(
         label="Tier counts", choices=[("marginal", "Only the part above"), ("all", "The whole credit")]
     )

@@ -19,6 +19,7 @@ from comp.core.chain import GENESIS
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
 from comp.web.csv import csv_response
+from comp.web.forms import DateInput
 from comp.web.paging import paginate
 
 PER_PAGE = 50
@@ -33,8 +34,8 @@ class FilterForm(forms.Form):
     code = forms.CharField(label="What", required=False, max_length=80)
     subject = forms.CharField(label="On what", required=False, max_length=200)
     actor = forms.CharField(label="Who", required=False, max_length=200)
-    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(label="From", required=False, widget=DateInput)
+    until = forms.DateField(label="To", required=False, widget=DateInput)
 
 
 @needs(Can.AUDIT_READ)

@@ -8,17 +8,16 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from django.db import connection, transaction
 from django.utils import timezone
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_date, day_number
 from comp.outbox.selectors import messages_parked, messages_waiting
 from comp.people.models import Participant
-from comp.tenancy.scope import Actor, Pay, Scope, tenant_scope
+from comp.tenancy.scope import Actor, Pay, Scope, one_moment, tenant_scope
 from payouts.frames.figures import standing
 from payouts.frames.read import Versions, calendars, credit_days, pay_groups, read_versions
 from payouts.frames.sql import Columns, Words, differences
@@ -49,7 +48,7 @@ def sample_verify(tenant_id: int, *, size: int, seed: str, seconds: float) -> Sa
     """Looks at `size` of the company's people and measure periods, drawn by the seed, and at all that alerts name,
     until the time is over. Raises and resolves alerts."""
     over = time.monotonic() + seconds
-    with _one_moment(), _scope(tenant_id):
+    with one_moment(), _scope(tenant_id):
         parts = set(_drawn(size, seed))
         alerts = {_part(alert): alert.pk for alert in alerts_standing()}
         behind = _behind({person for person, _ in (*parts, *alerts)})
@@ -163,18 +162,6 @@ def _told(found: Mapping[Part, str], names: Mapping[int, str]) -> list[str]:
 
 def _part(alert: Alert) -> Part:
     return alert.participant_id, (day_number(alert.from_day), day_number(alert.to_day))
-
-
-@contextmanager
-def _one_moment() -> Iterator[None]:
-    """Everything is read as it was at one moment, so that work going on meanwhile is no difference."""
-    if connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield
 
 
 def _scope(tenant_id: int) -> AbstractContextManager[Scope]:

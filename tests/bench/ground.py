@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
@@ -191,6 +192,24 @@ def facts(place: Ground, where: Company, deals: int, *, days: int, endpoint: int
         for statement in (Path(__file__).parent / "facts.sql").read_text().split(";\n"):
             if statement.strip():
                 cursor.execute(statement, params)
+
+
+def won(where: Company, number: int, *, days: int) -> str:
+    """The body of a new deal won within so many days from the first quarter's start, each of another seller."""
+    half = len(where.sellers)
+    data = {
+        "deal": f"N{number:07}",
+        "version": 1,
+        "owner": f"p{number % half}",
+        "team": [{"role": "se", "person": f"p{half + number * 7 % half}"}],
+        "product": "gtx",
+        "account": "acme",
+        "amount": f"{1000 + number}.00",
+        "currency": "USD",
+        "engage_date": "2024-12-01",
+        "close_date": (QUARTERS[0] + timedelta(days=number % days)).isoformat(),
+    }
+    return json.dumps({"type": "deal.won", "timestamp": "2025-06-01T12:00:00Z", "data": data})
 
 
 def _remove(data: Path, postgres: Postgres, valkey: Valkey) -> None:

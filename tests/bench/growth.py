@@ -3,16 +3,14 @@ history."""
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from statistics import median
-from typing import Any
 
 from standardwebhooks import Webhook
 
-from tests.bench.ground import QUARTERS, Company, Ground, company, facts
+from tests.bench.ground import QUARTERS, Company, Ground, company, facts, won
 from tests.bench.report import Figure, Report, load
 
 GOAL = 1.3
@@ -81,7 +79,7 @@ def _one_event(busy: _Busy, number: int) -> float:
     from crediting.intake.source import Call
     from crediting.services.intake import delivery_receive
 
-    body, name, now = json.dumps(_deal(busy, number)), f"grow-{number}", datetime.now(UTC)
+    body, name, now = won(busy.where, number, days=QUARTER_DAYS), f"grow-{number}", datetime.now(UTC)
     headers = {
         "webhook-id": name,
         "webhook-timestamp": str(int(now.timestamp())),
@@ -92,24 +90,3 @@ def _one_event(busy: _Busy, number: int) -> float:
     while work_once(busy.where.tenant, WORK):
         pass
     return (time.perf_counter() - began) * 1000
-
-
-def _deal(busy: _Busy, number: int) -> dict[str, Any]:
-    """A new deal of the quarter, each of another seller."""
-    half = len(busy.where.sellers)
-    return {
-        "type": "deal.won",
-        "timestamp": "2025-06-01T12:00:00Z",
-        "data": {
-            "deal": f"N{number:06}",
-            "version": 1,
-            "owner": f"p{number % half}",
-            "team": [{"role": "se", "person": f"p{half + number * 7 % half}"}],
-            "product": "gtx",
-            "account": "acme",
-            "amount": f"{1000 + number}.00",
-            "currency": "USD",
-            "engage_date": "2024-12-01",
-            "close_date": (QUARTERS[0] + timedelta(days=number % QUARTER_DAYS)).isoformat(),
-        },
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,8 +9,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from comp.local.dev import CHECKOUT, DATABASE
 from comp.local.postgres import Postgres
 from comp.local.process import log_tail
 from comp.local.run import processes as commands_of
-from tests.bench.ground import QUARTERS, Company, Ground, company
+from tests.bench.ground import Company, Ground, company, won
 from tests.bench.report import Figure, Report, load
 
 PROCESSES = (1, 2, 4)
@@ -96,9 +96,20 @@ def _drained(place: Ground, crowds: Sequence[_Crowd], events: int) -> float:
         while time.monotonic() < start + PATIENCE:
             cursor.execute(waiting)
             if not cursor.fetchone()[0]:
-                return len(crowds) * events / (time.monotonic() - start)
+                rate = len(crowds) * events / (time.monotonic() - start)
+                _all_stand(cursor, crowds)
+                return rate
             time.sleep(0.05)
     raise RuntimeError(f"work still waits after {PATIENCE} s:\n{log_tail(place.data / 'scale.log', 30)}")
+
+
+def _all_stand(cursor: Any, crowds: Sequence[_Crowd]) -> None:
+    """That nothing waits is not enough: each deal sent so far has what its two people earn."""
+    for crowd in crowds:
+        cursor.execute("SELECT count(*) FROM payouts_earning WHERE tenant_id = %s", [crowd.where.tenant])
+        [(lines,)] = cursor.fetchall()
+        if lines != 2 * crowd.sent:
+            raise RuntimeError(f"{lines} lines stand of {crowd.sent} deals of two people each")
 
 
 def _send(crowd: _Crowd, events: int) -> None:
@@ -108,25 +119,11 @@ def _send(crowd: _Crowd, events: int) -> None:
     from crediting.intake.source import Call
     from crediting.services.intake import delivery_receive
 
-    hook, half = Webhook(crowd.secret), len(crowd.where.sellers)
+    hook = Webhook(crowd.secret)
     for _ in range(events):
         crowd.sent += 1
         number = crowd.sent
-        day = QUARTERS[0] + timedelta(days=number % DAYS)
-        data = {
-            "deal": f"S{number:07}",
-            "version": 1,
-            "stage": "won",
-            "owner": f"p{number % half}",
-            "team": [{"role": "se", "person": f"p{half + number * 7 % half}"}],
-            "product": "gtx",
-            "account": "acme",
-            "amount": f"{1000 + number}.00",
-            "currency": "USD",
-            "engage_date": "2024-12-01",
-            "close_date": day.isoformat(),
-        }
-        body = json.dumps({"type": "deal.won", "timestamp": "2025-06-01T12:00:00Z", "data": data})
+        body = won(crowd.where, number, days=DAYS)
         now = datetime.now(UTC)
         headers = {
             "webhook-id": f"s{number}",

@@ -116,6 +116,22 @@ def test_beat_looks_at_every_company_and_twice_is_once(acme: House, test_databas
     assert alert.seed == f"{acme.acme.tenant.pk}-{minute}"
 
 
+def test_a_company_that_cannot_be_looked_at_fails_the_task_and_holds_up_no_other(
+    acme: House, test_database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+
+    def unlucky(tenant_id: int, **how: object) -> None:
+        looked.append(tenant_id)
+        if len(looked) == 1:
+            raise ValueError("no such calendar")
+
+    monkeypatch.setattr(tasks, "sample_verify", unlucky)
+    with pytest.raises(RuntimeError, match=rf"no sample can be taken of the tenants \[{acme.acme.tenant.pk}\]"):
+        tasks.sample(0)
+    assert looked == [acme.acme.tenant.pk]
+
+
 def test_the_command_prints_the_seed_and_fails(acme: House, test_database: TestDatabase) -> None:
     out = StringIO()
     call_command("verify", "--tenant", "acme", "--sample", "60", "--seed", "s7", stdout=out)

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import secrets
 from argparse import ArgumentParser
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from comp.tenancy.models import Tenant
-from comp.tenancy.scope import Actor, Pay, tenant_scope
+from comp.tenancy.scope import Actor, Pay, one_moment, tenant_scope
 from payouts import verify
 from payouts.services.sampling import sample_verify
 
@@ -45,7 +43,7 @@ class Command(BaseCommand):
             return self._sample(tenants, options["sample"], options["seed"] or secrets.token_hex(4))
         found = [("the database", verify.walls())]
         for tenant in tenants:
-            with _one_moment(), tenant_scope(tenant.pk, actor=Actor.command("verify"), pay=Pay.everyone()):
+            with one_moment(), tenant_scope(tenant.pk, actor=Actor.command("verify"), pay=Pay.everyone()):
                 found += [(tenant.slug, check()) for check in verify.CHECKS]
         self._end(found)
 
@@ -76,15 +74,3 @@ class Command(BaseCommand):
                 console.print(f"[red]✗[/] {where}: {check.name}: {escape(problem)}", soft_wrap=True)
         if all(check.holds for _, check in found):
             console.print(f"All {len(found)} checks hold.")
-
-
-@contextmanager
-def _one_moment() -> Iterator[None]:
-    """All checks of a company read one snapshot, so that work going on meanwhile is no difference."""
-    if connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield
