@@ -80,8 +80,9 @@ def person(where: Company, name: str, *, starts_on: date = date(2026, 1, 1), use
 
 
 def library(key: str) -> str:
-    """The text of a plan of the library: account-executive, manager or sales-engineer-csm."""
-    return (LIBRARY / f"{key}.yaml").read_text()
+    """The text of a plan of the library, account-executive, manager or sales-engineer-csm, without its examples: tests
+    change rates, and what its examples promise no longer held."""
+    return (LIBRARY / f"{key}.yaml").read_text().partition("\nexamples:")[0] + "\n"
 
 
 def published(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -13,6 +14,7 @@ from comp.tenancy.capabilities import Role
 from comp.tenancy.models import User
 from plans import services
 from plans.models import Plan, PlanVersion
+from plans.rules.load import read_yaml
 from plans.rules.templates import template, templates
 from tests.factories import Company, company, member
 
@@ -127,3 +129,16 @@ def test_every_template_can_be_drafted_and_its_draft_opened(acme: Company, clien
 def test_no_plan_takes_the_address_of_the_templates(acme: Company, olga: User) -> None:
     with acme.scope(olga), pytest.raises(ProblemsError, match="address of a page"):
         services.plan_create(key="templates", name="Templates")
+
+
+ROOT = Path(__file__).parents[2]
+PLANS = [*(ROOT / "plans/rules/library").glob("*.yaml"), *(ROOT / "comp/local/demo/plans").glob("*.yaml")]
+
+
+@pytest.mark.parametrize("path", sorted(PLANS), ids=lambda path: path.stem)
+def test_the_plans_that_companies_begin_with_carry_examples_that_hold(path: Path) -> None:
+    document = read_yaml(path.read_text())
+    assert document["examples"]
+    assert services.judged(document) == []
+    document["examples"][0]["expect"]["earnings"][0]["amount"] = "0.07"
+    assert [problem.path for problem in services.judged(document)] == ["examples[0].expect.earnings[0]"]

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from plans.rules.load import read_yaml
 
 LIBRARY = sorted((Path(__file__).parents[3] / "plans" / "rules" / "library").glob("*.yaml"))
-GOOD: dict[str, dict[str, Any]] = {path.stem: read_yaml(path.read_text()) for path in LIBRARY}
+#: Without their examples: what goes wrong here is the promise.
+GOOD: dict[str, dict[str, Any]] = {
+    path.stem: {key: value for key, value in read_yaml(path.read_text()).items() if key != "examples"}
+    for path in LIBRARY
+}
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 #: What may stand where something else belongs.
