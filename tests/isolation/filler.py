@@ -12,7 +12,7 @@ from comp.people.models import Participant, ReportingLine
 from comp.tenancy.models import KeptModel, Tenant, TenantForeignKey, TenantModel, User
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import AlignmentRule, HookEndpoint, RawDelivery
-from payouts.models import Batch, LedgerEntry, LedgerTransaction, Statement
+from payouts.models import Batch, Deputy, LedgerEntry, LedgerTransaction, Statement
 
 START = date(2026, 1, 1)
 
@@ -76,6 +76,8 @@ class Filler:
         said = {**SPECIAL.get(model, {}), **given}
         if model is ReportingLine:
             said.setdefault("manager", self.row(Participant))
+        if model is Deputy:
+            said.setdefault("deputy", self._another())
         for field in model._meta.concrete_fields:
             if field.name not in said and field.attname not in said and self._wanted(field):
                 said[field.name] = self._value(field)
@@ -89,6 +91,10 @@ class Filler:
             debit = self.row(LedgerEntry, transaction=posting, account="expense", amount_minor=7, **given)
             self.row(LedgerEntry, transaction=posting, account="payable", amount_minor=-7, **given)
         return debit
+
+    def _another(self) -> User:
+        name = f"{self.tenant.slug}-{self._made}"
+        return User.objects.create(username=name, email=f"{name}@filler.test")
 
     @staticmethod
     def _wanted(field: models.Field[Any, Any]) -> bool:
