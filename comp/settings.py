@@ -166,7 +166,9 @@ CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_DEFAULT_QUEUE = "work"
-CELERY_TASK_ROUTES = {name: {"queue": "jobs"} for name in ("comp.outbox.job", "comp.api.send", "payouts.sample")}
+CELERY_TASK_ROUTES = {
+    name: {"queue": "jobs"} for name in ("comp.outbox.job", "comp.api.send", "payouts.sample", "payouts.remind")
+}
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 200
@@ -184,7 +186,19 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "comp.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "sample": {"task": "payouts.sample", "schedule": 60.0, "options": {"expires": 60}},
+    "remind": {"task": "payouts.remind", "schedule": 1800.0, "options": {"expires": 1800}},
 }
+
+# Mail: without a server it is written to the log of whoever sends it.
+EMAIL_HOST = env("EMAIL_HOST")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_PORT = env_int("EMAIL_PORT", 587)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env("EMAIL_HOST_USER"), env("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", "comp@localhost")
+#: Where people reach the product, for links in mail.
+PUBLIC_URL = env("PUBLIC_URL", "http://localhost:8000").rstrip("/")
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",

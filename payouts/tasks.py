@@ -8,6 +8,7 @@ import time
 from celery import shared_task
 
 from comp.tenancy.models import Tenant
+from payouts.services.reminders import reminders_send
 from payouts.services.sampling import sample_verify
 
 log = logging.getLogger(__name__)
@@ -40,3 +41,19 @@ def sample(minute: int | None = None) -> int:
     if failed:  # the task has failed then, for whoever watches the workers
         raise RuntimeError(f"no sample can be taken of the tenants {failed}")
     return seen
+
+
+@shared_task(name="payouts.remind")
+def remind() -> int:
+    """Reminds who may decide of what waits for them, in each company and once a day there. Returns of how many
+    batches; raises RuntimeError at the end where a company could not be looked at."""
+    sent, failed = 0, []
+    for tenant_id in Tenant.objects.order_by("id").values_list("id", flat=True):
+        try:
+            sent += reminders_send(tenant_id=tenant_id)
+        except Exception:
+            log.exception("tenant %s: nobody can be reminded", tenant_id)
+            failed.append(tenant_id)
+    if failed:
+        raise RuntimeError(f"nobody can be reminded in the tenants {failed}")
+    return sent
