@@ -266,10 +266,11 @@ class Steps:
             return 0
         if draw["style"] == "top_up":
             amount = max(0, amount - self.tested(draw))
-        if amount:
-            self.standing.first_top_up.setdefault(key, self.period)
         self.standing.topped[(self.period, key)] = self.topped[key] = amount
         if draw["kind"] == "recoverable":
+            if amount:
+                # What nobody owes starts no recovery.
+                self.standing.first_top_up.setdefault(key, self.period)
             self.standing.draws[key] = self.standing.draws.get(key, 0) + amount
         self.net += amount
         return amount
