@@ -68,6 +68,7 @@ class Batch(KeptModel):
                 condition=Q(state__in=["submitted", "approved", "paid", "rejected"]), name="batch_state"
             ),
             Trigger(name="batch_moves", when="BEFORE UPDATE OR DELETE", function="comp_batch_moves"),
+            Trigger(name="batch_held", when="BEFORE UPDATE", function="comp_batch_held"),
         ]
 
     def __str__(self) -> str:

@@ -26,12 +26,13 @@ class LineNamed(models.Model):
     """What a line of a participant is for."""
 
     class Kind(models.IntegerChoices):
-        """As payouts.kernel.batch.OF_CREDIT and those after it."""
+        """As payouts.kernel.batch.OF_CREDIT and those after it; by hand there are lines that no kernel knows."""
 
         CREDIT = 0, "Credit"
         PERIOD = 1, "Period"
         REVERSAL = 2, "Reversal"
         CARRIED = 3, "Carried excess"
+        MANUAL = 4, "By hand"
 
     line_kind = models.SmallIntegerField(choices=Kind.choices, default=Kind.CREDIT)
     fact = models.BigIntegerField(default=0)  # deals and other facts are numbered together; 0 for none
@@ -76,6 +77,7 @@ class Cause(TenantModel):
         RATE = "rate", "Rate of exchange"
         MAPPING = "mapping", "Mapping"
         BATCH = "batch", "Batch"
+        MANUAL = "manual", "By hand"
         JOB = "job", "Recomputation"
 
     kind = models.CharField(max_length=12, choices=Kind.choices)
@@ -258,11 +260,12 @@ class Schedule(LineKey, BulkPayModel):
 class Payable(TrancheKey, BulkPayModel):
     """What the open period owes for a tranche: what is released now, less all that batches have taken. `kind` release
     where its release period is the open one (or lies before the first), adjustment where its period was closed
-    already."""
+    already, manual where people decided it. What is held stays, and no batch takes it."""
 
     class Kind(models.TextChoices):
         RELEASE = "release", "Release"
         ADJUSTMENT = "adjustment", "Prior-period adjustment"
+        MANUAL = "manual", "Manual adjustment"
 
     period_starts_on = models.DateField()  # the open pay period that pays it
     origin_starts_on = models.DateField()  # the pay period where it belongs
@@ -273,10 +276,14 @@ class Payable(TrancheKey, BulkPayModel):
     posted_minor = models.BigIntegerField()  # what earlier batches took of this tranche
     currency = models.CharField(max_length=3)
     cause = LooseForeignKey(Cause, null=True)
+    hold = LooseForeignKey("payouts.Hold", null=True)  # nothing: it is free
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", *TRANCHE_KEY], name="payable_once")]
-        indexes = [models.Index(fields=["tenant", "pay_group", "period_starts_on"], name="payable_period")]
+        indexes = [
+            models.Index(fields=["tenant", "pay_group", "period_starts_on"], name="payable_period"),
+            models.Index(fields=["tenant", "participant"], condition=Q(hold__isnull=False), name="payable_held"),
+        ]
 
 
 class FigureChange(LineNamed, BulkPayModel):

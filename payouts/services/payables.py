@@ -18,17 +18,34 @@ from comp.people.models import Participant, PayGroup
 from payouts.frames.sql import quoted
 from payouts.frames.tables import LINE
 from payouts.models import Batch, Cause
+from payouts.models.figures import NO_PERIOD, LineNamed
 from payouts.reads.kept import kept_params
 from payouts.selectors import TAKEN, due_before, first_free, open_periods, taken_elsewhere
+from payouts.services.held import holds_write
 
 #: More facts than this are not named one by one: a join over all of the people's is the quicker then.
 NAMED = 20_000
 KEY = ", ".join(map(quoted, (*LINE, "index", "part")))
+_OF_TRANCHE = ", ".join(f"t.{column}" for column in KEY.split(", "))
 _OF_PAYABLE = ", ".join(f"p.{column}" for column in KEY.split(", "))
 _OF_LINE = ", ".join(f"l.{column}" for column in KEY.split(", "))
 
-#: Each person's open period, then what is right and what was taken, by tranche. Where a plan says so, what was taken
-#: stays, and is no difference.
+#: The key of what people decided by hand: it is of no fact and no period, and its rule is its number.
+_OF_ADJUSTMENT = ", ".join(
+    {
+        "participant_id": "a.participant_id",
+        "plan_id": "a.plan_id",
+        "component": "a.component",
+        "period": f"DATE '{NO_PERIOD}'",
+        "line_kind": f"{LineNamed.Kind.MANUAL}",
+        "rule": "'ADJ-' || lpad(a.number::text, greatest(6, length(a.number::text)), '0')",
+        "role": "''",
+    }.get(column.strip('"'), "0")
+    for column in KEY.split(", ")
+)
+
+#: Each person's open period, then what is right (by the figures, and what people decided by hand) and what was taken,
+#: by tranche. Where a plan says so, what was taken stays, and is no difference.
 _DUE = f"""
 WITH open AS (
     SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(dues)s::date[],
@@ -36,9 +53,15 @@ WITH open AS (
 ), causes AS (
     SELECT * FROM unnest(%(cause_deals)s::bigint[], %(cause_ids)s::bigint[]) AS c(deal_id, cause_id)
 ), released AS (
-    SELECT t.*, o.starts_on AS open_starts, o.pay_group_id AS pays, o.cause_id AS otherwise
+    SELECT {_OF_TRANCHE}, t.amount_minor, t.period_starts_on, t.plan_version_id, t.credit_date, t.currency, t.deal_id,
+        o.starts_on AS open_starts, o.pay_group_id AS pays, o.cause_id AS otherwise
     FROM payouts_tranche t JOIN open o USING (participant_id)
     WHERE t.release_day < o.due_before AND (%(every_fact)s OR t.fact = ANY(%(facts)s))
+    UNION ALL
+    SELECT {_OF_ADJUSTMENT}, a.amount_minor, a.origin_starts_on, a.plan_version_id, a.day, a.currency, NULL,
+        o.starts_on, o.pay_group_id, o.cause_id
+    FROM payouts_adjustment a JOIN open o USING (participant_id)
+    WHERE a.state = 'approved' AND a.balance = '' AND a.day < o.due_before AND (%(every_fact)s OR 0 = ANY(%(facts)s))
 ), taken AS (
     SELECT {_OF_LINE}, sum(l.amount_minor) AS amount_minor,
         max(l.origin_starts_on) AS origin_starts_on, max(l.plan_version_id) AS plan_version_id, max(l.credit_date) AS
@@ -60,7 +83,7 @@ WITH open AS (
         coalesce(r.otherwise, x.otherwise) AS otherwise
     FROM released r FULL JOIN taken x USING ({KEY})
 ), due AS (
-    SELECT s.*, CASE WHEN s.was_taken OR EXISTS (
+    SELECT s.*, CASE WHEN s.line_kind = {LineNamed.Kind.MANUAL} THEN 'manual' WHEN s.was_taken OR EXISTS (
             SELECT 1 FROM payouts_batch b WHERE b.pay_group_id = s.pay_group_id AND b.starts_on = s.origin_starts_on
                 AND b.state = ANY(%(taken)s)
         ) THEN 'adjustment' ELSE 'release' END AS kind, coalesce(c.cause_id, s.otherwise) AS cause_id
@@ -118,12 +141,12 @@ WITH open AS (
     -- Person by person: a join would be free to read everybody's payables first, for each of a few people's statements.
     SELECT o.*, owed.* FROM open o CROSS JOIN LATERAL (
         SELECT count(p.id) AS lines, coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'release'), 0) AS released,
-            coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'adjustment'), 0) AS adjustments,
+            coalesce(sum(p.amount_minor) FILTER (WHERE p.kind <> 'release'), 0) AS adjustments,
             encode(sha256(convert_to(coalesce(string_agg({LINE_TEXT}, chr(10) ORDER BY {LINE_TEXT} COLLATE "C"), ''),
             'UTF8')), 'hex') AS digest
         FROM payouts_payable p JOIN plans_plan pl ON pl.id = p.plan_id
             LEFT JOIN crediting_deal d ON d.id = p.deal_id LEFT JOIN crediting_hookendpoint e ON e.id = d.endpoint_id
-        WHERE p.participant_id = o.participant_id AND p.period_starts_on = o.starts_on
+        WHERE p.participant_id = o.participant_id AND p.period_starts_on = o.starts_on AND p.hold_id IS NULL
     ) owed
 )
 INSERT INTO payouts_statement AS st (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, state,
@@ -170,6 +193,7 @@ def payables_write(
         cursor.execute("SET LOCAL enable_seqscan = off")
         if facts is None or facts:
             cursor.execute(_WRITE, params)
+        holds_write(**{name: params[name] for name in ("people", "groups", "starts", "ends")})
         params["causes"] = [*{*why.values(), *otherwise.values()}]
         cursor.execute(_STALE, params)
         cursor.execute(_STATEMENTS, params)

@@ -47,7 +47,10 @@ NOT_PAY = {
     "plans_historicalquota": "the same as it was",
 }
 #: No amount, and yet pay.
-ALSO_PAY = {"crediting_waitingcredit": "who will have a credit of what"}
+ALSO_PAY = {
+    "crediting_waitingcredit": "who will have a credit of what",
+    "payouts_attachment": "what proves an adjustment of somebody's pay",
+}
 #: SECURITY DEFINER functions of ours: none. Whoever adds one says here why it cannot leak.
 DEFINERS: dict[str, str] = {}
 

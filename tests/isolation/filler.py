@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,16 @@ from comp.people.models import Participant, ReportingLine
 from comp.tenancy.models import KeptModel, Tenant, TenantForeignKey, TenantModel, User
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import AlignmentRule, HookEndpoint, RawDelivery
-from payouts.models import Batch, Deputy, LedgerEntry, LedgerTransaction, Statement
+from payouts.models import (
+    Adjustment,
+    Attachment,
+    Batch,
+    Deputy,
+    LedgerEntry,
+    LedgerTransaction,
+    QuotaRelief,
+    Statement,
+)
 
 START = date(2026, 1, 1)
 
@@ -24,6 +34,9 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     HookEndpoint: {"deals_from": None},
     RawDelivery: {"parent": None},
     AlignmentRule: {"position": ""},
+    Attachment: {"digest": hashlib.sha256(b"{}").hexdigest()},
+    Adjustment: {"answers": None, "balance": ""},
+    QuotaRelief: {"percent": 50},
 }
 
 

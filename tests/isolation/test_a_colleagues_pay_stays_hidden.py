@@ -208,7 +208,7 @@ def test_nobody_elses_pay_is_changed(house: House, numbers: Any, rows: Any, mode
         with refused(errors.InsufficientPrivilege, "row-level security"):
             insert(table, {**hidden, "id": -1})
         if any(isinstance(c, AppendOnly) for c in model._meta.constraints):
-            for statement in (f'UPDATE "{table}" SET currency = currency', f'DELETE FROM "{table}"'):
+            for statement in (f'UPDATE "{table}" SET participant_id = participant_id', f'DELETE FROM "{table}"'):
                 with refused(errors.InsufficientPrivilege, "permission denied"):
                     sql(statement)
             return
