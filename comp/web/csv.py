@@ -12,8 +12,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.text import get_valid_filename
 
-# What a spreadsheet takes for the start of a formula, the full-width forms of East Asian keyboards included.
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+from comp.core.cells import harmless
 
 Cell = str | int | Decimal | dt.date | dt.datetime | bool | None
 
@@ -36,7 +35,7 @@ def safe_cell(value: Cell) -> str:
         case dt.date():
             return value.isoformat()
         case str():
-            return f"'{value}" if value.startswith(_RISKY) else value
+            return harmless(value)
         case _:
             kind = type(value).__name__
             raise TypeError(f"CSV cell: found {kind}, allowed are text, int, Decimal, date, datetime, bool and None")

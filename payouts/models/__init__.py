@@ -29,12 +29,14 @@ from payouts.models.manual import (
     SideLetter,
     WindfallReview,
 )
+from payouts.models.payments import AnswerRow, Payment, PayrollAnswer, PayrollFile, PayrollProvider, PayrollRun
 
 __all__ = [
     "Adjustment",
     "AdjustmentFile",
     "AdjustmentPolicy",
     "Alert",
+    "AnswerRow",
     "ApprovalRule",
     "ApprovalStage",
     "Attachment",
@@ -52,6 +54,11 @@ __all__ = [
     "LedgerEntry",
     "LedgerTransaction",
     "Payable",
+    "Payment",
+    "PayrollAnswer",
+    "PayrollFile",
+    "PayrollProvider",
+    "PayrollRun",
     "QuotaRelief",
     "ReachPolicy",
     "RecomputeJob",

@@ -15,11 +15,13 @@ from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import AlignmentRule, HookEndpoint, RawDelivery
 from payouts.models import (
     Adjustment,
+    AnswerRow,
     Attachment,
     Batch,
     Deputy,
     LedgerEntry,
     LedgerTransaction,
+    Payment,
     QuotaRelief,
     Statement,
 )
@@ -37,6 +39,8 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     Attachment: {"digest": hashlib.sha256(b"{}").hexdigest()},
     Adjustment: {"answers": None, "balance": ""},
     QuotaRelief: {"percent": 50},
+    AnswerRow: {"difference": "", "decision": ""},
+    Payment: {"why": "", "reissue_of": None},
 }
 
 
