@@ -19,8 +19,11 @@ LOCK = 7001
 
 def payload(entry: AuditEntry) -> str:
     """What an entry's digest covers, as canonical JSON; `verify` builds it again from the row."""
+    # Said only where there is something to say: entries from before these were kept have the digest that they had.
+    more = {"for": entry.on_behalf, "address": entry.address, "agent": entry.agent}
     return canonical_json(
-        {
+        {name: value for name, value in more.items() if value}
+        | {
             "number": entry.number,
             "at": entry.at.isoformat(),
             "actor": f"{entry.actor_kind}:{entry.actor_label}",
@@ -42,9 +45,10 @@ def record(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
     reason: str = "",
+    on_behalf: str = "",
 ) -> AuditEntry:
     """Adds one entry for the current scope's actor. `before` and `after` hold ints, text, booleans and lists of these:
-    never floats.
+    never floats. `on_behalf` names the person in whose place the actor acts, where there is one.
 
     Writers of one tenant wait for each other until commit, so that the chain has one order.
     """
@@ -61,7 +65,10 @@ def record(
         actor_kind=scope.actor.kind,
         actor_label=scope.actor.label,
         user_id=scope.actor.user_id,
+        on_behalf=(on_behalf or scope.actor.on_behalf)[:200],
         trace=scope.actor.trace,
+        address=scope.actor.address[:45],
+        agent=scope.actor.agent[:300],
         code=code,
         subject_kind=kind,
         subject_id=key,

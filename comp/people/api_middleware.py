@@ -6,14 +6,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
-from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from comp.api.errors import error_response
 from comp.api.grants import NEEDS, SHOW_PAY
 from comp.api.services import Denied, key_open
-from comp.people.middleware import pay_of
+from comp.people.middleware import caller_address, pay_of, whence
 from comp.tenancy.capabilities import capabilities
 from comp.tenancy.scope import Actor, Pay, as_user, tenant_scope
 from comp.tenancy.selectors import memberships
@@ -54,7 +53,7 @@ class ApiMiddleware:
         can = capabilities(roles)
         grants = frozenset(grant for grant in key.grants if NEEDS.get(grant) in can)
         trace = request.headers.get("X-Request-ID", "")[:64] or uuid.uuid4().hex
-        actor = Actor("key", f"{key.name}, of {maker}", user_id=maker.pk, trace=trace)
+        actor = Actor("key", f"{key.name}, of {maker}", user_id=maker.pk, trace=trace, **whence(request))
         with tenant_scope(tenant.pk, actor=actor):
             pay = pay_of(can, None, pay_groups) if grants & SHOW_PAY else Pay.nobody()
             request.tenant, request.api_key = tenant, key  # type: ignore[attr-defined]
@@ -64,10 +63,3 @@ class ApiMiddleware:
                 if response.status_code >= 400:  # refused or failed: nothing of it stays
                     transaction.set_rollback(True)
         return response
-
-
-def caller_address(request: HttpRequest) -> str:
-    """Who calls; behind a proxy of ours, whom it names last."""
-    if settings.BEHIND_TLS:
-        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return str(request.META.get("REMOTE_ADDR", ""))

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import SuspiciousOperation
 from django.core.handlers.exception import convert_exception_to_response
@@ -50,7 +51,7 @@ class TenantMiddleware:
         if request.session.get(SESSION_TENANT) != slug:  # written only then: an open page polls every few seconds
             request.session[SESSION_TENANT] = slug
         trace = request.headers.get("X-Request-ID", "")[:64] or uuid.uuid4().hex
-        actor = Actor("user", str(request.user), user_id=request.user.pk, trace=trace)
+        actor = Actor("user", str(request.user), user_id=request.user.pk, trace=trace, **whence(request))
         can = capabilities(roles)
         with tenant_scope(tenant.pk, actor=actor):
             participant = own_participant(user_id=request.user.pk)
@@ -73,6 +74,19 @@ class TenantMiddleware:
         if parts[1] == "admin":
             return request.session.get(SESSION_TENANT, "") if request.user.is_authenticated else None
         return None
+
+
+def caller_address(request: HttpRequest) -> str:
+    """Who calls; behind a proxy of ours, whom it names last."""
+    if settings.BEHIND_TLS:
+        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def whence(request: HttpRequest) -> dict[str, str]:
+    """Where a request came from, for the audit trail: the address, and the program as it names itself."""
+    agent = request.headers.get("User-Agent", "").replace("\0", "")
+    return {"address": caller_address(request)[:45], "agent": agent[:300]}
 
 
 def _absent(request: HttpRequest) -> HttpResponse:

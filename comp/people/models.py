@@ -265,6 +265,59 @@ class RosterFile(TenantModel):
         return self.name
 
 
+class Erasure(TenantModel):
+    """A request to take a leaver's name and address out of everything that is kept, approved by a second person, and
+    how far it is. The employee number stays, and every amount and digest with it (docs/privacy.md)."""
+
+    participant = TenantForeignKey(Participant)
+    pseudonym = models.CharField(max_length=60)  # what stands in the place of the name
+    reason = models.TextField()
+    asked_by = models.ForeignKey(User, models.PROTECT, related_name="+", db_constraint=False)
+    asked_at = models.DateTimeField(default=timezone.now)
+    approved_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+", db_constraint=False)
+    approved_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    counts = models.JSONField(default=dict)  # texts replaced, by table
+    digest = models.CharField(max_length=64, blank=True)  # of its redactions
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(approved_by=None) | ~Q(approved_by=F("asked_by")), name="erasure_two_people"
+            ),
+            models.CheckConstraint(
+                condition=Q(done_at=None) | Q(approved_by__isnull=False), name="erasure_approved_before_done"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="erasure_reason"),
+            models.UniqueConstraint(
+                fields=["tenant", "participant"], condition=Q(done_at=None), name="erasure_asked_once"
+            ),
+            AppendOnly(
+                name="erasure_append", changing=["approved_by_id", "approved_at", "done_at", "counts", "digest"]
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.pseudonym
+
+
+class Redaction(TenantModel):
+    """One text that an erasure replaced: where, and the SHA-256 of what it was and of what it is. Written by the
+    database itself (comp_redact), which changes nothing without it."""
+
+    erasure = TenantForeignKey(Erasure)
+    table = models.CharField(max_length=63)
+    row = models.BigIntegerField()
+    column = models.CharField(max_length=63)
+    before_sha256 = models.CharField(max_length=64)
+    after_sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [AppendOnly(name="redaction_append")]
+        indexes = [models.Index(fields=["tenant", "table", "row"], name="redaction_row")]
+
+
 class PayModel(TenantModel):
     """Base of tables that show pay: behind the pay wall by participant, and by pay group for those who see more."""
 

@@ -32,6 +32,22 @@ def restore(sender: Any, using: str, **kwargs: Any) -> None:
     _force("FORCE", connections[using])
 
 
+def keep_roles(sender: Any, using: str, **kwargs: Any) -> None:
+    """Adds what each role may do to the history of it, where the installed code says otherwise than before."""
+    from django.db import connections
+
+    from comp.core.canonical import digest
+    from comp.tenancy.capabilities import CAPABILITIES
+    from comp.tenancy.models import RoleTable
+
+    if RoleTable._meta.db_table not in connections[using].introspection.table_names():
+        return  # an older state was migrated to
+    roles = {str(role.value): sorted(str(can.value) for can in held) for role, held in CAPABILITIES.items()}
+    last = RoleTable.objects.using(using).last()
+    if last is None or last.digest != digest(roles):
+        RoleTable.objects.using(using).create(roles=roles, digest=digest(roles))
+
+
 class TenancyConfig(AppConfig):
     name = "comp.tenancy"
     label = "tenancy"
@@ -42,3 +58,4 @@ class TenancyConfig(AppConfig):
 
         pre_migrate.connect(lift, sender=self, dispatch_uid="comp-lift-force")
         post_migrate.connect(restore, sender=self, dispatch_uid="comp-set-force")
+        post_migrate.connect(keep_roles, sender=self, dispatch_uid="comp-keep-roles")

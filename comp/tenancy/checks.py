@@ -16,6 +16,7 @@ OUTSIDE = {
     "tenancy.user": "a user may belong to several tenants",
     "tenancy.tenant": "the list of tenants itself",
     "tenancy.membership": "read before the tenant is known; has a policy of its own",
+    "tenancy.roletable": "what each role may do, the same for every tenant",
     "tenancy.endpointroute": "read before the tenant is known; holds an address and a tenant, nothing else",
     "api.callcount": "counted before the tenant is known; holds how often somebody called, nothing else",
 }

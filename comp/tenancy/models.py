@@ -42,6 +42,8 @@ class Tenant(models.Model):
     time_zone = models.CharField(max_length=64)
     currency = models.CharField(max_length=3)
     note = models.TextField(blank=True)  # shown on the front page: for a demo company, what in it is generated
+    # Months after leaving from which a person's name and address are due to be erased; empty: no rule is stated.
+    retention_months = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
@@ -54,24 +56,6 @@ class EndpointRoute(models.Model):
 
     token = models.CharField(max_length=64, unique=True)
     tenant = models.ForeignKey(Tenant, models.CASCADE)
-
-
-class Membership(models.Model):
-    """One user in one tenant in one role; several rows where someone has several roles."""
-
-    tenant = models.ForeignKey(Tenant, models.CASCADE)
-    user = models.ForeignKey(User, models.CASCADE)
-    role = models.CharField(max_length=20, choices=Role.choices)
-    pay_groups = models.JSONField(
-        default=list, blank=True
-    )  # keys of the pay groups whose pay it may see; none: all of them
-    created_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["tenant", "user", "role"], name="membership_once"),
-            OwnRows(name="membership_own"),
-        ]
 
 
 # ------------------------------------------------------------------ the base of tenant-owned tables
@@ -137,6 +121,41 @@ class KeptHistory(HistoricalRecords):
             )
         ]
         return options
+
+
+class Membership(models.Model):
+    """One user in one tenant in one role; several rows where someone has several roles. Who was in, when and as what is
+    kept: the access review reads it."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE)
+    user = models.ForeignKey(User, models.CASCADE)
+    role = models.CharField(max_length=20, choices=Role.choices)
+    pay_groups = models.JSONField(
+        default=list, blank=True
+    )  # keys of the pay groups whose pay it may see; none: all of them
+    created_at = models.DateTimeField(default=timezone.now)
+
+    history = KeptHistory()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "user", "role"], name="membership_once"),
+            OwnRows(name="membership_own"),
+            HistoryTrigger(name="membership_kept", into="tenancy_historicalmembership"),
+        ]
+
+
+class RoleTable(models.Model):
+    """What each role could do from `since` on, as the code said it that was installed then. A row is added by `migrate`
+    where the table differs from the last one. No company's data: it is the same for all."""
+
+    since = models.DateTimeField(default=timezone.now)
+    digest = models.CharField(max_length=64)
+    roles = models.JSONField()  # capabilities by role, sorted
+
+    class Meta:
+        ordering = ["since", "id"]
+        constraints = [AppendOnly(name="roletable_append")]
 
 
 class KeptModel(TenantModel):

@@ -20,13 +20,17 @@ from comp.tenancy.walls import PAY
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: `kind` is user, task or command; `label` is what people read; `user_id` for users; `trace` is the
-    request's or task's id."""
+    """Who acts: `kind` is user, key, task or command; `label` is what people read; `user_id` for users; `trace` is the
+    request's or task's id; `address` and `agent` are where from, as the server saw it. `on_behalf` names the person in
+    whose place somebody acts (a deputy)."""
 
     kind: str
     label: str
     user_id: int | None = None
     trace: str = ""
+    address: str = ""
+    agent: str = ""
+    on_behalf: str = ""
 
     @classmethod
     def task(cls, name: str, trace: str = "") -> Actor:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostE
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from comp.people.api_middleware import caller_address
+from comp.people.middleware import caller_address
 from crediting.intake.source import Call
 from crediting.intake.sources import refusal
 from crediting.services.intake import DeliveryRefused, body_limit, delivery_receive

@@ -2,6 +2,7 @@
 
 from payouts.models.approvals import ApprovalRule, ApprovalStage, Deputy, Reminder
 from payouts.models.batches import Batch, BatchLine
+from payouts.models.evidence import EvidenceExport, EvidenceFile
 from payouts.models.figures import (
     Alert,
     Attainment,
@@ -48,6 +49,8 @@ __all__ = [
     "ChangedScope",
     "Deputy",
     "Earning",
+    "EvidenceExport",
+    "EvidenceFile",
     "FarApproval",
     "FigureChange",
     "Hold",

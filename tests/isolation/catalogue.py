@@ -25,6 +25,7 @@ NOBODYS = {
     "tenancy_user": "a person may belong to several companies",
     "tenancy_user_groups": "Django's; unused",
     "tenancy_user_user_permissions": "Django's; unused",
+    "tenancy_roletable": "what each role may do, the same for every company",
     "api_callcount": "how often a key or an address called in a minute",
     "auth_group": "Django's; unused",
     "auth_group_permissions": "Django's; unused",
@@ -50,9 +51,13 @@ NOT_PAY = {
 ALSO_PAY = {
     "crediting_waitingcredit": "who will have a credit of what",
     "payouts_attachment": "what proves an adjustment of somebody's pay",
+    "payouts_evidenceexport": "a pay group's whole batch, in a file",
+    "payouts_evidencefile": "a part of the same",
 }
-#: SECURITY DEFINER functions of ours: none. Whoever adds one says here why it cannot leak.
-DEFINERS: dict[str, str] = {}
+#: SECURITY DEFINER functions of ours. Whoever adds one says here why it cannot leak.
+DEFINERS: dict[str, str] = {
+    "comp_redact": "answers nothing; changes one text of the transaction's own tenant, by an erasure of two people"
+}
 
 TENANT = "(tenant_id = (current_setting('app.tenant'::text))::bigint)"
 TENANT_WRITTEN = "(tenant_id = ( SELECT (current_setting('app.tenant'::text))::bigint AS current_setting))"

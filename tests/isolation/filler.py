@@ -10,7 +10,8 @@ from django.apps import apps
 from django.db import models, transaction
 
 from comp.people.models import Participant, ReportingLine
-from comp.tenancy.models import KeptModel, Tenant, TenantForeignKey, TenantModel, User
+from comp.tenancy.capabilities import Role
+from comp.tenancy.models import KeptModel, Membership, Tenant, TenantForeignKey, TenantModel, User
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import AlignmentRule, HookEndpoint, RawDelivery
 from payouts.models import (
@@ -74,6 +75,7 @@ class Filler:
     def fill(self) -> None:
         """One row at least in every table; the tables of history fill themselves."""
         with self.scope():
+            Membership.objects.create(tenant=self.tenant, user=self.user, role=Role.FINANCE)
             for model in owned():
                 if not is_history(model):
                     self.of(model)

@@ -212,10 +212,10 @@ def test_nobody_elses_pay_is_changed(house: House, numbers: Any, rows: Any, mode
                 with refused(errors.InsufficientPrivilege, "permission denied"):
                     sql(statement)
             return
-        assert read(f'UPDATE "{table}" SET currency = currency {returning}', numbers) == expected
+        assert read(f'UPDATE "{table}" SET tenant_id = tenant_id {returning}', numbers) == expected
         whose, group = hidden["participant_id"], hidden["pay_group_id"]
         named = f"WHERE participant_id = {whose} AND pay_group_id = {group}"
-        assert sql(f'UPDATE "{table}" SET currency = currency {named} {returning}') == []
+        assert sql(f'UPDATE "{table}" SET tenant_id = tenant_id {named} {returning}') == []
         if expected:  # nor is a row of one's own given to somebody else
             with refused(errors.InsufficientPrivilege, "row-level security"):
                 sql(f'UPDATE "{table}" SET participant_id = %s, pay_group_id = %s', whose, group)
