@@ -9,114 +9,223 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payouts', '0014_alerts_of_wrong_figures'),
-        ('people', '0008_erasures'),
-        ('tenancy', '0004_who_was_in_and_what_roles_could_do'),
+        ("payouts", "0015_approval_chains"),
+        ("people", "0008_erasures"),
+        ("tenancy", "0004_who_was_in_and_what_roles_could_do"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='EvidenceExport',
+            name="EvidenceExport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seed', models.CharField(max_length=60)),
-                ('samples', models.PositiveIntegerField()),
-                ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('state', models.CharField(choices=[('building', 'Being built'), ('done', 'Done'), ('failed', 'Failed')], default='building', max_length=8)),
-                ('steps', models.PositiveIntegerField()),
-                ('step', models.PositiveIntegerField(default=0)),
-                ('error', models.TextField(blank=True)),
-                ('done_at', models.DateTimeField(null=True)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('manifest_sha256', models.CharField(blank=True, max_length=64)),
-                ('body', models.BinaryField(default=b'')),
-                ('asked_by', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('batch', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payouts.batch')),
-                ('participant', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.participant')),
-                ('pay_group', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.paygroup')),
-                ('tenant', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seed", models.CharField(max_length=60)),
+                ("samples", models.PositiveIntegerField()),
+                ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("building", "Being built"), ("done", "Done"), ("failed", "Failed")],
+                        default="building",
+                        max_length=8,
+                    ),
+                ),
+                ("steps", models.PositiveIntegerField()),
+                ("step", models.PositiveIntegerField(default=0)),
+                ("error", models.TextField(blank=True)),
+                ("done_at", models.DateTimeField(null=True)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("manifest_sha256", models.CharField(blank=True, max_length=64)),
+                ("body", models.BinaryField(default=b"")),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "batch",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payouts.batch",
+                    ),
+                ),
+                (
+                    "participant",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.participant",
+                    ),
+                ),
+                (
+                    "pay_group",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.paygroup",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='EvidenceFile',
+            name="EvidenceFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('body', models.BinaryField()),
-                ('export', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='payouts.evidenceexport')),
-                ('participant', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.participant')),
-                ('pay_group', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.paygroup')),
-                ('tenant', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120)),
+                ("body", models.BinaryField()),
+                (
+                    "export",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payouts.evidenceexport",
+                    ),
+                ),
+                (
+                    "participant",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.participant",
+                    ),
+                ),
+                (
+                    "pay_group",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.paygroup",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='evidenceexport',
-            index=models.Index(condition=models.Q(('state', 'building')), fields=['tenant', 'id'], name='evidence_at_work'),
+            model_name="evidenceexport",
+            index=models.Index(
+                condition=models.Q(("state", "building")), fields=["tenant", "id"], name="evidence_at_work"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidenceexport',
-            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='payouts_evidenceexport_key'),
+            model_name="evidenceexport",
+            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_evidenceexport_key"),
         ),
         migrations.AddConstraint(
-            model_name='evidenceexport',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['building', 'done', 'failed'])), name='evidence_state'),
+            model_name="evidenceexport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["building", "done", "failed"])), name="evidence_state"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidenceexport',
-            constraint=comp.tenancy.walls.TenantWall(name='payouts_evidenceexport_wall'),
+            model_name="evidenceexport",
+            constraint=comp.tenancy.walls.TenantWall(name="payouts_evidenceexport_wall"),
         ),
         migrations.AddConstraint(
-            model_name='evidenceexport',
-            constraint=comp.tenancy.walls.TenantReference(column='participant_id', name='payouts_evidenceexport_participant_id_in', to='people_participant'),
+            model_name="evidenceexport",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="participant_id", name="payouts_evidenceexport_participant_id_in", to="people_participant"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidenceexport',
-            constraint=comp.tenancy.walls.TenantReference(column='pay_group_id', name='payouts_evidenceexport_pay_group_id_in', to='people_paygroup'),
+            model_name="evidenceexport",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="pay_group_id", name="payouts_evidenceexport_pay_group_id_in", to="people_paygroup"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidenceexport',
-            constraint=comp.tenancy.walls.TenantReference(column='batch_id', name='payouts_evidenceexport_batch_id_in', to='payouts_batch'),
+            model_name="evidenceexport",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="batch_id", name="payouts_evidenceexport_batch_id_in", to="payouts_batch"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidenceexport',
-            constraint=comp.tenancy.walls.PayWall(name='payouts_evidenceexport_pay'),
+            model_name="evidenceexport",
+            constraint=comp.tenancy.walls.PayWall(name="payouts_evidenceexport_pay"),
         ),
         migrations.AddConstraint(
-            model_name='evidenceexport',
-            constraint=comp.tenancy.walls.AppendOnly(changing=('state', 'step', 'error', 'done_at', 'sha256', 'manifest_sha256', 'body'), name='evidenceexport_append'),
+            model_name="evidenceexport",
+            constraint=comp.tenancy.walls.AppendOnly(
+                changing=("state", "step", "error", "done_at", "sha256", "manifest_sha256", "body"),
+                name="evidenceexport_append",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidencefile',
-            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='payouts_evidencefile_key'),
+            model_name="evidencefile",
+            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="payouts_evidencefile_key"),
         ),
         migrations.AddConstraint(
-            model_name='evidencefile',
-            constraint=models.UniqueConstraint(fields=('tenant', 'export', 'name'), name='evidencefile_once'),
+            model_name="evidencefile",
+            constraint=models.UniqueConstraint(fields=("tenant", "export", "name"), name="evidencefile_once"),
         ),
         migrations.AddConstraint(
-            model_name='evidencefile',
-            constraint=comp.tenancy.walls.TenantWall(name='payouts_evidencefile_wall'),
+            model_name="evidencefile",
+            constraint=comp.tenancy.walls.TenantWall(name="payouts_evidencefile_wall"),
         ),
         migrations.AddConstraint(
-            model_name='evidencefile',
-            constraint=comp.tenancy.walls.TenantReference(column='participant_id', name='payouts_evidencefile_participant_id_in', to='people_participant'),
+            model_name="evidencefile",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="participant_id", name="payouts_evidencefile_participant_id_in", to="people_participant"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidencefile',
-            constraint=comp.tenancy.walls.TenantReference(column='pay_group_id', name='payouts_evidencefile_pay_group_id_in', to='people_paygroup'),
+            model_name="evidencefile",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="pay_group_id", name="payouts_evidencefile_pay_group_id_in", to="people_paygroup"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidencefile',
-            constraint=comp.tenancy.walls.TenantReference(column='export_id', name='payouts_evidencefile_export_id_in', to='payouts_evidenceexport'),
+            model_name="evidencefile",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="export_id", name="payouts_evidencefile_export_id_in", to="payouts_evidenceexport"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evidencefile',
-            constraint=comp.tenancy.walls.PayWall(name='payouts_evidencefile_pay'),
+            model_name="evidencefile",
+            constraint=comp.tenancy.walls.PayWall(name="payouts_evidencefile_pay"),
         ),
     ]

@@ -9,97 +9,167 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('people', '0007_rates_of_exchange'),
-        ('tenancy', '0004_who_was_in_and_what_roles_could_do'),
+        ("people", "0007_rates_of_exchange"),
+        ("tenancy", "0004_who_was_in_and_what_roles_could_do"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Erasure',
+            name="Erasure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('pseudonym', models.CharField(max_length=60)),
-                ('reason', models.TextField()),
-                ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('approved_at', models.DateTimeField(null=True)),
-                ('done_at', models.DateTimeField(null=True)),
-                ('counts', models.JSONField(default=dict)),
-                ('digest', models.CharField(blank=True, max_length=64)),
-                ('approved_by', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('asked_by', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('participant', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.participant')),
-                ('tenant', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("pseudonym", models.CharField(max_length=60)),
+                ("reason", models.TextField()),
+                ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("approved_at", models.DateTimeField(null=True)),
+                ("done_at", models.DateTimeField(null=True)),
+                ("counts", models.JSONField(default=dict)),
+                ("digest", models.CharField(blank=True, max_length=64)),
+                (
+                    "approved_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "participant",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.participant",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Redaction',
+            name="Redaction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('table', models.CharField(max_length=63)),
-                ('row', models.BigIntegerField()),
-                ('column', models.CharField(max_length=63)),
-                ('before_sha256', models.CharField(max_length=64)),
-                ('after_sha256', models.CharField(max_length=64)),
-                ('erasure', comp.tenancy.models.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.erasure')),
-                ('tenant', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("table", models.CharField(max_length=63)),
+                ("row", models.BigIntegerField()),
+                ("column", models.CharField(max_length=63)),
+                ("before_sha256", models.CharField(max_length=64)),
+                ("after_sha256", models.CharField(max_length=64)),
+                (
+                    "erasure",
+                    comp.tenancy.models.TenantForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.erasure",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='people_erasure_key'),
+            model_name="erasure",
+            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_erasure_key"),
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=models.CheckConstraint(condition=models.Q(('approved_by', None), models.Q(('approved_by', models.F('asked_by')), _negated=True), _connector='OR'), name='erasure_two_people'),
+            model_name="erasure",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("approved_by", None),
+                    models.Q(("approved_by", models.F("asked_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="erasure_two_people",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=models.CheckConstraint(condition=models.Q(('done_at', None), ('approved_by__isnull', False), _connector='OR'), name='erasure_approved_before_done'),
+            model_name="erasure",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("done_at", None), ("approved_by__isnull", False), _connector="OR"),
+                name="erasure_approved_before_done",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='erasure_reason'),
+            model_name="erasure",
+            constraint=models.CheckConstraint(condition=models.Q(("reason", ""), _negated=True), name="erasure_reason"),
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=models.UniqueConstraint(condition=models.Q(('done_at', None)), fields=('tenant', 'participant'), name='erasure_asked_once'),
+            model_name="erasure",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("done_at", None)), fields=("tenant", "participant"), name="erasure_asked_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=comp.tenancy.walls.TenantWall(name='people_erasure_wall'),
+            model_name="erasure",
+            constraint=comp.tenancy.walls.TenantWall(name="people_erasure_wall"),
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=comp.tenancy.walls.TenantReference(column='participant_id', name='people_erasure_participant_id_in', to='people_participant'),
+            model_name="erasure",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="participant_id", name="people_erasure_participant_id_in", to="people_participant"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='erasure',
-            constraint=comp.tenancy.walls.AppendOnly(changing=('approved_by_id', 'approved_at', 'done_at', 'counts', 'digest'), name='erasure_append'),
+            model_name="erasure",
+            constraint=comp.tenancy.walls.AppendOnly(
+                changing=("approved_by_id", "approved_at", "done_at", "counts", "digest"), name="erasure_append"
+            ),
         ),
         migrations.AddIndex(
-            model_name='redaction',
-            index=models.Index(fields=['tenant', 'table', 'row'], name='redaction_row'),
+            model_name="redaction",
+            index=models.Index(fields=["tenant", "table", "row"], name="redaction_row"),
         ),
         migrations.AddConstraint(
-            model_name='redaction',
-            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='people_redaction_key'),
+            model_name="redaction",
+            constraint=models.UniqueConstraint(fields=("tenant", "id"), name="people_redaction_key"),
         ),
         migrations.AddConstraint(
-            model_name='redaction',
-            constraint=comp.tenancy.walls.TenantWall(name='people_redaction_wall'),
+            model_name="redaction",
+            constraint=comp.tenancy.walls.TenantWall(name="people_redaction_wall"),
         ),
         migrations.AddConstraint(
-            model_name='redaction',
-            constraint=comp.tenancy.walls.TenantReference(column='erasure_id', name='people_redaction_erasure_id_in', to='people_erasure'),
+            model_name="redaction",
+            constraint=comp.tenancy.walls.TenantReference(
+                column="erasure_id", name="people_redaction_erasure_id_in", to="people_erasure"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='redaction',
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name='redaction_append'),
+            model_name="redaction",
+            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="redaction_append"),
         ),
     ]
