@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0015_approval_chains"),
+        ("payouts", "0017_payments_by_person"),
         ("people", "0008_erasures"),
         ("tenancy", "0004_who_was_in_and_what_roles_could_do"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
