@@ -90,7 +90,7 @@ class Open:
 
     @property
     def lines(self) -> QuerySet[Payable]:
-        return Payable.objects.filter(pay_group=self.pay_group, period_starts_on=self.starts_on)
+        return Payable.objects.filter(pay_group=self.pay_group, period_starts_on=self.starts_on, hold=None)
 
 
 Subject = Batch | Open

@@ -296,7 +296,7 @@ def batch_digests() -> Check:
 
 
 def _statements_wrong(batch: Batch, lines: Any, digests: dict[str, str]) -> Iterator[str]:
-    adjusted = Q(kind=Payable.Kind.ADJUSTMENT)
+    adjusted = ~Q(kind=Payable.Kind.RELEASE)
     sums = {
         row["participant__key"]: (row["released"], row["adjusted"], row["count"])
         for row in lines.values("participant__key").annotate(

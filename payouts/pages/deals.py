@@ -29,7 +29,7 @@ from payouts.reads.periods import Span, open_span, pay_group_of, span_holding
 PER_PAGE = 50
 CSV_HEADER = (
     "Deal", "Customer", "Product", "Component", "Credit date", "Credit", "Rate", "Earned",
-    "Waiting", "Payable", "In batch", "Approved", "Paid", "Currency", "State",
+    "Waiting", "Held", "Payable", "In batch", "Approved", "Paid", "Currency", "State",
 )  # fmt: skip
 
 

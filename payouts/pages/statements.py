@@ -21,7 +21,8 @@ from crediting.selectors_waiting import waiting_of_person
 from payouts.models import Statement
 from payouts.pages.links import link
 from payouts.pages.unconverted import waiting_page_of
-from payouts.reads.lines import STATES, sums, told
+from payouts.reads.labels import line_label
+from payouts.reads.lines import STATES, hold_words, sums, told
 from payouts.reads.payout import MONEY_STATE, pay_day
 from payouts.reads.periods import open_span, pay_group_of, span_holding
 from payouts.reads.statements import (
@@ -30,6 +31,7 @@ from payouts.reads.statements import (
     adjustment_lines,
     adjustments,
     earned_and_waiting,
+    held,
     neighbours,
     parts,
     plans_of,
@@ -126,7 +128,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
             (
                 line,
                 link(request, "deal", deal=line.deal.pk) if line.deal else "",
-                link(request, "why", pk=line.earning_id) if line.earning_id else "",
+                _explained(request, line),
             )
             for line in adjustment_lines(
                 statement,
@@ -144,6 +146,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         ],
         "waiting_total": sums(waiting, [STATES["waiting"]])[STATES["waiting"]],
         **waiting_page_of(request, without_rate),
+        **_held(statement),
         "before": _address(request, before, own),
         "after": _address(request, after, own),
         "crumbs": [Link("Statements", link(request, "statement_list"))] if own else _crumbs(request),
@@ -193,6 +196,21 @@ def _sum(statement: Statement, lines: int, adjustments: int) -> list[Step]:
         ),
         Step("Payout", money(statement.payout_minor, statement.currency), result=True),
     ]
+
+
+def _explained(request: HttpRequest, line: Adjustment) -> str:
+    """Where an adjustment is explained: with its line, or with what people decided."""
+    if line.by_hand:
+        return link(request, "adjustment", number=line.by_hand)
+    return link(request, "why", pk=line.earning_id) if line.earning_id else ""
+
+
+def _held(statement: Statement) -> dict[str, Any]:
+    rows = list(held(statement))
+    return {
+        "held": [(line_label(row, row.deal), row, hold_words(row.hold)) for row in rows],
+        "held_total": sum(row.amount_minor for row in rows),
+    }
 
 
 def _number(line: Released | Adjustment) -> str:

@@ -25,7 +25,7 @@ from payouts.models import Earning, Tranche
 from payouts.pages.links import link
 from payouts.reads.changes import of_line
 from payouts.reads.labels import line_label
-from payouts.reads.lines import lines, told
+from payouts.reads.lines import hold_words, lines, told
 from payouts.reads.periods import open_span, pay_group_of, span_holding
 from payouts.reads.plans import rate_words
 from payouts.reads.why import LineMoved, ReleaseRow, Sent, Why, exact_words, sent, spread_over, team_parts, why_of
@@ -170,6 +170,8 @@ def _release(row: ReleaseRow, group: PayGroup, earning: Earning) -> dict[str, An
     if row.taken:
         last = row.taken[-1]
         state, cause = BATCH_STATE[last.batch.state], f"{payout(last.period_starts_on)} payout"
+    elif row.payable is not None and row.payable.hold is not None:
+        state, cause = "held", hold_words(row.payable.hold)
     elif row.payable is not None:
         state, cause = "payable", f"{payout(row.payable.period_starts_on)} payout"
     elif row.release_on is not None and row.amount_minor:

@@ -9,15 +9,16 @@ from django.db.models import F, Q, Sum
 
 from comp.core.money import format_money
 from comp.people.models import Participant
-from payouts.models import BatchLine, Earning, Payable, Tranche
+from payouts.models import Adjustment, BatchLine, Earning, Payable, Tranche
 from payouts.reads.kept import kept_by
 from payouts.selectors import TAKEN, due_days
 
 
 def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int, str]]]:
-    """earned + kept = waiting + payable + in batch + approved + paid + lost, for every participant (or these) and
-    currency. What is lost has no release day, as what waits; what is kept was posted, and stays. Returns how many sums
-    it looked at, and participant and text of each that is off."""
+    """earned + adjusted by hand + kept = waiting + held + payable + in batch + approved + paid + lost, for every
+    participant (or these) and currency. What is held is a payable that no batch takes yet; what is lost has no release
+    day, as what waits; what is kept was posted, and stays. Returns how many sums it looked at, and participant and text
+    of each that is off."""
     mine = Q() if only is None else Q(participant_id__in=only)
     rows = Participant.objects.all() if only is None else Participant.objects.filter(id__in=only)
     names = {pk: (key, group) for pk, key, group in rows.values_list("id", "key", "pay_group_id")}
@@ -25,11 +26,14 @@ def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int
     dues = due_days({person: group for person, (_, group) in names.items()})
     for person, end in dues.items():
         people.setdefault(end, []).append(person)
-    waiting = Q(release_day=None)
+    waiting, later = Q(release_day=None), Q(pk=None)
     for end, whose in people.items():
         waiting |= Q(participant_id__in=whose, release_day__gte=end)
+        later |= Q(participant_id__in=whose, day__gte=end)
+    by_hand = Adjustment.objects.filter(mine, state="approved", balance="")
     parts = (
         (1, Earning.objects.filter(mine), "earned_minor"),
+        (1, by_hand.exclude(later), "amount_minor"),
         (-1, Tranche.objects.filter(mine).filter(waiting), "amount_minor"),
         (-1, Payable.objects.filter(mine), "amount_minor"),
         (-1, BatchLine.objects.filter(mine, batch__state__in=TAKEN), "amount_minor"),

@@ -1,8 +1,8 @@
 """Lines (what a credit, period or reversal earns in one component) with the state of their money.
 
 A line's money lies in tranches. Each amount is in one state: it waits (its trigger is missing, or its day lies behind
-the open period), it is payable in the open period, or a batch took it (submitted, approved, paid). These sum to what
-the line earned, less what is lost: a payable is what is released less what batches took.
+the open period), it is payable in the open period or held there, or a batch took it (submitted, approved, paid). These
+sum to what the line earned, less what is lost: a payable is what is released less what batches took.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from crediting.models import Deal
-from payouts.models import Attainment, Batch, BatchLine, Earning, Payable, Tranche
+from payouts.models import Attainment, Batch, BatchLine, Earning, Hold, Payable, Tranche
 from payouts.reads.labels import line_label
 from payouts.reads.plans import Version, rate_words, trigger_words, versions
 
@@ -29,6 +29,7 @@ KEY = (
 #: State to the annotation that holds its amount, least advanced first: the first that holds some names the line.
 STATES = {
     "waiting": "waiting_minor",
+    "held": "held_minor",
     "payable": "payable_minor",
     "in_batch": "in_batch_minor",
     "approved": "approved_minor",
@@ -54,7 +55,8 @@ def lines(participant_id: int, open_ends: date) -> QuerySet[Any]:
     """A participant's lines, newest first, each annotated with its money by state (`STATES`)."""
     sums = {
         "waiting_minor": _sum(Tranche.objects.filter(not_due(open_ends))),
-        "payable_minor": _sum(Payable.objects.all()),
+        "held_minor": _sum(Payable.objects.filter(hold__isnull=False)),
+        "payable_minor": _sum(Payable.objects.filter(hold=None)),
         **{
             STATES[state]: _sum(BatchLine.objects.filter(batch__state=batch_state))
             for state, batch_state in BATCH_STATES.items()
@@ -111,6 +113,7 @@ def told(rows: Iterable[Any], *, open_ends: date, state: str = "") -> list[Line]
     rows = list(rows)
     known = versions(row.plan_version_id for row in rows)
     triggers = waits_for([row for row in rows if row.waiting_minor], open_ends)
+    holds = holds_of([row for row in rows if row.held_minor])
     totals = final_totals(rows, known)
     found = []
     for row in rows:
@@ -119,6 +122,7 @@ def told(rows: Iterable[Any], *, open_ends: date, state: str = "") -> list[Line]
         total = totals.of(row)
         rate = rate_words(version.says, component, vars(row), row.after_minor if total is None else total)
         now, cause = line_state(row, triggers.get(key_of(row), []))
+        cause = holds.get(key_of(row), "") if now == "held" else cause
         minor = getattr(row, STATES[state]) if state in STATES else row.earned_minor
         found.append(Line(row, component.name, rate, now, cause, minor))
     return found
@@ -152,6 +156,23 @@ def waits_for(rows: Sequence[Earning], open_ends: date) -> dict[tuple[Any, ...],
         if tranche.amount_minor and words not in found[key_of(tranche)]:
             found[key_of(tranche)].append(words)
     return found
+
+
+def holds_of(rows: Sequence[Earning]) -> dict[tuple[Any, ...], str]:
+    """Key of a line to what holds it in the open period."""
+    if not rows:
+        return {}
+    found = Payable.objects.filter(
+        hold__isnull=False, participant_id__in={r.participant_id for r in rows}, fact__in={r.fact for r in rows}
+    ).select_related("hold__placed_by")
+    return {key_of(row): hold_words(row.hold) for row in found}
+
+
+def hold_words(hold: Hold) -> str:
+    """By whom, why, and until when."""
+    by = f"by {hold.placed_by}: " if hold.placed_by else ""
+    until = f", until {hold.expires_on:%-d %b %Y}" if hold.expires_on else ""
+    return f"{by}{hold.reason.rstrip('.')}{until}"
 
 
 def wait_words(state: int, release_day: date | None, trigger: str) -> str:

@@ -12,6 +12,7 @@ from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from crediting.selectors_waiting import waiting_of_person
 from payouts.models import Attainment, Batch, BatchLine, Earning, FigureChange, Payable, Statement, Tranche
+from payouts.models.figures import LineNamed
 from payouts.reads.labels import customer
 from payouts.reads.lines import BATCH_STATES, KEY, LATER, listed, not_due, wait_words, waits_for
 from payouts.reads.periods import Span, span_holding
@@ -73,7 +74,7 @@ def statement_rows(statement: Statement) -> QuerySet[Any]:
     """What a statement pays, by tranche: payables while it is open, else the lines that its batch took."""
     if statement.state == Statement.State.OPEN:
         return Payable.objects.filter(
-            participant_id=statement.participant_id, period_starts_on=statement.period_starts_on
+            participant_id=statement.participant_id, period_starts_on=statement.period_starts_on, hold=None
         )
     return BatchLine.objects.filter(statement=statement, batch__state__in=TAKEN)
 
@@ -145,9 +146,16 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
     rows = list(held.values("trigger", "release_day", "state").annotate(minor=Sum("amount_minor")))
     waiting = [row for row in rows if row["state"] != Tranche.State.LOST]
     lost = sum(int(row["minor"]) for row in rows if row["state"] == Tranche.State.LOST)
-    payable = Payable.objects.filter(**mine).aggregate(minor=Sum("amount_minor"))["minor"]
+    free = (
+        Payable.objects.filter(**mine)
+        .exclude(line_kind=LineNamed.Kind.MANUAL)
+        .aggregate(
+            payable=Sum("amount_minor", filter=Q(hold=None)), held=Sum("amount_minor", filter=Q(hold__isnull=False))
+        )
+    )
     taken = dict(
         BatchLine.objects.filter(batch__state__in=TAKEN, **mine)
+        .exclude(line_kind=LineNamed.Kind.MANUAL)
         .order_by()
         .values_list("batch__state")
         .annotate(minor=Sum("amount_minor"))
@@ -159,7 +167,8 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
     return [
         InState("earned", int(earned["minor"] or 0) - lost, by if deals else f"in {quarter.name}"),
         InState("waiting", sum(int(row["minor"]) for row in waiting), f"for {listed(waits)}" if waits else "nothing"),
-        InState("payable", int(payable or 0), f"in {open_period.name}"),
+        *([InState("held", int(free["held"]), f"in {open_period.name}")] if free["held"] else []),
+        InState("payable", int(free["payable"] or 0), f"in {open_period.name}"),
         *(
             InState(state, int(taken.get(batch_state, 0)), note)
             for (state, batch_state), note in zip(

@@ -69,6 +69,7 @@ class Adjustment:
     posted_minor: int | None
     cause: Cause | None
     earning_id: int | None
+    by_hand: str = ""  # the number of an adjustment that people made
 
     @property
     def customer(self) -> str:
@@ -145,8 +146,8 @@ def parts(statement: Statement) -> list[Part]:
 
 
 def adjustments(statement: Statement) -> QuerySet[Any]:
-    """The tranches whose period was closed already, oldest origin first."""
-    rows = statement_rows(statement).filter(kind=Payable.Kind.ADJUSTMENT)
+    """The tranches whose period was closed already, and what people adjusted by hand, oldest origin first."""
+    rows = statement_rows(statement).exclude(kind=Payable.Kind.RELEASE)
     return rows.select_related("deal__account", "deal__product", "cause").order_by(
         "origin_starts_on", "fact", "component", "index", "id"
     )
@@ -159,6 +160,9 @@ def adjustment_lines(statement: Statement, rows: Iterable[Any], names: Mapping[d
     standing = _earnings(statement.participant_id, {row.fact for row in rows})
     found = []
     for row in rows:
+        if row.line_kind == LineNamed.Kind.MANUAL:
+            found.append(_by_hand(row, known[row.plan_version_id], names[row.origin_starts_on]))
+            continue
         component = known[row.plan_version_id].component(row.component)
         stated = releases(known[row.plan_version_id].says, component.key)
         alone = row.line_kind in (LineNamed.Kind.REVERSAL, LineNamed.Kind.CARRIED) or all(len(r) == 1 for r in stated)
@@ -179,6 +183,21 @@ def adjustment_lines(statement: Statement, rows: Iterable[Any], names: Mapping[d
             )
         )
     return found
+
+
+def _by_hand(row: Any, version: Version, origin: str) -> Adjustment:
+    what = version.component(row.component).name if row.component else "By hand"
+    return Adjustment(row.rule, None, what, origin, row.amount_minor, None, row.cause, None, row.rule)
+
+
+def held(statement: Statement) -> QuerySet[Any]:
+    """What the open period would pay and something holds, largest first; nothing of a closed one."""
+    rows = Payable.objects.filter(
+        participant_id=statement.participant_id, period_starts_on=statement.period_starts_on, hold__isnull=False
+    )
+    rows = rows if statement.state == Statement.State.OPEN else rows.none()
+    named = rows.select_related("hold__placed_by", "deal__account", "deal__product")
+    return named.order_by("-amount_minor", "fact", "component", "id")
 
 
 def earned_and_waiting(participant_id: int, period: Span, open_period: Span) -> QuerySet[Any]:

@@ -253,7 +253,7 @@ def _release_rows(release: tuple[Release, ...], tranches: list[Tranche], key: di
     taken: dict[tuple[int, int], list[BatchLine]] = {}
     for row in BatchLine.objects.filter(batch__state__in=TAKEN, **key).select_related("batch").order_by("id"):
         taken.setdefault((row.index, row.part), []).append(row)
-    payable = {(row.index, row.part): row for row in Payable.objects.filter(**key)}
+    payable = {(row.index, row.part): row for row in Payable.objects.filter(**key).select_related("hold__placed_by")}
     found = []
     for tranche in tranches:
         entry, place = release[tranche.index] if release else None, (tranche.index, tranche.part)

@@ -40,6 +40,8 @@ from payouts.selectors_batches import (
 )
 from payouts.services import ledger
 from payouts.services.claims import figures_lock, lock
+from payouts.services.held import held_note
+from payouts.services.holds import batch_hold
 from payouts.services.outside import batch_told
 from payouts.services.payables import payables_refresh
 from payouts.services.sampling import alerts_recheck
@@ -79,7 +81,7 @@ JOIN plans_planversion v ON v.tenant_id = p.tenant_id AND v.id = p.plan_version_
 LEFT JOIN payouts_earning e ON e.tenant_id = p.tenant_id AND ({_of("e", LINE)}) = ({_of("p", LINE)})
 LEFT JOIN crediting_credit c ON c.tenant_id = p.tenant_id AND p.line_kind = 0
     AND ({_of("c", CREDITS.key)}) = ({_of("p", CREDITS.key)})
-WHERE p.pay_group_id = %(pay_group)s AND p.period_starts_on = %(starts_on)s
+WHERE p.pay_group_id = %(pay_group)s AND p.period_starts_on = %(starts_on)s AND p.hold_id IS NULL
 """
 
 
@@ -125,6 +127,7 @@ def batch_submit(*, pay_group: PayGroup, starts_on: date, submitted_by: User) ->
             submitted_by=submitted_by,
         )
         _take(batch, len(facts))
+        held_note(batch)
         _statements_freeze(batch, person_digests(facts))
         _audit("batch.submit", batch, after=_facts(batch))
         _period_moves(batch, f"{batch.name}: submitted")
@@ -179,6 +182,8 @@ def _statements_freeze(batch: Batch, digests: dict[str, str]) -> None:
     for statement in statements:
         released, releases = sums.get((statement.participant_id, Payable.Kind.RELEASE), (0, 0))
         adjusted, adjustments = sums.get((statement.participant_id, Payable.Kind.ADJUSTMENT), (0, 0))
+        by_hand, count = sums.get((statement.participant_id, Payable.Kind.MANUAL), (0, 0))
+        adjusted, adjustments = adjusted + by_hand, adjustments + count
         statement.state = Statement.State.IN_BATCH
         statement.released_minor, statement.adjustments_minor = released, adjusted
         statement.payout_minor, statement.lines = released + adjusted, releases + adjustments
@@ -207,6 +212,7 @@ def batch_approve(*, batch: Batch, approved_by: User, digest: str) -> Batch:
             raise BatchError(
                 f"{batch}: its lines are not those that were submitted. Run `manage.py verify` before anything else."
             )
+        _not_held(batch)
         batch.state = State.APPROVED
         batch.decided_by, batch.decided_at, batch.approved_digest = approved_by, timezone.now(), digest
         batch.save(update_fields=["state", "decided_by", "decided_at", "approved_digest"])
@@ -251,6 +257,7 @@ def batch_export(*, batch: Batch, by: User) -> str:
             raise BatchError(
                 f"{batch}: it is {batch.get_state_display().lower()}; only an approved batch can be exported."
             )
+        _not_held(batch)
         text = _payroll(batch)
         if batch.exported_at is None:
             batch.exported_at = timezone.now()
@@ -358,6 +365,12 @@ def _must_be(batch: Batch, state: Batch.State, verb: str) -> None:
     raise BatchError(
         f"{batch}: it is {batch.get_state_display().lower()}{by}; only {_BATCH_THAT_IS[state]} batch can be {verb}."
     )
+
+
+def _not_held(batch: Batch) -> None:
+    """Nothing goes further of a batch that is held as a whole."""
+    if hold := batch_hold(batch):
+        raise BatchError(f"{batch}: it is held by {hold.placed_by}: {hold.reason} Release the hold first.")
 
 
 def _post(batch: Batch, kind: LedgerTransaction.Kind) -> dict[str, str]:

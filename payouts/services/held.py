@@ -46,14 +46,14 @@ WITH open AS (
     WHERE kind = 'placed' AND released_at IS NULL AND batch_id IS NULL
 ), marked AS (
     SELECT p.id, p.participant_id, p.currency, p.amount_minor,
-        p.kind = 'adjustment' AND NOT o.acts AND p.plan_id <> ALL(%(settled)s) AS may_be_small, coalesce(
+        p.kind = 'adjustment' AND NOT o.acts AND p.plan_id <> ALL(%(settled)s::bigint[]) AS may_be_small, coalesce(
             (SELECT min(h.id) FROM standing h WHERE coalesce(h.participant_id = p.participant_id, true)
                 AND coalesce(h.deal_id = p.deal_id, h.deal_id IS NULL) AND coalesce(h.plan_id = p.plan_id, true)
                 AND h.component IN ('', p.component)),
             CASE WHEN p.kind = 'adjustment' AND p.origin_starts_on < o.earliest AND NOT EXISTS (
                 SELECT 1 FROM payouts_farapproval f WHERE {_SAME}
                     AND (f.amount_minor, f.posted_minor) = (p.amount_minor, p.posted_minor)
-            ) THEN %(far)s END) AS hold
+            ) THEN %(far)s::bigint END) AS hold
     FROM payouts_payable p JOIN open o USING (participant_id)
 ), small AS (
     SELECT m.participant_id, m.currency FROM marked m JOIN payouts_adjustmentpolicy s ON s.currency = m.currency

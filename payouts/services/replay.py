@@ -23,7 +23,9 @@ from payouts.frames.sql import NONE, Columns, Words
 from payouts.frames.sql import differences as compare
 from payouts.frames.tables import LINE, TABLES
 from payouts.kernel.batch import Ints
-from payouts.models import Batch, BatchLine, Payable
+from payouts.models import Adjustment, Batch, BatchHeld, BatchLine, Payable
+from payouts.models.figures import NO_PERIOD, LineNamed
+from payouts.models.manual import State as DecisionState
 from payouts.reads.kept import kept_components
 from payouts.selectors import TAKEN, due_before, open_period, taken_elsewhere
 from payouts.services.recompute import right_figures, spans
@@ -81,7 +83,7 @@ def replay_period(pay_group: PayGroup, starts_on: date, as_of: datetime | None =
     before = Batch.objects.filter(submitted_at__lt=batch.submitted_at).filter(
         Q(state__in=TAKEN) | Q(decided_at__gt=batch.submitted_at)
     )
-    due = _due(pay_group, batch.ends_on, moment, list(before))
+    due = _left_out(batch, _due(pay_group, batch.ends_on, moment, list(before)))
     stood = _frame(BatchLine.objects.filter(batch=batch).values(*KEY, "amount_minor", "currency"))
     return _compared(
         pay_group,
@@ -132,6 +134,7 @@ def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list
         columns = right_figures(calendar, span, people, versions, groups, as_of).tranches
         released = (columns["release_day"] != NONE) & (columns["release_day"] < due_day[columns["participant_id"]])
         parts.append(_decoded(columns, np.flatnonzero(released)))
+    parts.append(_by_hand(dues, as_of))
     lines = BatchLine.objects.filter(batch__in=taken, participant_id__in=mine)
     minus = _frame(lines.values(*KEY, "amount_minor", "currency"))
     minus["amount_minor"] = -minus["amount_minor"]
@@ -139,6 +142,37 @@ def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list
     due = joined.groupby(KEY, as_index=False).agg({"amount_minor": "sum", "currency": "first"})
     stays = due.merge(_kept(lines), on=KEY, how="left", indicator="kept")["kept"] == "both"
     return due[(due["amount_minor"] != 0) & ~stays.to_numpy()]
+
+
+def _by_hand(dues: Mapping[int, date], as_of: datetime | None) -> pd.DataFrame:
+    """What people decided by hand before that moment, and is due."""
+    rows = Adjustment.objects.filter(state=DecisionState.APPROVED, balance="", participant_id__in=dues)
+    rows = rows.filter(decided_at__lte=as_of) if as_of else rows
+    nothing = dict.fromkeys(("fact", "origin", "split", "index", "part"), 0)
+    return _frame(
+        {
+            **nothing,
+            "participant_id": row.participant_id,
+            "plan_id": row.plan_id,
+            "component": row.component,
+            "period": NO_PERIOD,
+            "line_kind": LineNamed.Kind.MANUAL.value,
+            "rule": row.name,
+            "role": "",
+            "amount_minor": row.amount_minor,
+            "currency": row.currency,
+        }
+        for row in rows
+        if row.day < dues[row.participant_id]
+    )
+
+
+def _left_out(batch: Batch, due: pd.DataFrame) -> pd.DataFrame:
+    """Without what stayed behind when the batch took its period, because it was held."""
+    held = _frame(BatchHeld.objects.filter(batch=batch).values(*KEY, "amount_minor", "currency"))
+    held["amount_minor"] = -held["amount_minor"]
+    left = pd.concat([due, held]).groupby(KEY, as_index=False).agg({"amount_minor": "sum", "currency": "first"})
+    return left[left["amount_minor"] != 0]
 
 
 def _kept(lines: QuerySet[Any]) -> pd.DataFrame:
@@ -170,6 +204,8 @@ def _frame(rows: Any) -> pd.DataFrame:
 
 def _what(row: Mapping[Any, Any], deals: Mapping[int, str]) -> str:
     """What a line is for, for people."""
+    if row["line_kind"] == LineNamed.Kind.MANUAL:
+        return str(row["rule"])
     if not row["fact"]:
         return f"the {row['rule']} from {day_date(row['period'])}"
     fact = int(row["origin"] or row["fact"])
