@@ -66,6 +66,7 @@ __all__ = [
     "Relief",
     "Reporting",
     "Result",
+    "Retests",
     "Schedules",
     "Settlements",
     "Teams",
@@ -138,11 +139,16 @@ class Relief:
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """What the first pay period starts from: `kind` is draw (owed by the person, not negative) or carried (signed)."""
+    """What the first pay period starts from, by `kind`: draw or draw:KEY (owed by the person, not negative), carried
+    (signed), clawback (owed), kept (adjustments too small to act so far), paid (so far in the fiscal year). With the
+    pay period that holds `day`: held (what comes back in it), began:KEY (the first that was topped up; no amount),
+    topped:KEY (by how much it was, as far as a guarantee that is tested again may take it back)."""
 
     participant: Ints
     kind: Text
     amount: Ints
+    plan: Ints | None = None  # index of a version of the plan; None or -1: of the person's first by key
+    day: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +160,8 @@ class Batch:
     days that are no working days. `pay_currency`: what
     each participant is paid in, None: everybody in the plan's. `in_force`: the days [start, end) of each of `plans`, by
     which a counterpart's terms are found, None: all days.
-    `only` limits what is returned (not what is read) to these participants; None returns all."""
+    `only` limits what is returned (not what is read) to these participants; None returns all. `settles`: pay periods
+    are settled too; where they are not, somebody else does so."""
 
     plans: tuple[CompiledPlan, ...]
     periods: Mapping[Every, Ints]
@@ -177,6 +184,7 @@ class Batch:
     balances: Balances | None = None
     relief: Relief | None = None
     in_force: tuple[tuple[int, int], ...] | None = None
+    settles: bool = True
 
 
 # ------------------------------------------------------------------ results
@@ -286,6 +294,16 @@ class DrawBalances:
     topped_up: Ints
     written_off: Ints
     balance: Ints  # at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Retests:
+    """What a guarantee that is tested again takes back of the top-up of an earlier pay period."""
+
+    settlement: Ints  # row in Settlements
+    key: Text  # of the draw
+    pay_period: Ints  # that was topped up
+    amount: Ints  # not negative
 
 
 @dataclass(frozen=True, slots=True)

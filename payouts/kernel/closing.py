@@ -29,7 +29,7 @@ from payouts.kernel.measure import fields_of
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.release import Due, Triggers, tranches
-from payouts.kernel.settle import movements, settle
+from payouts.kernel.settle import Movements, movements, settle
 
 
 def _deal(batch: Batch, credited: Credited, book: Book) -> Ints:
@@ -154,16 +154,21 @@ def _spread(credited: Credited, book: Book, lines: Ints, version: Version, first
 
 def settled(batch: Batch, quotas: QuotaBook, result: Result) -> Result:
     """A result with its waterfall, where some plan has one."""
-    if not any(plan.settlement for plan in batch.plans):
+    if not batch.settles or not any(plan.settlement for plan in batch.plans):
         return result
+    found = settle(batch, moved(result), quotas.active)
+    assert found is not None
+    return replace(result, settlements=found.settlements, draws=found.draws if found.keyed else None)
+
+
+def moved(result: Result) -> Movements:
+    """What a result's tranches bring into the waterfall."""
     groups, lines, parts = result.groups, result.lines, result.tranches
     plan = result.credits.plan[lines.credit] if lines.plan is None else lines.plan
     kind = np.full(lines.group.size, OF_CREDIT, dtype=np.int8) if lines.kind is None else lines.kind
     state = _dated(parts.release_day) if parts.state is None else parts.state
-    moved = movements(
+    return movements(
         parts.line,
         (parts.amount, parts.pay_period, state.astype(np.int64)),
         (groups.participant[lines.group], plan, groups.replicate[lines.group], kind.astype(np.int64), lines.component),
     )
-    settlements, draws = settle(batch, moved, quotas.active)
-    return replace(result, settlements=settlements, draws=draws)

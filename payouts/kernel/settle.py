@@ -2,7 +2,7 @@
 docs/algorithms/waterfall.md.
 
 One pass over the pay periods in order, all accounts at once: what a period leaves (a draw's balance, carried pay, a
-holdback) is what the next one starts from.
+holdback) is what the next one starts from. One period alone, started from what those before it left, is the same.
 """
 
 from __future__ import annotations
@@ -11,9 +11,21 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from crediting.kernel.exact import added, money, packed, run_numbers, run_starts, sums
-from payouts.kernel.batch import DATED, FAR_DAY, MISSING_DAY, OF_REVERSAL, Batch, DrawBalances, Ints, Settlements, Text
-from payouts.kernel.steps import BEFORE, NEVER, STEPS, Account, Active, Period, Step
+from crediting.kernel.exact import money, packed, run_starts, sums
+from payouts.kernel.accounts import Accounts, places_of
+from payouts.kernel.batch import (
+    DATED,
+    FAR_DAY,
+    MISSING_DAY,
+    OF_REVERSAL,
+    Batch,
+    DrawBalances,
+    Ints,
+    Retests,
+    Settlements,
+    Text,
+)
+from payouts.kernel.steps import STEPS, Active, Period, Step
 from plans.rules.compiled_pay import Settlement
 
 _NONE = np.zeros(0, dtype=np.int64)
@@ -37,8 +49,8 @@ _OF_DRAWS = ("recovered", "topped_up", "written_off", "balance")
 
 @dataclass(frozen=True, slots=True)
 class Movements:
-    """What the waterfall takes in. `step` is a place in releases, adjustments, clawbacks; `plan` an index into
-    Batch.plans, `component` one into its components."""
+    """What the waterfall takes in. `step` is a place in STEPS; `plan` an index into Batch.plans, `component` one into
+    its components. `origin` is the pay period that an adjustment belongs to, of all else its own."""
 
     participant: Ints
     plan: Ints
@@ -47,6 +59,17 @@ class Movements:
     step: Ints
     amount: Ints
     component: Ints
+    origin: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the pay periods pay. `keyed`: some plan gives its draws keys."""
+
+    settlements: Settlements
+    draws: DrawBalances
+    retests: Retests
+    keyed: bool
 
 
 def movements(tranche_line: Ints, tranches: tuple[Ints, Ints, Ints], line: tuple[Ints, ...]) -> Movements:
@@ -57,113 +80,47 @@ def movements(tranche_line: Ints, tranches: tuple[Ints, Ints, Ints], line: tuple
     rows = np.flatnonzero((state == DATED) & (period >= 0) & (amount != 0))
     of = tranche_line[rows]
     step = np.where(kind[of] == OF_REVERSAL, _CLAWBACKS, _RELEASES)
-    return Movements(participant[of], plan[of], replicate[of], period[rows], step, amount[rows], component[of])
+    return Movements(
+        participant[of], plan[of], replicate[of], period[rows], step, amount[rows], component[of], period[rows]
+    )
 
 
-def settle(batch: Batch, moved: Movements, active: Active) -> tuple[Settlements | None, DrawBalances | None]:
+def settle(batch: Batch, moved: Movements, active: Active, period: int | None = None) -> Settled | None:
     """What each pay period pays, by the settlement of the plan version in force, and what becomes of each draw; None
-    where no plan has one (gives its draws keys). Movements of plans without a settlement are left out. `active`
-    prorates draws."""
+    where no plan has one. Movements of plans without a settlement are left out. `active` prorates draws. `period`: of
+    this pay period alone, which starts from the batch's balances, a row for every account."""
     if not any(plan.settlement for plan in batch.plans):
-        return None, None
-    return _Waterfall(batch, moved, active).run()
+        return None
+    return _Waterfall(batch, moved, active, period).run()
 
 
 class _Waterfall:
-    def __init__(self, batch: Batch, moved: Movements, active: Active) -> None:
-        self.batch, self.active = batch, active
+    def __init__(self, batch: Batch, moved: Movements, active: Active, period: int | None) -> None:
+        self.batch, self.active, self.alone = batch, active, period
         self.bounds = batch.pay_periods
-        keys = sorted({plan.key for plan in batch.plans})
-        #: The place of each version's plan among the keys.
-        self.family = np.array([keys.index(plan.key) for plan in batch.plans], dtype=np.int64)
-        settles = np.array([plan.settlement is not None for plan in batch.plans])
-        families = np.unique(self.family[settles])
-        kept = np.isin(self.family[moved.plan], families)
+        self.accounts = Accounts(batch, (moved.participant, moved.plan, moved.replicate), period or 0)
+        self.family, self.slots, self.assigned = self.accounts.family, self.accounts.slots, self.accounts.assigned
+        kept = self.accounts.settled[self.family[moved.plan]]
         self.moved = Movements(*(getattr(moved, each.name)[kept] for each in fields(moved)))
-        self.assigned = np.flatnonzero(np.isin(self.family[batch.assignments.plan], families))
-        self.slots = [self._slots(key) for key in keys]
-        self.account, self.first = self._accounts()
-        self._open_draws()
-        self.owed = self.account.clawback.copy()
-
-    def _slots(self, key: str) -> list[str]:
-        """The draws of a plan in all its versions."""
-        settlements = [plan.settlement for plan in self.batch.plans if plan.key == key]
-        draws = [draw.key for settlement in settlements if settlement is not None for draw in settlement.draws]
-        return list(dict.fromkeys(draws)) or ["draw"]
-
-    # ------------------------------------------------------------------ accounts
-
-    def _accounts(self) -> tuple[Account, Ints]:
-        """One account for everybody who is assigned to a plan with a settlement, or has a movement in one, by
-        replicate: by participant, plan key and replicate. Beside them which are the first of their participants, in
-        each replicate: what is given to a person and to no plan is theirs."""
-        moved, given = self.moved, self.batch.assignments
-        replicates = np.unique(moved.replicate) if moved.replicate.size else np.zeros(1, dtype=np.int64)
-        participant = np.concatenate((moved.participant, given.participant[self.assigned]))
-        family = np.concatenate((self.family[moved.plan], self.family[given.plan[self.assigned]]))
-        if self.batch.only is not None:
-            wanted = np.isin(participant, self.batch.only)
-            participant, family = participant[wanted], family[wanted]
-        pairs = np.unique(np.stack((participant, family)), axis=1)
-        people, families = np.repeat(pairs, replicates.size, axis=1)
-        heads = np.zeros(pairs.shape[1], dtype=bool)
-        heads[run_starts(pairs[0])] = True
-        first = np.repeat(heads, replicates.size)
-        carried, owed = (np.where(first, self._opening(people, kind), 0) for kind in ("carried", "clawback"))
-        draws = np.zeros((people.size, max(map(len, self.slots))), dtype=np.int64)
-        rows = np.tile(replicates, pairs.shape[1])
-        none = np.zeros_like(carried)
-        account = Account(people, families, rows, draws, carried, owed, none, draws + NEVER, none.copy())
-        return account, np.flatnonzero(first)
-
-    def _open_draws(self) -> None:
-        """What each account's draws start from: a balance that names no draw is of the first of the version that
-        settles the first pay period."""
-        account, plan = self.account, self._plans(0)
-        people, families, found = account.participant, account.family, account.draws
-        for place in np.unique(plan[self.first]).tolist():
-            settlement, slots = self.batch.plans[place].settlement, self.slots[self.family[place]]
-            draws = [draw.key for draw in settlement.draws] if settlement is not None else []
-            mine = self.first[plan[self.first] == place]
-            found[mine, slots.index(draws[0] if draws else min(slots))] = self._opening(people[mine], "draw")
-        for key in sorted({key for slots in self.slots for key in slots}):
-            opening = self._opening(people, f"draw:{key}")
-            has = np.array([key in slots for slots in self.slots])[families] & (opening != 0)
-            # Of the first of the plans that have it; every replicate of an account stands beside the others.
-            rows = np.flatnonzero(has)
-            heads = run_starts(people[rows]) if rows.size else rows
-            run = run_numbers(heads, rows.size)
-            mine = rows[families[rows] == families[rows][heads][run]]
-            slots = np.array([slots.index(key) if key in slots else 0 for slots in self.slots])[families[mine]]
-            found[mine, slots] += opening[mine]
-        account.first_top_up[found > 0] = BEFORE
-
-    def _opening(self, people: Ints, kind: str) -> Ints:
-        """The opening balance of each person."""
-        balances = self.batch.balances
-        if balances is None or kind not in balances.kind.vocabulary:
-            return np.zeros_like(people)
-        rows = np.flatnonzero(balances.kind.codes == balances.kind.vocabulary.index(kind))
-        ids, place = np.unique(balances.participant[rows], return_inverse=True)
-        total = added(ids.size + 1, place, balances.amount[rows], "The opening balances of a person")
-        return total[_places(ids, people)]
+        self.account = self.accounts.account
+        self.retests: list[tuple[int, Ints, int, int, Ints]] = []
 
     # ------------------------------------------------------------------ the periods
 
-    def run(self) -> tuple[Settlements, DrawBalances | None]:
-        rows, span = self.account.participant.size, self._span()
-        named = any(slots != ["draw"] for slots in self.slots)
+    def run(self) -> Settled:
+        rows, span = self.account.participant.size, self._span() if self.alone is None else (self.alone, self.alone)
+        keyed = any(slots != ["draw"] for slots in self.slots)
         if not rows or span is None:
-            nothing = DrawBalances(_NONE, Text(_NONE.astype(np.int32), ()), *(_NONE for _ in _OF_DRAWS))
-            return Settlements(*(_NONE for _ in fields(Settlements))), nothing if named else None
+            words = Text(_NONE.astype(np.int32), ())
+            draws = DrawBalances(_NONE, words, *(_NONE for _ in _OF_DRAWS))
+            nothing = Settlements(*(_NONE for _ in fields(Settlements)))
+            return Settled(nothing, draws, Retests(_NONE, words, _NONE, _NONE), keyed)
         first, last = span
         inflow, late, parts = self._inflow(), self._late(), self._parts()
         year = np.searchsorted(self.batch.periods["year"], self.bounds[:-1], side="right")
-        held: dict[int, Ints] = {}
-        topped: dict[int, Ints] = {}
+        held, topped = self.accounts.held, self.accounts.topped
         tables: list[dict[str, Ints]] = []
-        for place in range(first, self.bounds.size - 1):
+        for place in range(first, self.bounds.size - 1 if self.alone is None else last + 1):
             # Behind the last movement only what is carried, kept or owed may still move.
             account = self.account
             if place > last and not (held or account.carried.any() or account.kept.any() or account.clawback.any()):
@@ -174,15 +131,16 @@ class _Waterfall:
             closes = place + 1 == year.size or bool(year[place + 1] != year[place])
             period = Period(place, inflow(place), of, late(place), held.pop(place, None), topped, held, closes)
             tables.append(self._period(period))
-        settled, stands = self._joined(tables)
-        return settled, self._draws(tables, stands) if named else None
+        settled, stands = self._joined(tables, first)
+        return Settled(settled, self._draws(tables, stands), self._retests(stands, first, len(tables)), keyed)
 
     def _span(self) -> tuple[int, int] | None:
         """The first and last pay period in which anything moves, a draw is paid or somebody leaves."""
         found = [self.moved.period]
         if self.batch.adjustments is not None:
-            found.append(self._at(self.batch.adjustments.day))
-        if self.account.draws.any() or self.account.carried.any() or self.account.clawback.any():
+            found.append(self.accounts.at(self.batch.adjustments.day))
+        account = self.account
+        if self.accounts.held or any(each.any() for each in (account.draws, account.carried, account.clawback)):
             found.append(np.zeros(1, dtype=np.int64))
         given = self.batch.assignments
         for place, plan in enumerate(self.batch.plans):
@@ -191,14 +149,14 @@ class _Waterfall:
                 continue
             for draw in plan.settlement.draws:
                 # The draw's last pay period begins within its dates, and may go on beyond them.
-                behind = self.bounds[self._at(np.array([draw.end - 1])) + 1]
+                behind = self.bounds[self.accounts.at(np.array([draw.end - 1])) + 1]
                 start, end = np.maximum(given.start[rows], draw.start), np.minimum(given.end[rows], behind)
                 there = start < end
-                found += [self._at(start[there]), self._at(end[there] - 1)]
+                found += [self.accounts.at(start[there]), self.accounts.at(end[there] - 1)]
             if _forgets(plan.settlement):
                 people, last = self.left()
                 gone = last[np.isin(people, given.participant[rows])]
-                found.append(self._at(gone[gone < FAR_DAY] - 1))
+                found.append(self.accounts.at(gone[gone < FAR_DAY] - 1))
         periods = np.concatenate(found)
         return (int(periods.min()), int(periods.max())) if periods.size else None
 
@@ -212,10 +170,6 @@ class _Waterfall:
         last = np.full(people.size, MISSING_DAY, dtype=np.int64)
         np.maximum.at(last, place, employment.end[spans])
         return people, last
-
-    def _at(self, day: Ints) -> Ints:
-        """The pay period of each day; the nearest where the calendar ends before."""
-        return np.clip(np.searchsorted(self.bounds, day, side="right") - 1, 0, self.bounds.size - 2)
 
     def _parts(self) -> dict[str, _Sums]:
         """What comes in by lines of the components that draws are of, by component."""
@@ -239,10 +193,10 @@ class _Waterfall:
         given = self.batch.adjustments
         if given is None:
             return _Sums(count, period, step, row, amount)
-        to, which = self._given(given.participant)
+        to, which = self.accounts.given(given.participant)
         return _Sums(
             count,
-            np.concatenate((period, self._at(given.day[which]))),
+            np.concatenate((period, self.accounts.at(given.day[which]))),
             np.concatenate((step, np.full(which.size, _ADJUSTMENTS))),
             np.concatenate((row, to)),
             np.concatenate((amount, given.amount[which])),
@@ -271,48 +225,26 @@ class _Waterfall:
 
         # Accounts stand in the order of the key.
         mine = key(account.participant, account.family, account.replicate)
-        row = _places(mine, key(moved.participant, self.family[moved.plan], moved.replicate))
+        row = places_of(mine, key(moved.participant, self.family[moved.plan], moved.replicate))
         return mine.size, moved.period, moved.step, row, moved.amount
 
     def _late(self) -> _Late:
         """Adjustments that belong to an earlier pay period, for guarantees that are tested again."""
-        given = self.batch.adjustments
-        if given is None:
-            return _Late(_NONE, _NONE, _NONE, _NONE)
-        to, which = self._given(given.participant)
-        known = given.origin[which] != MISSING_DAY
-        to, which = to[known], which[known]
-        return _Late(self._at(given.day[which]), to, self._at(given.origin[which]), given.amount[which])
-
-    def _given(self, participant: Ints) -> tuple[Ints, Ints]:
-        """Where what is given to persons goes: rows of accounts, one a replicate, and which of those given."""
-        account, rows = self.account, []
-        for replicate in np.unique(account.replicate):
-            mine = self.first[account.replicate[self.first] == replicate]
-            rows.append(np.append(mine, -1)[_places(account.participant[mine], participant)])
-        to = np.concatenate([_NONE, *rows])
-        which = np.tile(np.arange(participant.size), len(rows))
-        return to[to >= 0], which[to >= 0]
-
-    def _plans(self, period: int) -> Ints:
-        """The version that settles each account: the one of the last day of the pay period, or before it, on which the
-        person was assigned; else of the first day after it; else the plan's first."""
-        given, rows = self.batch.assignments, self.assigned
-        end = int(self.bounds[period + 1])
-        nearness = np.where(given.start[rows] < end, np.minimum(given.end[rows], end) - 1, -given.start[rows] - NEVER)
-        order = np.lexsort((given.plan[rows], nearness))
-        family, person = self.family[given.plan[rows]][order], given.participant[rows][order]
-        people = np.unique(person)
-        best = np.full((people.size + 1, int(self.family.max()) + 1), -1, dtype=np.int64)
-        # The last one written is the one that counts.
-        best[np.searchsorted(people, person), family] = given.plan[rows][order]
-        found = best[_places(people, self.account.participant), self.account.family]
-        versions = np.array([int(np.flatnonzero(self.family == each)[0]) for each in range(best.shape[1])])
-        return np.where(found >= 0, found, versions[self.account.family])
+        given, mine = self.batch.adjustments, self.moved.step == _ADJUSTMENTS
+        moved = Movements(*(getattr(self.moved, each.name)[mine] for each in fields(Movements)))
+        _, period, _, row, amount = self._rows_of(moved)
+        late = [each[row >= 0] for each in (period, row, moved.origin, amount)]
+        if given is not None:
+            to, which = self.accounts.given(given.participant)
+            known = given.origin[which] != MISSING_DAY
+            to, which = to[known], which[known]
+            more = (self.accounts.at(given.day[which]), to, self.accounts.at(given.origin[which]), given.amount[which])
+            late = [np.concatenate(pair) for pair in zip(late, more, strict=True)]
+        return _Late(*late)
 
     def _period(self, period: Period) -> dict[str, Ints]:
         """One pay period: its columns by account; of draws two-dimensional ones, a column a draw."""
-        account, plan = self.account, self._plans(period.place)
+        account, plan = self.account, self.accounts.plans(period.place)
         columns = {each.name: np.zeros(plan.size, dtype=np.int64) for each in fields(Settlements)}
         columns["participant"], columns["replicate"] = account.participant, account.replicate
         columns["plan"], columns["pay_period"] = plan, np.full(plan.size, period.place)
@@ -326,11 +258,12 @@ class _Waterfall:
                 columns[name][mine] = values
             for name, values in step.by_draw.items():
                 by_draw[f"draws.{name}"][mine] = values
+            self.retests += [(period.place, *each) for each in step.retests]
             account.put(mine, step.account)
         by_draw["draws.balance"] = account.draws.copy()
         return columns | by_draw
 
-    def _joined(self, tables: list[dict[str, Ints]]) -> tuple[Settlements, Ints]:
+    def _joined(self, tables: list[dict[str, Ints]], first: int) -> tuple[Settlements, Ints]:
         """All periods, by account; one in which nothing moves for an account has no row. Beside them where each row
         stood: the account times the periods, plus the period."""
         rows, count = self.account.participant.size, len(tables)
@@ -341,9 +274,13 @@ class _Waterfall:
         stands = np.zeros(rows * count, dtype=bool)
         for name in _MOVED:
             stands |= columns[name] != 0
-        for name, opening in (("clawback_balance", self.owed), ("kept_adjustments", np.zeros_like(self.owed))):
+        for name, opening in self.accounts.opened.items():
             standing = columns[name].reshape(rows, count)
             stands |= (standing != np.column_stack((opening, standing[:, :-1]))).ravel()
+        for place, accounts, *_ in self.retests:
+            stands[accounts * count + place - first] = True
+        if self.alone is not None:
+            stands[:] = True
         settled = Settlements(**{name: column[stands] for name, column in columns.items()})
         return settled, np.flatnonzero(stands)
 
@@ -360,6 +297,18 @@ class _Waterfall:
         row, slot = np.nonzero(np.any([column != 0 for column in values.values()], axis=0))
         found = {name: column[row, slot] for name, column in values.items()}
         return DrawBalances(row, Text(code[family[row], slot], words), **found)
+
+    def _retests(self, stands: Ints, first: int, periods: int) -> Retests:
+        """What was taken back of old top-ups, in the rows that stand."""
+        words = tuple(sorted({key for slots in self.slots for key in slots}))
+        found: list[tuple[int, int, int, int]] = []
+        for place, accounts, slot, origin, amounts in self.retests:
+            for account, amount in zip(accounts.tolist(), amounts.tolist(), strict=True):
+                row = int(np.searchsorted(stands, account * periods + place - first))
+                key = words.index(self.slots[int(self.account.family[account])][slot])
+                found.append((row, key, origin, amount))
+        row, key, origin, amount = np.array(found, dtype=np.int64).reshape(-1, 4).T
+        return Retests(row, Text(key.astype(np.int32), words), origin, amount)
 
 
 class _Sums:
@@ -402,11 +351,3 @@ def _forgets(settlement: Settlement) -> bool:
     written = any(draw.on_leaving == "written_off" for draw in settlement.draws)
     forgives = limit is not None and limit.on_leaving == "forgiven"
     return written or forgives or settlement.small_adjustments is not None
-
-
-def _places(known: Ints, wanted: Ints) -> Ints:
-    """The place of each value among known ones in ascending order, -1 where it is not among them."""
-    if not known.size:
-        return np.full(wanted.size, -1, dtype=np.int64)
-    at = np.minimum(np.searchsorted(known, wanted), known.size - 1)
-    return np.where(known[at] == wanted, at, -1)

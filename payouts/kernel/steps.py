@@ -79,12 +79,14 @@ class Step:
     forward: Ints = field(init=False)  # what is carried into the next period
     columns: dict[str, Ints] = field(init=False)
     by_draw: dict[str, Ints] = field(init=False)  # recovered, topped_up and written_off, a column a draw
+    #: What was taken back of old top-ups: accounts, the place of the draw, the pay period topped up, amounts.
+    retests: list[tuple[Ints, int, int, Ints]] = field(init=False)
 
     def run(self) -> dict[str, Ints]:
         """The columns of Settlements that are not 0."""
         version = self.batch.plans[self.plan]
         self.net, self.forward = self._nothing(), self._nothing()
-        self.moved, self.own, self.columns = {}, {}, {}
+        self.moved, self.own, self.columns, self.retests = {}, {}, {}, []
         self.by_draw = {name: np.zeros_like(self.account.draws) for name in ("recovered", "topped_up", "written_off")}
         if version.settlement is None:
             self._straight()
@@ -263,6 +265,9 @@ class Step:
                 left[:, slot] -= taken
                 late -= taken
                 found += taken
+                back = np.flatnonzero(taken)
+                if back.size:
+                    self.retests.append((back, slot, place, taken[back]))
                 self.by_draw["topped_up"][:, slot] -= taken[self.rows]
         return found[self.rows]
 

@@ -31,6 +31,7 @@ from payouts.models.manual import (
     WindfallReview,
 )
 from payouts.models.payments import AnswerRow, Payment, PayrollAnswer, PayrollFile, PayrollProvider, PayrollRun
+from payouts.models.settlements import BatchDraw, BatchSettlement, DrawStanding, Settlement
 
 __all__ = [
     "Adjustment",
@@ -43,11 +44,14 @@ __all__ = [
     "Attachment",
     "Attainment",
     "Batch",
+    "BatchDraw",
     "BatchHeld",
     "BatchLine",
+    "BatchSettlement",
     "Cause",
     "ChangedScope",
     "Deputy",
+    "DrawStanding",
     "Earning",
     "EvidenceExport",
     "EvidenceFile",
@@ -67,6 +71,7 @@ __all__ = [
     "RecomputeJob",
     "Reminder",
     "Schedule",
+    "Settlement",
     "SideLetter",
     "Statement",
     "Tranche",

@@ -7,6 +7,8 @@ these keys, so standing rows may come and go.
 from __future__ import annotations
 
 from datetime import date
+from functools import reduce
+from operator import add
 
 from django.db import models
 from django.db.models import Q
@@ -301,9 +303,22 @@ class FigureChange(LineNamed, BulkPayModel):
         indexes = [models.Index(fields=["tenant", "participant", "-at"], name="figurechange_recent")]
 
 
+#: The columns that add up to what a statement pays.
+STATEMENT_PARTS = (
+    "released_minor",
+    "adjustments_minor",
+    "topped_up_minor",
+    "recovered_minor",
+    "withheld_minor",
+    "carried_minor",
+    "forgiven_minor",
+)
+
+
 class Statement(PayModel):
     """A participant's pay period. While the period is open it follows the figures; a batch freezes it as a snapshot
-    with its digest."""
+    with its digest. What it pays is what is released and adjusted, and what the settlements of its plans make of that
+    (payouts/models/settlements.py): signed as it acts on pay."""
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -317,6 +332,11 @@ class Statement(PayModel):
     revision = models.PositiveIntegerField(default=1)
     released_minor = models.BigIntegerField()
     adjustments_minor = models.BigIntegerField()
+    topped_up_minor = models.BigIntegerField(default=0, db_default=0)  # by draws and guarantees
+    recovered_minor = models.BigIntegerField(default=0, db_default=0)  # of draws
+    withheld_minor = models.BigIntegerField(default=0, db_default=0)  # above caps, held back; and holdbacks come back
+    carried_minor = models.BigIntegerField(default=0, db_default=0)  # brought forward, less what is carried on
+    forgiven_minor = models.BigIntegerField(default=0, db_default=0)  # of clawbacks
     payout_minor = models.BigIntegerField()
     lines = models.IntegerField()
     currency = models.CharField(max_length=3)
@@ -328,7 +348,7 @@ class Statement(PayModel):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "participant", "period_starts_on"], name="statement_once"),
             models.CheckConstraint(
-                condition=Q(payout_minor=models.F("released_minor") + models.F("adjustments_minor")),
+                condition=Q(payout_minor=reduce(add, map(models.F, STATEMENT_PARTS))),
                 name="statement_adds_up",
             ),
             models.CheckConstraint(

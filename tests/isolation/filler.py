@@ -19,19 +19,26 @@ from payouts.models import (
     AnswerRow,
     Attachment,
     Batch,
+    BatchSettlement,
     Deputy,
     LedgerEntry,
     LedgerTransaction,
     Payment,
     QuotaRelief,
+    Settlement,
     Statement,
 )
 
 START = date(2026, 1, 1)
 
+#: A settlement that does nothing to what comes in.
+SETTLED = {f"{name}_minor": 0 for name in ("topped_up", "recovered", "capped", "held_back", "returned", "forgiven")}
+
 #: What the fields alone do not tell: rules between columns.
 SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     Statement: {"released_minor": 2, "adjustments_minor": -1, "payout_minor": 1},
+    Settlement: SETTLED,
+    BatchSettlement: SETTLED,
     Batch: {"totals": {"USD": 1}},
     LedgerTransaction: {"entries": 2},
     HookEndpoint: {"deals_from": None},
