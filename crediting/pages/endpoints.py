@@ -16,6 +16,7 @@ from comp.core.errors import ProblemsError
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
 from comp.web.csv import csv_response
+from comp.web.once import repeated
 from comp.web.paging import paginate
 from comp.web.parts import Fact, Link
 from comp.web.templatetags.comp import badge, when
@@ -58,6 +59,8 @@ def endpoint_add(request: HttpRequest, tenant: str) -> HttpResponse:
     """A new endpoint. A secret that Comp makes is shown in the answer, and never again."""
     form = EndpointForm(request.POST or None, sources=OFFERED)
     if request.method == "POST" and form.is_valid():
+        if repeated(request):
+            return redirect("endpoint_list", tenant=tenant)
         try:
             made, secret = endpoint_create(**form.cleaned_data)
         except ProblemsError as error:
@@ -93,6 +96,8 @@ def endpoint(request: HttpRequest, tenant: str, endpoint: int) -> HttpResponse:
 def endpoint_secret(request: HttpRequest, tenant: str, endpoint: int) -> HttpResponse:
     """A new secret beside the old one, or the end of the old ones."""
     row = get_object_or_404(HookEndpoint, pk=endpoint)
+    if repeated(request):
+        return redirect("endpoint", tenant=tenant, endpoint=row.pk)
     if request.POST.get("act") == "end":
         count = endpoint_secrets_end(row)
         messages.success(request, f"{count} old secret{'' if count == 1 else 's'} ended. Only the newest is good now.")

@@ -191,7 +191,9 @@ def test_a_webhook_is_added_on_a_page_and_its_secret_shown_once(world: World) ->
     assert "cannot be called" in wrong
     with world.company.scope(world.users["Olga"]):
         webhook = Webhook.objects.get()
-    assert "whsec_" in browser.post(f"/t/acme/webhooks/{webhook.pk}/rotate/").content.decode()
+    assert "whsec_" in browser.post(f"/t/acme/webhooks/{webhook.pk}/rotate/", {"once": "A"}).content.decode()
+    assert browser.post(f"/t/acme/webhooks/{webhook.pk}/rotate/", {"once": "A"}).status_code == 302, "a reload"
+    assert "whsec_" in browser.post(f"/t/acme/webhooks/{webhook.pk}/rotate/", {"once": "B"}).content.decode()
     assert browser.post(f"/t/acme/webhooks/{webhook.pk}/end/").status_code == 302
     with world.company.scope(), pytest.raises(ProblemsError, match="topics"):
         webhooks.webhook_create(name="X", url=said["url"], topics=["dispute.changed"], made_by=world.users["Olga"])

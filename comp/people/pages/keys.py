@@ -20,6 +20,7 @@ from comp.core.errors import ProblemsError
 from comp.tenancy.capabilities import Can
 from comp.tenancy.models import User
 from comp.web.access import needs
+from comp.web.once import repeated
 from comp.web.paging import paginate
 from comp.web.parts import Link
 
@@ -58,6 +59,8 @@ def key_add(request: HttpRequest, tenant: str) -> HttpResponse:
         "crumbs": [Link("API keys", reverse("key_list", kwargs={"tenant": tenant}))],
     }
     if request.method == "POST" and form.is_valid():
+        if repeated(request):
+            return redirect("key_list", tenant=tenant)
         said = form.cleaned_data
         expires_at = timezone.now() + timedelta(days=said["days"])
         try:

@@ -18,6 +18,7 @@ from comp.core.errors import ProblemsError
 from comp.tenancy.capabilities import Can
 from comp.tenancy.models import User
 from comp.web.access import needs
+from comp.web.once import repeated
 from comp.web.paging import paginate
 from comp.web.parts import Link
 
@@ -55,6 +56,8 @@ def webhook_add(request: HttpRequest, tenant: str) -> HttpResponse:
     form = WebhookForm(request.POST or None)
     context: dict[str, Any] = {"form": form, "crumbs": _crumbs(tenant)}
     if request.method == "POST" and form.is_valid():
+        if repeated(request):
+            return redirect("webhook_list", tenant=tenant)
         try:
             made, secret = webhooks.webhook_create(**form.cleaned_data, made_by=cast(User, request.user))
         except ProblemsError as error:
@@ -84,6 +87,8 @@ def webhook(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 def webhook_turn(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """A new secret, shown once; the old one signs too for a day."""
     found = get_object_or_404(Webhook, pk=pk, ended_at=None)
+    if repeated(request):
+        return redirect("webhook", tenant=tenant, pk=found.pk)
     secret = webhooks.webhook_rotate(webhook=found)
     context = {"webhook": found, "secret": secret, "crumbs": _crumbs(tenant)}
     return render(request, "api/webhook_add.html", context)

@@ -24,6 +24,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from comp.core.money import format_money, split_for_display
 from comp.web import icons, parts
+from comp.web.once import FIELD, once_token
 
 register = template.Library()
 register.simple_tag(icons.icon, name="icon")
@@ -32,6 +33,12 @@ register.simple_tag(parts.percent, name="percent")
 
 def part(name: str) -> str:
     return f"components/{name}.html"
+
+
+@register.simple_tag
+def once() -> SafeString:
+    """In a form whose answer shows something a single time (comp.web.once)."""
+    return format_html('<input type="hidden" name="{}" value="{}">', FIELD, once_token())
 
 
 # Numbers and times
