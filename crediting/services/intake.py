@@ -16,7 +16,7 @@ from django.db import connection
 from comp.api import limits
 from comp.core.errors import CompError
 from comp.outbox.services import ring
-from comp.tenancy.scope import Actor, Pay, tenant_scope
+from comp.tenancy.scope import Actor, Pay, in_one_trip, tenant_scope
 from crediting.intake.signatures import Refused
 from crediting.intake.source import Answer, Call, Proven
 from crediting.intake.sources import BODY_LIMITS, SOURCES
@@ -87,13 +87,11 @@ def delivery_receive(token: str, call: Call, caller: str = "") -> Receipt:
         *(door.tenant, door.endpoint, proven.sender_id, proven.sent_at, at, call.body, sha),
         json.dumps(kept),
     ]
+    stored = in_one_trip(door.tenant, actor=_ACTOR, pay=Pay.nobody(), sql=_STORE, params=[*row, State.PENDING])
+    if stored:
+        ring(tenant_id=door.tenant)
+        return Receipt(stored[0][0], "stored", source.answer(call))
     with tenant_scope(door.tenant, actor=_ACTOR, pay=Pay.nobody()):
-        with connection.cursor() as cursor:
-            cursor.execute(_STORE, [*row, State.PENDING])
-            stored = cursor.fetchone()
-        if stored:
-            ring(tenant_id=door.tenant)
-            return Receipt(stored[0], "stored", source.answer(call))
         delivery, status = _again(row, door.endpoint, proven.sender_id, sha)
         return Receipt(delivery, status, source.answer(call))
 

@@ -26,8 +26,8 @@ class Counts:
     def pipeline(self, transaction: bool) -> Counts:
         return self
 
-    def incr(self, key: str) -> None:
-        self.kept[key] = self.kept.get(key, 0) + 1
+    def incr(self, key: str, amount: int) -> None:
+        self.kept[key] = self.kept.get(key, 0) + amount
         self.last = self.kept[key]
 
     def expire(self, key: str, seconds: int) -> None:
@@ -61,6 +61,22 @@ def test_more_than_the_limit_is_429_with_when_to_come_again(crm: Sender, counts:
     assert [answer.status_code for answer in answers] in ([202, 202, 429, 429], [202, 202, 202, 429])  # a minute's turn
     assert 1 <= int(answers[3]["Retry-After"]) <= 60 and "calls in this minute" in answers[3].json()["error"]
     assert (rates.refused_lately(crm.endpoint.pk, time.time()) or 0) >= 1
+
+
+def test_far_from_the_limit_calls_are_told_together_and_near_it_each(
+    counts: Counts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "_minutes", {})
+    monkeypatch.setattr(rates, "TOGETHER", 60.0)
+    assert [rates.over_limit(7, rates.NEAR + 100, 30.0) for _ in range(60)] == [None] * 60
+    assert counts.kept == {"comp:hook:7:0": 1}, "the first tells what others count"
+    counts.kept["comp:hook:7:0"] += rates.NEAR  # by another process; this one learns of it when it tells
+    monkeypatch.setattr(rates, "TOGETHER", 0.0)
+    assert rates.over_limit(7, rates.NEAR + 100, 30.0) is None
+    monkeypatch.setattr(rates, "TOGETHER", 60.0)
+    assert counts.kept == {"comp:hook:7:0": rates.NEAR + 61}
+    assert [rates.over_limit(7, rates.NEAR + 100, 30.0) for _ in range(40)] == [None] * 39 + [30]
+    assert rates.over_limit(7, rates.NEAR + 100, 60.0) is None, "another minute"
 
 
 def test_without_redis_nothing_is_limited(crm: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
