@@ -32,7 +32,7 @@ _SEEN = """
 SELECT w.external_id, w.amount
 FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS w(external_id, participant_id, amount)
 JOIN crediting_deal d ON d.endpoint_id = %s AND d.external_id = w.external_id
-JOIN payouts_earning e ON e.participant_id = w.participant_id AND e.deal_id = d.id AND e.role = 'ae'
+JOIN payouts_earning e ON e.participant_id = w.participant_id AND e.fact = d.id AND e.role = 'ae'
 WHERE e.credit_minor = w.amount
 """
 
