@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from django.db import IntegrityError, connection, transaction
 
+from crediting.kernel.conditions import Mask
 from payouts.kernel.batch import MISSING_DAY, Ints
 
 #: What stands for NULL in integer columns on the way in and out: MISSING_DAY and MISSING_MONEY are the same number.
@@ -159,6 +160,7 @@ class Table:
     words: frozenset[str]
     nullable: frozenset[str] = frozenset()
     stamped: str = ""  # a column that takes the transaction's time
+    moving: frozenset[str] = frozenset()  # of the values those that change where another row comes before
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -180,11 +182,13 @@ def load(table: Table, columns: Columns, rows: Ints) -> None:
     if table.stamped:
         target += f", {quoted(table.stamped)}"
         values.append("now()")
+    # Columns that are alike in all rows do not travel.
+    sent = [name for name in names if name not in alike] or names[:1]
     with (
         connection.cursor() as cursor,
-        _staged(cursor, f"load_{table.name}", columns, names, rows, alike) as (source, sent),
+        _staged(cursor, f"load_{table.name}", columns, names, sent, rows) as (source, more),
     ):
-        params += sent
+        params += more
         insert = (
             f"INSERT INTO {table.name} (tenant_id, {target}) "
             f"SELECT current_setting('app.tenant')::bigint, {', '.join(values)} FROM {source} "
@@ -208,31 +212,52 @@ def _inserted(cursor: Any, insert: str, params: Sequence[Any]) -> bool:
     return True
 
 
-def change(table: Table, columns: Columns, rows: Ints, ids: Ints) -> None:
-    """Gives the standing rows `ids` the values of the given rows, one for one."""
+def change(table: Table, right: Columns, rows: Ints, standing: Columns, was: Ints) -> None:
+    """Gives the standing rows `was` the values of the given rows of what is right, one for one. Where they are many,
+    most only moved up or down beside others: of those nothing else is written."""
     if not rows.size:
         return
-    names = ("id", *table.values)
+    unlike = {name: _unlike(right[name], standing[name], rows, was) for name in table.values}
+    more = np.zeros(rows.size, dtype=bool)
+    for name in table.values:
+        if name not in table.moving:
+            more |= unlike[name]
+    every = np.arange(rows.size)
+    for part in (every[more], every[~more]) if rows.size > FEW else (every,):
+        if part.size:
+            names = [name for name in table.values if unlike[name][part].any()]
+            _change(table, right, names, rows[part], standing["id"][was[part]])
+
+
+def _unlike(right: Any, standing: Any, rows: Ints, was: Ints) -> Mask:
+    """Where the given rows of two columns differ."""
+    if isinstance(right, Words):
+        order = {word: code for code, word in enumerate(right.words)}
+        return right.codes[rows] != standing.renamed(order)[was]
+    return right[rows] != standing[was]
+
+
+def _change(table: Table, columns: Columns, names: Sequence[str], rows: Ints, ids: Ints) -> None:
     every = {**columns, "id": np.zeros(rows.max() + 1, dtype=np.int64)}
     every["id"][rows] = ids
-    alike = _alike(every, table.values, rows)
-    values, params = _values(table, columns, table.values, alike)
-    changed = ", ".join(f"{quoted(name)} = {value}" for name, value in zip(table.values, values, strict=True))
+    alike = _alike(every, names, rows)
+    values, params = _values(table, columns, names, alike)
+    changed = ", ".join(f"{quoted(name)} = {value}" for name, value in zip(names, values, strict=True))
+    sent = ("id", *(name for name in names if name not in alike))
     with (
         connection.cursor() as cursor,
-        _staged(cursor, f"change_{table.name}", every, names, rows, alike) as (source, sent),
+        _staged(cursor, f"change_{table.name}", every, ("id", *table.values), sent, rows) as (source, more),
     ):
-        cursor.execute(f"UPDATE {table.name} s SET {changed} FROM {source} WHERE s.id = t.id", [*params, *sent])
+        cursor.execute(f"UPDATE {table.name} s SET {changed} FROM {source} WHERE s.id = t.id", [*params, *more])
 
 
 @contextmanager
 def _staged(
-    cursor: Any, temp: str, columns: Columns, names: Sequence[str], rows: Ints, alike: Mapping[str, int]
+    cursor: Any, temp: str, columns: Columns, names: Sequence[str], sent: Sequence[str], rows: Ints
 ) -> Iterator[tuple[str, list[str]]]:
-    """SQL of the rows as `t`, all plain bigints, and its parameters: a few stand in the statement itself, more in a
-    temporary table (COPY into a walled table is refused by PostgreSQL). Texts travel as codes and days as numbers;
-    columns that are alike in all rows do not travel."""
-    sent = [name for name in names if name not in alike] or names[:1]
+    """SQL of the columns `sent` of the rows as `t`, all plain bigints, and its parameters: a few rows stand in the
+    statement itself, more in a temporary table, which has all of the `names` (COPY into a walled table is refused by
+    PostgreSQL). Texts travel as codes and days as numbers."""
     if rows.size <= FEW:
         arrays = ", ".join(["%s::bigint[]"] * len(sent))
         every = [numbers(_numbers(columns[name])[rows].tolist()) for name in sent]
@@ -342,14 +367,17 @@ def _packed(columns: Sequence[Ints]) -> Ints:
     packed = np.zeros(columns[0].size, dtype=np.int64)
     bound = 1
     for column in columns:
-        if (column == column[0]).all():
-            continue
-        values, codes = np.unique(column, return_inverse=True)
-        if bound * max(values.size, 1) >= 2**62:
+        low, high = int(column.min()), int(column.max())
+        codes, size = column, high - low + 1
+        if bound * size >= 2**62:  # too wide to stand beside the others: by the places of its values
+            values, codes = np.unique(column, return_inverse=True)
+            low, size = 0, values.size
+        if bound * size >= 2**62:
             _, packed = np.unique(packed, return_inverse=True)
-            bound = int(packed.max(initial=0)) + 1
-        packed = packed * values.size + codes
-        bound *= max(values.size, 1)
+            bound = int(packed.max()) + 1
+        if size > 1:
+            packed = packed * size + (codes - low)
+            bound *= size
     return packed
 
 

@@ -66,6 +66,7 @@ EARNINGS = Table(
     days=frozenset({"credit_date", "period_starts_on", "period"}),
     words=_WORDS,
     nullable=frozenset({"quota_minor", "deal_id"}),
+    moving=frozenset({"position", "before_minor", "after_minor"}),
 )
 TRANCHES = Table(
     name="payouts_tranche",

@@ -176,7 +176,7 @@ def _redo(
             for ids in (columns["fact"][new], columns["fact"][differs], stands["fact"][gone]):
                 changed.facts.update(np.unique(ids).tolist())
         delete(table, stands["id"][gone])
-        change(table, columns, differs, stands["id"][was])
+        change(table, columns, differs, stands, was)
         load(table, columns, new)
 
 
