@@ -37,5 +37,6 @@ class WiringConfig(AppConfig):
         register_drain("mappings", records_reread, queue=JOBS)
         register_drain("messages", messages_drain)
         register_drain("recompute", claims.changes_recompute)
+        register_drain("later", claims.later_recompute)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)
         register_drain("webhooks", webhooks.webhooks_drain)

@@ -101,6 +101,11 @@ def deliveries(*, state: str = "", search: str = "") -> QuerySet[RawDelivery]:
     return found.order_by("-id")
 
 
+def deliveries_wait() -> bool:
+    """Whether any has come that nobody has looked at yet."""
+    return RawDelivery.objects.filter(state=RawDelivery.State.PENDING).exists()
+
+
 def delivery_counts() -> Counter[str]:
     """How many deliveries stand in each state."""
     return _by_state(RawDelivery)

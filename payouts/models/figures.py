@@ -120,6 +120,8 @@ class ChangedScope(TenantModel):
     to_day = models.DateField()
     cause = TenantForeignKey(Cause)
     job = TenantForeignKey(RecomputeJob, null=True)
+    # Of somebody above those whose fact it is, or who reads their figures: done after these.
+    later = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     attempts = models.IntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)

@@ -1,7 +1,9 @@
 """The workers that redo changed scopes: claimed, redone and taken away in one transaction.
 
-Single changes are done at once. What touches many people's whole time is a job: with progress, in chunks that take
-turns, on workers of its own, so that no company's large change holds up another's single deal, or its own.
+Single changes are done at once: first of the people whose facts they are, then of those above them and others who move
+with them. Under load these come last, so that they are redone once for many changes. What touches many people's whole
+time is a job: with progress, in chunks that take turns, on workers of its own, so that no company's large change holds
+up another's single deal, or its own.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
@@ -24,6 +26,7 @@ from comp.core.errors import refused
 from comp.outbox.failures import PASSING
 from comp.outbox.services import JOBS, ring
 from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, redone_if_lost, tenant_scope
+from crediting.selectors import deliveries_wait
 from payouts.frames.read import Days, credit_days
 from payouts.models import Cause, ChangedScope, RecomputeJob
 from payouts.reads.alerts import alerts_standing
@@ -45,6 +48,9 @@ CLAIM, CLAIM_WHOLE = 2000, 8000
 #: How long one chunk of a job should take, and with how many people the first begins: a chunk holds the company's own
 #: daily work up so long.
 CHUNK_SECONDS, CHUNK_PEOPLE = 3.0, 100
+#: How long those who move with others wait while deliveries come; how long a piece of their work should take, which
+#: holds that of the others up so long, and how many people it holds at least.
+LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=0.5), 0.15, 10
 FOREVER = date(2100, 1, 1)
 #: What cannot be redone is tried again at the latest after this.
 RETRY = timedelta(hours=1)
@@ -73,18 +79,33 @@ def figures_lock(*, wait_ms: int, halves: Sequence[int] = EVERYBODY) -> bool:
 def scopes_recompute(tenant_id: int) -> int:
     """Redoes what changed, whatever it is: what belongs to no job first, then a chunk of the jobs. Returns how many
     scopes it redid; 0 when none wait."""
-    return changes_recompute(tenant_id) or jobs_recompute(tenant_id)
+    return changes_recompute(tenant_id) or later_recompute(tenant_id) or jobs_recompute(tenant_id)
 
 
 def changes_recompute(tenant_id: int) -> int:
-    """Redoes single changes: claims scopes, writes the differences and takes the scopes away, in one transaction: a
-    worker killed at any line leaves everything as it was. Returns how many scopes it redid; 0 when none wait."""
+    """Redoes single changes of the people whose facts they are: claims scopes, writes the differences and takes the
+    scopes away, in one transaction: a worker killed at any line leaves everything as it was. Returns how many scopes it
+    redid; 0 when none wait."""
     with _scope(tenant_id):
-        due = _due(EVERYBODY).filter(job=None)
+        due = _due(EVERYBODY).filter(job=None, later=False)
         if not due.exists():
             return 0
         redone_if_lost()
         return _redo_due(due, EVERYBODY)
+
+
+def later_recompute(tenant_id: int) -> int:
+    """Redoes single changes of some of those who move with others, where nothing else waits or they have waited for
+    LATER_WAIT. Returns how many scopes it redid; 0 when none wait, or whoever takes the deliveries up looks again."""
+    with _scope(tenant_id):
+        due = _due(EVERYBODY).filter(job=None, later=True)
+        oldest = due.order_by("id").values_list("created_at", flat=True).first()
+        if oldest is None:
+            return 0
+        if timezone.now() - oldest < LATER_WAIT and deliveries_wait():
+            return 0
+        redone_if_lost()
+        return _paced(due, EVERYBODY, _longest, key="later", least=LATER_PEOPLE, first=20, seconds=LATER_SECONDS)
 
 
 def jobs_recompute(tenant_id: int) -> int:
@@ -114,22 +135,51 @@ def _chunk_beside(tenant_id: int) -> int:
         connection.close()
 
 
-#: How many people made a chunk last, by tenant and halves: the next one is larger or smaller by how long that took.
-_pace: dict[tuple[int, Sequence[int]], int] = {}
+#: How many people made a piece of work last, by its kind, tenant and halves: the next one is larger or smaller by how
+#: long that took.
+_pace: dict[tuple[str, int, Sequence[int]], int] = {}
 
 
 def _chunk(halves: Sequence[int]) -> int:
-    key = current_tenant_id(), halves
-    size = _pace.get(key, CHUNK_PEOPLE)
     due = _due(halves).exclude(job=None)
+    done = _paced(due, halves, _by_job, key="job", least=1, first=CHUNK_PEOPLE, seconds=CHUNK_SECONDS)
+    if done:
+        _jobs_end()
+    return done
+
+
+def _by_job(due: QuerySet[ChangedScope], size: int) -> set[int]:
+    """So many people of the first jobs."""
     people = due.order_by("job_id", "participant_id").values_list("job_id", "participant_id").distinct()[:size]
-    whose = {person for _, person in people}
+    return {person for _, person in people}
+
+
+def _longest(due: QuerySet[ChangedScope], size: int) -> set[int]:
+    """So many people who wait longest."""
+    waiting = dict.fromkeys(due.order_by("id").values_list("participant_id", flat=True)[:CLAIM])
+    return set(list(waiting)[:size])
+
+
+def _paced(
+    due: QuerySet[ChangedScope],
+    halves: Sequence[int],
+    some: Callable[[QuerySet[ChangedScope], int], set[int]],
+    *,
+    key: str,
+    least: int,
+    first: int,
+    seconds: float,
+) -> int:
+    """Redoes what is due of `some` people, so many as take about so long and `least`; `first`: how many before that is
+    known."""
+    place = key, current_tenant_id(), halves
+    size = _pace.get(place, first)
+    whose = some(due, size)
     began = time.monotonic()
     done = _redo_due(due.filter(participant_id__in=whose), halves)
     if done:
         per_person = max(time.monotonic() - began, 0.001) / len(whose)
-        _pace[key] = max(1, min(2 * size, int(CHUNK_SECONDS / per_person)))
-        _jobs_end()
+        _pace[place] = max(least, min(2 * size, int(seconds / per_person)))
     return done
 
 

@@ -34,11 +34,12 @@ MANY, LONG = 20, timedelta(days=80)
 
 
 class Marked(NamedTuple):
-    """Whose figures of which days a cause changes."""
+    """Whose figures of which days a cause changes. `later`: as a consequence of other people's."""
 
     participant_id: int
     from_day: date
     to_day: date
+    later: bool = False
 
 
 # ------------------------------------------------------------------ from news to scopes
@@ -83,7 +84,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
             )
         )
         for person, day in sorted(found):
-            _mark(causes[-1], person, day, day + timedelta(days=1))
+            _mark(causes[-1], person, day, day + timedelta(days=1), later=person not in team)
     _save(causes, versions)
 
 
@@ -225,8 +226,8 @@ def _day(text: str | None) -> date:
     return parse_day(text) if text else FOREVER
 
 
-def _mark(cause: Cause, participant_id: int, from_day: date, to_day: date) -> None:
-    cause.__dict__.setdefault("pending", []).append(Marked(participant_id, from_day, to_day))
+def _mark(cause: Cause, participant_id: int, from_day: date, to_day: date, *, later: bool = False) -> None:
+    cause.__dict__.setdefault("pending", []).append(Marked(participant_id, from_day, to_day, later))
 
 
 def _widen(causes: Sequence[Cause], versions: Versions) -> None:
@@ -248,7 +249,7 @@ def _widen(causes: Sequence[Cause], versions: Versions) -> None:
                 first, last, _ = days.get((reader, *key), (start, end, cause))
                 days[reader, *key] = min(first, start), max(last, end), cause
     for (reader, *_), (start, end, cause) in sorted(days.items(), key=lambda item: (item[0][0], item[1][:2])):
-        _mark(cause, reader, start, end)
+        _mark(cause, reader, start, end, later=True)
 
 
 def _job(cause: Cause, scopes: Sequence[Marked]) -> RecomputeJob | None:
