@@ -3,10 +3,8 @@ appeared or vanished between earning and pay. Reads only; each check says what i
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 from django.apps import apps
@@ -15,9 +13,7 @@ from django.db.models import Count, Model, Q, Sum
 
 from comp.audit.models import AuditEntry
 from comp.audit.services import payload as audit_payload
-from comp.core.canonical import digest
 from comp.core.chain import GENESIS, link
-from comp.core.money import format_money
 from comp.outbox.selectors import messages_parked, messages_waiting
 from comp.tenancy.walls import APP, PAY, AppendOnly, HistoryTrigger, Trigger
 from crediting.models import WaitingCredit
@@ -26,7 +22,6 @@ from payouts.models import (
     BatchLine,
     ChangedScope,
     Earning,
-    LedgerEntry,
     LedgerTransaction,
     Payable,
     Statement,
@@ -35,6 +30,7 @@ from payouts.reads.balance import unbalanced
 from payouts.selectors import TAKEN
 from payouts.selectors_batches import line_facts, lines_digest, person_digests, scopes_failed, totals
 from payouts.services import ledger
+from payouts.services.ledger_checks import ledger_problems
 from payouts.services.replay import differences_found
 
 
@@ -191,7 +187,7 @@ def audit_chain() -> Check:
 
 def ledger_chain() -> Check:
     """Each posting's digest covers it, its entries and the posting before; batches and the audit trail name it."""
-    shown = dict(LedgerTransaction.objects.values_list("id", "batch__digest"))
+    shown = {key: digest or "" for key, digest in LedgerTransaction.objects.values_list("id", "batch__digest")}
     postings = list(LedgerTransaction.objects.order_by("number"))
     count, wrong = _chain(iter(postings), lambda posting: ledger.payload(posting, shown[posting.pk]), "posting")
     heads = set(LedgerTransaction.objects.values_list("digest", flat=True))
@@ -228,41 +224,9 @@ def _chain(rows: Iterable[Any], payload: Callable[[Any], str], what: str) -> tup
 
 
 def ledger_balance() -> Check:
-    """Every posting balances in each currency, holds the entries it was sealed with, and pays what its batch says."""
-    wrong: list[str] = []
-    entries = LedgerEntry.objects.order_by("transaction_id", "id")
-    by_posting = {key: list(rows) for key, rows in groupby(entries, key=lambda entry: entry.transaction_id)}
-    postings = list(LedgerTransaction.objects.select_related("batch").order_by("number"))
-    for posting in postings:
-        rows = by_posting.pop(posting.pk, [])
-        wrong.extend(f"posting {posting.number}{problem}" for problem in _posting_wrong(posting, rows))
-    wrong += [f"{len(rows)} entries belong to posting id {key}, which is gone" for key, rows in by_posting.items()]
-    posted = {(posting.batch_id, posting.kind) for posting in postings}
-    for batch in Batch.objects.filter(state__in=[Batch.State.APPROVED, Batch.State.PAID]):
-        needed = ["approval"] if batch.state == Batch.State.APPROVED else ["approval", "payment"]
-        wrong += [f"{batch} has no {kind} posting" for kind in needed if (batch.pk, kind) not in posted]
-    return Check("Ledger balance", f"{LedgerEntry.objects.count()} entries of {len(postings)} postings", wrong)
-
-
-def _posting_wrong(posting: LedgerTransaction, entries: list[LedgerEntry]) -> Iterator[str]:
-    _, credited = ledger.SIDES[LedgerTransaction.Kind(posting.kind)]
-    balance: Counter[str] = Counter()
-    booked: Counter[str] = Counter()
-    for entry in entries:
-        balance[entry.currency] += entry.amount_minor
-        if entry.account == credited:
-            booked[entry.currency] -= entry.amount_minor
-    for currency, minor in balance.items():
-        if minor:
-            yield f" does not balance: off by {format_money(minor, currency)}"
-    if len(entries) != posting.entries or digest(ledger.entry_facts(entries)) != posting.content_digest:
-        yield f": its {len(entries)} entries are not the {posting.entries} it was sealed with"
-    if _without_zeros(booked) != _without_zeros(posting.batch.totals):
-        yield f" does not book the totals of {posting.batch}"
-
-
-def _without_zeros(sums: Mapping[str, int]) -> dict[str, int]:
-    return {currency: minor for currency, minor in sums.items() if minor}
+    """Every posting balances for everybody, holds the entries it was sealed with, and books what its batch says."""
+    looked_at, wrong = ledger_problems()
+    return Check("Ledger balance", looked_at, wrong)
 
 
 #: What the audit trail has to say of a batch in each state.

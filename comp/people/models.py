@@ -179,16 +179,18 @@ class Gap(KeptModel):
 
 
 class Attribute(KeptModel):
-    """What else a participant is by date, and a plan may ask: region, position, pool. Title and team stand in
-    Position."""
+    """What else a participant is by date: region, position and pool, which a plan may ask; cost centre and legal
+    entity, which journals and budgets ask. Title and team stand in Position."""
 
     class Name(models.TextChoices):
         REGION = "region", "Region"
         POSITION = "position", "Position"
         POOL = "pool", "Pool"
+        COST_CENTRE = "cost_centre", "Cost centre"
+        ENTITY = "entity", "Legal entity"
 
     participant = TenantForeignKey(Participant)
-    name = models.CharField(max_length=8, choices=Name.choices)
+    name = models.CharField(max_length=11, choices=Name.choices)
     value = models.CharField(max_length=120)
     starts_on = models.DateField()
     ends_on = models.DateField(null=True, blank=True)

@@ -1,5 +1,19 @@
 """What credit earns, what is payable, who agreed, what was paid."""
 
+from payouts.models.accounting import (
+    Accrual,
+    AccrualLine,
+    AccrualPolicy,
+    AccrualVariance,
+    Budget,
+    CostLine,
+    CostPolicy,
+    CostRun,
+    GlMapping,
+    Journal,
+    JournalLine,
+    JournalPosting,
+)
 from payouts.models.approvals import ApprovalRule, ApprovalStage, Deputy, Reminder
 from payouts.models.batches import Batch, BatchLine
 from payouts.models.evidence import EvidenceExport, EvidenceFile
@@ -16,7 +30,7 @@ from payouts.models.figures import (
     Statement,
     Tranche,
 )
-from payouts.models.ledger import LedgerEntry, LedgerTransaction
+from payouts.models.ledger import Account, LedgerEntry, LedgerTransaction
 from payouts.models.manual import (
     Adjustment,
     AdjustmentFile,
@@ -34,6 +48,11 @@ from payouts.models.payments import AnswerRow, Payment, PayrollAnswer, PayrollFi
 from payouts.models.settlements import BatchDraw, BatchSettlement, DrawStanding, Settlement
 
 __all__ = [
+    "Account",
+    "Accrual",
+    "AccrualLine",
+    "AccrualPolicy",
+    "AccrualVariance",
     "Adjustment",
     "AdjustmentFile",
     "AdjustmentPolicy",
@@ -48,8 +67,12 @@ __all__ = [
     "BatchHeld",
     "BatchLine",
     "BatchSettlement",
+    "Budget",
     "Cause",
     "ChangedScope",
+    "CostLine",
+    "CostPolicy",
+    "CostRun",
     "Deputy",
     "DrawStanding",
     "Earning",
@@ -57,7 +80,11 @@ __all__ = [
     "EvidenceFile",
     "FarApproval",
     "FigureChange",
+    "GlMapping",
     "Hold",
+    "Journal",
+    "JournalLine",
+    "JournalPosting",
     "LedgerEntry",
     "LedgerTransaction",
     "Payable",

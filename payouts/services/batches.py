@@ -374,7 +374,7 @@ def _not_held(batch: Batch) -> None:
 
 
 def _post(batch: Batch, kind: LedgerTransaction.Kind) -> dict[str, str]:
-    posting = ledger.post(batch=batch, kind=kind)
+    posting = ledger.post_part(batch=batch, kind=kind, part=0, people=None)
     batch.ledger_head = posting.digest
     batch.save(update_fields=["ledger_head"])
     return {"ledger": posting.digest}

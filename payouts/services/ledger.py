@@ -1,89 +1,172 @@
-"""Posting to the ledger: one posting a batch and kind, entries in pairs, so that each person's own balance too."""
+"""Posting to the ledger: what batches and the month's close book, set-wise, each once. docs/algorithms/ledger.md
+
+A posting is made of rows (participant, pay group, account, plan, component, currency, amount): a statement in SQL gives
+them, so that no posting is ever as large as this process.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import date
 from typing import Any
 
 from django.db import connection
-from django.db.models import Sum
 from django.utils import timezone
 
-from comp.core.canonical import canonical_json, digest
+from comp.core.canonical import canonical_json
 from comp.core.chain import GENESIS, link
+from comp.core.errors import CompError
+from comp.people.selectors import today
 from comp.tenancy.scope import current_tenant_id
-from payouts.models import Batch, BatchLine, LedgerEntry, LedgerTransaction
+from payouts.models import Account, Batch, LedgerEntry, LedgerTransaction
 
 #: First key of the advisory lock that orders a tenant's postings. Taken after that of the figures, before the audit's.
 LOCK = 7005
 
-Account, Kind = LedgerEntry.Account, LedgerTransaction.Kind
+Kind, Form = LedgerTransaction.Kind, LedgerTransaction.Form
 
-#: Which account is debited and which credited. A negative sum turns both sides round by its sign.
-SIDES = {Kind.APPROVAL: (Account.EXPENSE, Account.PAYABLE), Kind.PAYMENT: (Account.PAYABLE, Account.PAID)}
+#: The columns of an entry, as a posting's statement gives them.
+COLUMNS = "participant_id, pay_group_id, account, plan_id, component, currency, amount_minor"
+#: How an entry stands in its posting's content digest, and in which order.
+ENTRY_TEXT = "concat_ws('|', participant_id, account, coalesce(plan_id, 0), component, currency, amount_minor)"
+CONTENT = f"encode(sha256(convert_to(coalesce(string_agg({ENTRY_TEXT}, chr(10) ORDER BY {ENTRY_TEXT} "
+CONTENT += "COLLATE \"C\"), ''), 'UTF8')), 'hex')"
+
+#: What the lines of a batch book: an expense by component, and what is owed for it.
+_LINES = """
+SELECT l.participant_id, l.pay_group_id, side.account, l.plan_id, l.component, l.currency,
+    (sum(l.amount_minor) * side.sign)::bigint AS amount_minor
+FROM payouts_batchline l CROSS JOIN (VALUES ('expense', 1), ('payable', -1)) AS side(account, sign)
+WHERE l.batch_id = %(batch)s AND (%(everybody)s OR l.participant_id = ANY(%(people)s))
+GROUP BY l.participant_id, l.pay_group_id, side.account, side.sign, l.plan_id, l.component, l.currency
+"""
+#: A payment turns what the approval left payable.
+_OWED = """
+SELECT e.participant_id, e.pay_group_id, side.account, e.plan_id, e.component, e.currency,
+    (sum(e.amount_minor) * side.sign)::bigint AS amount_minor
+FROM payouts_ledgerentry e JOIN payouts_ledgertransaction t ON t.id = e.transaction_id
+CROSS JOIN (VALUES ('payable', -1), ('paid', 1)) AS side(account, sign)
+WHERE t.batch_id = %(batch)s AND t.kind = 'approval' AND e.account = 'payable'
+    AND (%(everybody)s OR e.participant_id = ANY(%(people)s))
+GROUP BY e.participant_id, e.pay_group_id, side.account, side.sign, e.plan_id, e.component, e.currency
+"""
+OF_BATCH: Mapping[str, str] = {Kind.APPROVAL: _LINES, Kind.PAYMENT: _OWED}
+
+#: The content digest of a posting without entries.
+NOTHING = hashlib.sha256(b"").hexdigest()
+
+_GIVEN = f"""
+SELECT * FROM unnest(%(participant)s::bigint[], %(pay_group)s::bigint[], %(account)s::text[], %(plan)s::bigint[],
+    %(component)s::text[], %(currency)s::text[], %(amount)s::bigint[]) AS given({COLUMNS})
+"""
 
 
-def entry_facts(entries: list[Any]) -> list[list[Any]]:
-    """What a posting's content digest covers: participant (an opaque number), account, amount, currency; sorted."""
-    return sorted([e.participant_id, str(e.account), e.amount_minor, e.currency] for e in entries)
+class LedgerError(CompError):
+    """Something may not be posted; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One side of a posting: debits positive, credits negative. `plan` is an id, or None for no plan's."""
+
+    participant: int
+    pay_group: int
+    account: Account
+    currency: str
+    amount_minor: int
+    plan: int | None = None
+    component: str = ""
+
+
+def post_part(
+    *, batch: Batch, kind: LedgerTransaction.Kind, part: int, people: Sequence[int] | None
+) -> LedgerTransaction:
+    """Posts what these people (None: all) have in a batch: kind approval or payment. Each part is posted once; a second
+    time the database refuses (`ledger_once`). Returns the posting. Inside a scope that sees everyone's pay."""
+    if kind not in OF_BATCH:
+        raise LedgerError(f"{batch}: {kind} is not posted of a whole batch, only {', '.join(OF_BATCH)}.")
+    params = {"batch": batch.pk, "everybody": people is None, "people": list(people or ())}
+    return post_query(OF_BATCH[kind], params, kind=kind, batch=batch, part=part)
+
+
+def post_rows(
+    *,
+    kind: LedgerTransaction.Kind,
+    rows: Iterable[Row],
+    batch: Batch | None = None,
+    part: int = 0,
+    month: date | None = None,
+    day: date | None = None,
+) -> LedgerTransaction:
+    """Posts these rows, which balance by person and currency."""
+    order = ("participant", "pay_group", "account", "currency", "amount", "plan", "component")
+    columns = list(zip(*map(astuple, rows), strict=True)) or [()] * len(order)
+    params = {name: list(values) for name, values in zip(order, columns, strict=True)}
+    return post_query(_GIVEN, params, kind=kind, batch=batch, part=part, month=month, day=day)
+
+
+def post_query(
+    source: str,
+    params: Mapping[str, Any],
+    *,
+    kind: LedgerTransaction.Kind,
+    batch: Batch | None = None,
+    part: int = 0,
+    month: date | None = None,
+    day: date | None = None,
+) -> LedgerTransaction:
+    """Posts what a statement gives (of COLUMNS; rows of zero are left out) on an accounting day, today where none is
+    said. The statement is asked twice, once for the digest: what it reads has to stand still."""
+    made = f"SELECT {COLUMNS} FROM ({source}) made WHERE amount_minor <> 0"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, current_tenant_id()])
+        cursor.execute(f"SELECT count(*), {CONTENT} FROM ({made}) entries", params)
+        entries, content = cursor.fetchone()
+        last = LedgerTransaction.objects.order_by("-number").first()
+        posting = LedgerTransaction(
+            number=(last.number if last else 0) + 1,
+            kind=kind,
+            batch=batch,
+            month=month,
+            part=part,
+            day=day or today(),
+            posted_at=timezone.now(),
+            entries=entries,
+            content_digest=content,
+            previous_digest=last.digest if last else GENESIS,
+        )
+        posting.digest = link(posting.previous_digest, payload(posting, batch.digest if batch else ""))
+        posting.save(force_insert=True)
+        cursor.execute(
+            f"INSERT INTO payouts_ledgerentry (tenant_id, transaction_id, {COLUMNS}) "
+            f'SELECT %(tenant)s, %(transaction)s, {COLUMNS} FROM ({made}) entries ORDER BY {ENTRY_TEXT} COLLATE "C"',
+            {**params, "tenant": current_tenant_id(), "transaction": posting.pk},
+        )
+        # Checked here, where all entries can be seen, and not at commit, when the request's narrower view is back.
+        cursor.execute("SET CONSTRAINTS ledgerentry_balance, ledger_whole IMMEDIATE")
+        cursor.execute("SET CONSTRAINTS ledgerentry_balance, ledger_whole DEFERRED")
+    return posting
 
 
 def payload(posting: LedgerTransaction, batch_digest: str) -> str:
     """What a posting's link in the chain covers; `verify` builds it again from the row."""
-    return canonical_json(
-        {
-            "number": posting.number,
-            "kind": str(posting.kind),
-            "batch": batch_digest,
-            "posted_at": posting.posted_at.isoformat(),
-            "entries": posting.entries,
-            "content": posting.content_digest,
-        }
-    )
+    covered: dict[str, Any] = {
+        "number": posting.number,
+        "kind": str(posting.kind),
+        "batch": batch_digest,
+        "posted_at": posting.posted_at.isoformat(),
+        "entries": posting.entries,
+        "content": posting.content_digest,
+    }
+    if posting.form != Form.BY_PERSON:
+        month = posting.month.isoformat() if posting.month else ""
+        covered |= {"form": int(posting.form), "part": posting.part, "month": month, "day": posting.day.isoformat()}
+    return canonical_json(covered)
 
 
-def post(*, batch: Batch, kind: LedgerTransaction.Kind) -> LedgerTransaction:
-    """Posts a batch: per participant and currency a debit and a credit of the lines' sum; sums of zero post nothing.
-
-    Called by the batch's own services, inside a scope that sees everyone's pay.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, current_tenant_id()])
-    debit, credit = SIDES[kind]
-    sums = (
-        BatchLine.objects.filter(batch=batch)
-        .values("participant_id", "pay_group_id", "currency")
-        .annotate(minor=Sum("amount_minor"))
-        .order_by("participant_id", "currency")
-    )
-    entries = [
-        LedgerEntry(
-            participant_id=row["participant_id"],
-            pay_group_id=row["pay_group_id"],
-            account=account,
-            amount_minor=int(row["minor"]) * sign,
-            currency=row["currency"],
-        )
-        for row in sums
-        if row["minor"]
-        for account, sign in ((debit, 1), (credit, -1))
-    ]
-    last = LedgerTransaction.objects.order_by("-number").first()
-    posting = LedgerTransaction(
-        number=(last.number if last else 0) + 1,
-        kind=kind,
-        batch=batch,
-        posted_at=timezone.now(),
-        entries=len(entries),
-        content_digest=digest(entry_facts(entries)),
-        previous_digest=last.digest if last else GENESIS,
-    )
-    posting.digest = link(posting.previous_digest, payload(posting, batch.digest))
-    posting.save(force_insert=True)
-    for entry in entries:
-        entry.transaction = posting
-    LedgerEntry.objects.bulk_create(entries, batch_size=2000)
-    with connection.cursor() as cursor:
-        # Checked here, where all entries can be seen, and not at commit, when the request's narrower view is back.
-        cursor.execute("SET CONSTRAINTS ledgerentry_balance IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS ledgerentry_balance DEFERRED")
-    return posting
+def entry_facts(entries: Iterable[LedgerEntry]) -> list[list[Any]]:
+    """What the content digest of a posting by person covers, sorted: none is made any more, and those that were are
+    verified by it."""
+    return sorted([e.participant_id, str(e.account), e.amount_minor, e.currency] for e in entries)

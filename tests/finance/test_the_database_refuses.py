@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 
 from comp.tenancy.scope import Pay
 from payouts.models import Batch, LedgerEntry, LedgerTransaction
-from tests.finance.cast import World
+from tests.finance.cast import JANUARY, World
 
 POSTED = ("payouts_ledgertransaction", "payouts_ledgerentry", "payouts_batchline", "audit_auditentry")
 STATEMENTS = (
@@ -80,7 +80,9 @@ def test_nothing_is_posted_twice_and_no_entry_is_zero(posted: World) -> None:
         first = LedgerTransaction.objects.get()
         with pytest.raises(IntegrityError, match="ledger_once"), transaction.atomic():
             LedgerTransaction.objects.create(
-                number=2, kind="approval", batch_id=first.batch_id, entries=0, content_digest="x", digest="y"
+                **{"number": 2, "kind": "approval", "batch_id": first.batch_id, "day": JANUARY, "entries": 0},
+                content_digest="x",
+                digest="y",
             )
         with pytest.raises(IntegrityError, match="ledgerentry_not_zero"), transaction.atomic():
             _post(posted, first, (0,), stated=1)
@@ -114,7 +116,7 @@ def test_a_batch_cannot_be_deleted(posted: World) -> None:
 def _post(world: World, first: LedgerTransaction, amounts: tuple[int, ...], stated: int, second: str = "R1") -> None:
     """A payment posting by hand, checked at once as it would be at commit."""
     posting = LedgerTransaction.objects.create(
-        number=2, kind="payment", batch_id=first.batch_id, entries=stated, content_digest="x", digest="y"
+        number=2, kind="payment", batch_id=first.batch_id, day=JANUARY, entries=stated, content_digest="x", digest="y"
     )
     for place, minor in enumerate(amounts):
         LedgerEntry.objects.create(

@@ -15,6 +15,8 @@ from comp.tenancy.models import KeptModel, Membership, Tenant, TenantForeignKey,
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import AlignmentRule, HookEndpoint, RawDelivery
 from payouts.models import (
+    AccrualLine,
+    AccrualPolicy,
     Adjustment,
     AnswerRow,
     Attachment,
@@ -40,7 +42,9 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     Settlement: SETTLED,
     BatchSettlement: SETTLED,
     Batch: {"totals": {"USD": 1}},
-    LedgerTransaction: {"entries": 2},
+    LedgerTransaction: {"entries": 2, "month": None},
+    AccrualLine: {"earned_minor": 5, "improbable_minor": 1, "taken_minor": 2, "accrued_minor": 2},
+    AccrualPolicy: {"share": 50},
     HookEndpoint: {"deals_from": None},
     RawDelivery: {"parent": None},
     AlignmentRule: {"position": ""},
@@ -93,7 +97,10 @@ class Filler:
     def of(self, model: type[models.Model]) -> Any:
         """The tenant's first row of the model."""
         if model not in self.rows:
-            self.rows[model] = self.entries() if model is LedgerEntry else self.row(model)
+            if model in (LedgerEntry, LedgerTransaction):  # neither without the other
+                self.rows[LedgerEntry] = self.entries()
+            else:
+                self.rows[model] = self.row(model)
         return self.rows[model]
 
     def row(self, model: type[models.Model], **given: Any) -> Any:

@@ -16,6 +16,7 @@ LOOSE = {
     "payouts_batchline", "payouts_earning", "payouts_figurechange", "payouts_ledgerentry", "payouts_payable",
     "payouts_schedule", "payouts_tranche", "crediting_waitingcredit",
     "payouts_batchheld", "payouts_farapproval", "payouts_windfallreview",
+    "payouts_accrualline", "payouts_accrualvariance", "payouts_costline",
 }  # fmt: skip
 
 

@@ -1,0 +1,77 @@
+"""Whether the ledger is what was posted, and what was posted is what its batches say, asked set-wise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from comp.core.canonical import digest
+from comp.core.money import format_money
+from payouts.models import Batch, LedgerEntry, LedgerTransaction
+from payouts.services import ledger
+
+State = Batch.State
+#: What a batch in each state has posted.
+POSTED = {State.APPROVED: ("approval",), State.PAID: ("approval", "payment")}
+
+#: By posting: how many entries it has, and their content digest.
+_SEALED = f"SELECT transaction_id, count(*), {ledger.CONTENT} FROM payouts_ledgerentry GROUP BY transaction_id"
+_OFF = """
+SELECT transaction_id, currency, sum(amount_minor)::bigint FROM payouts_ledgerentry
+GROUP BY transaction_id, participant_id, currency HAVING sum(amount_minor) <> 0
+"""
+#: The accounts in which an approval books something else than its batch says, by person and currency.
+_OTHERWISE = f"""
+WITH said AS (
+    SELECT participant_id, account, currency, sum(amount_minor) AS minor FROM ({ledger.OF_BATCH["approval"]}) s
+    GROUP BY participant_id, account, currency
+), booked AS (
+    SELECT e.participant_id, e.account, e.currency, sum(e.amount_minor) AS minor
+    FROM payouts_ledgerentry e JOIN payouts_ledgertransaction t ON t.id = e.transaction_id
+    WHERE t.batch_id = %(batch)s AND t.kind = 'approval' GROUP BY e.participant_id, e.account, e.currency
+)
+SELECT DISTINCT account FROM said FULL JOIN booked USING (participant_id, account, currency)
+WHERE coalesce(said.minor, 0) <> coalesce(booked.minor, 0) ORDER BY account
+"""
+
+
+def ledger_problems() -> tuple[str, list[str]]:
+    """What was looked at, and all that is wrong."""
+    postings = list(LedgerTransaction.objects.order_by("number"))
+    return f"{LedgerEntry.objects.count()} entries of {len(postings)} postings", [
+        *_entries_wrong(postings),
+        *_batches_wrong({(posting.batch_id, str(posting.kind)) for posting in postings}),
+    ]
+
+
+def _entries_wrong(postings: list[LedgerTransaction]) -> Iterator[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SEALED)
+        sealed = {key: (count, content) for key, count, content in cursor.fetchall()}
+        cursor.execute(_OFF)
+        off: dict[int, dict[str, int]] = {}
+        for key, currency, minor in cursor.fetchall():
+            off.setdefault(key, {})[currency] = minor
+    for posting in postings:
+        count, content = sealed.pop(posting.pk, (0, ledger.NOTHING))
+        if posting.form == LedgerTransaction.Form.BY_PERSON:
+            content = digest(ledger.entry_facts(LedgerEntry.objects.filter(transaction=posting)))
+        for currency, minor in off.get(posting.pk, {}).items():
+            yield f"posting {posting.number} does not balance: off by {format_money(minor, currency)}"
+        if (count, content) != (posting.entries, posting.content_digest):
+            yield f"posting {posting.number}: its {count} entries are not the {posting.entries} it was sealed with"
+    for key, (count, _) in sealed.items():
+        yield f"{count} entries belong to posting id {key}, which is gone"
+
+
+def _batches_wrong(posted: set[tuple[int | None, str]]) -> Iterator[str]:
+    for batch in Batch.objects.filter(state__in=POSTED):
+        yield from (
+            f"{batch} has no {kind} posting" for kind in POSTED[State(batch.state)] if (batch.pk, kind) not in posted
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(_OTHERWISE, {"batch": batch.pk, "everybody": True, "people": []})
+            accounts = [account for (account,) in cursor.fetchall()]
+        if accounts:
+            yield f"the approval of {batch} does not book what its lines say: {', '.join(accounts)}"
