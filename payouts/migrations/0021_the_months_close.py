@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("crediting", "0018_territory_alignment"),
         ("payouts", "0020_those_who_move_with_others_come_later"),
-        ("people", "0008_cost_centres_and_entities"),
+        ("people", "0010_cost_centres_and_entities"),
         ("plans", "0003_quotas_in_units"),
         ("tenancy", "0003_history_is_written_where_it_belongs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

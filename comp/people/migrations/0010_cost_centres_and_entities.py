@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("people", "0007_rates_of_exchange"),
+        ("people", "0009_one_way_to_redact"),
     ]
 
     operations = [
