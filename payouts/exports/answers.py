@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from comp.core.errors import Problem, ProblemsError
 from comp.core.money import CURRENCIES, MoneyError, parse_money
@@ -91,7 +91,7 @@ def _day(text: str, dates: str) -> date | None:
         return None
     for pattern in (DATES[dates], "%Y-%m-%d"):
         try:
-            return datetime.strptime(text, pattern).date()
+            return datetime.strptime(text, pattern).replace(tzinfo=UTC).date()
         except ValueError:
             continue
     raise ValueError(f"“{text[:20]}” is no day; write it as {dates}.")

@@ -13,7 +13,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import xlsxwriter
@@ -29,7 +29,7 @@ CSV, XLSX, ZIP = (
     "application/zip",
 )
 #: Archives and workbooks state a time of their own making: always this one, so that the same rows are the same bytes.
-_MADE = datetime(2000, 1, 1)
+_MADE = (2000, 1, 1, 0, 0, 0)
 _OWN = ("record", "employee", "name", "period", "pay_on", "currency", "amount", "lines", "digest", "reference")
 
 
@@ -77,6 +77,7 @@ class File:
     rows: int
     totals: dict[str, int]
     digest: str
+    table: tuple[tuple[str, ...], ...] = ()  # its cells, with their titles
 
 
 def own_file(head: Head, pays: Iterable[Pay], unpaid: Iterable[Pay] = ()) -> File:
@@ -121,9 +122,9 @@ def provider_file(form: Form, head: Head, pays: Iterable[Pay], unpaid: Iterable[
             f"The file has no column for the currency, and the payments are in {found}. "
             "State in the provider's settings which one it is for, and use another provider for each other one."
         )
-    header = [harmless(title) for title, _ in form.columns]
+    header = tuple(harmless(title) for title, _ in form.columns)
     names = [name for _, name in form.columns]
-    table = [[_cell(form, head, pay, name) for name in names] for pay in rows]
+    table = [tuple(_cell(form, head, pay, name) for name in names) for pay in rows]
     text = _csv(header, table, DELIMITERS[form.delimiter])
     digest = _digest(text)
     control = _control(head, rows, totals, digest, _sorted(unpaid))
@@ -131,10 +132,10 @@ def provider_file(form: Form, head: Head, pays: Iterable[Pay], unpaid: Iterable[
     if form.shape == "xlsx":
         amounts = [place for place, name in enumerate(names) if name == "amount"]
         body = _workbook(header, table, rows, amounts, control)
-        return File(f"{base}.xlsx", XLSX, body, len(rows), totals, digest)
+        return File(f"{base}.xlsx", XLSX, body, len(rows), totals, digest, (header, *table))
     inner = f"PR{form.company:_<3}EPI.csv" if form.shape == "adp" else f"{form.shape}.csv"
     body = _archive({inner: text, "control.csv": _csv(("what", "employee", "currency", "value"), control)})
-    return File(f"{base}.zip", ZIP, body, len(rows), totals, digest)
+    return File(f"{base}.zip", ZIP, body, len(rows), totals, digest, (header, *table))
 
 
 def totals_of(rows: Iterable[Pay]) -> dict[str, int]:
@@ -205,7 +206,7 @@ def _archive(files: dict[str, str]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for name, text in files.items():
-            entry = zipfile.ZipInfo(name, _MADE.timetuple()[:6])
+            entry = zipfile.ZipInfo(name, _MADE)
             entry.external_attr = 0o600 << 16
             archive.writestr(entry, text.encode(), zipfile.ZIP_DEFLATED)
     return out.getvalue()
@@ -221,7 +222,7 @@ def _workbook(
     """Amounts as numbers, everything else as text, which no spreadsheet takes for a formula."""
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True})
-    book.set_properties({"created": _MADE})
+    book.set_properties({"created": datetime(*_MADE, tzinfo=UTC)})
     bold = book.add_format({"bold": True})
     digits = {pay.currency: minor_digits(pay.currency) for pay in pays}
     shown = {code: book.add_format({"num_format": f"0.{'0' * n}" if n else "0"}) for code, n in sorted(digits.items())}
