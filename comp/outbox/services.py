@@ -81,10 +81,9 @@ def work_once(tenant_id: int, queue: str | None = None) -> int:
 def messages_drain(tenant_id: int, limit: int = 200) -> int:
     """Hands pending messages to their subscribers, each in a savepoint: one that fails waits alone and the rest goes
     on. After HAND_SECONDS the rest waits for the next turn."""
-    from comp.tenancy.scope import Actor, Pay, redone_if_lost, tenant_scope
+    from comp.tenancy.scope import Actor, Pay, tenant_scope
 
-    with tenant_scope(tenant_id, actor=Actor.task("outbox"), pay=Pay.everyone()):
-        redone_if_lost()
+    with tenant_scope(tenant_id, actor=Actor.task("outbox"), pay=Pay.everyone(), redone_if_lost=True):
         pending = list(
             Message.objects.select_for_update(skip_locked=True)
             .filter(done_at=None, parked=False, due_at__lte=timezone.now())

@@ -1,4 +1,4 @@
-"""Many rows of a model in one statement, without an object for each: they travel as one text of JSON."""
+"""Many rows of a model in one statement, without an object for each; those to be stored travel as one text of JSON."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ def rows_store(
     with connection.cursor() as cursor:
         cursor.execute(_statement(model, tuple(rows[0]), tuple(once), tuple(changing)), [_text(rows)])
         return [pk for (pk,) in cursor.fetchall()]
+
+
+def rows_read(sql: str, params: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The rows of a SELECT, where building it and its objects by the models would cost more than reading it."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
 
 
 def _text(rows: Sequence[Row]) -> str:

@@ -109,24 +109,31 @@ def _settings(scope: Scope) -> tuple[str, list[str]]:
     return sql, [str(scope.tenant_id), who[:200], str(scope.actor.user_id or ""), narrow, groups]
 
 
-def _apply(scope: Scope) -> None:
+def _apply(scope: Scope, more: str = "") -> None:
+    sql, params = _settings(scope)
     with connection.cursor() as cursor:
-        cursor.execute(*_settings(scope))
+        cursor.execute(sql + more, params)
 
 
 @contextmanager
-def tenant_scope(tenant_id: int, *, actor: Actor | None = None, pay: Pay | None = None) -> Iterator[Scope]:
+def tenant_scope(
+    tenant_id: int, *, actor: Actor | None = None, pay: Pay | None = None, redone_if_lost: bool = False
+) -> Iterator[Scope]:
     """Opens a transaction (a savepoint inside another) in which `tenant_id` is the tenant.
 
     An inner scope inherits actor and pay where they are not given. Leaving it restores the outer one; on an exception
     the savepoint's rollback restores it.
+
+    `redone_if_lost`: the commit does not wait for the disk. For work alone that is found waiting and done again if a
+    crash of the server takes its last moment back: whatever waited for the disk after it was committed after it, so
+    nothing lasting ever follows from something lost.
     """
     outer = _current.get()
     actor = actor or (outer.actor if outer else Actor("system", "unnamed"))
     pay = pay if pay is not None else (outer.pay if outer else Pay.nobody())
     scope = Scope(int(tenant_id), actor, pay)
     with transaction.atomic():
-        _apply(scope)
+        _apply(scope, "; SET LOCAL synchronous_commit = off" if redone_if_lost else "")
         token = _current.set(scope)
         try:
             yield scope
@@ -161,14 +168,6 @@ def one_moment() -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield
-
-
-def redone_if_lost() -> None:
-    """The commit of this transaction does not wait for the disk. For work alone that is found waiting and done again
-    if a crash of the server takes its last moment back: whatever waited for the disk after it was committed after it,
-    so nothing lasting ever follows from something lost."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from django.utils import timezone
 from comp.core.errors import Problem
 from comp.outbox.failures import PASSING
 from comp.people.selectors import convertible
-from comp.tenancy.scope import Actor, Pay, redone_if_lost, tenant_scope
+from comp.tenancy.scope import Actor, Pay, tenant_scope
 from comp.tenancy.selectors import own_currency
 from crediting.intake.facts import AccountFact, DealFact, Event, Fact, Member, OtherFact, PersonFact, fact_key
 from crediting.intake.source import Change as Said
@@ -67,11 +67,10 @@ def mailbox_drain(tenant_id: int) -> int:
     free for other tenants meanwhile.
     """
     try:
-        with tenant_scope(tenant_id, actor=Actor.task("mailbox"), pay=Pay.nobody()):
+        with tenant_scope(tenant_id, actor=Actor.task("mailbox"), pay=Pay.nobody(), redone_if_lost=True):
             files = uploads_at_work()
             if not (files or RawDelivery.objects.filter(state=State.PENDING).exists()):
                 return 0
-            redone_if_lost()
             intake_lock(wait=DRAIN_WAIT)
             rows = upload_step(attempt=_attempt) if files else 0
             pending = list(

@@ -7,13 +7,11 @@ Looked up once for a whole drain, by the words that occur in it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Model, Q
-
-from comp.people.models import CreditRole, Participant
-from crediting.models import Account, Product, SourceMapping
+from comp.tenancy.rows import rows_read
+from crediting.models import Account, SourceMapping
 
 Kind = SourceMapping.Kind
 #: (endpoint, kind, the source's word)
@@ -25,20 +23,15 @@ class Names:
 
     def __init__(self, words: Iterable[Word]) -> None:
         asked = set(words)
-        mapped = SourceMapping.objects.filter(
-            endpoint_id__in={w[0] for w in asked}, kind__in={w[1] for w in asked}, value__in={w[2] for w in asked}
-        ).values_list("endpoint_id", "kind", "value", "target")
+        columns = [list(column) for column in zip(*asked, strict=True)] or [[], [], []]
+        mapped = rows_read(_MAPPED, columns) if asked else []
         self.mapped: dict[Word, str] = {(endpoint, kind, value): target for endpoint, kind, value, target in mapped}
         sought: dict[str, set[str]] = defaultdict(set)
         for word in asked:
             sought[word[1]] |= {word[2], self.mapped.get(word, word[2])} - {""}
-        self.found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-            Kind.OWNER: _look_up(Participant, sought[Kind.OWNER], "email", "name"),
-            Kind.PRODUCT: _look_up(Product, sought[Kind.PRODUCT], "name"),
-            Kind.ACCOUNT: _look_up(Account, sought[Kind.ACCOUNT], "name"),
-            Kind.ROLE: ({key: key for key in _look_up(CreditRole, sought[Kind.ROLE])[0]}, {}),
-            Kind.SECTOR: ({}, _sectors(sought[Kind.SECTOR])),
-        }
+        self.found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = _look_up(sought)
+        self.found[Kind.ROLE] = {key: key for key in self.found[Kind.ROLE][0]}, {}
+        self.found[Kind.SECTOR] = {}, _sectors(sought[Kind.SECTOR])
 
     def get(self, endpoint: int, kind: str, word: str) -> Any:
         keys, names = self.found[kind]
@@ -53,20 +46,43 @@ class Names:
         return dict(Account.objects.filter(id__in=ids).values_list("id", "key"))
 
 
-def _look_up(model: type[Model], words: set[str], *others: str) -> tuple[dict[str, int], dict[str, int]]:
-    """Ids by key, and ids by the other columns where no two rows share the text."""
-    if not words:
-        return {}, {}
-    wanted = Q(key__in=words)
-    for other in others:
-        wanted |= Q(**{f"{other}__in": words})
-    keys: dict[str, int] = {}
-    texts: dict[str, set[int]] = defaultdict(set)
-    for pk, key, *rest in model._default_manager.filter(wanted).values_list("id", "key", *others):
-        keys[key] = pk
-        for text in rest:
-            texts[text].add(pk)
-    return keys, {text: next(iter(ids)) for text, ids in texts.items() if text and len(ids) == 1}
+_MAPPED = """
+SELECT endpoint_id, kind, value, target FROM crediting_sourcemapping
+WHERE endpoint_id = ANY(%s::bigint[]) AND kind = ANY(%s::text[]) AND value = ANY(%s::text[])
+"""
+#: By kind: id, key and the other texts of what may be meant.
+_MEANT: dict[str, str] = {
+    Kind.OWNER: """
+SELECT 'owner', id, key, email, name FROM people_participant
+WHERE key = ANY(%(owner)s::text[]) OR email = ANY(%(owner)s::text[]) OR name = ANY(%(owner)s::text[])
+""",
+    Kind.PRODUCT: """
+SELECT 'product', id, key, name, '' FROM crediting_product
+WHERE key = ANY(%(product)s::text[]) OR name = ANY(%(product)s::text[])
+""",
+    Kind.ACCOUNT: """
+SELECT 'account', id, key, name, '' FROM crediting_account
+WHERE key = ANY(%(account)s::text[]) OR name = ANY(%(account)s::text[])
+""",
+    Kind.ROLE: "SELECT 'role', id, key, '', '' FROM people_creditrole WHERE key = ANY(%(role)s::text[])",
+}
+
+
+def _look_up(sought: Mapping[str, set[str]]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """By kind, ids by key, and ids by the other texts where no two rows share one. One query for all kinds: every
+    delivery goes this way."""
+    words = {str(kind): sorted(sought[kind]) for kind in _MEANT if sought.get(kind)}
+    ways = [sql for kind, sql in _MEANT.items() if kind in words]
+    keys: dict[str, dict[str, int]] = {kind: {} for kind in _MEANT}
+    texts: dict[str, dict[str, set[int]]] = {kind: defaultdict(set) for kind in _MEANT}
+    for kind, pk, key, *rest in rows_read(" UNION ALL ".join(ways), words) if ways else ():
+        keys[kind][key] = pk
+        for text in filter(None, rest):
+            texts[kind][text].add(pk)
+    return {
+        kind: (keys[kind], {text: next(iter(ids)) for text, ids in texts[kind].items() if len(ids) == 1})
+        for kind in _MEANT
+    }
 
 
 def _sectors(words: set[str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from comp.audit.services import record
 from comp.core.errors import refused
 from comp.outbox.failures import PASSING
 from comp.outbox.services import JOBS, ring
-from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, redone_if_lost, tenant_scope
+from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
 from crediting.selectors import deliveries_wait
 from payouts.frames.read import Days, credit_days
 from payouts.models import Cause, ChangedScope, RecomputeJob
@@ -57,12 +57,17 @@ RETRY = timedelta(hours=1)
 
 
 def lock(*keys: int, tenant_id: int, wait_ms: int) -> bool:
-    """Takes these advisory locks until the transaction ends; none of them, and False, when another writer keeps one
-    longer than `wait_ms`."""
+    """Takes these advisory locks until the transaction ends; False when another writer keeps one longer than
+    `wait_ms`. Those that were free are held then too: the caller gives up, and its transaction ends."""
+    params = [part for key in keys for part in (key, tenant_id)]
+    tried = " AND ".join(["pg_try_advisory_xact_lock(%s, %s)"] * len(keys))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {tried}", params)  # most often they are free, and that is all
+        if cursor.fetchone()[0]:
+            return True
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             taken = "SELECT pg_advisory_xact_lock(%s, %s); " * len(keys)
-            params = [part for key in keys for part in (key, tenant_id)]
             cursor.execute(
                 f"SET LOCAL lock_timeout = %s; {taken}SET LOCAL lock_timeout = 0", [f"{int(wait_ms)}ms", *params]
             )
@@ -86,25 +91,23 @@ def changes_recompute(tenant_id: int) -> int:
     """Redoes single changes of the people whose facts they are: claims scopes, writes the differences and takes the
     scopes away, in one transaction: a worker killed at any line leaves everything as it was. Returns how many scopes it
     redid; 0 when none wait."""
-    with _scope(tenant_id):
+    with _scope(tenant_id, redone_if_lost=True):
         due = _due(EVERYBODY).filter(job=None, later=False)
         if not due.exists():
             return 0
-        redone_if_lost()
         return _redo_due(due, EVERYBODY)
 
 
 def later_recompute(tenant_id: int) -> int:
     """Redoes single changes of some of those who move with others, where nothing else waits or they have waited for
     LATER_WAIT. Returns how many scopes it redid; 0 when none wait, or whoever takes the deliveries up looks again."""
-    with _scope(tenant_id):
+    with _scope(tenant_id, redone_if_lost=True):
         due = _due(EVERYBODY).filter(job=None, later=True)
         oldest = due.order_by("id").values_list("created_at", flat=True).first()
         if oldest is None:
             return 0
         if timezone.now() - oldest < LATER_WAIT and deliveries_wait():
             return 0
-        redone_if_lost()
         return _paced(due, EVERYBODY, _longest, key="later", least=LATER_PEOPLE, first=20, seconds=LATER_SECONDS)
 
 
@@ -207,8 +210,9 @@ def job_cancel(job: RecomputeJob, *, cancelled_by: AbstractBaseUser) -> int:
     return left
 
 
-def _scope(tenant_id: int) -> AbstractContextManager[Scope]:
-    return tenant_scope(tenant_id, actor=Actor.task("recompute"), pay=Pay.everyone())
+def _scope(tenant_id: int, *, redone_if_lost: bool = False) -> AbstractContextManager[Scope]:
+    actor = Actor.task("recompute")
+    return tenant_scope(tenant_id, actor=actor, pay=Pay.everyone(), redone_if_lost=redone_if_lost)
 
 
 def _due(halves: Sequence[int]) -> QuerySet[ChangedScope]:

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from comp.outbox.services import messages_drain
-from comp.tenancy.scope import redone_if_lost, tenant_scope
+from comp.tenancy.scope import tenant_scope
 from crediting.services.mailbox import mailbox_drain
 from payouts.services.claims import changes_recompute
 from tests.factories import company
@@ -28,8 +28,7 @@ def test_only_the_transaction_that_says_so_does_not_wait() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = on")
     try:
-        with tenant_scope(tenant):
-            redone_if_lost()
+        with tenant_scope(tenant, redone_if_lost=True):
             assert waits() == "off"
         assert waits() == "on"
         with tenant_scope(tenant):
