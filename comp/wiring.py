@@ -18,7 +18,7 @@ class WiringConfig(AppConfig):
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
-        from payouts.services import claims, scopes
+        from payouts.services import claims, posting, scopes
         from plans.services import register_judge
 
         subscribe("facts.changed", scopes.on_facts_changed)
@@ -38,5 +38,6 @@ class WiringConfig(AppConfig):
         register_drain("messages", messages_drain)
         register_drain("recompute", claims.changes_recompute)
         register_drain("later", claims.later_recompute)
+        register_drain("postings", posting.postings_drain, queue=JOBS)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)
         register_drain("webhooks", webhooks.webhooks_drain)

@@ -127,7 +127,8 @@ class StatementShown(serializers.ModelSerializer[Statement]):
     class Meta:
         model = Statement
         fields = (
-            *("id", "participant", "pay_group", "period_starts_on", "period_ends_on", "state", "revision", "released"),
+            *("id", "participant", "pay_group", "period_starts_on", "period_ends_on", "run", "state", "revision"),
+            *("released",),
             *("adjustments", "payout", "currency", "lines", "digest", "calculated_at", "data_at"),
         )
 
@@ -173,14 +174,15 @@ class BatchShown(serializers.ModelSerializer[Batch]):
     pay_group = Key()
     starts_on, ends_on, pay_on = Day(read_only=True), Day(read_only=True), Day(read_only=True)
     totals = serializers.SerializerMethodField(help_text="By currency.")
-    submitted_by = serializers.CharField()
+    submitted_by = serializers.CharField(allow_null=True)
     decided_by = serializers.CharField(allow_null=True)
 
     class Meta:
         model = Batch
         fields = (
-            *("id", "pay_group", "name", "starts_on", "ends_on", "pay_on", "state", "people", "lines", "totals"),
-            *("digest", "submitted_by", "submitted_at", "decided_by", "decided_at", "paid_at"),
+            *("id", "pay_group", "name", "starts_on", "ends_on", "kind", "run", "pay_on", "state", "people", "lines"),
+            *("totals", "digest", "locked_at", "submitted_by", "submitted_at", "decided_by", "decided_at"),
+            *("posted_at", "paid_at", "closed_at"),
         )
 
     def get_totals(self, batch: Batch) -> dict[str, str]:

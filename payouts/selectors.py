@@ -12,12 +12,12 @@ from comp.people.calendars import pay_periods
 from comp.people.models import PayGroup
 from payouts.models import Batch, Statement
 
-#: A batch in one of these states has taken its lines and its period.
-TAKEN = (Batch.State.SUBMITTED, Batch.State.APPROVED, Batch.State.PAID)
+#: A batch in one of these states has taken its lines and, unless it is an off-cycle one, its period.
+TAKEN = tuple(state for state in Batch.State if state not in (Batch.State.REJECTED, Batch.State.VOIDED))
 
 
 def open_period(pay_group: PayGroup) -> Period:
-    """The earliest pay period, from the one that holds the group's first day on, that no batch has taken."""
+    """The earliest pay period, from the one that holds the group's first day on, that no regular batch has taken."""
     return open_periods([pay_group])[pay_group.pk]
 
 
@@ -27,7 +27,8 @@ def open_periods(pay_groups: Iterable[PayGroup], taken: Iterable[Batch] | None =
     batches = Batch.objects.filter(pay_group__in=groups, state__in=TAKEN) if taken is None else taken
     days: dict[int, set[date]] = {}
     for batch in batches:
-        days.setdefault(batch.pay_group_id, set()).add(batch.starts_on)
+        if not batch.run:
+            days.setdefault(batch.pay_group_id, set()).add(batch.starts_on)
     return {group.pk: first_free(group, days.get(group.pk, set())) for group in groups}
 
 
@@ -44,7 +45,7 @@ def taken_elsewhere(groups: Mapping[int, int]) -> dict[int, dict[int, set[date]]
     found: dict[int, dict[int, set[date]]] = {}
     for group in set(groups.values()):
         people = [person for person, own in groups.items() if own == group]
-        rows = Statement.objects.filter(participant_id__in=people).exclude(pay_group_id=group)
+        rows = Statement.objects.filter(participant_id__in=people, run=0).exclude(pay_group_id=group)
         for person, other, starts_on in rows.exclude(state=Statement.State.OPEN).values_list(
             "participant_id", "pay_group_id", "period_starts_on"
         ):

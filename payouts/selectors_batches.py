@@ -15,7 +15,8 @@ from comp.core.money import format_money, minor_digits
 from comp.people.models import Participant, PayGroup
 from comp.tenancy.scope import current_scope
 from crediting.models import DataIssue, WaitingCredit
-from payouts.models import Batch, BatchLine, ChangedScope, LedgerEntry, LedgerTransaction, Payable
+from payouts.models import Batch, BatchLine, BatchPerson, ChangedScope, LedgerEntry, LedgerTransaction, Payable
+from payouts.models.batches import DECIDED
 from payouts.selectors import TAKEN, open_period
 
 #: A change is large from a quarter of the amount before, and from this many whole units of the currency.
@@ -81,16 +82,19 @@ def person_digests(facts: Iterable[list[Any]]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Open:
-    """A pay group's open period and what it would pay as the figures stand."""
+    """A pay group's open period and what it would pay as the figures stand: everybody, or these people alone. What is
+    held is not paid."""
 
     pay_group: PayGroup
     starts_on: date
     ends_on: date
     name: str
+    people: frozenset[int] | None = None
 
     @property
     def lines(self) -> QuerySet[Payable]:
-        return Payable.objects.filter(pay_group=self.pay_group, period_starts_on=self.starts_on, hold=None)
+        rows = Payable.objects.filter(pay_group=self.pay_group, period_starts_on=self.starts_on, hold=None)
+        return rows if self.people is None else rows.filter(participant_id__in=self.people)
 
 
 Subject = Batch | Open
@@ -108,7 +112,7 @@ def batches_visible() -> QuerySet[Batch]:
     """All batches of those pay groups, newest first."""
     return (
         Batch.objects.filter(pay_group__in=pay_groups_visible())
-        .select_related("pay_group", "submitted_by", "decided_by", "paid_by")
+        .select_related("pay_group", "locked_by", "submitted_by", "decided_by", "paid_by", "closed_by", "voided_by")
         .order_by("-starts_on", "-id")
     )
 
@@ -129,18 +133,21 @@ def totals(lines: QuerySet[Any]) -> dict[str, int]:
 
 
 def decided_totals(batches: Iterable[Batch]) -> dict[str, int]:
-    """What the approved and paid ones among these add up to, by currency."""
+    """What the approved ones among these add up to, by currency."""
     found: dict[str, int] = {}
     for batch in batches:
-        if batch.state in (Batch.State.APPROVED, Batch.State.PAID):
+        if batch.state in DECIDED:
             for currency, minor in batch.totals.items():
                 found[currency] = found.get(currency, 0) + minor
     return dict(sorted(found.items()))
 
 
 def batch_before(subject: Subject) -> Batch | None:
-    """The same pay group's batch of the latest period before this one."""
-    found = Batch.objects.filter(pay_group=subject.pay_group, starts_on__lt=subject.starts_on, state__in=TAKEN)
+    """The same pay group's regular batch of the latest period before this one; an off-cycle batch is compared with
+    none."""
+    if isinstance(subject, Batch) and subject.run or isinstance(subject, Open) and subject.people is not None:
+        return None
+    found = Batch.objects.filter(pay_group=subject.pay_group, starts_on__lt=subject.starts_on, run=0, state__in=TAKEN)
     return found.order_by("-starts_on").first()
 
 
@@ -196,11 +203,14 @@ class PersonRow:
     adjustments_minor: int
     adjustments: int
     lines: int
+    manual_minor: int = 0
+    manual: int = 0
+    settled_minor: int = 0
     reasons: tuple[Reason, ...] = ()
 
     @property
     def minor(self) -> int:
-        return self.released_minor + self.adjustments_minor
+        return self.released_minor + self.adjustments_minor + self.manual_minor + self.settled_minor
 
     @property
     def change_minor(self) -> int | None:
@@ -209,14 +219,16 @@ class PersonRow:
 
 def people(subject: Subject) -> list[PersonRow]:
     """Everybody with lines now or in the batch before, or moved since, by name, with the reasons to look closer."""
-    adjusted = Q(kind=Payable.Kind.ADJUSTMENT)
+    adjusted, released = Q(kind=Payable.Kind.ADJUSTMENT), Q(kind=Payable.Kind.RELEASE)
     rows = (
         subject_lines(subject)
         .values("participant_id", "currency")
         .annotate(
-            released=Sum("amount_minor", filter=~adjusted, default=0),
+            released=Sum("amount_minor", filter=released, default=0),
             adjustments=Sum("amount_minor", filter=adjusted, default=0),
             adjustment_count=Count("id", filter=adjusted),
+            by_hand=Sum("amount_minor", filter=~adjusted & ~released, default=0),
+            hands=Count("id", filter=~adjusted & ~released),
             line_count=Count("id"),
         )
     )
@@ -228,11 +240,11 @@ def people(subject: Subject) -> list[PersonRow]:
         for row in sums.annotate(minor=Sum("amount_minor")):
             before[row["participant_id"], row["currency"]] = int(row["minor"])
     known = set(_earlier(subject).values_list("participant_id", flat=True).distinct())
-    moved = _moved_since(subject)
+    moved = moved_since(subject)
     names = Participant.objects.in_bulk({who for who, _ in {*now, *before, *moved}})
     found = []
     for at in {*now, *before, *moved}:
-        row = now.get(at, {"released": 0, "adjustments": 0, "adjustment_count": 0, "line_count": 0})
+        row = now.get(at, {**_NOTHING})
         person = PersonRow(
             participant_id=at[0],
             key=names[at[0]].key,
@@ -243,8 +255,10 @@ def people(subject: Subject) -> list[PersonRow]:
             adjustments_minor=int(row["adjustments"]),
             adjustments=row["adjustment_count"],
             lines=row["line_count"],
+            manual_minor=int(row["by_hand"]),
+            manual=row["hands"],
         )
-        reasons = tuple(_reasons(person, first=at[0] not in known, moved=moved.get(at, 0)))
+        reasons = tuple(reasons_of(person, first=at[0] not in known, moved=moved.get(at, 0)))
         found.append(PersonRow(**{**person.__dict__, "reasons": reasons}))
     return sorted(found, key=lambda p: (p.name, p.key, p.currency))
 
@@ -266,7 +280,12 @@ def is_large(before_minor: int, minor: int, currency: str) -> bool:
     return change * LARGE_SHARE >= abs(before_minor) and change >= LARGE_UNITS * 10 ** minor_digits(currency)
 
 
-def _reasons(person: PersonRow, *, first: bool, moved: int) -> Iterable[Reason]:
+_NOTHING = {"released": 0, "adjustments": 0, "adjustment_count": 0, "line_count": 0, "by_hand": 0, "hands": 0}
+
+
+def reasons_of(person: PersonRow, *, first: bool, moved: int) -> Iterable[Reason]:
+    """Why to look closer at somebody whom no batch paid before (`first`), or whose right figure is another one by now
+    (by `moved`)."""
     before, now, currency = person.before_minor, person.minor, person.currency
     if moved:
         sign = "+" if moved > 0 else ""
@@ -286,6 +305,9 @@ def _reasons(person: PersonRow, *, first: bool, moved: int) -> Iterable[Reason]:
         yield Reason(
             "adjusted", f"{count}, {format_money(person.adjustments_minor, currency)}", "wait", "arrow-uturn-left"
         )
+    if person.manual:
+        count = "1 by hand" if person.manual == 1 else f"{person.manual} by hand"
+        yield Reason("manual", f"{count}, {format_money(person.manual_minor, currency)}", "wait", "pencil-square")
 
 
 def _earlier(subject: Subject) -> QuerySet[BatchLine]:
@@ -294,13 +316,15 @@ def _earlier(subject: Subject) -> QuerySet[BatchLine]:
     )
 
 
-def _moved_since(subject: Subject) -> dict[tuple[int, str], int]:
+def moved_since(subject: Subject) -> dict[tuple[int, str], int]:
     """By person and currency, how far today's right figure of the batch's period lies from what the batch took."""
     if not isinstance(subject, Batch) or subject.state not in TAKEN:
         return {}
     rows = Payable.objects.filter(
         pay_group=subject.pay_group, kind=Payable.Kind.ADJUSTMENT, origin_starts_on=subject.starts_on
     )
+    if subject.run:
+        rows = rows.filter(participant_id__in=BatchPerson.objects.filter(batch=subject).values("participant_id"))
     sums = rows.values("participant_id", "currency").annotate(minor=Sum("amount_minor"))
     return {(row["participant_id"], row["currency"]): int(row["minor"]) for row in sums if row["minor"]}
 
@@ -308,7 +332,7 @@ def _moved_since(subject: Subject) -> dict[tuple[int, str], int]:
 def differences(subject: Subject) -> dict[str, int]:
     """By currency, how far today's figures lie from what the batch took; empty where nothing moved since."""
     found: dict[str, int] = {}
-    for (_, currency), minor in _moved_since(subject).items():
+    for (_, currency), minor in moved_since(subject).items():
         found[currency] = found.get(currency, 0) + minor
     return found
 

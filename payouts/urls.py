@@ -5,9 +5,19 @@ from __future__ import annotations
 from django.urls import URLPattern
 
 from payouts.pages.batches import batch_urls
+from payouts.pages.checklists import checklist_urls
 from payouts.pages.jobs import job_urls
 from payouts.pages.ledger import ledger_urls
+from payouts.pages.periods import period_urls
 from payouts.pages.roster import roster_urls
 from payouts.pages.urls_rep import rep_urls
 
-urlpatterns: list[URLPattern] = [*rep_urls, *batch_urls, *ledger_urls, *job_urls, *roster_urls]
+urlpatterns: list[URLPattern] = [
+    *rep_urls,
+    *batch_urls,
+    *period_urls,
+    *checklist_urls,
+    *ledger_urls,
+    *job_urls,
+    *roster_urls,
+]

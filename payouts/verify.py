@@ -20,16 +20,18 @@ from crediting.models import WaitingCredit
 from payouts.models import (
     Batch,
     BatchLine,
+    BatchPerson,
     ChangedScope,
     Earning,
     LedgerTransaction,
     Payable,
-    Statement,
 )
 from payouts.reads.balance import unbalanced
+from payouts.reads.lines import BATCH_STATES
 from payouts.selectors import TAKEN
 from payouts.selectors_batches import line_facts, lines_digest, person_digests, scopes_failed, totals
 from payouts.services import ledger
+from payouts.services.batch_steps import statements_of
 from payouts.services.ledger_checks import ledger_problems
 from payouts.services.replay import differences_found
 
@@ -192,7 +194,9 @@ def ledger_chain() -> Check:
     count, wrong = _chain(iter(postings), lambda posting: ledger.payload(posting, shown[posting.pk]), "posting")
     heads = set(LedgerTransaction.objects.values_list("digest", flat=True))
     # The chain alone cannot tell that its end was cut off: what others noted of it can.
-    noted = AuditEntry.objects.filter(code__in=["batch.approve", "batch.paid"]).values_list("number", "after")
+    noted = AuditEntry.objects.filter(code__in=["batch.approve", "batch.post", "batch.paid"]).values_list(
+        "number", "after"
+    )
     wrong += [
         f"audit entry {number} names posting {after['ledger'][:12]}…, which is gone"
         for number, after in noted
@@ -231,11 +235,17 @@ def ledger_balance() -> Check:
 
 #: What the audit trail has to say of a batch in each state.
 _STEPS = {
+    Batch.State.IN_REVIEW: {"batch.lock"},
     Batch.State.SUBMITTED: {"batch.submit"},
     Batch.State.APPROVED: {"batch.submit", "batch.approve"},
+    Batch.State.POSTED: {"batch.submit", "batch.approve"},
     Batch.State.PAID: {"batch.submit", "batch.approve", "batch.export", "batch.paid"},
+    Batch.State.CLOSED: {"batch.submit", "batch.approve", "batch.export", "batch.paid", "batch.close"},
     Batch.State.REJECTED: {"batch.submit", "batch.reject"},
+    Batch.State.VOIDED: {"batch.void"},
 }
+#: A batch's state to that of its statements.
+_STATEMENTS = {batch: state for state, batches in BATCH_STATES.items() for batch in batches}
 
 
 def batch_digests() -> Check:
@@ -251,26 +261,47 @@ def batch_digests() -> Check:
         people = lines.aggregate(people=Count("participant_id", distinct=True))["people"]
         if (people, len(facts), totals(lines)) != (batch.people, batch.lines, batch.totals):
             wrong.append(f"{batch} (id {batch.pk}): people, lines or totals are not those of its lines")
-        for code in sorted(_STEPS[Batch.State(batch.state)]):
+        steps = set(_STEPS[Batch.State(batch.state)])
+        if batch.deals is not None:  # a batch of today's way, which says more
+            steps |= {"batch.lock"} | ({"batch.post"} if batch.posted_at else set())
+        for code in sorted(steps):
             if (str(batch.pk), code) not in told:
                 wrong.append(f"{batch} (id {batch.pk}) is {batch.state}, and no audit entry {code} tells of it")
+        wrong.extend(_people_wrong(batch, lines))
         if batch.state in TAKEN:
             wrong.extend(_statements_wrong(batch, lines, person_digests(facts)))
     return Check("Batches", f"{len(batches)} batches, {BatchLine.objects.count()} lines", wrong)
 
 
+def _people_wrong(batch: Batch, lines: Any) -> Iterator[str]:
+    """Sums by person that pages show are those of the lines; a batch from before they were kept has none."""
+    by = ("participant__key", "currency")
+    kept = BatchPerson.objects.filter(batch=batch)
+    if not kept.exists():
+        return
+    sums = {(key, currency): (minor, count) for key, currency, minor, count in lines.values_list(*by).annotate(
+        minor=Sum("amount_minor"), count=Count("id"))}  # fmt: skip
+    for key, currency, count, *minors in kept.values_list(
+        *by, "lines", "released_minor", "adjustments_minor", "manual_minor"
+    ):
+        if (sum(minors), count) != sums.pop((key, currency), (0, 0)):
+            yield f"{batch} (id {batch.pk}): the sum kept of {key} is not that of its lines"
+    for key, _ in sums:
+        yield f"{batch} (id {batch.pk}): no sum is kept of {key}"
+
+
 def _statements_wrong(batch: Batch, lines: Any, digests: dict[str, str]) -> Iterator[str]:
-    adjusted = ~Q(kind=Payable.Kind.RELEASE)
+    released = Q(kind=Payable.Kind.RELEASE)
     sums = {
         row["participant__key"]: (row["released"], row["adjusted"], row["count"])
         for row in lines.values("participant__key").annotate(
-            released=Sum("amount_minor", filter=~adjusted, default=0),
-            adjusted=Sum("amount_minor", filter=adjusted, default=0),
+            released=Sum("amount_minor", filter=released, default=0),
+            adjusted=Sum("amount_minor", filter=~released, default=0),
             count=Count("id"),
         )
     }
-    state = {"submitted": "in_batch"}.get(batch.state, batch.state)
-    statements = Statement.objects.filter(pay_group_id=batch.pay_group_id, period_starts_on=batch.starts_on)
+    state = _STATEMENTS[Batch.State(batch.state)]
+    statements = statements_of(batch)
     for statement in statements.select_related("participant"):
         key = statement.participant.key
         said = (statement.released_minor, statement.adjustments_minor, statement.lines)

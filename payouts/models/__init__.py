@@ -15,7 +15,7 @@ from payouts.models.accounting import (
     JournalPosting,
 )
 from payouts.models.approvals import ApprovalRule, ApprovalStage, Deputy, Reminder
-from payouts.models.batches import Batch, BatchLine
+from payouts.models.batches import Batch, BatchLine, BatchPerson
 from payouts.models.evidence import EvidenceExport, EvidenceFile
 from payouts.models.figures import (
     Alert,
@@ -45,6 +45,7 @@ from payouts.models.manual import (
     WindfallReview,
 )
 from payouts.models.payments import AnswerRow, Payment, PayrollAnswer, PayrollFile, PayrollProvider, PayrollRun
+from payouts.models.periods import BatchCheck, ChecklistItem, Posting
 from payouts.models.settlements import BatchDraw, BatchSettlement, DrawStanding, Settlement
 
 __all__ = [
@@ -65,11 +66,14 @@ __all__ = [
     "Batch",
     "BatchDraw",
     "BatchHeld",
+    "BatchCheck",
     "BatchLine",
     "BatchSettlement",
+    "BatchPerson",
     "Budget",
     "Cause",
     "ChangedScope",
+    "ChecklistItem",
     "CostLine",
     "CostPolicy",
     "CostRun",
@@ -95,6 +99,7 @@ __all__ = [
     "PayrollRun",
     "QuotaRelief",
     "ReachPolicy",
+    "Posting",
     "RecomputeJob",
     "Reminder",
     "Schedule",

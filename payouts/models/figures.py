@@ -287,6 +287,12 @@ class Payable(TrancheKey, BulkPayModel):
         indexes = [
             models.Index(fields=["tenant", "pay_group", "period_starts_on"], name="payable_period"),
             models.Index(fields=["tenant", "participant"], condition=Q(hold__isnull=False), name="payable_held"),
+            # What moved since a batch took it.
+            models.Index(
+                fields=["tenant", "pay_group", "origin_starts_on"],
+                condition=Q(kind="adjustment"),
+                name="payable_adjusted",
+            ),
         ]
 
 
@@ -330,6 +336,7 @@ class Statement(PayModel):
 
     period_starts_on = models.DateField()
     period_ends_on = models.DateField()
+    run = models.SmallIntegerField(default=0)  # as the batch's: what an off-cycle batch pays has statements of its own
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     revision = models.PositiveIntegerField(default=1)
     released_minor = models.BigIntegerField()
@@ -348,7 +355,7 @@ class Statement(PayModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["tenant", "participant", "period_starts_on"], name="statement_once"),
+            models.UniqueConstraint(fields=["tenant", "participant", "period_starts_on", "run"], name="statement_once"),
             models.CheckConstraint(
                 condition=Q(payout_minor=reduce(add, map(models.F, STATEMENT_PARTS))),
                 name="statement_adds_up",

@@ -19,6 +19,8 @@ from comp.web.paging import paginate
 from comp.web.parts import ChainStep, Fact, Link, percent
 from payouts import selectors_batches as reads
 from payouts.models import Batch, Earning
+from payouts.models.batches import DECIDED
+from payouts.reads.batch_people import People, people_of
 from payouts.reads.labels import line_label
 from payouts.reads.lines import key_of
 from payouts.selectors_batches import Open, PersonRow, Subject
@@ -27,6 +29,8 @@ PER_PAGE = 50
 #: How many people stand among the exceptions; beyond it a list is no longer looked through. The CSV by person has all.
 SHOWN_FIRST = 30
 VIEWS = ("people", "deals", "lines")
+#: States of a batch that stands in the ledger.
+POSTED = (Batch.State.POSTED, Batch.State.PAID, Batch.State.CLOSED)
 
 
 def change_text(before: int | None, now: int) -> str:
@@ -41,7 +45,7 @@ def change_text(before: int | None, now: int) -> str:
     return sign + percent(abs(now - before), abs(before))
 
 
-def figures(request: HttpRequest, subject: Subject, people: Sequence[PersonRow]) -> dict[str, Any]:
+def figures(request: HttpRequest, subject: Subject, people: People) -> dict[str, Any]:
     """Totals by currency with the change against the batch before, and the exceptions."""
     last = reads.batch_before(subject)
     before = last.totals if last else {}
@@ -55,17 +59,16 @@ def figures(request: HttpRequest, subject: Subject, people: Sequence[PersonRow])
         }
         for code in sorted({*now, *before})
     ]
-    remarkable = reads.exceptions_among(people)
     nothing = {"currency": request.tenant.currency, "minor": 0, "before": None, "change": ""}  # type: ignore[attr-defined]
     return {
         "sums": sums,
         "first": sums[0] if sums else nothing,
         "others": sums[1:],
         "last": last,
-        "exceptions": [_told(person) for person in remarkable[:SHOWN_FIRST]],
-        "exception_count": len(remarkable),
-        "people_count": len({p.participant_id for p in people if p.lines}),
-        "line_count": sum(p.lines for p in people),
+        "exceptions": [_told(person) for person in people.exceptions],
+        "exception_count": people.exception_count,
+        "people_count": people.people,
+        "line_count": people.lines,
     }
 
 
@@ -74,7 +77,7 @@ def _told(person: PersonRow) -> dict[str, Any]:
 
 
 def card(request: HttpRequest, opened: Open) -> dict[str, Any]:
-    people = reads.people(opened)
+    people = people_of(opened, SHOWN_FIRST)
     return {
         **figures(request, opened, people),
         "open": opened,
@@ -86,28 +89,42 @@ def card(request: HttpRequest, opened: Open) -> dict[str, Any]:
 
 def chain(found: Batch) -> list[ChainStep]:
     State = Batch.State
-    decided = f"{found.decided_by}, {_moment(found.decided_at)}" if found.decided_by else ""
-    steps = [ChainStep("Submitted", "done", f"{found.submitted_by}, {_moment(found.submitted_at)}")]
+    decided = _by(found.decided_by, found.decided_at)
+    steps = [ChainStep("Locked", "done", _by(found.locked_by, found.locked_at))]
+    submitted, approved = found.submitted_at is not None, found.state in DECIDED
+    if submitted or found.state == State.IN_REVIEW:
+        state = "done" if submitted else "current"
+        steps.append(ChainStep("Submitted", state, _by(found.submitted_by, found.submitted_at)))
+    if approved or (found.state == State.VOIDED and found.decided_by):
+        steps.append(ChainStep("Approved", "done", decided))
     if found.state == State.REJECTED:
         return [*steps, ChainStep("Sent back", "refused", decided)]
-    approved, paid = found.state in (State.APPROVED, State.PAID), found.state == State.PAID
-    steps.append(
-        ChainStep("Approved", "done", decided) if approved else ChainStep("Approval", "current", "by a second person")
-    )
-    steps.append(
-        ChainStep("Posted", "done" if approved else "todo", f"ledger {found.ledger_head[:8]}…" if approved else "")
-    )
+    if found.state == State.VOIDED:
+        return [*steps, ChainStep("Opened again", "refused", _by(found.voided_by, found.voided_at))]
+    if not approved:
+        steps.append(ChainStep("Approval", "current" if submitted else "todo", "by a second person"))
+    posted, paid = found.state in POSTED, found.state in (State.PAID, State.CLOSED)
+    note = f"ledger {found.ledger_head[:8]}…" if posted else ""
+    steps.append(ChainStep("Posted", "done" if posted else "current" if approved else "todo", note))
     exported = found.exported_at is not None
     steps.append(
         ChainStep(
             "Exported to payroll",
-            "done" if exported else "current" if approved else "todo",
+            "done" if exported else "current" if posted else "todo",
             _moment(found.exported_at) if exported else "",
         )
     )
-    note = f"{found.paid_by}, {_moment(found.paid_at)}" if paid else ""
+    note = _by(found.paid_by, found.paid_at) if paid else ""
     steps.append(ChainStep("Paid", "done" if paid else "current" if exported else "todo", note))
+    closed = found.state == State.CLOSED
+    steps.append(
+        ChainStep("Closed", "done" if closed else "current" if paid else "todo", _by(found.closed_by, found.closed_at))
+    )
     return steps
+
+
+def _by(who: Any, at: Any) -> str:
+    return f"{who}, {_moment(at)}" if who else _moment(at)
 
 
 def _moment(at: Any) -> str:
@@ -161,21 +178,24 @@ def view_of(request: HttpRequest) -> str:
     return view if view in VIEWS else "people"
 
 
-def lines_page(request: HttpRequest, subject: Subject, view: str, people: Sequence[PersonRow]) -> dict[str, Any]:
+def lines_page(request: HttpRequest, subject: Subject, view: str, people: People) -> dict[str, Any]:
     """The chosen view's page of rows, with what its footer adds up to."""
-    with_lines = [person for person in people if person.lines]
-    counts = {"people": len(with_lines), "deals": reads.deals(subject).count(), "lines": sum(p.lines for p in people)}
+    known = subject.deals if isinstance(subject, Batch) else None
+    deals = reads.deals(subject).count() if known is None else known
+    counts = {"people": people.people, "deals": deals, "lines": people.lines}
     words = {"people": "By person", "deals": "By deal", "lines": "Line by line"}
     context: dict[str, Any] = {
         "view": view,
         "views": [Link(words[name], f"?view={name}#lines", name == view, counts[name]) for name in VIEWS],
         "period": subject.starts_on,
+        "run": subject.run if isinstance(subject, Batch) else 0,
         "csv": csv_link(request),
     }
     if view == "people":
-        page = paginate(request, with_lines, PER_PAGE)
-        page.object_list = [_told(person) for person in page.object_list]
-        return {**context, "page": page, "sum": reads.totals(reads.subject_lines(subject))}
+        page = paginate(request, people.with_lines, PER_PAGE)
+        page.object_list = [_told(person) for person in people.rows_of(page.object_list)]
+        whole = subject.totals if isinstance(subject, Batch) else reads.totals(subject.lines)
+        return {**context, "page": page, "sum": whole}
     if view == "deals":
         page = paginate(request, reads.deals(subject), PER_PAGE)
         return {**context, "page": page, "sum": reads.totals(reads.subject_lines(subject).exclude(deal=None))}
@@ -232,7 +252,8 @@ def _amount(minor: int, currency: str) -> Decimal | None:
 
 def lines_csv(request: HttpRequest, subject: Subject, view: str, name: str) -> HttpResponse:
     if view == "people":
-        people = [person for person in reads.people(subject) if person.lines]
+        found = people_of(subject, 0)
+        people = found.rows_of(found.with_lines)
         header: Sequence[str] = (
             "employee",
             "name",

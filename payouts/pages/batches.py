@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from allauth.account.decorators import reauthentication_required
 from allauth.core.exceptions import ReauthenticationRequired
@@ -27,6 +26,8 @@ from payouts.models import Batch
 from payouts.pages.batch_parts import (
     BATCH_HEADER,
     PER_PAGE,
+    POSTED,
+    SHOWN_FIRST,
     batch_cells,
     before_signing,
     card,
@@ -38,11 +39,12 @@ from payouts.pages.batch_parts import (
     lines_page,
     view_of,
 )
+from payouts.pages.batch_steps import attempt, batch_or_404
+from payouts.pages.periods import UnlockForm
 from payouts.reads.alerts import alerts_standing
+from payouts.reads.batch_people import people_of
+from payouts.reads.closing import check_rows, checks_of, posting_progress
 from payouts.services import batches
-from payouts.services.batches import BatchError
-
-Result = TypeVar("Result")
 
 
 class ReasonForm(forms.Form):
@@ -87,18 +89,24 @@ def batch_list(request: HttpRequest, tenant: str) -> HttpResponse:
 @require_GET
 def batch(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """One batch: figures, chain, exceptions, what to know before signing, and its lines in three views."""
-    found = _batch(request, pk)
+    found = batch_or_404(pk)
     view = view_of(request)
     if "csv" in request.GET:
         return lines_csv(request, found, view, f"{found.name} {view}")
-    people = reads.people(found)
+    people = people_of(found, SHOWN_FIRST)
+    checks = check_rows(checks_of(found), request.user, timezone.localdate())  # type: ignore[arg-type]
     context = {
         **figures(request, found, people),
         "batch": found,
+        "replaced_by": reads.batches_visible().filter(replaces=found).first(),
         "crumbs": crumbs(request, found.pay_group),
         "chain": chain(found),
         "facts": before_signing(request, found),
         "reason_form": ReasonForm(),
+        "unlock_form": UnlockForm(),
+        "checks": checks,
+        "checks_done": sum(row.check.done_at is not None for row in checks),
+        "progress": posting_progress(found) if found.state == Batch.State.APPROVED else None,
         "may": _may(request, found),
         **lines_page(request, found, view, people),
     }
@@ -117,7 +125,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
                 request, f"{pay_group}: another period is open now, {opened.name}. Look at it before you submit."
             )
             return redirect("batch_submit", tenant=tenant, group=group)
-        made = _try(
+        made = attempt(
             request,
             lambda: batches.batch_submit(
                 pay_group=pay_group,
@@ -132,7 +140,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
     view = view_of(request)
     if "csv" in request.GET:
         return lines_csv(request, opened, view, f"{opened.name} {pay_group.name} {view}")
-    people = reads.people(opened)
+    people = people_of(opened, SHOWN_FIRST)
     context = {
         **figures(request, opened, people),
         "open": opened,
@@ -153,7 +161,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def batch_approve(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """States count, total and digest once more, and asks who is there again; posting approves what was shown."""
-    found = _batch(request, pk)
+    found = batch_or_404(pk)
     try:
         _is_still_you(request)
     except ReauthenticationRequired:
@@ -163,12 +171,15 @@ def batch_approve(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         return redirect("batch_approve", tenant=tenant, pk=pk)
     if request.method == "POST":
         digest = request.POST.get("digest", "")
-        done = _try(
+        done = attempt(
             request,
             lambda: batches.batch_approve(batch=found, approved_by=request.user, digest=digest),  # type: ignore[arg-type]
         )
         if done is not None:
-            messages.success(request, f"{done} is approved and posted. Payroll can have its file now.")
+            if done.state == Batch.State.POSTED:
+                messages.success(request, f"{done} is approved and posted. Payroll can have its file now.")
+            else:
+                messages.success(request, f"{done} is approved. It is being posted; this page follows it.")
         return redirect("batch", tenant=tenant, pk=pk)
     if found.state != Batch.State.SUBMITTED:
         messages.info(request, f"{found} is {found.get_state_display().lower()}: there is nothing to approve.")
@@ -177,7 +188,7 @@ def batch_approve(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     context = {
         "batch": found,
         "crumbs": trail,
-        "count": len(reads.exceptions(found)),
+        "count": people_of(found, 0).exception_count,
         "moved": reads.differences(found),
     }
     return render(request, "payouts/batches/approve.html", context)
@@ -187,9 +198,9 @@ def batch_approve(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 @require_POST
 def batch_reject(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """Sends the batch back with a reason; its period opens again."""
-    found = _batch(request, pk)
+    found = batch_or_404(pk)
     reason = request.POST.get("reason", "")[:2000]
-    done = _try(
+    done = attempt(
         request,
         lambda: batches.batch_reject(batch=found, rejected_by=request.user, reason=reason),  # type: ignore[arg-type]
     )
@@ -202,8 +213,8 @@ def batch_reject(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 @require_POST
 def batch_export(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """The payroll file as a download."""
-    found = _batch(request, pk)
-    text = _try(request, lambda: batches.batch_export(batch=found, by=request.user))  # type: ignore[arg-type]
+    found = batch_or_404(pk)
+    text = attempt(request, lambda: batches.batch_export(batch=found, by=request.user))  # type: ignore[arg-type]
     if text is None:
         return redirect("batch", tenant=tenant, pk=pk)
     answer = HttpResponse(text, content_type="text/csv; charset=utf-8")
@@ -217,8 +228,8 @@ def batch_export(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 @require_POST
 def batch_paid(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """Records that payroll paid the exported file."""
-    found = _batch(request, pk)
-    done = _try(
+    found = batch_or_404(pk)
+    done = attempt(
         request,
         lambda: batches.batch_mark_paid(batch=found, paid_by=request.user),  # type: ignore[arg-type]
     )
@@ -241,20 +252,6 @@ batch_urls = [
 # ------------------------------------------------------------------ steps
 
 
-def _batch(request: HttpRequest, pk: int) -> Batch:
-    """A batch of a pay group that the request may see; any other does not exist."""
-    return get_object_or_404(reads.batches_visible(), pk=pk)
-
-
-def _try(request: HttpRequest, step: Callable[[], Result]) -> Result | None:
-    """What the service did, or None with its refusal as a message."""
-    try:
-        return step()
-    except BatchError as error:
-        messages.error(request, str(error))
-        return None
-
-
 @reauthentication_required
 def _is_still_you(request: HttpRequest) -> None:
     """Raises ReauthenticationRequired unless the password (or second factor) was given again within five minutes."""
@@ -275,6 +272,21 @@ def _may(request: HttpRequest, found: Batch) -> dict[str, Any]:
         "decide": submitted and Can.BATCH_APPROVE in can and not why_not,
         "why_not": why_not,
         "submit": Can.BATCH_SUBMIT in can,
-        "export": found.state in (Batch.State.APPROVED, Batch.State.PAID) and Can.BATCH_PAY in can,
-        "pay": found.state == Batch.State.APPROVED and found.exported_at is not None and Can.BATCH_PAY in can,
+        "send": found.state == Batch.State.IN_REVIEW and Can.BATCH_SUBMIT in can,
+        **_may_unlock(request, found),
+        "close": found.state == Batch.State.PAID and Can.BATCH_PAY in can,
+        "export": found.state in POSTED and Can.BATCH_PAY in can,
+        "pay": found.state == Batch.State.POSTED and found.exported_at is not None and Can.BATCH_PAY in can,
+    }
+
+
+def _may_unlock(request: HttpRequest, found: Batch) -> dict[str, bool]:
+    can = request.can  # type: ignore[attr-defined]
+    before_posting = (Batch.State.IN_REVIEW, Batch.State.SUBMITTED, Batch.State.APPROVED)
+    possible = found.state in before_posting and not found.ledger_head
+    asked = found.void_asked_by_id is not None
+    return {
+        "unlock": possible and not asked and Can.BATCH_SUBMIT in can,
+        "unlock_drop": possible and asked and Can.BATCH_SUBMIT in can,
+        "unlock_confirm": possible and asked and found.void_asked_by_id != request.user.pk and Can.BATCH_APPROVE in can,
     }

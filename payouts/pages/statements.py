@@ -54,7 +54,7 @@ def statement_list(request: HttpRequest, tenant: str) -> HttpResponse:
     if person is None:
         return render(request, "payouts/home_nobody.html")
     group = pay_group_of(person)
-    rows = Statement.objects.filter(participant=person).order_by("-period_starts_on")
+    rows = Statement.objects.filter(participant=person).order_by("-period_starts_on", "-run")
     page = paginate(request, rows, 24)
     context = {
         "page_obj": page,
@@ -87,7 +87,9 @@ def statement_of(request: HttpRequest, tenant: str, period: date, participant: i
 
 
 def _statement(request: HttpRequest, person: Participant, period: date, *, own: bool) -> HttpResponse:
-    statement = Statement.objects.filter(participant=person, period_starts_on=period).first()
+    run = request.GET.get("run", "")  # which off-cycle payout of the period; none: its regular one
+    run_number = int(run) if run.isdecimal() and len(run) < 5 else 0
+    statement = Statement.objects.filter(participant=person, period_starts_on=period, run=run_number).first()
     if statement is None:
         raise Http404("no such statement, or not yours to see")
     if "csv" in request.GET:
@@ -96,7 +98,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
     open_period = open_span(group)
     span = span_holding(group, statement.period_starts_on)
     state = MONEY_STATE[Statement.State(statement.state)]
-    pay_on = pay_day(group, span)
+    pay_on = pay_day(group, span, statement.run)
     made_of = parts(statement)
     lines_page = paginate(request, released(statement), PER_PAGE)
     later_page = paginate(request, adjustments(statement), PER_PAGE, "adjustments")
@@ -166,7 +168,8 @@ def _address(request: HttpRequest, statement: Statement | None, own: bool) -> st
     if statement is None:
         return ""
     whose = {} if own else {"participant": statement.participant_id}
-    return link(request, "statement", period=statement.period_starts_on, **whose)
+    address = link(request, "statement", period=statement.period_starts_on, **whose)
+    return f"{address}?run={statement.run}" if statement.run else address
 
 
 def _facts(person: Participant, statement: Statement, period: str, pay_on: date, plans: str, state: str) -> list[Fact]:

@@ -86,7 +86,8 @@ def _unconverted(people: list[int]) -> list[Fact]:
 def _statement_url(request: HttpRequest, one: Member) -> str:
     if one.statement is None:
         return ""
-    return link(request, "statement", period=one.statement.period_starts_on, participant=one.person.pk)
+    address = link(request, "statement", period=one.statement.period_starts_on, participant=one.person.pk)
+    return f"{address}?run={one.statement.run}" if one.statement.run else address
 
 
 def _csv(found: list[Member]) -> HttpResponse:

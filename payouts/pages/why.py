@@ -21,11 +21,11 @@ from crediting.models import DealRevision, FactRevision
 from crediting.selectors import fact_words
 from payouts.frames.story import line_story
 from payouts.kernel import say
-from payouts.models import Earning, Tranche
+from payouts.models import Batch, Earning, Tranche
 from payouts.pages.links import link
 from payouts.reads.changes import of_line
 from payouts.reads.labels import line_label
-from payouts.reads.lines import hold_words, lines, told
+from payouts.reads.lines import BATCH_STATES, hold_words, lines, told
 from payouts.reads.periods import open_span, pay_group_of, span_holding
 from payouts.reads.plans import rate_words
 from payouts.reads.why import LineMoved, ReleaseRow, Sent, Why, exact_words, sent, spread_over, team_parts, why_of
@@ -42,7 +42,7 @@ _HELD_BACK = {
     Tranche.State.NO_RATE: "a rate of exchange",
 }
 #: A batch's state in the vocabulary of money.
-BATCH_STATE = {"submitted": "in_batch", "approved": "approved", "paid": "paid"}
+BATCH_STATE = {batch: state for state, batches in BATCH_STATES.items() for batch in batches}
 
 
 @anyone
@@ -169,7 +169,7 @@ def _release(row: ReleaseRow, group: PayGroup, earning: Earning) -> dict[str, An
     state, cause = "waiting", _HELD_BACK.get(row.state, "")
     if row.taken:
         last = row.taken[-1]
-        state, cause = BATCH_STATE[last.batch.state], f"{payout(last.period_starts_on)} payout"
+        state, cause = BATCH_STATE[Batch.State(last.batch.state)], f"{payout(last.period_starts_on)} payout"
     elif row.payable is not None and row.payable.hold is not None:
         state, cause = "held", hold_words(row.payable.hold)
     elif row.payable is not None:

@@ -39,10 +39,11 @@ STATES = {
 LATER = "a later period"
 #: What a line waits for that is not rated yet, as earnings store it.
 WAITS_FOR = {1: "its quota", 2: "its target pay", 3: "what it measures"}
+#: A batch that is approved and not yet posted holds its lines in batch, as their statements say.
 BATCH_STATES = {
-    "in_batch": Batch.State.SUBMITTED,
-    "approved": Batch.State.APPROVED,
-    "paid": Batch.State.PAID,
+    "in_batch": (Batch.State.IN_REVIEW, Batch.State.SUBMITTED, Batch.State.APPROVED),
+    "approved": (Batch.State.POSTED,),
+    "paid": (Batch.State.PAID, Batch.State.CLOSED),
 }
 
 
@@ -58,8 +59,8 @@ def lines(participant_id: int, open_ends: date) -> QuerySet[Any]:
         "held_minor": _sum(Payable.objects.filter(hold__isnull=False)),
         "payable_minor": _sum(Payable.objects.filter(hold=None)),
         **{
-            STATES[state]: _sum(BatchLine.objects.filter(batch__state=batch_state))
-            for state, batch_state in BATCH_STATES.items()
+            STATES[state]: _sum(BatchLine.objects.filter(batch__state__in=batch_states))
+            for state, batch_states in BATCH_STATES.items()
         },
     }
     return (

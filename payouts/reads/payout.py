@@ -48,14 +48,14 @@ class Payout:
 def next_payout(participant: Participant, group: PayGroup, open_period: Span) -> Payout:
     """The oldest payout that is not paid yet: one that a batch holds, else the open period's."""
     waiting = Statement.objects.filter(participant=participant).exclude(state=Statement.State.PAID)
-    statements = list(waiting.order_by("period_starts_on"))
-    standing = next((s for s in statements if s.period_starts_on == open_period.starts_on), None)
+    statements = list(waiting.order_by("period_starts_on", "-run"))
+    standing = next((s for s in statements if not s.run and s.period_starts_on == open_period.starts_on), None)
     first = next((s for s in statements if s.state != Statement.State.OPEN), standing)
     period = open_period if first is None or first is standing else span_holding(group, first.period_starts_on)
     return Payout(
         statement=first,
         period=period,
-        pay_on=pay_day(group, period),
+        pay_on=pay_day(group, period, first.run if first else 0),
         minor=first.payout_minor if first else 0,
         currency=first.currency if first else participant.currency,
         state=MONEY_STATE[Statement.State(first.state)] if first else "payable",
@@ -64,9 +64,9 @@ def next_payout(participant: Participant, group: PayGroup, open_period: Span) ->
     )
 
 
-def pay_day(group: PayGroup, period: Span) -> date:
-    """The day that the period's batch names; until there is one the period's last day."""
-    batch = Batch.objects.filter(pay_group=group, starts_on=period.starts_on, state__in=TAKEN).first()
+def pay_day(group: PayGroup, period: Span, run: int = 0) -> date:
+    """The day that the period's batch names (`run`: which of its batches); until there is one the period's last day."""
+    batch = Batch.objects.filter(pay_group=group, starts_on=period.starts_on, run=run, state__in=TAKEN).first()
     return batch.pay_on if batch else period.last_day
 
 
@@ -170,8 +170,8 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
         *([InState("held", int(free["held"]), f"in {open_period.name}")] if free["held"] else []),
         InState("payable", int(free["payable"] or 0), f"in {open_period.name}"),
         *(
-            InState(state, int(taken.get(batch_state, 0)), note)
-            for (state, batch_state), note in zip(
+            InState(state, sum(int(taken.get(batch_state, 0)) for batch_state in batch_states), note)
+            for (state, batch_states), note in zip(
                 BATCH_STATES.items(),
                 ("with Finance", f"to be paid on {pay_on:%-d %B}", "with earlier payouts"),
                 strict=True,

@@ -8,7 +8,7 @@ from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
-from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Sum
 
 from comp.web.parts import percent
 from crediting.models import Deal
@@ -213,9 +213,10 @@ def earned_and_waiting(participant_id: int, period: Span, open_period: Span) -> 
 def neighbours(statement: Statement) -> tuple[Statement | None, Statement | None]:
     """The person's statements before and after."""
     others = Statement.objects.filter(participant_id=statement.participant_id)
-    before = others.filter(period_starts_on__lt=statement.period_starts_on).order_by("-period_starts_on").first()
-    after = others.filter(period_starts_on__gt=statement.period_starts_on).order_by("period_starts_on").first()
-    return before, after
+    day, run = statement.period_starts_on, statement.run
+    before = others.filter(Q(period_starts_on__lt=day) | Q(period_starts_on=day, run__lt=run))
+    after = others.filter(Q(period_starts_on__gt=day) | Q(period_starts_on=day, run__gt=run))
+    return before.order_by("-period_starts_on", "-run").first(), after.order_by("period_starts_on", "run").first()
 
 
 # ------------------------------------------------------------------ what figures stood on

@@ -38,7 +38,7 @@ def members(manager: Participant, day: date) -> list[Member]:
     measures = by_person(_measures(people, day))
     unpaid: dict[int, list[Statement]] = defaultdict(list)
     rows = Statement.objects.filter(participant__in=people).exclude(state=Statement.State.PAID)
-    for row in rows.order_by("period_starts_on"):
+    for row in rows.order_by("period_starts_on", "-run"):
         unpaid[row.participant_id].append(row)
     found = [
         Member(

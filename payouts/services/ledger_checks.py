@@ -13,7 +13,7 @@ from payouts.services import ledger
 
 State = Batch.State
 #: What a batch in each state has posted.
-POSTED = {State.APPROVED: ("approval",), State.PAID: ("approval", "payment")}
+POSTED = {State.POSTED: ("approval",), State.PAID: ("approval", "payment"), State.CLOSED: ("approval", "payment")}
 
 #: By posting: how many entries it has, and their content digest.
 _SEALED = f"SELECT transaction_id, count(*), {ledger.CONTENT} FROM payouts_ledgerentry GROUP BY transaction_id"

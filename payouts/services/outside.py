@@ -13,6 +13,8 @@ def batch_told(batch: Batch) -> None:
     about = {"batch": batch.pk, "pay_group": batch.pay_group.key, **period}
     tell("batch.approved", [{**about, "pay_on": batch.pay_on.isoformat(), "digest": batch.digest}])
     if listeners("statement.published"):
-        rows = Statement.objects.filter(pay_group_id=batch.pay_group_id, period_starts_on=batch.starts_on)
+        rows = Statement.objects.filter(
+            pay_group_id=batch.pay_group_id, period_starts_on=batch.starts_on, run=batch.run
+        )
         published = rows.exclude(state=Statement.State.OPEN).order_by("id").values_list("id", "participant__key")
         tell("statement.published", [{**about, "statement": pk, "participant": key} for pk, key in published])

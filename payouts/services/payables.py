@@ -85,7 +85,7 @@ WITH open AS (
 ), due AS (
     SELECT s.*, CASE WHEN s.line_kind = {LineNamed.Kind.MANUAL} THEN 'manual' WHEN s.was_taken OR EXISTS (
             SELECT 1 FROM payouts_batch b WHERE b.pay_group_id = s.pay_group_id AND b.starts_on = s.origin_starts_on
-                AND b.state = ANY(%(taken)s)
+                AND b.run = 0 AND b.state = ANY(%(taken)s)
         ) THEN 'adjustment' ELSE 'release' END AS kind, coalesce(c.cause_id, s.otherwise) AS cause_id
     FROM both_sides s LEFT JOIN causes c USING (deal_id) WHERE s.amount_minor <> 0 AND (NOT s.was_taken
         OR (s.taken_by, s.component) NOT IN (SELECT * FROM unnest(%(kept_of)s::bigint[], %(kept)s::text[])))
@@ -149,16 +149,16 @@ WITH open AS (
         WHERE p.participant_id = o.participant_id AND p.period_starts_on = o.starts_on AND p.hold_id IS NULL
     ) owed
 )
-INSERT INTO payouts_statement AS st (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, state,
-revision,
+INSERT INTO payouts_statement AS st (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, run,
+state, revision,
     released_minor, adjustments_minor, payout_minor, lines, currency, digest, calculated_at, data_at)
-SELECT current_setting('app.tenant')::bigint, s.participant_id, s.pay_group_id, s.starts_on, s.ends_on, 'open', 1,
+SELECT current_setting('app.tenant')::bigint, s.participant_id, s.pay_group_id, s.starts_on, s.ends_on, 0, 'open', 1,
 s.released, s.adjustments,
     s.released + s.adjustments, s.lines, m.currency, s.digest, clock_timestamp(),
     (SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%(causes)s))
 FROM sums s JOIN people_participant m ON m.id = s.participant_id
 WHERE s.lines > 0 OR EXISTS (SELECT 1 FROM payouts_earning x WHERE x.participant_id = s.participant_id)
-ON CONFLICT (tenant_id, participant_id, period_starts_on) DO UPDATE SET
+ON CONFLICT (tenant_id, participant_id, period_starts_on, run) DO UPDATE SET
     revision = st.revision + (st.digest <> EXCLUDED.digest)::int, released_minor = EXCLUDED.released_minor,
     adjustments_minor = EXCLUDED.adjustments_minor, payout_minor = EXCLUDED.payout_minor, lines = EXCLUDED.lines,
     digest = EXCLUDED.digest, calculated_at = EXCLUDED.calculated_at, data_at = EXCLUDED.data_at,
@@ -218,7 +218,7 @@ def _open(participants: Sequence[int]) -> dict[str, Any]:
     for person, others in elsewhere.items():
         # One statement a person and period: what another group took of them is not opened again.
         group = groups[person]
-        own = {batch.starts_on for batch in taken if batch.pay_group_id == group}
+        own = {batch.starts_on for batch in taken if batch.pay_group_id == group and not batch.run}
         periods[person] = first_free(rows[group], own.union(*others.values()))
     return {
         "people": list(groups),

@@ -1,5 +1,5 @@
 """Recompute and compare: today's figures with what stands, or a posted period with what was known when it was
-submitted."""
+locked."""
 
 from __future__ import annotations
 
@@ -74,21 +74,20 @@ def differences_found() -> list[str]:
 
 
 def replay_period(pay_group: PayGroup, starts_on: date, as_of: datetime | None = None) -> Replay:
-    """A taken period as of the moment of its submission (or `as_of`) against its batch's lines; the open one against
+    """A taken period as of the moment when it was locked (or `as_of`) against its batch's lines; the open one against
     what stands."""
-    batch = Batch.objects.filter(pay_group=pay_group, starts_on=starts_on, state__in=TAKEN).first()
+    batch = Batch.objects.filter(pay_group=pay_group, starts_on=starts_on, run=0, state__in=TAKEN).first()
     if batch is None:
         return replay_open(pay_group, as_of)
-    moment = as_of or batch.submitted_at
-    before = Batch.objects.filter(submitted_at__lt=batch.submitted_at).filter(
-        Q(state__in=TAKEN) | Q(decided_at__gt=batch.submitted_at)
-    )
+    moment = as_of or batch.locked_at
+    sent_back = Q(state=Batch.State.REJECTED, decided_at__gt=batch.locked_at) | Q(voided_at__gt=batch.locked_at)
+    before = Batch.objects.filter(locked_at__lt=batch.locked_at).filter(Q(state__in=TAKEN) | sent_back)
     due = _left_out(batch, _due(pay_group, batch.ends_on, moment, list(before)))
     stood = _frame(BatchLine.objects.filter(batch=batch).values(*KEY, "amount_minor", "currency"))
     return _compared(
         pay_group,
         batch.name,
-        f"batch {batch.name}, submitted {batch.submitted_at:%Y-%m-%d %H:%M} UTC",
+        f"batch {batch.name}, locked {batch.locked_at:%Y-%m-%d %H:%M} UTC",
         moment,
         due,
         stood,

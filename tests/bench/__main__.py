@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.bench import bulk, growth, hooks, kernel, recompute, scale
+from tests.bench import bulk, growth, hooks, kernel, payouts, recompute, scale
 from tests.bench.ground import ground
 from tests.bench.report import Report
 
@@ -38,6 +38,8 @@ RECOMPUTE = {"deals": 1_000_000, "people": 500}
 QUICK_RECOMPUTE = {"deals": 20_000, "people": 40}
 BULK = {"rows": 1_000_000, "people": 200}
 QUICK_BULK = {"rows": 3_000, "people": 20}
+PAYOUTS = {"people": 5_000, "lines": 500_000, "samples": 6}
+QUICK_PAYOUTS = {"people": 40, "lines": 4_000, "samples": 2}
 GROWTH = {"small": 10_000, "large": 5_000_000, "quarter": 2_000, "samples": 40}
 SCALE = {"companies": 8, "people": 40, "events": 1_000}
 QUICK_SCALE = {"companies": 2, "people": 4, "events": 20}
@@ -48,7 +50,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--quick", action="store_true", help="a fiftieth of everything: shows that it runs, no more")
     parser.add_argument(
-        "--only", choices=["hooks", "kernel", "recompute", "bulk", "growth", "scale"], help="one part alone"
+        "--only",
+        choices=["hooks", "kernel", "recompute", "bulk", "payouts", "growth", "scale"],
+        help="one part alone",
     )
     parser.add_argument("--rounds", type=int, default=2, help="of the full recomputation")
     parser.add_argument("--rows", type=int, help="of the file that is uploaded; 1,000,000 where left out")
@@ -75,6 +79,8 @@ def main() -> int:
             if given.only in (None, "bulk"):
                 size = QUICK_BULK if given.quick else BULK
                 bulk.measure(place, report, **{**size, **({"rows": given.rows} if given.rows else {})})
+            if given.only in (None, "payouts"):
+                payouts.measure(place, report, **(QUICK_PAYOUTS if given.quick else PAYOUTS))
             if given.only in (None, "scale"):
                 # Last: for the two hosts PostgreSQL is started anew.
                 scale.measure(place, report, **(QUICK_SCALE if given.quick else SCALE))

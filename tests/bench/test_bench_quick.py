@@ -29,6 +29,8 @@ NAMES = {
     "bulk_facts_per_s": "rows/s",
     "bulk_vs_copy_floor": "x",
     "history_growth_ratio": "x",
+    "approval_page_ms": "ms",
+    "posting_lines_per_s": "lines/s",
     "scale_1_workers_events_per_s": "1/s",
     "scale_2_workers_events_per_s": "1/s",
     "scale_4_workers_events_per_s": "1/s",

@@ -56,7 +56,7 @@ def test_nothing_is_submitted_while_recomputations_wait(world: World) -> None:
 def test_an_empty_period_can_be_closed(db: None) -> None:
     world = company()
     batch = world.approve(world.submit())
-    assert (batch.state, batch.people, batch.totals) == ("approved", 0, {})
+    assert (batch.state, batch.people, batch.totals) == ("posted", 0, {})
     with world.scope():
         assert LedgerTransaction.objects.get().entries == 0
 
@@ -108,7 +108,7 @@ def test_approval_takes_the_digest_that_was_shown(world: World) -> None:
 
 def test_approval_posts_a_balanced_pair_for_each_person(world: World) -> None:
     batch = world.approve(world.submit())
-    assert batch.state == "approved" and batch.approved_digest == batch.digest
+    assert batch.state == "posted" and batch.approved_digest == batch.digest
     with world.scope():
         posted = LedgerEntry.objects.order_by("participant__key", "account")
         assert list(posted.values_list("participant__key", "account", "amount_minor")) == [
@@ -124,7 +124,9 @@ def test_approval_posts_a_balanced_pair_for_each_person(world: World) -> None:
 def test_a_second_click_is_told_who_was_first(world: World) -> None:
     batch = world.submit()
     world.approve(batch)
-    with pytest.raises(BatchError, match=r"it is approved by Frank on .*; only a submitted batch can be approved"):
+    with pytest.raises(
+        BatchError, match=r"it is posted, approved by Frank on .*; only a submitted batch can be approved"
+    ):
         world.approve(batch)
     with world.scope():
         assert LedgerTransaction.objects.count() == 1
@@ -156,9 +158,9 @@ def test_a_rejected_batch_stays_rejected(world: World) -> None:
 def test_export_and_payment_come_in_order(world: World) -> None:
     batch = world.submit()
     with world.scope():
-        with pytest.raises(BatchError, match="only an approved batch can be exported"):
+        with pytest.raises(BatchError, match="only a posted batch can be exported"):
             batches.batch_export(batch=batch, by=world.users["fiona"])
-        with pytest.raises(BatchError, match="only an approved batch can be marked paid"):
+        with pytest.raises(BatchError, match="only a posted batch can be marked paid"):
             batches.batch_mark_paid(batch=batch, paid_by=world.users["fiona"])
     world.approve(batch)
     with world.scope(), pytest.raises(BatchError, match="never exported"):
@@ -172,8 +174,11 @@ def test_export_and_payment_come_in_order(world: World) -> None:
             sums[account] = sums.get(account, 0) + minor
         assert sums == {"expense": 165_50, "payable": 0, "paid": -165_50}
         assert list(AuditEntry.objects.order_by("number").values_list("code", flat=True)) == [
+            "checklist.begin",
+            "batch.lock",
             "batch.submit",
             "batch.approve",
+            "batch.post",
             "batch.export",
             "batch.paid",
         ]

@@ -88,7 +88,7 @@ def test_a_batch_goes_its_way_by_hand(world: World) -> None:
     assert "Approve $165.50 for 2 people" in restated and batch.digest[:12] in restated
     assert "not what would be approved" in text(frank.post(approve_url, {"digest": "0" * 64}, follow=True))
     assert "is approved and posted" in text(frank.post(approve_url, {"digest": batch.digest}, follow=True))
-    assert "it is approved by Frank" in text(frank.post(approve_url, {"digest": batch.digest}, follow=True))
+    assert "it is posted, approved by Frank" in text(frank.post(approve_url, {"digest": batch.digest}, follow=True))
 
     assert "never exported" in text(fiona.post(page_url + "paid/", follow=True))
     exported = fiona.post(page_url + "export/")
@@ -193,4 +193,9 @@ def test_the_audit_trail_narrows(world: World) -> None:
     page = text(ada.get(world.url("audit/?subject=January")))
     assert "January 2026, Sales" in page and "165.50" not in page
     rows = list(csv.DictReader(io.StringIO(ada.get(world.url("audit/?code=batch&csv=1")).content.decode())))
-    assert [row["code"] for row in rows] == ["batch.approve", "batch.submit"]
+    assert [row["code"] for row in rows] == [
+        "batch.post",
+        "batch.approve",
+        "batch.submit",
+        "batch.lock",
+    ]

@@ -90,7 +90,7 @@ def _batch_step(of: House, step: str) -> bool:
             starts_on = day_date(open_period(group).start)
             batches.batch_submit(pay_group=group, starts_on=starts_on, submitted_by=of.preparer)
             return True
-        wanted = "approved" if step == "pay" else "submitted"
+        wanted = "posted" if step == "pay" else "submitted"
         found = Batch.objects.filter(state=wanted).order_by("starts_on").first()
         if found is None:
             return False

@@ -91,12 +91,12 @@ def test_nothing_is_posted_twice_and_no_entry_is_zero(posted: World) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"totals": {"USD": 1}}, "what was submitted stays"),
-        ({"digest": "0" * 64, "approved_digest": "0" * 64}, "what was submitted stays"),
-        ({"people": 9}, "what was submitted stays"),
+        ({"totals": {"USD": 1}}, "what was locked stays"),
+        ({"digest": "0" * 64, "approved_digest": "0" * 64}, "what was locked stays"),
+        ({"people": 9}, "what was locked stays"),
         ({"submitted_by": "lena"}, "what was submitted stays"),
-        ({"state": "submitted"}, "cannot go from approved to submitted"),
-        ({"state": "rejected", "reason": "late"}, "cannot go from approved to rejected"),
+        ({"state": "submitted"}, "cannot go from posted to submitted"),
+        ({"state": "rejected", "reason": "late"}, "cannot go from posted to rejected"),
         ({"decided_by": "lena"}, "the decision on it stands"),
         ({"state": "paid"}, "paid needs an export"),
     ],

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from tempfile import TemporaryFile
 from types import SimpleNamespace
 from typing import Any
@@ -34,7 +35,8 @@ from crediting.services.catalogue import account_create
 from crediting.services.endpoints import endpoint_create
 from crediting.services.transfers import deal_transfer
 from crediting.services.uploads import upload_add
-from payouts.models import Batch, Cause, Earning, RecomputeJob, Statement
+from payouts.models import Batch, BatchCheck, Cause, Earning, RecomputeJob, Statement
+from payouts.services.checklists import check_do
 from plans import services as plans
 from plans.models import PlanAssignment, PlanVersion, Quota
 from plans.roster import roster_store
@@ -106,7 +108,20 @@ PAGES: dict[str, Page] = {
     "team/": Page({"Mia"}, needs=(Can.PAY_TEAM,)),
     "payouts/": Page(FINANCE | {"Lena"}, needs=READ),
     "payouts/open/<slug:group>/": Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT)),
+    "payouts/open/<slug:group>/lock/": Page(FINANCE, STEP, (*READ, Can.BATCH_SUBMIT)),
+    "payouts/open/<slug:group>/off-cycle/": Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT)),
+    "payouts/checklist/": Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT)),
+    "payouts/checklist/<int:item>/": Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT)),
     "payouts/<int:pk>/": Page(FINANCE | {"Lena"}, needs=READ),
+    "payouts/<int:pk>/submit/": Page(FINANCE, STEP, (*READ, Can.BATCH_SUBMIT)),
+    "payouts/<int:pk>/part/": Page(FINANCE, FORM, (*READ, Can.BATCH_APPROVE)),
+    "payouts/<int:pk>/unlock/": Page(FINANCE, STEP, (*READ, Can.BATCH_SUBMIT)),
+    "payouts/<int:pk>/unlock/confirm/": Page(FINANCE, STEP, (*READ, Can.BATCH_APPROVE)),
+    "payouts/<int:pk>/posting/": Page(FINANCE | {"Lena"}, needs=READ),
+    "payouts/<int:pk>/close/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
+    "payouts/<int:pk>/checks/<int:check>/": Page(FINANCE | {"Lena"}, needs=READ),
+    "closes/": Page(MEMBERS),
+    "closes/<int:check>/": own(FINANCE, STEP),
     "payouts/<int:pk>/approve/": Page(FINANCE, FORM, (*READ, Can.BATCH_APPROVE), (302,)),  # asks who is there, again
     "payouts/<int:pk>/reject/": Page(FINANCE, STEP, (*READ, Can.BATCH_APPROVE)),
     "payouts/<int:pk>/export/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
@@ -324,6 +339,9 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
     batch = world.submit(NOVEMBER)
     built = Side(world, secrets={customer})
     with company.scope():
+        check = BatchCheck.objects.filter(owner_role=Role.FINANCE).order_by("place").first()
+        assert check is not None
+        check_do(check=check, done_by=world.users["Fay"], file=BytesIO(customer.encode()), file_name="proof.txt")
         for name in ("Ann", "Bob", "Mia"):
             who = world.people[name]
             told = set()
@@ -354,7 +372,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "keys": key.pk, "upload": upload, "roster": file.pk, "rates": rate.pk,
             "participants": world.people["Bob"].pk, "leave": away.pk, "calendars": company.calendar.pk,
             "holiday": holiday.pk, "webhooks": listens.pk, "message": message.pk, "transfer": handed.pk,
-            "territories": rules.pk,
+            "territories": rules.pk, "check": check.pk, "item": check.item_id,
         }  # fmt: skip
     return built
 

@@ -13,8 +13,8 @@ from tests.isolation.filler import owned, pay_tables
 LOOSE = {
     "crediting_credit", "crediting_deal", "crediting_dealrevision", "crediting_dealteam", "crediting_fact",
     "crediting_factrevision", "crediting_factteam", "payouts_attainment",
-    "payouts_batchline", "payouts_earning", "payouts_figurechange", "payouts_ledgerentry", "payouts_payable",
-    "payouts_schedule", "payouts_tranche", "crediting_waitingcredit",
+    "payouts_batchline", "payouts_batchperson", "payouts_earning", "payouts_figurechange", "payouts_ledgerentry",
+    "payouts_payable", "payouts_schedule", "payouts_tranche", "crediting_waitingcredit",
     "payouts_batchheld", "payouts_farapproval", "payouts_windfallreview",
     "payouts_accrualline", "payouts_accrualvariance", "payouts_costline",
 }  # fmt: skip

@@ -172,8 +172,8 @@ class _Story:
         preparer, approver = (_user(email) for email in one.company.payers)
         with self._as(one, preparer):
             group = PayGroup.objects.get(key="sales")
-            batch = Batch.objects.filter(pay_group=group, starts_on=month, state__in=TAKEN).first()
-            if batch is None:
+            batch = Batch.objects.filter(pay_group=group, starts_on=month, run=0, state__in=TAKEN).first()
+            if batch is None or batch.state == Batch.State.IN_REVIEW:
                 batch = batches.batch_submit(pay_group=group, starts_on=month, submitted_by=preparer)
                 self.steps += 1
         if not decided:
@@ -182,7 +182,7 @@ class _Story:
             with self._as(one, approver):
                 batch = batches.batch_approve(batch=batch, approved_by=approver, digest=batch.digest)
                 self.steps += 1
-        if batch.state == Batch.State.APPROVED:
+        if batch.state == Batch.State.POSTED:
             with self._as(one, preparer):
                 batches.batch_export(batch=batch, by=preparer)
                 batches.batch_mark_paid(batch=batch, paid_by=preparer)

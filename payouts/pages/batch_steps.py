@@ -1,0 +1,30 @@
+"""What every page of a batch's steps shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.contrib import messages
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from comp.core.errors import CompError
+from payouts import selectors_batches as reads
+from payouts.models import Batch
+
+Result = TypeVar("Result")
+
+
+def batch_or_404(pk: int) -> Batch:
+    """A batch of a pay group that the request may see; any other does not exist."""
+    return get_object_or_404(reads.batches_visible(), pk=pk)
+
+
+def attempt(request: HttpRequest, step: Callable[[], Result]) -> Result | None:
+    """What the service did, or None with its refusal as a message."""
+    try:
+        return step()
+    except CompError as error:
+        messages.error(request, str(error))
+        return None
