@@ -92,7 +92,7 @@ class TestDatabase:
         self._drop(unfinished)
         roles.prepare(self.server.url("postgres", SUPERUSER), unfinished)
         done = subprocess.run(
-            [sys.executable, "-m", "tests.migrate"],
+            [sys.executable, "manage.py", "migrate", "--no-input", "--verbosity", "0"],
             cwd=CHECKOUT,
             env={**os.environ, **self._environment(unfinished), "COMP_AS_OWNER": "1"},
             capture_output=True,
