@@ -186,6 +186,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "comp.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "sample": {"task": "payouts.sample", "schedule": 60.0, "options": {"expires": 60}},
+    "days": {"task": "payouts.days", "schedule": 900.0, "options": {"expires": 900}},
     "remind": {"task": "payouts.remind", "schedule": 1800.0, "options": {"expires": 1800}},
 }
 

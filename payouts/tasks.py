@@ -8,6 +8,9 @@ import time
 from celery import shared_task
 
 from comp.tenancy.models import Tenant
+from comp.tenancy.scope import Actor, tenant_scope
+from payouts.services.holds import holds_expire
+from payouts.services.letters import letters_pay
 from payouts.services.reminders import reminders_send
 from payouts.services.sampling import sample_verify
 
@@ -41,6 +44,24 @@ def sample(minute: int | None = None) -> int:
     if failed:  # the task has failed then, for whoever watches the workers
         raise RuntimeError(f"no sample can be taken of the tenants {failed}")
     return seen
+
+
+@shared_task(name="payouts.days")
+def days_come() -> int:
+    """What happens by itself when its day comes, in each company: holds end, months of side letters are paid. A second
+    look finds nothing left. Returns how many; raises RuntimeError at the end where a company could not be looked at."""
+    done, failed = 0, []
+    for tenant_id in Tenant.objects.order_by("id").values_list("id", flat=True):
+        for step in (holds_expire, letters_pay):
+            try:
+                with tenant_scope(tenant_id, actor=Actor.task("days")):
+                    done += step()
+            except Exception:
+                log.exception("tenant %s: %s", tenant_id, step.__name__)
+                failed.append(tenant_id)
+    if failed:
+        raise RuntimeError(f"what was due could not be done in the tenants {sorted({*failed})}")
+    return done
 
 
 @shared_task(name="payouts.remind")

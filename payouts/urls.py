@@ -5,6 +5,10 @@ from __future__ import annotations
 from django.urls import URLPattern
 
 from payouts.pages.batches import batch_urls
+from payouts.pages.by_hand.adjustments import adjustment_urls
+from payouts.pages.by_hand.holds import hold_urls
+from payouts.pages.by_hand.letters import letter_urls
+from payouts.pages.by_hand.reviews import review_urls
 from payouts.pages.checklists import checklist_urls
 from payouts.pages.jobs import job_urls
 from payouts.pages.ledger import ledger_urls
@@ -20,4 +24,8 @@ urlpatterns: list[URLPattern] = [
     *ledger_urls,
     *job_urls,
     *roster_urls,
+    *adjustment_urls,
+    *hold_urls,
+    *letter_urls,
+    *review_urls,
 ]

@@ -27,6 +27,7 @@ ITEMS = (
     Item("Statements", "statement_list", Can.PAY_OWN, "document-text"),
     Item("Team", "team", Can.PAY_TEAM, "user-group"),
     Item("Payouts", "batch_list", Can.BATCH_READ, "banknotes"),
+    Item("Adjustments", "adjustment_list", Can.BATCH_READ, "pencil-square", extra=True),
     Item("Plans", "plan_list", Can.PLAN_READ, "clipboard-document-list"),
     Item("People", "assignment_list", Can.PEOPLE_READ, "users"),
     Item("Data quality", "issue_list", Can.DATA_FIX, "inbox"),

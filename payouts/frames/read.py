@@ -146,6 +146,7 @@ def read_batch(
     converts = exchange is not None
     rows = FactReader(fields_of(plans), params, as_of, narrow, currency, converts).rows()
     asks = read_people.needs_people(plans)
+    quotas, relief = read_people.quotas(versions, params, as_of)
     batch = Batch(
         plans=plans,
         periods={every: bounds(calendar, every) for every in ("month", "quarter", "half", "year")},
@@ -156,7 +157,8 @@ def read_batch(
         assignments=assignments,
         attributes=read_people.attributes(as_of) if asks else None,
         employment=read_people.employment(as_of) if asks else None,
-        quotas=read_people.quotas(versions, params, as_of),
+        quotas=quotas,
+        relief=relief,
         milestones=milestones(rows, plans, params, as_of),
         usage=usage(rows, plans, params, as_of),
         transfers=transfers(rows, plans, params, as_of),

@@ -12,7 +12,7 @@ from django.db import connection
 from payouts.frames.read_asof import as_date, open_end, table
 from payouts.frames.read_plans import Versions
 from payouts.frames.sql import Columns, day, read
-from payouts.kernel.batch import FAR_DAY, Assignments, Attributes, Employment, Exchange, Quotas, Reporting, Text
+from payouts.kernel.batch import FAR_DAY, Assignments, Attributes, Employment, Exchange, Quotas, Relief, Reporting, Text
 from payouts.kernel.periods import looks_at_others
 from plans.rules.compiled import CompiledPlan
 from plans.rules.named import named_fields
@@ -20,6 +20,8 @@ from plans.rules.specialise import stated
 
 #: What a rate is kept in.
 TEN_DECIMALS = 10_000_000_000
+#: What the whole of a quota is in the units of a relief: percent of four decimals.
+HUNDRED_PERCENT = 1_000_000
 
 
 def reporting(as_of: datetime | None) -> Reporting:
@@ -167,22 +169,32 @@ def assignments(versions: Versions, params: dict[str, Any], as_of: datetime | No
     return Assignments(joined["p"], joined["v"], joined["s"], joined["e"])
 
 
-def quotas(versions: Versions, params: dict[str, Any], as_of: datetime | None) -> Quotas:
-    """What is kept by key. One that is kept in money where the plans count, or as a number where they measure money, is
-    missing: it would be another amount."""
+def quotas(versions: Versions, params: dict[str, Any], as_of: datetime | None) -> tuple[Quotas, Relief | None]:
+    """What is kept by key, and what of it people are relieved of by somebody's decision. One that is kept in money
+    where the plans count, or as a number where they measure money, is missing: it would be another amount."""
     counted, in_money = _kept_as(versions)
     params = {**params, "counted": sorted(counted), "in_money": sorted(in_money)}
     narrow = "AND q.participant_id = ANY(%(only)s)" if params["only"] is not None else ""
     found = read(
         f"SELECT q.participant_id AS participant, q.key, {day('q.starts_on')} AS start, {day('q.ends_on')} AS end, "
-        f"q.amount_minor AS amount FROM {table('plans_quota', as_of)} q "
+        f"q.amount_minor AS amount, 0::bigint AS share FROM {table('plans_quota', as_of)} q "
         f"WHERE q.ends_on > {as_date('start')} AND q.starts_on < {as_date('end')} {narrow} "
-        "AND q.key <> ALL(CASE q.unit WHEN 'money' THEN %(counted)s::text[] ELSE %(in_money)s::text[] END)",
+        "AND q.key <> ALL(CASE q.unit WHEN 'money' THEN %(counted)s::text[] ELSE %(in_money)s::text[] END) UNION ALL "
+        f"SELECT q.participant_id, q.key, {day('q.starts_on')}, {day('q.ends_on')}, 0, "
+        f"(q.percent * {HUNDRED_PERCENT // 100})::bigint FROM {table('payouts_quotarelief', as_of)} q "
+        "WHERE q.state = 'approved' AND q.revoked_at IS NULL "
+        f"AND q.ends_on > {as_date('start')} AND q.starts_on < {as_date('end')} {narrow}",
         params,
         words=["key"],
     )
-    key = Text(found["key"].codes.astype(np.int32), found["key"].words)
-    return Quotas(found["participant"], key, found["start"], found["end"], found["amount"])
+    given = found["share"] > 0
+    codes, words = found["key"].codes.astype(np.int32), found["key"].words
+    kept = [found[name][~given] for name in ("participant", "start", "end", "amount")]
+    quotas = Quotas(kept[0], Text(codes[~given], words), *kept[1:])
+    if not given.any():
+        return quotas, None
+    who, start, end, share = (found[name][given] for name in ("participant", "start", "end", "share"))
+    return quotas, Relief(who, Text(codes[given], words), start, end, share, np.full_like(share, HUNDRED_PERCENT))
 
 
 def _kept_as(versions: Versions) -> tuple[set[str], set[str]]:

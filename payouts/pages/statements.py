@@ -204,7 +204,7 @@ def _sum(statement: Statement, lines: int, adjustments: int) -> list[Step]:
 def _explained(request: HttpRequest, line: Adjustment) -> str:
     """Where an adjustment is explained: with its line, or with what people decided."""
     if line.by_hand:
-        return link(request, "adjustment", number=line.by_hand)
+        return link(request, "adjustment", pk=line.by_hand)
     return link(request, "why", pk=line.earning_id) if line.earning_id else ""
 
 

@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Sum
 
 from comp.web.parts import percent
 from crediting.models import Deal
+from payouts.models import Adjustment as ByHand
 from payouts.models import Attainment, Cause, Earning, Payable, Statement
 from payouts.models.figures import LineNamed
 from payouts.reads.labels import customer, line_label
@@ -69,7 +70,7 @@ class Adjustment:
     posted_minor: int | None
     cause: Cause | None
     earning_id: int | None
-    by_hand: str = ""  # the number of an adjustment that people made
+    by_hand: int | None = None  # the adjustment that people made
 
     @property
     def customer(self) -> str:
@@ -158,10 +159,11 @@ def adjustment_lines(statement: Statement, rows: Iterable[Any], names: Mapping[d
     rows = list(rows)
     known = versions(row.plan_version_id for row in rows)
     standing = _earnings(statement.participant_id, {row.fact for row in rows})
+    made = made_by_hand(row.rule for row in rows if row.line_kind == LineNamed.Kind.MANUAL)
     found = []
     for row in rows:
         if row.line_kind == LineNamed.Kind.MANUAL:
-            found.append(_by_hand(row, known[row.plan_version_id], names[row.origin_starts_on]))
+            found.append(_by_hand(row, known[row.plan_version_id], names[row.origin_starts_on], made.get(row.rule)))
             continue
         component = known[row.plan_version_id].component(row.component)
         stated = releases(known[row.plan_version_id].says, component.key)
@@ -185,9 +187,15 @@ def adjustment_lines(statement: Statement, rows: Iterable[Any], names: Mapping[d
     return found
 
 
-def _by_hand(row: Any, version: Version, origin: str) -> Adjustment:
+def _by_hand(row: Any, version: Version, origin: str, made: int | None) -> Adjustment:
     what = version.component(row.component).name if row.component else "By hand"
-    return Adjustment(row.rule, None, what, origin, row.amount_minor, None, row.cause, None, row.rule)
+    return Adjustment(row.rule, None, what, origin, row.amount_minor, None, row.cause, None, made)
+
+
+def made_by_hand(rules: Iterable[str]) -> dict[str, int]:
+    """Rule of a line by hand (ADJ-000012) to the adjustment, of those whose pay the scope sees."""
+    rows = ByHand.objects.filter(number__in=[int(rule.removeprefix("ADJ-")) for rule in rules])
+    return {row.name: row.pk for row in rows}
 
 
 def held(statement: Statement) -> QuerySet[Any]:

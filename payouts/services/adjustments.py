@@ -6,7 +6,7 @@ docs/algorithms/manual.md tells the rules and works them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -22,11 +22,13 @@ from comp.core.errors import refused
 from comp.core.money import LARGEST, format_money
 from comp.people.calendars import period_holding
 from comp.people.models import Participant
+from comp.people.selectors import today
 from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
 from payouts.models import Adjustment, AdjustmentFile, AdjustmentPolicy
 from payouts.models.manual import State
 from payouts.reads.plans import version_of
+from payouts.selectors import open_period
 from payouts.services.attachments import File, attachment_add, file_checked
 from payouts.services.holds import one_writer, people_follow
 from plans.models import Plan, PlanAssignment, PlanVersion
@@ -179,6 +181,11 @@ def file_decide(*, file: AdjustmentFile, state: State, decided_by: User, reason:
         return len(adjustments_decide(rows, state, decided_by, reason))
 
 
+def due_now(participant: Participant) -> date:
+    """The day by which something is paid with the person's open period: today, or its last day where that is past."""
+    return min(today(), day_date(open_period(participant.pay_group).end - 1))
+
+
 def left_alone(prepared_by: User, currency: str) -> int | None:
     """How much more somebody may adjust alone now; None where no limit is set and a second person always decides.
     Inside a scope that sees everybody's pay."""
@@ -190,16 +197,6 @@ def left_alone(prepared_by: User, currency: str) -> int | None:
         decided_at__gt=timezone.now() - ROLLING,
     ).aggregate(minor=Sum(Abs("amount_minor")))["minor"]  # fmt: skip
     return max(0, most - int(done or 0))
-
-
-def policy_set(*, currency: str, alone_minor: int | None, small_minor: int | None) -> AdjustmentPolicy:
-    """Says up to how much one person adjusts alone in thirty days, and what is too small to be paid alone."""
-    row = AdjustmentPolicy.objects.filter(currency=currency).first() or AdjustmentPolicy(currency=currency)
-    before = {"alone": row.alone_minor, "small": row.small_minor}
-    row.alone_minor, row.small_minor = alone_minor, small_minor
-    row.save()
-    record(code="adjustment.policy", subject=row, before=before, after={"alone": alone_minor, "small": small_minor})
-    return row
 
 
 # ------------------------------------------------------------------ shared with files, letters and reviews
@@ -285,7 +282,7 @@ def _not(row: Adjustment, why: str) -> Exception:
     return refused("adjustment", row.get_state_display(), why, f"{row} ({row.get_state_display().lower()}): {why}.")
 
 
-def _facts(row: Adjustment) -> Mapping[str, Any]:
+def _facts(row: Adjustment) -> dict[str, Any]:
     """What the audit keeps: who reads it may not be allowed to see amounts, so it tells none but the row's number."""
     return {
         "state": str(row.state),

@@ -120,9 +120,11 @@ def _reach(
 ) -> tuple[list[date | None], list[bool]]:
     """Of each person the first day that a difference may reach without approval (None: any), and whether what was kept
     for being small is paid in their open period: it ends the fiscal year, or they leave."""
-    calendars = {group.pk: group.calendar for group in PayGroup.objects.select_related("calendar").in_bulk({*groups})
-                 .values()}  # fmt: skip
-    leaves = dict(Participant.objects.filter(id__in=people, ends_on__isnull=False).values_list("id", "ends_on"))
+    calendars = {
+        group.pk: group.calendar for group in PayGroup.objects.filter(pk__in={*groups}).select_related("calendar")
+    }
+    gone = set(Participant.objects.filter(id__in=people, ends_on__isnull=False).values_list("id", "ends_on"))
+    leaves: dict[int, date] = {person: day for person, day in gone if day is not None}
     of_period: dict[tuple[int, date], tuple[date | None, bool]] = {}
     for group, start, end in set(zip(groups, starts, ends, strict=True)):
         calendar, first = calendars[group], None
@@ -133,5 +135,5 @@ def _reach(
         year = period_holding(calendar, end - timedelta(days=1), "year")
         of_period[group, start] = first, after.end > year.end
     found = [of_period[group, start] for group, start in zip(groups, starts, strict=True)]
-    gone = [person in leaves and leaves[person] <= end for person, end in zip(people, ends, strict=True)]
-    return [first for first, _ in found], [last or left for (_, last), left in zip(found, gone, strict=True)]
+    left = [person in leaves and leaves[person] <= end for person, end in zip(people, ends, strict=True)]
+    return [first for first, _ in found], [last or went for (_, last), went in zip(found, left, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,11 +14,13 @@ from django.utils import timezone
 from comp.core.errors import ProblemsError
 from payouts.models import Adjustment, BatchHeld, BatchLine, Hold, Payable, Statement
 from payouts.reads.balance import unbalanced
-from payouts.services import adjustments, batches, holds
+from payouts.services import adjustments, batches, differences, holds
 from payouts.services.adjustments import Wanted
 from payouts.services.attachments import File
-from plans.models import PlanAssignment
+from plans.models import PlanAssignment, PlanVersion
+from plans.rules.load import read_yaml
 from tests.finance.cast import FEBRUARY, JANUARY, World
+from tests.payouts.house import plan_text
 
 PROOF = File("letter.txt", b"Agreed on the phone.")
 
@@ -25,6 +28,7 @@ PROOF = File("letter.txt", b"Agreed on the phone.")
 @pytest.fixture
 def assigned(world: World) -> World:
     with world.scope():
+        PlanVersion.objects.update(document=json.dumps(read_yaml(plan_text())))
         for person in world.people.values():
             PlanAssignment.objects.create(participant=person, plan=world.plan, starts_on=JANUARY)
     return world
@@ -98,7 +102,7 @@ def test_an_adjustment_needs_two_people_and_pays_like_any_line(assigned: World) 
 def test_one_person_alone_up_to_a_limit_that_adds_up(assigned: World) -> None:
     world = assigned
     with world.scope():
-        adjustments.policy_set(currency="USD", alone_minor=300_00, small_minor=None)
+        differences.limits_set(currency="USD", alone_minor=300_00, small_minor=None)
         assert made(world, "S1", 200_00).state == "approved"
         assert pays(world, "S1") == (240_00, 2)
         over = made(world, "R1", -150_00)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from io import BytesIO
 from tempfile import TemporaryFile
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from comp.api.models import WebhookMessage
 from comp.api.services import key_create
 from comp.api.webhooks import tell, webhook_create
 from comp.people.dated import holiday_set
+from comp.people.models import Participant
 from comp.people.rates import rate_set
 from comp.people.services import leave_set
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
@@ -35,10 +37,17 @@ from crediting.services.catalogue import account_create
 from crediting.services.endpoints import endpoint_create
 from crediting.services.transfers import deal_transfer
 from crediting.services.uploads import upload_add
-from payouts.models import Batch, BatchCheck, Cause, Earning, RecomputeJob, Statement
+from payouts.models import Adjustment, Batch, BatchCheck, Cause, Earning, RecomputeJob, Statement, WindfallReview
+from payouts.models.figures import LINE_KEY
+from payouts.models.manual import State
+from payouts.services.adjustments import Wanted, file_decide, file_take
+from payouts.services.attachments import File
 from payouts.services.checklists import check_do
+from payouts.services.holds import hold_place
+from payouts.services.letters import letter_decide, letter_prepare
+from payouts.services.relief import relief_prepare
 from plans import services as plans
-from plans.models import PlanAssignment, PlanVersion, Quota
+from plans.models import Plan, PlanAssignment, PlanVersion, Quota
 from plans.roster import roster_store
 from tests.database import TestDatabase
 from tests.factories import library, member, person
@@ -126,6 +135,51 @@ PAGES: dict[str, Page] = {
     "payouts/<int:pk>/reject/": Page(FINANCE, STEP, (*READ, Can.BATCH_APPROVE)),
     "payouts/<int:pk>/export/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
     "payouts/<int:pk>/paid/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
+    **dict.fromkeys(
+        (
+            "adjustments/",
+            "holds/",
+            "differences/",
+            "side-letters/",
+            "relief/",
+            "reviews/",
+            "debts/",
+            "holds/<int:pk>/",
+            "relief/<int:pk>/",
+            "reviews/<int:pk>/",
+        ),
+        Page(FINANCE | {"Lena"}, needs=READ),
+    ),
+    **dict.fromkeys(
+        (
+            "adjustments/new/",
+            "adjustments/upload/",
+            "holds/new/",
+            "side-letters/new/",
+            "relief/new/",
+            "reviews/new/<int:why>/",
+        ),
+        Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT)),
+    ),
+    "debts/new/": Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT), (302,)),
+    **dict.fromkeys(
+        ("adjustments/<int:pk>/withdraw/", "holds/<int:pk>/release/"), Page(FINANCE, STEP, (*READ, Can.BATCH_SUBMIT))
+    ),
+    **dict.fromkeys(
+        (
+            "adjustments/<int:pk>/decide/",
+            "adjustments/files/<int:file>/",
+            "side-letters/<int:pk>/decide/",
+            "relief/<int:pk>/decide/",
+            "reviews/<int:pk>/decide/",
+        ),
+        Page(FINANCE, STEP, (*READ, Can.BATCH_APPROVE)),
+    ),
+    "adjustments/limits/": Page(FINANCE, FORM, (*READ, Can.BATCH_APPROVE)),
+    "differences/approve/": Page(FINANCE | {"Lena"}, FORM, READ, (302,)),
+    "adjustments/<int:pk>/": own(ANNS),
+    "adjustments/<int:pk>/attachment/": own(ANNS),
+    "side-letters/<int:pk>/": own(ANNS),
     "ledger/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
     "jobs/": Page(READERS, needs=(Can.PLAN_READ,)),
     "jobs/progress/": Page(READERS, needs=(Can.PLAN_READ,)),
@@ -372,9 +426,32 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "keys": key.pk, "upload": upload, "roster": file.pk, "rates": rate.pk,
             "participants": world.people["Bob"].pk, "leave": away.pk, "calendars": company.calendar.pk,
             "holiday": holiday.pk, "webhooks": listens.pk, "message": message.pk, "transfer": handed.pk,
-            "territories": rules.pk, "check": check.pk, "item": check.item_id,
+            "territories": rules.pk, "check": check.pk, "item": check.item_id, **by_hand(world),
         }  # fmt: skip
     return built
+
+
+def by_hand(world: World) -> dict[str, int]:
+    """One of each thing that people decide about Ann's pay, agreed to by a second person where others look at it."""
+    ann, fay, cleo = world.people["Ann"], world.users["Fay"], world.users["Cleo"]
+    plan, day, proof = Plan.objects.get(key="account-executive"), date(2026, 12, 1), File("why.txt", b"Agreed.")
+    wanted = Wanted(ann, plan, 5_00, "USD", day, "A bonus that was promised")
+    file = file_take(rows=[(wanted, proof)], name="one.csv", digest="f" * 64, by=fay)
+    row = Adjustment.objects.get(file=file)
+    file_decide(file=file, state=State.APPROVED, decided_by=cleo, reason="")
+    dates: dict[str, Any] = {"participant": ann, "starts_on": day, "ends_on": date(2027, 1, 1), "prepared_by": fay}
+    letter = letter_prepare(**dates, plan=plan, text="Agreed", attachment=proof, reason="Moved", monthly_minor=5_00)
+    letter_decide(letter=letter, state=State.APPROVED, decided_by=cleo)
+    key = Quota.objects.filter(participant=ann)[0].key
+    eased = relief_prepare(**dates, key=key, percent=Decimal(1), reason="Moved")
+    line = Earning.objects.filter(participant=ann)[0]
+    review = WindfallReview.objects.create(
+        **{name: getattr(line, name) for name in LINE_KEY}, pay_group=ann.pay_group, amount_minor=1, currency="USD",
+        accept=False, reason="None", prepared_by=fay,
+    )  # fmt: skip
+    held = hold_place(reason="Look at it", by=fay, participant=Participant.objects.get(name="Cleo"))
+    return {"adjustments": row.pk, "file": file.pk, "side-letters": letter.pk, "relief": eased.pk, "holds": held.pk,
+            "reviews": review.pk}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
