@@ -50,7 +50,7 @@ CLAIM, CLAIM_WHOLE = 2000, 8000
 CHUNK_SECONDS, CHUNK_PEOPLE = 3.0, 100
 #: How long those who move with others wait while deliveries come; how long a piece of their work should take, which
 #: holds that of the others up so long, and how many people it holds at least.
-LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=0.5), 0.15, 10
+LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=0.5), 0.15, 20
 FOREVER = date(2100, 1, 1)
 #: What cannot be redone is tried again at the latest after this.
 RETRY = timedelta(hours=1)
@@ -108,7 +108,9 @@ def later_recompute(tenant_id: int) -> int:
             return 0
         if timezone.now() - oldest < LATER_WAIT and deliveries_wait():
             return 0
-        return _paced(due, EVERYBODY, _longest, key="later", least=LATER_PEOPLE, first=20, seconds=LATER_SECONDS)
+        return _paced(
+            due, EVERYBODY, _longest, key="later", least=LATER_PEOPLE, first=LATER_PEOPLE, seconds=LATER_SECONDS
+        )
 
 
 def jobs_recompute(tenant_id: int) -> int:

@@ -1,0 +1,68 @@
+"""Those to whom credit rolls up are redone after those whose facts they are, and under load once for many changes."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from comp.outbox.services import messages_drain
+from comp.people import services as people
+from comp.people.models import CreditRole
+from payouts.models import ChangedScope, Earning
+from payouts.services import claims, replay
+from plans import services as plans
+from plans.models import Plan
+from tests.factories import person
+from tests.payouts.house import House, house, plan_text
+from tests.payouts.test_one_bad_row_stops_nobody_else import also_bob, bobs
+
+ROLLED = (
+    plan_text()
+    .replace("roll_up: []", "roll_up: [{from: [ae], to: manager, levels: 1, limit: 100%}]")
+    .replace("roles: [ae]", "roles: [ae, manager]")
+)
+JANUARY = date(2026, 1, 1)
+
+
+def lines(acme: House) -> dict[str, int]:
+    """How many lines everybody has."""
+    with acme.acme.scope():
+        names = list(Earning.objects.values_list("participant__name", flat=True))
+    return {name: names.count(name) for name in names}
+
+
+@pytest.mark.django_db
+def test_those_above_wait_while_deliveries_come_and_who_waits_longest_is_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    acme = house(ROLLED)
+    bob = also_bob(acme)
+    with acme.acme.scope(acme.ops):
+        CreditRole.objects.get_or_create(key="manager", defaults={"name": "Manager"})
+        for below, name in ((acme.ann, "Zoe"), (bob, "Max")):
+            above = person(acme.acme, name)
+            people.reporting_line_set(participant=below, manager=above, starts_on=JANUARY)
+            plans.assignment_set(participant=above, plan=Plan.objects.get(key="worked"), starts_on=JANUARY)
+    acme.work()
+    tenant = acme.acme.tenant.pk
+
+    acme.won("A1", "1000.00", "2026-01-11")
+    acme.won("A2", "1000.00", "2026-01-12")
+    bobs(acme, "B1", "2000.00", "2026-01-13")
+    acme.crm.drain()
+    assert messages_drain(tenant) == 1
+    assert claims.changes_recompute(tenant) == 3
+    assert claims.changes_recompute(tenant) == 0
+    assert lines(acme) == {"Ann": 2, "Bob": 1}
+
+    acme.won("A3", "1000.00", "2026-01-14")
+    assert claims.later_recompute(tenant) == 0, "a delivery has come: whoever takes it up looks again"
+    monkeypatch.setattr(claims, "LATER_WAIT", timedelta(0))
+    monkeypatch.setattr(claims, "LATER_PEOPLE", 1)
+    monkeypatch.setattr(claims, "_pace", {("later", tenant, claims.EVERYBODY): 1})
+    assert claims.later_recompute(tenant) == 2, "they have waited long enough: Zoe's two changes together"
+    assert lines(acme) == {"Ann": 2, "Bob": 1, "Zoe": 2}
+    acme.work()
+    assert lines(acme) == {"Ann": 3, "Bob": 1, "Zoe": 3, "Max": 1}
+    with acme.acme.scope():
+        assert not ChangedScope.objects.exists()
+        assert replay.differences_found() == []
