@@ -14,6 +14,7 @@ from tests.bench.report import Report
 
 HOOKS: dict[str, Any] = {
     "people": 200,
+    "crowd": 1_000,
     "deals": 6_000,
     "accept_seconds": 5,
     "samples": 3,
@@ -24,6 +25,7 @@ HOOKS: dict[str, Any] = {
 }
 QUICK_HOOKS: dict[str, Any] = {
     "people": 20,
+    "crowd": 30,
     "deals": 600,
     "accept_seconds": 0.5,
     "samples": 1,
