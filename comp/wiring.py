@@ -13,12 +13,15 @@ class WiringConfig(AppConfig):
         import comp.celery  # noqa: F401  (so that shared tasks find the app in every process)
         from comp.api import webhooks
         from comp.outbox.services import JOBS, messages_drain, register_drain, subscribe
+        from comp.people.erasure import erase_also, erasures_drain
         from crediting.services import alignment, issues, waiting
         from crediting.services import people as people_from_sources
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
         from payouts.services import claims, posting, scopes
+        from payouts.services.erasing import attachments_erase
+        from payouts.services.evidence import evidence_drain
         from plans.services import register_judge
 
         subscribe("facts.changed", scopes.on_facts_changed)
@@ -40,4 +43,7 @@ class WiringConfig(AppConfig):
         register_drain("later", claims.later_recompute)
         register_drain("postings", posting.postings_drain, queue=JOBS)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)
+        erase_also(attachments_erase)
+        register_drain("evidence", evidence_drain, queue=JOBS)
+        register_drain("erasures", erasures_drain, queue=JOBS)
         register_drain("webhooks", webhooks.webhooks_drain)

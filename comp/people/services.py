@@ -254,6 +254,10 @@ def row_end(*, row: Position | ReportingLine | Leave, ends_on: date) -> None:
 def _check_participant(person: Participant) -> None:
     if not person.key.strip() or not person.name.strip():
         raise refused("name", person.name, "a key and a name", "A participant needs an employee number and a name.")
+    if person._state.adding and "@" in person.key:
+        allowed = "a number or another sign that names nobody"
+        message = f"{person.key} is an address. The employee number stays when a name is erased; use {allowed}."
+        raise refused("key", person.key, allowed, message)
     if person.currency not in CURRENCIES:
         message = f"{person.name}: unknown currency {person.currency!r}; use a code of ISO 4217 such as USD or EUR."
         raise refused("currency", person.currency, "a code of ISO 4217", message)

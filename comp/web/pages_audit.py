@@ -25,7 +25,10 @@ from comp.web.paging import paginate
 PER_PAGE = 50
 #: A download holds at most so many entries, the newest; a narrower filter reaches the rest.
 CSV_LIMIT = 50_000
-_HEADER = ("number", "at", "who", "kind", "code", "subject kind", "subject", "reason", "before", "after", "digest")
+_HEADER = (
+    "number", "at", "who", "kind", "in place of", "address", "program", "request or task", "code", "subject kind",
+    "subject", "reason", "before", "after", "digest",
+)  # fmt: skip
 
 
 class FilterForm(forms.Form):
@@ -34,6 +37,8 @@ class FilterForm(forms.Form):
     code = forms.CharField(label="What", required=False, max_length=80)
     subject = forms.CharField(label="On what", required=False, max_length=200)
     actor = forms.CharField(label="Who", required=False, max_length=200)
+    text = forms.CharField(label="Words", required=False, max_length=200, help_text="In reasons and values.")
+    trace = forms.CharField(label="Request or task", required=False, max_length=64)
     since = forms.DateField(label="From", required=False, widget=DateInput)
     until = forms.DateField(label="To", required=False, widget=DateInput)
 
@@ -41,7 +46,7 @@ class FilterForm(forms.Form):
 @needs(Can.AUDIT_READ)
 @require_GET
 def audit(request: HttpRequest, tenant: str) -> HttpResponse:
-    """Entries, newest first; `code`, `subject`, `actor`, `since`, `until` narrow them, `csv` downloads them."""
+    """Entries, newest first; `code`, `subject`, `actor`, `text`, `trace`, `since`, `until` narrow them, `csv` downloads them."""
     form = FilterForm(request.GET)
     form.is_valid()
     asked = {name: value for name, value in form.cleaned_data.items() if value}
@@ -64,7 +69,13 @@ def _narrowed(asked: dict[str, Any], zone: ZoneInfo) -> QuerySet[AuditEntry]:
     if subject := asked.get("subject"):
         entries = entries.filter(Q(subject_label__icontains=subject) | Q(subject_kind=subject) | Q(subject_id=subject))
     if actor := asked.get("actor"):
-        entries = entries.filter(Q(actor_label__icontains=actor) | Q(actor_kind=actor))
+        entries = entries.filter(
+            Q(actor_label__icontains=actor) | Q(on_behalf__icontains=actor) | Q(actor_kind=actor) | Q(address=actor)
+        )
+    if text := asked.get("text"):
+        entries = entries.filter(Q(reason__icontains=text) | Q(before__icontains=text) | Q(after__icontains=text))
+    if trace := asked.get("trace"):
+        entries = entries.filter(trace=trace.strip())
     if since := asked.get("since"):
         entries = entries.filter(at__gte=datetime.combine(since, time.min, zone))
     if until := asked.get("until"):
@@ -106,6 +117,10 @@ def _cells(entry: AuditEntry) -> tuple[Any, ...]:
         entry.at,
         entry.actor_label,
         entry.actor_kind,
+        entry.on_behalf,
+        entry.address,
+        entry.agent,
+        entry.trace,
         entry.code,
         entry.subject_kind,
         entry.subject_label,

@@ -84,6 +84,7 @@ def upload_add(*, endpoint: HookEndpoint, event: str, name: str, file: BinaryIO,
                 raise Refused("The file has no rows below the names of its columns.")
             _match_first(upload, first)
             upload.save()
+            record(code="upload.add", subject=upload, after={"sha256": sha, "event": event, "rows": upload.rows})
     except Refused as error:
         raise refused("file", name[:200], "a table as CSV or XLSX", str(error)) from error
     return upload
@@ -118,6 +119,7 @@ def upload_match(*, upload: Upload, columns: dict[str, str], date_form: str, dec
     upload.columns, upload.state, upload.step = columns, State.CHECKING, 0
     upload.counts, upload.questions = {}, []
     upload.save()
+    record(code="upload.match", subject=upload, after={"columns": dict(columns), "form": dict(upload.form)})
     ring(tenant_id=current_tenant_id())
 
 
@@ -158,6 +160,7 @@ def upload_discard(*, upload: Upload) -> None:
     UploadPart.objects.filter(upload=upload).delete()
     upload.body, upload.state = b"", State.DISCARDED
     upload.save()
+    record(code="upload.discard", subject=upload, before={"sha256": upload.sha256, "rows": upload.rows})
 
 
 # ------------------------------------------------------------------ the mailbox's part

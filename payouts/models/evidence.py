@@ -66,7 +66,7 @@ class EvidenceExport(GroupPayModel):
 
 
 class EvidenceFile(GroupPayModel):
-    """One file of an export, compressed by zlib; gone once the ZIP holds it."""
+    """One file of an export, by gzip; gone once the ZIP holds it."""
 
     export = TenantForeignKey(EvidenceExport)
     name = models.CharField(max_length=120)

@@ -82,6 +82,7 @@ def stage_approve(*, batch: Batch, approved_by: User, digest: str) -> bool:
             "as_deputy_of": str(turn.as_deputy_of) if turn.as_deputy_of else None,
             "new_approvers": [f"{one.user}, {one.role}, given by {one.given_by}" for one in new_approvers(batch)],
         },
+        on_behalf=str(turn.as_deputy_of or ""),
     )
     return all(stage.state == State.APPROVED for stage in stages)
 
