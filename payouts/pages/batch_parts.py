@@ -21,6 +21,7 @@ from payouts import selectors_batches as reads
 from payouts.models import Batch, Earning
 from payouts.models.batches import DECIDED
 from payouts.reads.batch_people import People, people_of
+from payouts.reads.held import held_words
 from payouts.reads.labels import line_label
 from payouts.reads.lines import key_of
 from payouts.selectors_batches import Open, PersonRow, Subject
@@ -146,6 +147,8 @@ def before_signing(request: HttpRequest, subject: Subject) -> list[Fact]:
     waiting = f"{pending:,} to come" if pending else "all done"
     facts.append(Fact("Recomputations", waiting))
     facts.append(Fact("Waiting for data", f"{issues:,} open {'question' if issues == 1 else 'questions'}"))
+    if held := held_words(subject):
+        facts.append(Fact("Held", held, url=reverse("hold_list", args=[tenant])))
     if rows := reads.unconverted(subject):
         people = len({row.participant_id for row in rows})
         of = f"of {people:,} {'person' if people == 1 else 'people'}, in no figure"

@@ -166,7 +166,7 @@ def holds_of(rows: Sequence[Earning]) -> dict[tuple[Any, ...], str]:
     found = Payable.objects.filter(
         hold__isnull=False, participant_id__in={r.participant_id for r in rows}, fact__in={r.fact for r in rows}
     ).select_related("hold__placed_by")
-    return {key_of(row): hold_words(row.hold) for row in found}
+    return {key_of(row): hold_words(row.hold) for row in found if row.hold is not None}
 
 
 def hold_words(hold: Hold) -> str:

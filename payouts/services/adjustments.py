@@ -27,6 +27,7 @@ from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
 from payouts.models import Adjustment, AdjustmentFile, AdjustmentPolicy
 from payouts.models.manual import State
+from payouts.reads.debts import owed
 from payouts.reads.plans import version_of
 from payouts.selectors import open_period
 from payouts.services.attachments import File, attachment_add, file_checked
@@ -237,6 +238,8 @@ def adjustments_decide(found: Iterable[Adjustment], state: State, decided_by: Us
             raise _not(row, "you prepared it, so somebody else has to decide")
         if row.participant.user_id == decided_by.pk:
             raise _not(row, "it is your own pay, so somebody else has to decide")
+        if row.kind == Adjustment.Kind.WRITE_OFF and state == State.APPROVED:
+            check_owed(row.participant, row.plan, row.balance, row.amount_minor, but=row)
         before = _facts(row)
         row.state, row.decided_by, row.decided_at, row.decision = state, decided_by, timezone.now(), reason
         row.save(update_fields=["state", "decided_by", "decided_at", "decision"])
@@ -245,6 +248,17 @@ def adjustments_decide(found: Iterable[Adjustment], state: State, decided_by: Us
     if state == State.APPROVED:
         _pay(rows)
     return rows
+
+
+def check_owed(
+    participant: Participant, plan: Plan, balance: str, amount_minor: int, *, but: Adjustment | None = None
+) -> None:
+    """ProblemsError where somebody owes less than is to be let go (`but` the write-off that says so)."""
+    most = owed(participant, plan, balance, but=but)
+    if not 0 < amount_minor <= most:
+        words = format_money(most, participant.currency)
+        text = f"{participant} owes {words} by {plan}: no more is let go."
+        raise refused("amount", amount_minor, f"up to {words}", text)
 
 
 def _pay(rows: list[Adjustment]) -> None:
@@ -259,7 +273,7 @@ def _pay(rows: list[Adjustment]) -> None:
 
 def _locked(rows: Iterable[Adjustment]) -> list[Adjustment]:
     ids = [row.pk for row in rows]
-    found = Adjustment.objects.select_for_update(of=("self",)).select_related("participant", "file")
+    found = Adjustment.objects.select_for_update(of=("self",)).select_related("participant", "plan", "file")
     return list(found.filter(pk__in=ids).order_by("number"))
 
 

@@ -6,14 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Sum
-
 from comp.core.errors import refused
-from comp.core.money import format_money
 from comp.people.models import Participant
 from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
-from payouts.models import Adjustment, DrawStanding, Earning, Payable, Settlement, WindfallReview
+from payouts.models import Adjustment, Earning, WindfallReview
 from payouts.models.figures import LINE_KEY
 from payouts.models.manual import State
 from payouts.reads.labels import line_label
@@ -22,6 +19,7 @@ from payouts.services.adjustments import (
     adjustment_prepare,
     adjustments_decide,
     adjustments_submit,
+    check_owed,
     due_now,
 )
 from payouts.services.decisions import decide, not_own, prepared, reasoned
@@ -85,62 +83,13 @@ def review_decide(*, review: WindfallReview, state: State, decided_by: User, rea
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """What somebody owes by a plan: the open period's payables where `balance` is empty, else carried pay (`carried`),
-    clawbacks (`clawback`) or a draw (`draw:KEY`) of its settlement."""
-
-    participant: Participant
-    plan: Plan
-    balance: str
-    minor: int
-
-    @property
-    def what(self) -> str:
-        words = {"": "The open period", "carried": "Carried", "clawback": "Clawbacks"}
-        return words.get(self.balance) or f"Draw {self.balance.removeprefix('draw:')}"
-
-
-def owing(participant: Participant | None = None) -> list[Owed]:
-    """All that is owed, by person, plan and balance, as the scope sees pay. What waits for a second person to let it go
-    is not in it."""
-    mine = {} if participant is None else {"participant": participant}
-    settled = Settlement.objects.filter(**mine)
-    found: dict[tuple[int, int, str], int] = {}
-    for row in settled:
-        at = row.participant_id, row.plan_id
-        found[*at, "carried"] = -min(row.carried_forward_minor, 0)
-        found[*at, "clawback"] = row.clawback_balance_minor
-    for draw in DrawStanding.objects.filter(**mine):
-        place = draw.participant_id, draw.plan_id, f"draw:{draw.key}"
-        found[place] = found.get(place, 0) + draw.balance_minor
-    own = {(row.participant_id, row.plan_id) for row in settled}
-    sums = Payable.objects.filter(hold=None, **mine).values_list("participant_id", "plan_id")
-    for who, plan, minor in sums.annotate(minor=Sum("amount_minor")).filter(minor__lt=0):
-        if (who, plan) not in own:
-            found[who, plan, ""] = -int(minor)
-    waits = Adjustment.objects.filter(kind=Adjustment.Kind.WRITE_OFF, state=State.WAITING, **mine)
-    for who, plan, balance, minor in waits.values_list("participant_id", "plan_id", "balance", "amount_minor"):
-        found[who, plan, balance] = found.get((who, plan, balance), 0) - minor
-    people = Participant.objects.select_related("pay_group__calendar").in_bulk({who for who, *_ in found})
-    plans = Plan.objects.in_bulk({plan for _, plan, _ in found})
-    rows = [Owed(people[who], plans[plan], what, minor) for (who, plan, what), minor in found.items() if minor > 0]
-    return sorted(rows, key=lambda row: (row.participant.name, row.plan.name, row.balance))
-
-
 def write_off_prepare(
     *, participant: Participant, plan: Plan, amount_minor: int, reason: str, prepared_by: User, balance: str = ""
 ) -> Adjustment:
     """Proposes to let go what somebody owes by a plan, at most all of it. Of the open period it is paid as a line that
     answers what is taken back; of a settlement's balance it lowers what the open period starts from."""
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
-        rows = [row for row in owing(participant) if (row.plan, row.balance) == (plan, balance)]
-        owed = sum(row.minor for row in rows)
-        if not 0 < amount_minor <= owed:
-            most = format_money(owed, participant.currency)
-            raise refused(
-                "amount", amount_minor, f"up to {most}", f"{participant} owes {most} by {plan}: no more is let go."
-            )
+        check_owed(participant, plan, balance, amount_minor)
         wanted = Wanted(participant, plan, amount_minor, participant.currency, due_now(participant), reason)
         draft = adjustment_prepare(
             wanted=wanted, attachment=None, prepared_by=prepared_by, kind=Adjustment.Kind.WRITE_OFF, balance=balance

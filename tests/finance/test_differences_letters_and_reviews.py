@@ -12,6 +12,7 @@ from comp.core.errors import ProblemsError
 from payouts import verify
 from payouts.models import Adjustment, Earning, FigureChange, Payable, SideLetter, Statement
 from payouts.reads.balance import unbalanced
+from payouts.reads.debts import owing
 from payouts.services import adjustments, adjustments_file, differences, holds, letters, relief, reviews
 from payouts.services.adjustments import Wanted
 from payouts.services.replay import replay_period
@@ -112,19 +113,19 @@ def test_letters_pay_their_months_once_and_windfalls_and_debts_take_two(assigned
     world.earn("S1", "D-3", 0, date(2026, 1, 12))
     with world.scope():
         # Of the letter 1,000.00 come in February and March each; what is taken back is set off against the first.
-        assert reviews.owing() == [] and pays(world, "S1", FEBRUARY) == (960_00, 2)
+        assert owing() == [] and pays(world, "S1", FEBRUARY) == (960_00, 2)
         holds.hold_place(reason="Until the letter is clear", by=fiona, plan=world.plan, component="commission")
     world.earn("R1", "D-1", 0, date(2026, 1, 10))
     with world.scope():
         hold = holds.standing().get()
         holds.hold_release(hold=hold, by=frank, reason="It is")
-        (owed,) = reviews.owing()
+        (owed,) = owing()
         assert (owed.participant, owed.balance, owed.minor) == (world.people["R1"], "", 100_00)
         debt = {"participant": owed.participant, "plan": owed.plan, "reason": "Too old", "prepared_by": fiona}
         with pytest.raises(ProblemsError, match=r"owes \$100.00"):
             reviews.write_off_prepare(**debt, amount_minor=100_01)
         gone = reviews.write_off_prepare(**debt, amount_minor=100_00)
-        assert (gone.state, reviews.owing()) == ("waiting", [])
+        assert (gone.state, owing()) == ("waiting", [])
         adjustments.adjustment_approve(adjustment=gone, approved_by=frank)
         assert pays(world, "R1", FEBRUARY)[0] == 0 and unbalanced()[1] == []
 

@@ -89,6 +89,7 @@ def test_holds_letters_relief_windfalls_and_debts_have_pages(assigned: World) ->
     assert "by Fiona: The contract is disputed" in page
     assert "$100.00 held" in fiona.get(world.url("holds/")).content.decode()
     assert "D-1" in fiona.get(world.url("holds/?csv=1")).content.decode()
+    assert "$100.00 of 1 person, not in it" in fiona.get(world.url("payouts/open/sales/")).content.decode()
     with world.scope():
         hold = Hold.objects.get()
     assert "A hold" not in sent(frank, world.url(f"holds/{hold.pk}/release/"), reason="Settled")

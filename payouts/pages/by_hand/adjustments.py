@@ -210,6 +210,8 @@ def adjustment(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     if row.attachment is not None:
         url = link(request, "adjustment_attachment", pk=row.pk) if row.attachment.erased_at is None else ""
         facts.append(Fact("Attachment", row.attachment.name or "erased", f"SHA-256 {row.attachment.digest[:12]}…", url))
+    if row.letter_id:
+        facts.append(Fact("Follows from", "the side letter", url=link(request, "letter", pk=row.letter_id)))
     if row.answers_id:
         facts.append(Fact("Takes back", "the adjustment", url=link(request, "adjustment", pk=row.answers_id)))
     back = Link("Adjustments", link(request, "adjustment_list")) if reads else Link(

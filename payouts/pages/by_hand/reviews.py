@@ -21,6 +21,7 @@ from payouts.models.manual import State
 from payouts.pages.by_hand import parts
 from payouts.pages.by_hand.forms import ReviewForm, WriteOffForm
 from payouts.pages.links import link
+from payouts.reads.debts import Owed, owing
 from payouts.reads.labels import line_label
 from payouts.services import reviews
 
@@ -146,7 +147,7 @@ def review_decide(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 @require_GET
 def debt_list(request: HttpRequest, tenant: str) -> HttpResponse:
     """What people owe by their plans, of those whose pay one may see."""
-    rows = reviews.owing()
+    rows = owing()
     if "csv" in request.GET:
         header = ("employee", "name", "plan", "balance", "owed", "currency")
         cells = (
@@ -170,7 +171,7 @@ def debt_list(request: HttpRequest, tenant: str) -> HttpResponse:
     return parts.page_list(request, "debt_list", listing, rows)
 
 
-def _address(row: reviews.Owed) -> str:
+def _address(row: Owed) -> str:
     return f"person={row.participant.pk}&plan={row.plan.pk}&balance={row.balance}"
 
 
@@ -179,7 +180,7 @@ def _address(row: reviews.Owed) -> str:
 def debt_add(request: HttpRequest, tenant: str) -> HttpResponse:
     """Proposes to let a debt go; a second person agrees, as to any adjustment."""
     wanted = tuple(request.GET.get(name, "") for name in ("person", "plan", "balance"))
-    found = [row for row in reviews.owing() if (str(row.participant.pk), str(row.plan.pk), row.balance) == wanted]
+    found = [row for row in owing() if (str(row.participant.pk), str(row.plan.pk), row.balance) == wanted]
     if not found:
         return redirect("debt_list", tenant=tenant)
     row = found[0]
@@ -200,7 +201,7 @@ def debt_add(request: HttpRequest, tenant: str) -> HttpResponse:
     )
 
 
-def _let_go(request: HttpRequest, row: reviews.Owed, said: dict[str, Any]) -> Any:
+def _let_go(request: HttpRequest, row: Owed, said: dict[str, Any]) -> Any:
     by: Any = request.user
     return reviews.write_off_prepare(
         participant=row.participant, plan=row.plan, balance=row.balance, reason=said["reason"], prepared_by=by,
