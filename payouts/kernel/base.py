@@ -45,6 +45,7 @@ class Stretch:
     quota_before: Ints | None = None  # those of the line before, for totals that run over several periods
     incentive_before: Ints | None = None
     part: Ratios | None = None  # of the bounds of tiers in money or units, where they are prorated
+    part_before: Ratios | None = None  # that of the line before, where another version may have rated it
     column: Ints | None = None  # of a matrix
     plain: Mask | None = None  # where a gate leaves out accelerators
     value: Ratios | None = None
@@ -166,7 +167,7 @@ def _earlier(component: Component, lines: Stretch, outcome: Ints | None) -> _Sid
         lines.incentive if lines.incentive_before is None else lines.incentive_before,
         lines.column,
         outcome if lines.quota_before is None else outcomes_of(component, quota),
-        lines.part,
+        lines.part if lines.part_before is None else lines.part_before,
     )
 
 

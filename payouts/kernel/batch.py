@@ -328,8 +328,9 @@ class Traces:
     where they may have changed since the line before; cell: of a table. base: the earning of tiers, curve, table or
     bonus, or as the kind fixes it. accelerator, modifier:KEY: factors; modifiers: all of the latter together.
     kicker:KEY: an amount that is added. gates: the factor of those with `times`. limit_rate, exact: the earning after
-    all this. bounds.active: the part of their bounds that tiers begin at. counterpart.terms: what the line earns by the
-    terms of a counterpart, rounded. rounded, counterpart, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …,
+    all this. bounds.active: the part of their bounds that tiers begin at; bounds.before: that of the line before.
+    counterpart.terms: what the line earns by the terms of a counterpart, rounded.
+    rounded, counterpart, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …,
     budget, carried, floating, clawback:
     what the step makes of the line; cap.limit …: the limit it went by; clawback.of, clawback.part: which part of what.
     """

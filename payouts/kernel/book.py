@@ -38,6 +38,7 @@ class Book:
     band: Codes
     waiting: npt.NDArray[np.int8]
     incentive: Ints | None = None
+    parts: Ratios | None = None  # of bounds, of a year to date whose versions may prorate them otherwise
     rated: list[Rated] = field(default_factory=list)  # by version, until rounded
     second: dict[int, Second] = field(default_factory=dict)  # by the terms of counterparts, likewise
     effects: dict[int, Effects] = field(default_factory=dict)  # of gates, by version

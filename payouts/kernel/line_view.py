@@ -120,7 +120,8 @@ def line_slices(view: LineView) -> list[Slice]:
         return []
     earlier, part = None, steps.get("bounds.active", Fraction(1))
     if view.result.traces is not None and _runs_over_periods(component):
-        earlier = Side(view.known("quota.before"), view.known("incentive.before"), view.known("column") or 0, part)
+        past = steps.get("bounds.before", part)
+        earlier = Side(view.known("quota.before"), view.known("incentive.before"), view.known("column") or 0, past)
     return slices(
         component,
         view.before,

@@ -166,6 +166,7 @@ class _Work:
         series = book.series
         for version, mine in zip(series.versions, book.mine, strict=True):
             self._amounts(book, version, mine)
+        self._parts(book)
         totals = series.totals if any(self._by_total(version) for version in series.versions) else series.after
         for place, (version, mine) in enumerate(zip(series.versions, book.mine, strict=True)):
             if not series.row[mine].size:
@@ -244,6 +245,21 @@ class _Work:
             assert book.incentive is not None
             book.incentive[mine] = self.quotas.incentive(version, person, period[heads], partial, notes)[run]
 
+    def _parts(self, book: Book) -> None:
+        """Which part of its bounds each line of a year to date goes by, where its versions may differ in that."""
+        series = book.series
+        if series.year is None or len(series.versions) < 2:
+            return
+        found = [self._part(book, version, mine) for version, mine in zip(series.versions, book.mine, strict=True)]
+        if all(part is None for part in found):
+            return
+        whole = np.ones(series.row.size, dtype=np.int64)
+        top, bottom = whole.copy(), whole
+        for part, mine in zip(found, book.mine, strict=True):
+            if part is not None:
+                top[mine], bottom[mine] = part.top, part.bottom
+        book.parts = Ratios(top, bottom)
+
     def _part(self, book: Book, version: Version, mine: Ints | slice, notes: Notes | None = None) -> Ratios | None:
         """Which part of its bounds in money or units each line of a version goes by; None where they are whole."""
         series, rules = book.series, version.plan.proration
@@ -264,7 +280,7 @@ class _Work:
     ) -> Stretch:
         """The lines of one version with all that decides what they earn; what they read goes into the notes."""
         series, component = book.series, version.component
-        column = quota_before = incentive_before = given = None
+        column = quota_before = incentive_before = part_before = given = None
         read: tuple[Ratios, ...] = ()
         if component.modifiers is not None:
             read = factors(component, self.ledger, self._places(book, mine), notes)
@@ -278,6 +294,9 @@ class _Work:
             # What was due before a line went by what the line before it went by.
             quota_before = _line_before(series, book.quota)[mine]
             incentive_before = None if book.incentive is None else _line_before(series, book.incentive)[mine]
+            if book.parts is not None:
+                top, bottom = (_line_before(series, each)[mine] for each in (book.parts.top, book.parts.bottom))
+                part_before = Ratios(top, bottom)
         part = self._part(book, version, mine, notes)
         incentive = None if book.incentive is None else book.incentive[mine]
         value = None if series.value is None else taken(series.value, mine)
@@ -304,6 +323,7 @@ class _Work:
             quota_before=quota_before,
             incentive_before=incentive_before,
             part=part,
+            part_before=part_before,
             column=column,
             plain=gates.plain,
             value=value,

@@ -111,6 +111,8 @@ def _note_inputs(notes: Notes, component: Component, lines: Stretch, base: Base)
     for step, before in (("quota.before", lines.quota_before), ("incentive.before", lines.incentive_before)):
         if before is not None:
             notes.note(step, before, before != MISSING_MONEY)
+    if lines.part_before is not None:
+        notes.note("bounds.before", lines.part_before)
     if component.table is not None:
         notes.note("cell", base.cell)
     notes.note("base", base.earning)
