@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.urls import URLPattern
 
+from payouts.pages.approval_rules import rule_urls
+from payouts.pages.approvals import approval_urls
 from payouts.pages.batches import batch_urls
 from payouts.pages.by_hand.adjustments import adjustment_urls
 from payouts.pages.by_hand.holds import hold_urls
@@ -28,4 +30,6 @@ urlpatterns: list[URLPattern] = [
     *hold_urls,
     *letter_urls,
     *review_urls,
+    *approval_urls,
+    *rule_urls,
 ]

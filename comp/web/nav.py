@@ -28,6 +28,7 @@ ITEMS = (
     Item("Team", "team", Can.PAY_TEAM, "user-group"),
     Item("Payouts", "batch_list", Can.BATCH_READ, "banknotes"),
     Item("Adjustments", "adjustment_list", Can.BATCH_READ, "pencil-square", extra=True),
+    Item("Decisions", "decision_list", Can.BATCH_READ, "pencil-square", extra=True),
     Item("Plans", "plan_list", Can.PLAN_READ, "clipboard-document-list"),
     Item("People", "assignment_list", Can.PEOPLE_READ, "users"),
     Item("Data quality", "issue_list", Can.DATA_FIX, "inbox"),
@@ -40,6 +41,7 @@ ITEMS = (
     Item("Endpoints", "endpoint_list", Can.ENDPOINT_EDIT, "server-stack", extra=True),
     Item("Webhooks", "webhook_list", Can.KEY_EDIT, "paper-airplane", extra=True),
     Item("Ledger", "ledger", Can.LEDGER_READ, "book-open", extra=True),
+    Item("Approval rules", "rule_list", Can.AUDIT_READ, "scale", extra=True),
     Item("Audit", "audit", Can.AUDIT_READ, "shield-check", extra=True),
 )
 

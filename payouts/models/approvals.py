@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from comp.people.models import PayGroup
 from comp.tenancy.models import KeptModel, TenantForeignKey, TenantModel
-from comp.tenancy.walls import AppendOnly
+from comp.tenancy.walls import AppendOnly, Trigger
 from payouts.models.batches import Batch
 
 
-def _user(*, null: bool = False) -> models.ForeignKey:  # type: ignore[type-arg]
+def _user(*, null: bool = False) -> models.ForeignKey:
     return models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=null, blank=null, related_name="+", db_constraint=False
     )
@@ -104,6 +104,7 @@ class ApprovalStage(TenantModel):
                     "reason",
                 ],
             ),
+            Trigger(name="approvalstage_moves", when="BEFORE INSERT OR UPDATE", function="comp_stage_moves"),
         ]
         indexes = [
             models.Index(fields=["tenant", "batch"], condition=Q(state="open"), name="approvalstage_open"),

@@ -20,6 +20,7 @@ from comp.web.parts import ChainStep, Fact, Link, percent
 from payouts import selectors_batches as reads
 from payouts.models import Batch, Earning
 from payouts.models.batches import DECIDED
+from payouts.pages.approvals import stage_steps
 from payouts.reads.batch_people import People, people_of
 from payouts.reads.held import held_words
 from payouts.reads.labels import line_label
@@ -96,14 +97,14 @@ def chain(found: Batch) -> list[ChainStep]:
     if submitted or found.state == State.IN_REVIEW:
         state = "done" if submitted else "current"
         steps.append(ChainStep("Submitted", state, _by(found.submitted_by, found.submitted_at)))
-    if approved or (found.state == State.VOIDED and found.decided_by):
-        steps.append(ChainStep("Approved", "done", decided))
+    if submitted:
+        steps += stage_steps(found)
     if found.state == State.REJECTED:
         return [*steps, ChainStep("Sent back", "refused", decided)]
     if found.state == State.VOIDED:
         return [*steps, ChainStep("Opened again", "refused", _by(found.voided_by, found.voided_at))]
-    if not approved:
-        steps.append(ChainStep("Approval", "current" if submitted else "todo", "by a second person"))
+    if not submitted:
+        steps.append(ChainStep("Approval", "todo", "by a second person"))
     posted, paid = found.state in POSTED, found.state in (State.PAID, State.CLOSED)
     note = f"ledger {found.ledger_head[:8]}…" if posted else ""
     steps.append(ChainStep("Posted", "done" if posted else "current" if approved else "todo", note))

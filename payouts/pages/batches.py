@@ -23,6 +23,7 @@ from comp.web.paging import paginate
 from comp.web.parts import Link
 from payouts import selectors_batches as reads
 from payouts.models import Batch
+from payouts.pages.approvals import chain_parts, decisions, next_told, only_deciders
 from payouts.pages.batch_parts import (
     BATCH_HEADER,
     PER_PAGE,
@@ -42,6 +43,7 @@ from payouts.pages.batch_parts import (
 from payouts.pages.batch_steps import attempt, batch_or_404
 from payouts.pages.periods import UnlockForm
 from payouts.reads.alerts import alerts_standing
+from payouts.reads.approvals import Turn
 from payouts.reads.batch_people import people_of
 from payouts.reads.closing import check_rows, checks_of, posting_progress
 from payouts.services import batches
@@ -76,6 +78,7 @@ def batch_list(request: HttpRequest, tenant: str) -> HttpResponse:
         *(Link(g.name, f"?group={g.key}", g.key == chosen) for g in groups),
     ]
     context = {
+        "decisions": decisions(request),
         "cards": [card(request, reads.open_of(group)) for group in shown],
         "sum": reads.decided_totals(past),
         "csv": csv_link(request),
@@ -95,6 +98,7 @@ def batch(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         return lines_csv(request, found, view, f"{found.name} {view}")
     people = people_of(found, SHOWN_FIRST)
     checks = check_rows(checks_of(found), request.user, timezone.localdate())  # type: ignore[arg-type]
+    parts = chain_parts(request, found)
     context = {
         **figures(request, found, people),
         "batch": found,
@@ -107,7 +111,8 @@ def batch(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "checks": checks,
         "checks_done": sum(row.check.done_at is not None for row in checks),
         "progress": posting_progress(found) if found.state == Batch.State.APPROVED else None,
-        "may": _may(request, found),
+        "may": _may(request, found, parts["turn"]),
+        **parts,
         **lines_page(request, found, view, people),
     }
     return render(request, "payouts/batches/batch.html", context)
@@ -157,11 +162,12 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
     return render(request, "payouts/batches/submit.html", context)
 
 
-@needs(Can.BATCH_READ, Can.BATCH_APPROVE)
+@needs(Can.BATCH_READ)
 @require_http_methods(["GET", "POST"])
 def batch_approve(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """States count, total and digest once more, and asks who is there again; posting approves what was shown."""
     found = batch_or_404(pk)
+    only_deciders(request, found)
     try:
         _is_still_you(request)
     except ReauthenticationRequired:
@@ -176,7 +182,9 @@ def batch_approve(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
             lambda: batches.batch_approve(batch=found, approved_by=request.user, digest=digest),  # type: ignore[arg-type]
         )
         if done is not None:
-            if done.state == Batch.State.POSTED:
+            if done.state == Batch.State.SUBMITTED:
+                messages.success(request, f"You approved your stage of {done}. {next_told(done)}")
+            elif done.state == Batch.State.POSTED:
                 messages.success(request, f"{done} is approved and posted. Payroll can have its file now.")
             else:
                 messages.success(request, f"{done} is approved. It is being posted; this page follows it.")
@@ -190,15 +198,17 @@ def batch_approve(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "crumbs": trail,
         "count": people_of(found, 0).exception_count,
         "moved": reads.differences(found),
+        **chain_parts(request, found),
     }
     return render(request, "payouts/batches/approve.html", context)
 
 
-@needs(Can.BATCH_READ, Can.BATCH_APPROVE)
+@needs(Can.BATCH_READ)
 @require_POST
 def batch_reject(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """Sends the batch back with a reason; its period opens again."""
     found = batch_or_404(pk)
+    only_deciders(request, found)
     reason = request.POST.get("reason", "")[:2000]
     done = attempt(
         request,
@@ -257,20 +267,12 @@ def _is_still_you(request: HttpRequest) -> None:
     """Raises ReauthenticationRequired unless the password (or second factor) was given again within five minutes."""
 
 
-def _may(request: HttpRequest, found: Batch) -> dict[str, Any]:
+def _may(request: HttpRequest, found: Batch, turn: Turn) -> dict[str, Any]:
     """Which steps this person may take now; `why_not` says why a decision is not theirs."""
     can = request.can  # type: ignore[attr-defined]
-    own = request.participant  # type: ignore[attr-defined]
-    submitted = found.state == Batch.State.SUBMITTED
-    why_not = ""
-    if submitted and Can.BATCH_APPROVE in can:
-        if found.submitted_by_id == request.user.pk:
-            why_not = "You submitted this batch, so somebody else has to decide on it."
-        elif own is not None and reads.subject_lines(found).filter(participant=own).exists():
-            why_not = "Your own pay is in this batch, so somebody else has to approve it."
     return {
-        "decide": submitted and Can.BATCH_APPROVE in can and not why_not,
-        "why_not": why_not,
+        "decide": turn.stage is not None,
+        "why_not": turn.why_not if Can.BATCH_APPROVE in can else "",
         "submit": Can.BATCH_SUBMIT in can,
         "send": found.state == Batch.State.IN_REVIEW and Can.BATCH_SUBMIT in can,
         **_may_unlock(request, found),

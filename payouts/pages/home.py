@@ -18,6 +18,7 @@ from comp.web.access import needs
 from comp.web.live import live_response
 from comp.web.parts import Bar, Change, WayStep
 from crediting.selectors_waiting import waiting_of_person
+from payouts.pages.approvals import decisions
 from payouts.pages.links import link
 from payouts.reads.attainment import deals_earning, meter, progress
 from payouts.reads.changes import moved
@@ -36,9 +37,9 @@ def home(request: HttpRequest, tenant: str) -> HttpResponse:
     """The next payout, this quarter's money by state, attainment, what changed, the last payouts."""
     person: Participant | None = request.participant  # type: ignore[attr-defined]
     if person is None:
-        return render(request, "payouts/home_nobody.html")
+        return render(request, "payouts/home_nobody.html", {"decisions": decisions(request)})
     _visit(request)
-    context = {"version": figures_version(person), **_figures(request, person)}
+    context = {"version": figures_version(person), "decisions": decisions(request), **_figures(request, person)}
     return render(request, "payouts/home.html", context)
 
 

@@ -13,11 +13,12 @@ from django.db.models import Q, QuerySet
 from comp.core.money import format_money
 from comp.people.selectors import in_force, today
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
-from comp.tenancy.models import User
-from payouts.models import ApprovalRule, Batch, BatchLine
+from comp.tenancy.models import Membership, User
+from comp.tenancy.scope import current_tenant_id
+from payouts.models import ApprovalRule, Batch
 from payouts.selectors_batches import batch_before, exceptions
 
-#: The kinds of exception that a rule may ask for, in words; as payouts.selectors_batches finds them, and manual.
+#: The kinds of exception that a rule may ask for, in words; as payouts.selectors_batches finds them.
 EXCEPTIONS = {
     "new": "a first payout",
     "large": "a large change",
@@ -67,6 +68,13 @@ def _plan(said: Mapping[str, Any], names: Mapping[int, str]) -> StagePlan:
     return StagePlan(name, holders(capability), (), needed, CAPABLE[capability])
 
 
+def payout_readers() -> QuerySet[User]:
+    """Everybody who sees payouts in this company, by name."""
+    rows = Membership.objects.filter(tenant_id=current_tenant_id(), role__in=holders(Can.BATCH_READ))
+    users = User.objects.filter(pk__in=rows.values("user_id"), is_active=True)
+    return users.order_by("full_name", "email")
+
+
 def user_names(ids: Iterable[int]) -> dict[int, str]:
     """User id to the name that people read."""
     return {user.pk: str(user) for user in User.objects.filter(pk__in=set(ids))}
@@ -105,9 +113,7 @@ class _About:
 
     @cached_property
     def kinds(self) -> set[str]:
-        found = {reason.code for person in exceptions(self.batch) for reason in person.reasons}
-        manual = BatchLine.objects.filter(batch=self.batch, kind="manual").exists()
-        return found | ({"manual"} if manual else set())
+        return {reason.code for person in exceptions(self.batch) for reason in person.reasons}
 
 
 def _holds(rule: ApprovalRule, about: _About) -> bool:

@@ -14,7 +14,7 @@ from comp.people.selectors import in_force, today
 from comp.tenancy.capabilities import Role
 from comp.tenancy.models import Membership, Tenant, User
 from comp.tenancy.scope import current_tenant_id
-from payouts.models import ApprovalStage, Batch, BatchLine, Deputy
+from payouts.models import Adjustment, ApprovalStage, Batch, BatchLine, BatchSettlement, Deputy
 from payouts.reads.approval_rules import listed, user_names
 from payouts.selectors_batches import batches_visible
 from plans.models import PlanVersion
@@ -83,9 +83,14 @@ def _ground(batch: Batch, user: User) -> _Bar | None:
     the same (comp_stage_moves)."""
     if batch.submitted_by_id == user.pk:
         return _Bar("you submitted it", f"{user} submitted it")
+    if batch.locked_by_id == user.pk:
+        return _Bar("you locked it", f"{user} locked it")
     lines = BatchLine.objects.filter(batch=batch)
-    if lines.filter(participant__user_id=user.pk).exists():
+    settled = BatchSettlement.objects.filter(batch=batch)
+    if any(rows.filter(participant__user_id=user.pk).exists() for rows in (lines, settled)):
         return _Bar("your own pay is in it", f"{user}'s own pay is in it")
+    if number := _own_adjustment(lines, user):
+        return _Bar(f"you prepared the adjustment {number} in it", f"{user} prepared the adjustment {number} in it")
     own = PlanVersion.objects.filter(Q(prepared_by=user) | Q(published_by=user)).select_related("plan")
     version = own.filter(Exists(lines.filter(plan_version_id=OuterRef("pk")))).order_by("id").first()
     if version is not None:
@@ -93,6 +98,15 @@ def _ground(batch: Batch, user: User) -> _Bar | None:
         did = "prepared" if version.prepared_by_id == user.pk else "published"
         return _Bar(f"you {did} {what}", f"{user} {did} {what}")
     return None
+
+
+def _own_adjustment(lines: QuerySet[BatchLine], user: User) -> str:
+    """The number of an adjustment by hand among the lines that the user prepared, or nothing."""
+    rules = set(lines.filter(line_kind=BatchLine.Kind.MANUAL).values_list("rule", flat=True))
+    if not rules:
+        return ""
+    own = Adjustment.objects.filter(prepared_by=user).order_by("number")
+    return next((number for number in map(str, own) if number in rules), "")
 
 
 def _spent(stages: Iterable[ApprovalStage], user: User) -> _Bar | None:
@@ -136,6 +150,12 @@ def deputies_for(stage: ApprovalStage) -> QuerySet[Deputy]:
     rows = Deputy.objects.filter(in_force(today()), revoked_at=None).select_related("person", "deputy")
     here = Q(stage__batch=stage.batch_id, stage__place=stage.place)
     return rows.filter(Q(stage=None) | here).order_by("id")
+
+
+def deputies_known() -> QuerySet[Deputy]:
+    """All deputies that were ever named, the latest first."""
+    rows = Deputy.objects.select_related("person", "deputy", "stage__batch", "revoked_by")
+    return rows.order_by("-starts_on", "-id")
 
 
 def who_decides(stage: ApprovalStage) -> str:

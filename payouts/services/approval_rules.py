@@ -15,11 +15,10 @@ from comp.core.money import CURRENCIES
 from comp.people.models import PayGroup
 from comp.people.selectors import today
 from comp.people.timeline import check_dates, span
-from comp.tenancy.capabilities import Can, Role, capabilities
-from comp.tenancy.models import Membership, User
-from comp.tenancy.scope import current_tenant_id
+from comp.tenancy.capabilities import Can, Role
+from comp.tenancy.models import User
 from payouts.models import ApprovalRule, Deputy
-from payouts.reads.approval_rules import CAPABLE, EXCEPTIONS, holders, rule_told
+from payouts.reads.approval_rules import CAPABLE, EXCEPTIONS, holders, payout_readers, rule_told
 
 #: A chain has at most so many stages, and a stage so many signatures.
 STAGES, NEEDED = 5, 5
@@ -129,8 +128,7 @@ def _of_stage(path: str, stage: Mapping[str, Any]) -> list[Problem]:
             found.append(Problem(path, role, allowed, f"Only these roles see payouts: {allowed}."))
     else:
         people = list(stage["people"])
-        blind = [user for user in User.objects.filter(pk__in=people) if not _sees_payouts(user)]
-        for user in blind:
+        for user in User.objects.filter(pk__in=people).exclude(pk__in=payout_readers().values("pk")):
             found.append(Problem(path, str(user), "people who see payouts", f"{user} does not see payouts here."))
         if len(set(people)) < needed:
             found.append(
@@ -179,12 +177,7 @@ def deputy_check(*, person: User, deputy: User, reason: str) -> None:
     """Refuses oneself, people who do not see payouts, and a missing reason."""
     if person.pk == deputy.pk:
         raise refused("deputy", deputy, "somebody else", "Nobody is their own deputy.")
-    if not _sees_payouts(deputy):
+    if not payout_readers().filter(pk=deputy.pk).exists():
         raise refused("deputy", deputy, "somebody who sees payouts", f"{deputy} does not see payouts here.")
     if not reason.strip():
         raise refused("reason", "", "a reason", "Say why, for whoever reads the chain later.")
-
-
-def _sees_payouts(user: User) -> bool:
-    rows = Membership.objects.filter(tenant_id=current_tenant_id(), user=user)
-    return Can.BATCH_READ in capabilities(list(rows.values_list("role", flat=True)))

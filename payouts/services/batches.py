@@ -20,6 +20,7 @@ from payouts.models import Batch, LedgerTransaction, Statement
 from payouts.reads.digests import batch_digests_of
 from payouts.selectors_batches import line_facts, person_digests
 from payouts.services import ledger
+from payouts.services.approvals import stage_approve, stages_open, stages_void, why_not
 from payouts.services.batch_steps import (
     BatchError,
     State,
@@ -63,6 +64,7 @@ def review_submit(*, batch: Batch, submitted_by: User) -> Batch:
         batch.state, batch.submitted_by, batch.submitted_at = State.SUBMITTED, submitted_by, timezone.now()
         batch.save(update_fields=["state", "submitted_by", "submitted_at"])
         audit("batch.submit", batch, after=batch_facts(batch))
+        stages_open(batch)
     return batch
 
 
@@ -70,15 +72,13 @@ def review_submit(*, batch: Batch, submitted_by: User) -> Batch:
 
 
 def batch_approve(*, batch: Batch, approved_by: User, digest: str) -> Batch:
-    """Approves exactly the lines whose digest was shown, and posts them: a small batch at once, a large one as a job.
-    A second click is told who was first."""
+    """Approves exactly the lines whose digest was shown. The last stage of the chain has them posted: a small batch at
+    once, a large one as a job. A second click is told who was first."""
     with everyone():
         batch = locked(batch)
         must_be(batch, "approved", State.SUBMITTED)
-        if batch.submitted_by_id == approved_by.pk:
-            raise BatchError(f"{batch}: you submitted it, so somebody else has to approve it.")
-        if lines_of(batch).filter(participant__user_id=approved_by.pk).exists():
-            raise BatchError(f"{batch}: your own pay is in it, so somebody else has to approve it.")
+        if refusal := why_not(batch, approved_by):
+            raise BatchError(f"{batch}: {refusal}")
         if digest != batch.digest:
             raise BatchError(
                 f"{batch}: what you were shown is not what would be approved. Open it again and look once more."
@@ -88,6 +88,8 @@ def batch_approve(*, batch: Batch, approved_by: User, digest: str) -> Batch:
                 f"{batch}: its lines are not those that were submitted. Run `manage.py verify` before anything else."
             )
         _not_held(batch)
+        if not stage_approve(batch=batch, approved_by=approved_by, digest=digest):
+            return batch
         batch.state = State.APPROVED
         batch.decided_by, batch.decided_at, batch.approved_digest = approved_by, timezone.now(), digest
         batch.save(update_fields=["state", "decided_by", "decided_at", "approved_digest"])
@@ -112,6 +114,7 @@ def batch_reject(*, batch: Batch, rejected_by: User, reason: str) -> Batch:
         batch.decided_by, batch.decided_at = rejected_by, timezone.now()
         batch.save(update_fields=["state", "reason", "decided_by", "decided_at"])
         statements_open(batch)
+        stages_void(batch, reason)
         audit("batch.reject", batch, State.SUBMITTED, batch_facts(batch), reason)
         period_moves(batch, f"{batch.name}: sent back")
     return batch

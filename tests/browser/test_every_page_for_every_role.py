@@ -28,9 +28,9 @@ REACHES = {
     | {"delivery", "assignment_add", "audit", "job_list", "endpoint_list", "endpoint", "endpoint_add"}
     | {"endpoint_mapping", "upload_list", "upload", "roster_list", "roster", "webhook_list", "webhook", "webhook_add"}
     | {"key_list", "key_add"},
-    "finance": {"batch_list", "batch", "batch_submit", "ledger", "audit"},
+    "finance": {"batch_list", "batch", "batch_submit", "ledger", "audit", "decision_list", "deputy_list", "rule_list"},
     "leader": {"batch_list", "batch", "plan_list", "assignment_list"},
-    "administrator": {"plan_list", "assignment_list", "audit"},
+    "administrator": {"plan_list", "assignment_list", "audit", "rule_list", "rule_new"},
 }
 #: Kinds of pages that were looked at with axe in the dark already, whoever opened them.
 seen_dark: set[Kind] = set()

@@ -138,7 +138,7 @@ def test_from_a_won_deal_to_paid_money(stack: Stack) -> None:
     fay = window("finance", "payouts/")
     fay.goto(cast.url(f"payouts/open/{cast.acme.pay_group.key}/"))
     fay.get_by_role("button", name=re.compile("^Submit")).click()
-    expect(fay.get_by_text("You submitted this batch")).to_be_visible()
+    expect(fay.get_by_text("You submitted it")).to_be_visible()
     expect(fay.get_by_role("link", name=re.compile("^Approve"))).to_have_count(0)
     batch = fay.url
     digest = fay.locator(".foot code").first.inner_text()

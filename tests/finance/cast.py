@@ -177,16 +177,18 @@ def _hash() -> str:
 
 
 def company(slug: str = "acme") -> World:
-    """Fiona and Frank of Finance, Rita and Sam who sell (Rita can log in), Lena who leads, Ada who administrates."""
+    """Fiona, Frank and Greta of Finance, Rita and Sam who sell (Rita can log in), Lena who leads, Ada who
+    administrates; the plan is Sales Ops'."""
     tenant = Tenant.objects.create(slug=slug, name=slug.title(), time_zone="UTC", currency="USD")
     roles = {
         "fiona": "finance",
         "frank": "finance",
+        "greta": "finance",
         "rita": "representative",
         "lena": "revenue_leader",
         "ada": "administrator",
     }
-    roles["ops"] = "sales_ops"
+    roles |= {"ops": "sales_ops", "olaf": "sales_ops"}
     users = {}
     for name in roles:
         user = User(username=f"{name}@{slug}.test", email=f"{name}@{slug}.test", full_name=name.title())
@@ -210,7 +212,7 @@ def company(slug: str = "acme") -> World:
             digest="d" * 64,
             prepared_by=users["ops"],
             prepared_at=datetime(2026, 1, 1, tzinfo=UTC),
-            published_by=users["frank"],
+            published_by=users["olaf"],
             published_at=datetime(2026, 1, 1, tzinfo=UTC),
         )
     world.person("R1", "Rita Rep", user="rita")

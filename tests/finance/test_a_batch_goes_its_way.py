@@ -177,6 +177,8 @@ def test_export_and_payment_come_in_order(world: World) -> None:
             "checklist.begin",
             "batch.lock",
             "batch.submit",
+            "batch.chain",
+            "batch.stage",
             "batch.approve",
             "batch.post",
             "batch.export",

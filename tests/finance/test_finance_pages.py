@@ -60,7 +60,8 @@ def test_only_finance_takes_steps(world: World, who: str) -> None:
     batch = world.submit()
     client = world.client(who)
     for rest in ("approve/", "reject/", "export/", "paid/"):
-        assert client.post(world.url(f"payouts/{batch.pk}/{rest}")).status_code == 403
+        hidden = who == "lena" and rest in ("approve/", "reject/")  # a chain may name her; this one does not
+        assert client.post(world.url(f"payouts/{batch.pk}/{rest}")).status_code == (404 if hidden else 403)
     assert client.post(world.url("payouts/open/sales/")).status_code == 403
 
 
@@ -73,7 +74,7 @@ def test_a_batch_goes_its_way_by_hand(world: World) -> None:
 
     made = fiona.post(world.url("payouts/open/sales/"), {"starts_on": "2026-01-01"}, follow=True)
     assert "January 2026, Sales is submitted" in text(made)
-    assert "You submitted this batch, so somebody else has to decide on it." in text(made)
+    assert "You submitted it, so somebody else has to approve it." in text(made)
     with world.scope():
         batch = Batch.objects.get()
     page_url, approve_url = world.url(f"payouts/{batch.pk}/"), world.url(f"payouts/{batch.pk}/approve/")
@@ -196,6 +197,8 @@ def test_the_audit_trail_narrows(world: World) -> None:
     assert [row["code"] for row in rows] == [
         "batch.post",
         "batch.approve",
+        "batch.stage",
+        "batch.chain",
         "batch.submit",
         "batch.lock",
     ]

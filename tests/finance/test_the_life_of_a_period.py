@@ -86,7 +86,7 @@ def test_a_period_lives_from_its_lock_to_its_close(world: World) -> None:
             Batch.objects.update(ledger_head="")
         codes = list(AuditEntry.objects.filter(code__startswith="batch.").values_list("code", flat=True))
         assert [code for code in codes if not code.startswith("batch.c")] == [
-            "batch.lock", "batch.submit", "batch.approve", "batch.post", "batch.export", "batch.paid",
+            "batch.lock", "batch.submit", "batch.stage", "batch.approve", "batch.post", "batch.export", "batch.paid",
         ]  # fmt: skip
     holds(world)
 

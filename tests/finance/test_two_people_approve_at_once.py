@@ -41,7 +41,7 @@ def test_a_double_click_and_two_approvers_make_one_approval() -> None:
     said = at_once(
         lambda: world.approve(batch, by="frank"),
         lambda: world.approve(batch, by="frank"),
-        lambda: world.approve(batch, by="lena"),
+        lambda: world.approve(batch, by="greta"),
     )
     refusals = [text for text in said if text != "done"]
     assert len(refusals) == 2 and all("approved by" in text for text in refusals)
@@ -61,7 +61,7 @@ def test_approve_against_reject_leaves_one_decision() -> None:
 
     def reject(world: World = world) -> None:
         with world.scope():
-            batches.batch_reject(batch=batch, rejected_by=world.users["lena"], reason="looks wrong")
+            batches.batch_reject(batch=batch, rejected_by=world.users["greta"], reason="looks wrong")
 
     said = at_once(lambda: world.approve(batch), reject)
     assert said.count("done") == 1

@@ -41,6 +41,7 @@ from payouts.models import Adjustment, Batch, BatchCheck, Cause, Earning, Recomp
 from payouts.models.figures import LINE_KEY
 from payouts.models.manual import State
 from payouts.services.adjustments import Wanted, file_decide, file_take
+from payouts.services.approval_rules import deputy_add, rule_add
 from payouts.services.attachments import File
 from payouts.services.checklists import check_do
 from payouts.services.holds import hold_place
@@ -131,8 +132,16 @@ PAGES: dict[str, Page] = {
     "payouts/<int:pk>/checks/<int:check>/": Page(FINANCE | {"Lena"}, needs=READ),
     "closes/": Page(MEMBERS),
     "closes/<int:check>/": own(FINANCE, STEP),
-    "payouts/<int:pk>/approve/": Page(FINANCE, FORM, (*READ, Can.BATCH_APPROVE), (302,)),  # asks who is there, again
-    "payouts/<int:pk>/reject/": Page(FINANCE, STEP, (*READ, Can.BATCH_APPROVE)),
+    # Whoever a chain names decides, too; this batch's names nobody else.
+    "payouts/<int:pk>/approve/": Page(FINANCE, FORM, READ, (302,), frozenset({"Lena"})),  # asks who is there, again
+    "payouts/<int:pk>/reject/": Page(FINANCE, STEP, READ, hides=frozenset({"Lena"})),
+    "payouts/<int:pk>/delegate/": Page(FINANCE, STEP, READ, hides=frozenset({"Lena"})),
+    "decisions/": Page(FINANCE | {"Lena"}, needs=READ),
+    "decisions/deputies/": Page(FINANCE | {"Lena"}, FORM, READ),
+    "decisions/deputies/<int:deputy>/end/": Page(FINANCE | {"Lena"}, STEP, READ),
+    "approval-rules/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.AUDIT_READ,)),
+    "approval-rules/new/": Page({"Ada"}, FORM, (Can.MEMBER_EDIT,)),
+    "approval-rules/<int:pk>/end/": Page({"Ada"}, STEP, (Can.MEMBER_EDIT,)),
     "payouts/<int:pk>/export/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
     "payouts/<int:pk>/paid/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
     **dict.fromkeys(
@@ -404,6 +413,12 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             told |= words(Statement.objects.get(participant=who, period_starts_on=NOVEMBER).payout_minor)
             built.pay[name] = told
             assert len(told) >= 3, f"{name} has no pay to hide"
+        users, chain = world.users, {"name": "Finance", "role": "finance", "needed": 1}
+        asked = rule_add(name=customer, starts_on=NOVEMBER, stages=[chain], made_by=users["Ada"])
+        stand_in = deputy_add(
+            person=users["Fay"], deputy=users["Lena"], starts_on=NOVEMBER + timedelta(days=60), ends_on=None,
+            reason=customer,
+        )  # fmt: skip
         rule = {"role": "ae", "account": "secret", "participant": "ann", "from": "2027-01-01"}
         rules, _ = alignment_store(name="rules.csv", rows=[(2, rule)], by=world.users["Olga"])
         assert rules is not None
@@ -427,6 +442,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "participants": world.people["Bob"].pk, "leave": away.pk, "calendars": company.calendar.pk,
             "holiday": holiday.pk, "webhooks": listens.pk, "message": message.pk, "transfer": handed.pk,
             "territories": rules.pk, "check": check.pk, "item": check.item_id, **by_hand(world),
+            "approval-rules": asked.pk, "deputy": stand_in.pk,
         }  # fmt: skip
     return built
 
