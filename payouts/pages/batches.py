@@ -45,7 +45,7 @@ from payouts.pages.periods import UnlockForm
 from payouts.reads.alerts import alerts_standing
 from payouts.reads.approvals import Turn
 from payouts.reads.batch_people import people_of
-from payouts.reads.closing import check_rows, checks_of, posting_progress
+from payouts.reads.closing import check_rows, checks_of, checks_to_do, due_items, posting_progress
 from payouts.services import batches
 
 
@@ -77,13 +77,20 @@ def batch_list(request: HttpRequest, tenant: str) -> HttpResponse:
         Link("All pay groups", "?", not chosen),
         *(Link(g.name, f"?group={g.key}", g.key == chosen) for g in groups),
     ]
+    page = paginate(request, past, PER_PAGE)
+    due = due_items(page.object_list, timezone.localdate())
+    for one in page.object_list:
+        one.due = due.get(one.pk)
+    can = request.can  # type: ignore[attr-defined]
     context = {
         "decisions": decisions(request),
         "cards": [card(request, reads.open_of(group)) for group in shown],
         "sum": reads.decided_totals(past),
         "csv": csv_link(request),
-        "page": paginate(request, past, PER_PAGE),
+        "page": page,
         "groups": links if len(groups) > 1 else [],
+        "may_edit_checklist": Can.BATCH_SUBMIT in can,
+        "mine_to_do": checks_to_do(request.user).count(),  # type: ignore[arg-type]
     }
     return render(request, "payouts/batches/list.html", context)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.utils import timezone
 
 from comp.tenancy.models import Membership, User
@@ -51,6 +51,22 @@ def checks_to_do(user: User) -> QuerySet[BatchCheck]:
     mine = Q(owner=user) | Q(owner=None, owner_role__in=_roles(user))
     rows = BatchCheck.objects.filter(mine, done_at=None, batch__state__in=TAKEN)
     return rows.select_related("batch", "owner").defer("file").order_by("due_on", "place", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is open of a batch's checklist: how many items, and the day on which the first is due."""
+
+    items: int
+    next_on: date
+    late: bool
+
+
+def due_items(batches: Iterable[Batch], day: date) -> dict[int, Due]:
+    """Batch id to what is still to be done before it is closed, for batches that are on their way."""
+    rows = BatchCheck.objects.filter(batch__in=list(batches), batch__state__in=TAKEN, done_at=None).order_by()
+    found = rows.values("batch_id").annotate(items=Count("id"), next_on=Min("due_on"))
+    return {row["batch_id"]: Due(row["items"], row["next_on"], row["next_on"] < day) for row in found}
 
 
 def _roles(user: User) -> set[str]:

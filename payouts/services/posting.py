@@ -92,7 +92,7 @@ def _part(posting: Posting, batch: Batch) -> int:
 
 def _people(batch: Batch, part: int) -> list[int]:
     kept = BatchPerson.objects.filter(batch=batch)
-    found: QuerySet[Any] = kept.filter(part=part, lines__gt=0) if kept.exists() else lines_of(batch)
+    found: QuerySet[Any] = kept.filter(part=part) if kept.exists() else lines_of(batch)
     return sorted(set(found.values_list("participant_id", flat=True)))
 
 

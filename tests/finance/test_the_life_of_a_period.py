@@ -21,12 +21,14 @@ from payouts.models import (
     BatchLine,
     BatchPerson,
     ChecklistItem,
+    Hold,
     LedgerTransaction,
     Posting,
     Statement,
 )
 from payouts.services import batches, checklists, periods, posting
 from payouts.services.batches import BatchError
+from payouts.services.partial import batch_approve_part
 from tests.finance.cast import FEBRUARY, JANUARY, World, january
 
 CHECKS = (verify.audit_chain, verify.ledger_chain, verify.ledger_balance, verify.batch_digests, verify.identity)
@@ -185,6 +187,35 @@ def test_the_checklist_is_each_companys_own(world: World) -> None:
         assert BatchCheck.objects.get(pk=check.pk).note == ""
         told = AuditEntry.objects.get(code="batch.check_undo").after
         assert told["note"] == "Agreed"
+
+
+def test_some_are_left_out_and_wait(world: World) -> None:
+    batch, users, sam = world.submit(), world.users, world.people["S1"]
+
+    def leave(by: str, *people: Any, reason: str = "Is D-3 signed?") -> Batch:
+        with world.scope():
+            return batch_approve_part(batch=batch, people=people, reason=reason, by=users[by])
+
+    for by, people, reason, says in (
+        ("frank", [sam], " ", "Give a reason"),
+        ("fiona", [sam], "x", "[Yy]ou submitted"),
+        ("frank", [], "x", "some of its people, and not all"),
+        ("frank", [sam, world.people["R1"]], "x", "some of its people, and not all"),
+    ):
+        with pytest.raises(BatchError, match=says):
+            leave(by, *people, reason=reason)
+    rest = leave("frank", sam)
+    assert (rest.state, rest.totals, rest.replaces_id) == ("submitted", {"USD": 125_50}, batch.pk)
+    assert rest.submitted_by == users["fiona"] and rest.digest != batch.digest
+    with world.scope():
+        before = Batch.objects.get(pk=batch.pk)
+        assert (before.state, before.voided_by) == ("voided", users["frank"])
+        assert before.void_reason == "1 of its people wait: Is D-3 signed?"
+        assert Hold.objects.get().reason == "Is D-3 signed?"
+    assert world.approve(rest).state == "posted"
+    assert world.payable() == {"S1": 40_00}  # held, in the period that is open now
+    assert world.submit(FEBRUARY).lines == 0
+    holds(world)
 
 
 # ------------------------------------------------------------------ posting as a job

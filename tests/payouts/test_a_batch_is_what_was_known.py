@@ -13,7 +13,7 @@ from django.db import connection
 from comp.outbox.models import Message
 from crediting.services import catalogue
 from payouts.models import Payable
-from payouts.services import batches, claims, replay
+from payouts.services import claims, periods, replay
 from payouts.services.batches import BatchError, batch_submit
 from tests.payouts.house import House, house
 
@@ -49,7 +49,7 @@ def test_intake_stands_still_while_a_batch_is_taken() -> None:
 
 @pytest.mark.django_db
 def test_news_on_its_way_refuses_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(periods, "SETTLE_SECONDS", 0.0)
     acme = house()
     acme.won("A", "60000.00", "2026-01-10")
     acme.crm.drain()  # the fact is recorded, its figures are not
@@ -61,7 +61,7 @@ def test_news_on_its_way_refuses_a_batch(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.django_db
 def test_news_that_failed_refuses_a_batch_until_it_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(periods, "SETTLE_SECONDS", 0.0)
     acme = house()
     acme.won("A", "60000.00", "2026-01-10")
     acme.crm.drain()
