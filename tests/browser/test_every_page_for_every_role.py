@@ -28,7 +28,9 @@ REACHES = {
     | {"delivery", "assignment_add", "audit", "job_list", "endpoint_list", "endpoint", "endpoint_add"}
     | {"endpoint_mapping", "upload_list", "upload", "roster_list", "roster", "webhook_list", "webhook", "webhook_add"}
     | {"key_list", "key_add"},
-    "finance": {"batch_list", "batch", "batch_submit", "ledger", "audit", "decision_list", "deputy_list", "rule_list"},
+    "finance": {"batch_list", "batch", "batch_submit", "ledger", "audit", "decision_list", "deputy_list", "rule_list"}
+    | {"adjustment_list", "adjustment_add", "adjustment_upload", "adjustment_limits", "hold_list", "hold_add"}
+    | {"letter_list", "letter_add", "relief_list", "relief_add", "review_list", "debt_list", "difference_list"},
     "leader": {"batch_list", "batch", "plan_list", "assignment_list"},
     "administrator": {"plan_list", "assignment_list", "audit", "rule_list", "rule_new"},
 }

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
+from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.core.errors import ProblemsError
@@ -64,7 +65,7 @@ def adjustment_list(request: HttpRequest, tenant: str) -> HttpResponse:
         lead="Credits and debits by hand. Each is a line of its own number, agreed to by two people above a limit.",
         columns=_COLUMNS,
         cells=lambda row: (
-            row.name,
+            format_html('<span class="nowrap">{}</span>', row.name),
             link(request, "adjustment", pk=row.pk),
             (
                 row.participant.name, money(row.amount_minor, row.currency, sign=True), day(row.day), row.reason,
