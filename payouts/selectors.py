@@ -10,7 +10,8 @@ from comp.core.calendars import Period
 from comp.core.days import day_date, day_number
 from comp.people.calendars import pay_periods
 from comp.people.models import PayGroup
-from payouts.models import Batch, Statement
+from comp.tenancy.rows import rows_read
+from payouts.models import Batch
 
 #: A batch in one of these states has taken its lines and, unless it is an off-cycle one, its period.
 TAKEN = tuple(state for state in Batch.State if state not in (Batch.State.REJECTED, Batch.State.VOIDED))
@@ -39,16 +40,18 @@ def first_free(pay_group: PayGroup, taken: Collection[date]) -> Period:
     return next(period for period in periods if day_date(period.start) not in taken)
 
 
+_STATED = """
+SELECT participant_id, pay_group_id, period_starts_on FROM payouts_statement
+WHERE state <> 'open' AND run = 0 AND participant_id = ANY(%s::bigint[])
+"""
+
+
 def taken_elsewhere(groups: Mapping[int, int]) -> dict[int, dict[int, set[date]]]:
     """Of people (id to pay group id) who were paid in another group before: participant to that group to the first
     days of their periods that batches have taken there."""
     found: dict[int, dict[int, set[date]]] = {}
-    for group in set(groups.values()):
-        people = [person for person, own in groups.items() if own == group]
-        rows = Statement.objects.filter(participant_id__in=people, run=0).exclude(pay_group_id=group)
-        for person, other, starts_on in rows.exclude(state=Statement.State.OPEN).values_list(
-            "participant_id", "pay_group_id", "period_starts_on"
-        ):
+    for person, other, starts_on in rows_read(_STATED, [list(groups)]):
+        if other != groups[person]:
             found.setdefault(person, {}).setdefault(other, set()).add(starts_on)
     return found
 

@@ -244,10 +244,14 @@ def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
     return len(claimed)
 
 
+#: What is read of a scope and its cause: there are two or more for each event.
+_CLAIMED = ("participant", "from_day", "to_day", "attempts", "cause__kind", "cause__deal")
+
+
 def _claimed(due: QuerySet[ChangedScope]) -> list[ChangedScope]:
     """What waits longest. Where more waits than one transaction takes, everything that waits for the first people of
     those: nobody's periods are redone once for each part of a file."""
-    due = due.select_related("cause").order_by("id")
+    due = due.select_related("cause").only(*_CLAIMED).order_by("id")
     claimed = list(due[:CLAIM])
     if len(claimed) < CLAIM:
         return claimed
