@@ -55,6 +55,7 @@ def test_those_above_wait_while_deliveries_come_and_who_waits_longest_is_first(m
     assert lines(acme) == {"Ann": 2, "Bob": 1}
 
     acme.won("A3", "1000.00", "2026-01-14")
+    monkeypatch.setattr(claims, "LATER_WAIT", timedelta(hours=1))
     assert claims.later_recompute(tenant) == 0, "a delivery has come: whoever takes it up looks again"
     monkeypatch.setattr(claims, "LATER_WAIT", timedelta(0))
     monkeypatch.setattr(claims, "LATER_PEOPLE", 1)
