@@ -14,6 +14,8 @@ from payouts.pages.by_hand.reviews import review_urls
 from payouts.pages.checklists import checklist_urls
 from payouts.pages.jobs import job_urls
 from payouts.pages.ledger import ledger_urls
+from payouts.pages.payments import payment_urls
+from payouts.pages.payroll import payroll_urls
 from payouts.pages.periods import period_urls
 from payouts.pages.roster import roster_urls
 from payouts.pages.urls_rep import rep_urls
@@ -23,6 +25,8 @@ urlpatterns: list[URLPattern] = [
     *batch_urls,
     *period_urls,
     *checklist_urls,
+    *payment_urls,
+    *payroll_urls,
     *ledger_urls,
     *job_urls,
     *roster_urls,

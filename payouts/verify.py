@@ -35,6 +35,7 @@ from payouts.selectors_batches import line_facts, lines_digest, person_digests, 
 from payouts.services import ledger
 from payouts.services.batch_steps import statements_of
 from payouts.services.ledger_checks import ledger_problems
+from payouts.services.payment_checks import payment_problems, payment_states
 from payouts.services.replay import differences_found
 
 
@@ -262,6 +263,12 @@ def ledger_balance() -> Check:
     return Check("Ledger balance", looked_at, wrong)
 
 
+def payments_right() -> Check:
+    """Payments are what batches owe, and the ledger says paid of what payroll paid."""
+    looked_at, wrong = payment_problems()
+    return Check("Payments", looked_at, wrong)
+
+
 #: What the audit trail has to say of a batch in each state.
 _STEPS = {
     Batch.State.IN_REVIEW: {"batch.lock"},
@@ -330,13 +337,14 @@ def _statements_wrong(batch: Batch, lines: Any, digests: dict[str, str]) -> Iter
         )
     }
     state = _STATEMENTS[Batch.State(batch.state)]
+    expected = payment_states(batch)
     statements = statements_of(batch)
     for statement in statements.select_related("participant"):
         key = statement.participant.key
         said = (statement.released_minor, statement.adjustments_minor, statement.lines)
         if said != sums.pop(key, (0, 0, 0)) or statement.digest != digests.get(key, lines_digest([])):
             yield f"statement of {key} for {batch}: it is not what the batch's lines add up to"
-        elif statement.state != state:
+        elif statement.state != expected.get(statement.participant_id, state):
             yield f"statement of {key} for {batch}: it is {statement.state}, the batch is {batch.state}"
     for key in sums:
         yield f"statement of {key} for {batch}: it is missing"
@@ -369,6 +377,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     audit_chain,
     ledger_chain,
     ledger_balance,
+    payments_right,
     batch_digests,
     identity,
     incremental,

@@ -29,6 +29,7 @@ ITEMS = (
     Item("Payouts", "batch_list", Can.BATCH_READ, "banknotes"),
     Item("Adjustments", "adjustment_list", Can.BATCH_READ, "pencil-square", extra=True),
     Item("Decisions", "decision_list", Can.BATCH_READ, "pencil-square", extra=True),
+    Item("Payroll", "payroll", Can.BATCH_PAY, "credit-card", extra=True),
     Item("Plans", "plan_list", Can.PLAN_READ, "clipboard-document-list"),
     Item("People", "assignment_list", Can.PEOPLE_READ, "users"),
     Item("Data quality", "issue_list", Can.DATA_FIX, "inbox"),

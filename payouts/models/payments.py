@@ -13,13 +13,13 @@ from comp.tenancy.walls import AppendOnly, Trigger
 from payouts.models.batches import Batch
 
 
-def _user(*, null: bool = False) -> models.ForeignKey:  # type: ignore[type-arg]
+def _user(*, null: bool = False) -> models.ForeignKey:
     return models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=null, related_name="+", db_constraint=False)
 
 
 class PayrollProvider(KeptModel):
     """How one payroll provider (or bank) wants its file, and how it answers. `settings` is what
-    payouts.exports.mapping.Mapping says of it."""
+    payouts.exports.mapping.form_of reads of it."""
 
     class Shape(models.TextChoices):
         CSV = "csv", "CSV, columns of your own"

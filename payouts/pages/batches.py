@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils import timezone
-from django.utils.text import get_valid_filename
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.tenancy.capabilities import Can
@@ -226,43 +225,12 @@ def batch_reject(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     return redirect("batch", tenant=tenant, pk=pk)
 
 
-@needs(Can.BATCH_READ, Can.BATCH_PAY)
-@require_POST
-def batch_export(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
-    """The payroll file as a download."""
-    found = batch_or_404(pk)
-    text = attempt(request, lambda: batches.batch_export(batch=found, by=request.user))  # type: ignore[arg-type]
-    if text is None:
-        return redirect("batch", tenant=tenant, pk=pk)
-    answer = HttpResponse(text, content_type="text/csv; charset=utf-8")
-    name = get_valid_filename(f"payroll {found.name} {found.digest[:8]}")
-    answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    answer["Cache-Control"] = "no-store"
-    return answer
-
-
-@needs(Can.BATCH_READ, Can.BATCH_PAY)
-@require_POST
-def batch_paid(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
-    """Records that payroll paid the exported file."""
-    found = batch_or_404(pk)
-    done = attempt(
-        request,
-        lambda: batches.batch_mark_paid(batch=found, paid_by=request.user),  # type: ignore[arg-type]
-    )
-    if done is not None:
-        messages.success(request, f"{done} is marked paid. Its people read Paid now.")
-    return redirect("batch", tenant=tenant, pk=pk)
-
-
 batch_urls = [
     path("payouts/", batch_list, name="batch_list"),
     path("payouts/open/<slug:group>/", batch_submit, name="batch_submit"),
     path("payouts/<int:pk>/", batch, name="batch"),
     path("payouts/<int:pk>/approve/", batch_approve, name="batch_approve"),
     path("payouts/<int:pk>/reject/", batch_reject, name="batch_reject"),
-    path("payouts/<int:pk>/export/", batch_export, name="batch_export"),
-    path("payouts/<int:pk>/paid/", batch_paid, name="batch_paid"),
 ]
 
 

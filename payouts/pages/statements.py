@@ -23,6 +23,7 @@ from payouts.pages.links import link
 from payouts.pages.unconverted import waiting_page_of
 from payouts.reads.labels import line_label
 from payouts.reads.lines import STATES, hold_words, sums, told
+from payouts.reads.payments import of_statement
 from payouts.reads.payout import MONEY_STATE, pay_day
 from payouts.reads.periods import open_span, pay_group_of, span_holding
 from payouts.reads.statements import (
@@ -113,6 +114,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "span": span,
         "state": state,
         "pay_on": pay_on,
+        "payments": of_statement(statement),
         "facts": _facts(person, statement, span.name, pay_on, plans_of(made_of), state),
         "sum": _sum(statement, lines_page.paginator.count, later_page.paginator.count),
         "parts": made_of,

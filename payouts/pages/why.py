@@ -21,7 +21,7 @@ from crediting.models import DealRevision, FactRevision
 from crediting.selectors import fact_words
 from payouts.frames.story import line_story
 from payouts.kernel import say
-from payouts.models import Batch, Earning, Tranche
+from payouts.models import Earning, Tranche
 from payouts.pages.links import link
 from payouts.reads.changes import of_line
 from payouts.reads.labels import line_label
@@ -169,7 +169,7 @@ def _release(row: ReleaseRow, group: PayGroup, earning: Earning) -> dict[str, An
     state, cause = "waiting", _HELD_BACK.get(row.state, "")
     if row.taken:
         last = row.taken[-1]
-        state, cause = BATCH_STATE[Batch.State(last.batch.state)], f"{payout(last.period_starts_on)} payout"
+        state, cause = last.statement.state, f"{payout(last.period_starts_on)} payout"
     elif row.payable is not None and row.payable.hold is not None:
         state, cause = "held", hold_words(row.payable.hold)
     elif row.payable is not None:

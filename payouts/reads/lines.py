@@ -20,6 +20,7 @@ from crediting.models import Deal
 from payouts.models import Attainment, Batch, BatchLine, Earning, Hold, Payable, Tranche
 from payouts.reads.labels import line_label
 from payouts.reads.plans import Version, rate_words, trigger_words, versions
+from payouts.selectors import TAKEN
 
 #: A line's natural key; a tranche's adds its index.
 KEY = (
@@ -59,8 +60,9 @@ def lines(participant_id: int, open_ends: date) -> QuerySet[Any]:
         "held_minor": _sum(Payable.objects.filter(hold__isnull=False)),
         "payable_minor": _sum(Payable.objects.filter(hold=None)),
         **{
-            STATES[state]: _sum(BatchLine.objects.filter(batch__state__in=batch_states))
-            for state, batch_states in BATCH_STATES.items()
+            # By their statement: of a batch that is paid, payroll may have rejected somebody's payment.
+            STATES[state]: _sum(BatchLine.objects.filter(batch__state__in=TAKEN, statement__state=state))
+            for state in BATCH_STATES
         },
     }
     return (

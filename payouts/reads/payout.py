@@ -157,7 +157,7 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
         BatchLine.objects.filter(batch__state__in=TAKEN, **mine)
         .exclude(line_kind=LineNamed.Kind.MANUAL)
         .order_by()
-        .values_list("batch__state")
+        .values_list("statement__state")
         .annotate(minor=Sum("amount_minor"))
     )
     by_amount = sorted(waiting, key=lambda row: (-row["minor"], row["trigger"]))
@@ -170,9 +170,9 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
         *([InState("held", int(free["held"]), f"in {open_period.name}")] if free["held"] else []),
         InState("payable", int(free["payable"] or 0), f"in {open_period.name}"),
         *(
-            InState(state, sum(int(taken.get(batch_state, 0)) for batch_state in batch_states), note)
-            for (state, batch_states), note in zip(
-                BATCH_STATES.items(),
+            InState(state, int(taken.get(state, 0)), note)
+            for state, note in zip(
+                BATCH_STATES,
                 ("with Finance", f"to be paid on {pay_on:%-d %B}", "with earlier payouts"),
                 strict=True,
             )

@@ -251,7 +251,8 @@ def spread_over(earning: Earning) -> list[tuple[date, int]]:
 def _release_rows(release: tuple[Release, ...], tranches: list[Tranche], key: dict[str, Any]) -> list[ReleaseRow]:
     """A row a tranche; without a release it is one that is paid on its own day."""
     taken: dict[tuple[int, int], list[BatchLine]] = {}
-    for row in BatchLine.objects.filter(batch__state__in=TAKEN, **key).select_related("batch").order_by("id"):
+    rows = BatchLine.objects.filter(batch__state__in=TAKEN, **key).select_related("batch", "statement")
+    for row in rows.order_by("id"):
         taken.setdefault((row.index, row.part), []).append(row)
     payable = {(row.index, row.part): row for row in Payable.objects.filter(**key).select_related("hold__placed_by")}
     found = []

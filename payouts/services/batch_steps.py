@@ -16,6 +16,7 @@ from comp.people.models import Participant
 from comp.tenancy.scope import Pay, current_scope, current_tenant_id, tenant_scope
 from payouts.models import Batch, BatchLine, Cause, Statement
 from payouts.services.claims import figures_lock
+from payouts.services.holds import batch_hold
 from payouts.services.payables import payables_refresh
 
 State = Batch.State
@@ -79,6 +80,12 @@ def _by(batch: Batch) -> str:
     by, at = who
     first = ", approved" if batch.state == State.POSTED else ""
     return f"{first} by {by} on {timezone.localtime(at):%d %b %Y at %H:%M}" if by and at else ""
+
+
+def not_held(batch: Batch) -> None:
+    """Nothing goes further of a batch that is held as a whole."""
+    if hold := batch_hold(batch):
+        raise BatchError(f"{batch}: it is held by {hold.placed_by}: {hold.reason} Release the hold first.")
 
 
 def batch_facts(batch: Batch) -> dict[str, Any]:

@@ -7,19 +7,13 @@ docs/algorithms/batches.md tells what each step binds.
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 
-from django.db.models import Count, Sum
 from django.utils import timezone
 
-from comp.core.money import plain_money
 from comp.people.models import PayGroup
 from comp.tenancy.models import User
-from comp.web.csv import csv_text
-from payouts.models import Batch, LedgerTransaction, Statement
+from payouts.models import Batch, LedgerTransaction
 from payouts.reads.digests import batch_digests_of
-from payouts.selectors_batches import line_facts, person_digests
-from payouts.services import ledger
 from payouts.services.approvals import stage_approve, stages_open, stages_void, why_not
 from payouts.services.batch_steps import (
     BatchError,
@@ -27,19 +21,19 @@ from payouts.services.batch_steps import (
     audit,
     batch_facts,
     everyone,
-    lines_of,
     locked,
     must_be,
+    not_held,
     one_writer,
     period_moves,
-    statements_of,
     statements_open,
 )
-from payouts.services.holds import batch_hold
+from payouts.services.payments import batch_mark_paid
+from payouts.services.payroll_files import batch_file
 from payouts.services.periods import period_lock
 from payouts.services.posting import posting_begin
 
-__all__ = ["BatchError"]
+__all__ = ["BatchError", "batch_mark_paid"]
 
 
 # ------------------------------------------------------------------ submit
@@ -87,7 +81,7 @@ def batch_approve(*, batch: Batch, approved_by: User, digest: str) -> Batch:
             raise BatchError(
                 f"{batch}: its lines are not those that were submitted. Run `manage.py verify` before anything else."
             )
-        _not_held(batch)
+        not_held(batch)
         if not stage_approve(batch=batch, approved_by=approved_by, digest=digest):
             return batch
         batch.state = State.APPROVED
@@ -124,88 +118,8 @@ def batch_reject(*, batch: Batch, rejected_by: User, reason: str) -> Batch:
 
 
 def batch_export(*, batch: Batch, by: User) -> str:
-    """The payroll file, CSV: a `pay` row a person and currency, then a `total` row a currency with the digest.
+    """The payroll file in Comp's own form, CSV: a `pay` row a payment, then what they add up to, with the digests.
 
-    Only of a posted or paid batch, always of its frozen lines, so that every export of a batch says the same.
+    Only of a posted batch, always of its frozen lines, so that every export of a batch says the same.
     """
-    with everyone():
-        batch = locked(batch)
-        must_be(batch, "exported", State.POSTED, State.PAID, State.CLOSED)
-        _not_held(batch)
-        text = _payroll(batch)
-        if batch.exported_at is None:
-            batch.exported_at = timezone.now()
-            batch.save(update_fields=["exported_at"])
-        audit("batch.export", batch, after={**batch_facts(batch), "by": str(by)})
-    return text
-
-
-def batch_mark_paid(*, batch: Batch, paid_by: User) -> Batch:
-    """Records that payroll paid the exported file, and posts it."""
-    with everyone():
-        batch = locked(batch)
-        must_be(batch, "marked paid", State.POSTED)
-        if batch.exported_at is None:
-            raise BatchError(f"{batch}: payroll cannot have paid what was never exported. Export it first.")
-        batch.state = State.PAID
-        batch.paid_by, batch.paid_at = paid_by, timezone.now()
-        batch.save(update_fields=["state", "paid_by", "paid_at"])
-        statements_of(batch).update(state=Statement.State.PAID)
-        posting = ledger.post_part(batch=batch, kind=LedgerTransaction.Kind.PAYMENT, part=0, people=None)
-        batch.ledger_head = posting.digest
-        batch.save(update_fields=["ledger_head"])
-        audit("batch.paid", batch, State.POSTED, {**batch_facts(batch), "ledger": posting.digest})
-    return batch
-
-
-_PAYROLL = ("record", "employee", "name", "period", "pay_on", "currency", "amount", "lines", "digest")
-
-
-def _payroll(batch: Batch) -> str:
-    own = person_digests(line_facts(lines_of(batch)))
-    rows = (
-        lines_of(batch)
-        .values("participant__key", "participant__name", "currency")
-        .annotate(minor=Sum("amount_minor"), count=Count("id"))
-        .order_by("participant__key", "currency")
-    )
-    period = batch.starts_on.isoformat()
-    pay = [
-        (
-            "pay",
-            row["participant__key"],
-            row["participant__name"],
-            period,
-            batch.pay_on,
-            row["currency"],
-            _amount(row["minor"], row["currency"]),
-            row["count"],
-            own[row["participant__key"]],
-        )
-        for row in rows
-    ]
-    total = [
-        (
-            "total",
-            "",
-            f"{batch.people} people",
-            period,
-            batch.pay_on,
-            currency,
-            _amount(minor, currency),
-            batch.lines,
-            batch.digest,
-        )
-        for currency, minor in sorted(batch.totals.items())
-    ]
-    return csv_text(_PAYROLL, [*pay, *total])
-
-
-def _not_held(batch: Batch) -> None:
-    """Nothing goes further of a batch that is held as a whole."""
-    if hold := batch_hold(batch):
-        raise BatchError(f"{batch}: it is held by {hold.placed_by}: {hold.reason} Release the hold first.")
-
-
-def _amount(minor: int, currency: str) -> Decimal:
-    return Decimal(plain_money(int(minor), currency))
+    return batch_file(batch=batch, provider=None, by=by).body.decode()

@@ -86,7 +86,7 @@ def kind_of(url: str) -> Kind:
     """Pages of one kind differ in what they show, not in what they are. Empty for a file."""
     parts = urlsplit(url)
     asks = sorted(parse_qs(parts.query))
-    if {"csv", "format"} & set(asks) or parts.path.endswith("/export/"):
+    if {"csv", "format"} & set(asks) or ("/plans/" in parts.path and parts.path.endswith("/export/")):
         return ()
     found = resolve(parts.path)
     return (str(found.url_name), *sorted(found.kwargs), "?", *asks)

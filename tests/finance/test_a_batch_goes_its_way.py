@@ -181,7 +181,9 @@ def test_export_and_payment_come_in_order(world: World) -> None:
             "batch.stage",
             "batch.approve",
             "batch.post",
+            "payments.run",
             "batch.export",
+            "payments.settled",
             "batch.paid",
         ]
 
@@ -195,13 +197,14 @@ def test_the_payroll_file_adds_up_and_holds_no_formula(world: World) -> None:
         assert batches.batch_export(batch=batch, by=world.users["frank"]) == text
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [(row["record"], row["amount"]) for row in rows] == [
-        ("pay", "-12.34"),
         ("pay", "125.50"),
         ("pay", "40.00"),
-        ("total", "153.16"),
+        ("balance", "-12.34"),
+        ("file", ""),
+        ("total", "165.50"),
     ]
     assert rows[-1]["name"] == "3 people" and rows[-1]["lines"] == "4" and rows[-1]["digest"] == batch.digest
-    assert rows[0]["employee"] == "'=X1" and rows[0]["name"].startswith("'=")
+    assert rows[2]["employee"] == "'=X1" and rows[2]["name"].startswith("'=")
 
 
 def test_a_late_change_is_answered_in_the_open_period(world: World) -> None:

@@ -37,7 +37,20 @@ from crediting.services.catalogue import account_create
 from crediting.services.endpoints import endpoint_create
 from crediting.services.transfers import deal_transfer
 from crediting.services.uploads import upload_add
-from payouts.models import Adjustment, Batch, BatchCheck, Cause, Earning, RecomputeJob, Statement, WindfallReview
+from payouts.models import (
+    Adjustment,
+    AnswerRow,
+    Batch,
+    BatchCheck,
+    Cause,
+    Earning,
+    Payment,
+    PayrollFile,
+    PayrollRun,
+    RecomputeJob,
+    Statement,
+    WindfallReview,
+)
 from payouts.models.figures import LINE_KEY
 from payouts.models.manual import State
 from payouts.services.adjustments import Wanted, file_decide, file_take
@@ -46,6 +59,8 @@ from payouts.services.attachments import File
 from payouts.services.checklists import check_do
 from payouts.services.holds import hold_place
 from payouts.services.letters import letter_decide, letter_prepare
+from payouts.services.payroll_answers import answer_apply, answer_read
+from payouts.services.payroll_files import provider_set
 from payouts.services.relief import relief_prepare
 from plans import services as plans
 from plans.models import Plan, PlanAssignment, PlanVersion, Quota
@@ -101,6 +116,7 @@ def own(opens: set[str], *more: Any, **said: Any) -> Page:
 FORM, STEP = "GET POST", "POST"
 POSTED = (200, 302, 400, 422)
 READ = (Can.BATCH_READ,)
+PAYS = (Can.BATCH_READ, Can.BATCH_PAY)
 
 PAGES: dict[str, Page] = {
     "": Page(MEMBERS, answers=(302,)),
@@ -142,7 +158,19 @@ PAGES: dict[str, Page] = {
     "approval-rules/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.AUDIT_READ,)),
     "approval-rules/new/": Page({"Ada"}, FORM, (Can.MEMBER_EDIT,)),
     "approval-rules/<int:pk>/end/": Page({"Ada"}, STEP, (Can.MEMBER_EDIT,)),
-    "payouts/<int:pk>/export/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
+    "payouts/<int:pk>/export/": Page(FINANCE, FORM, PAYS, POSTED),
+    "payouts/<int:pk>/payments/": Page(FINANCE | {"Lena"}, needs=READ),
+    "payouts/<int:pk>/payments/again/": Page(FINANCE, STEP, PAYS),
+    "payouts/<int:pk>/answer/": Page(FINANCE, FORM, PAYS, POSTED),
+    "payments/<int:payment>/": Page(FINANCE | {"Lena"}, needs=READ),
+    "payments/<int:payment>/step/": Page(FINANCE, STEP, PAYS),
+    "payroll/": Page(FINANCE, needs=PAYS),
+    "payroll/providers/new/": Page(FINANCE, FORM, PAYS),
+    "payroll/providers/<int:provider>/": Page(FINANCE, FORM, PAYS),
+    "payroll/files/<int:kept>/": Page(FINANCE, STEP, PAYS),
+    "payroll/answers/<int:answer>/": Page(FINANCE, needs=PAYS),
+    "payroll/answers/<int:answer>/apply/": Page(FINANCE, STEP, PAYS),
+    "payroll/differences/<int:difference>/": Page(FINANCE, STEP, PAYS),
     "payouts/<int:pk>/paid/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
     **dict.fromkeys(
         (
@@ -428,6 +456,13 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             deal=deal, role="ae", giver=world.people["Ann"], receiver=world.people["Mia"], day=NOVEMBER,
             reason="Mia takes over", by=world.users["Olga"],
         )  # fmt: skip
+        fay = world.users["Fay"]
+        run = PayrollRun.objects.get()
+        provider = provider_set(key="bank", name=customer, shape="bank", settings={}, by=fay)
+        says = answer_read(
+            run=run, provider=None, name=f"{customer}.csv", text="employee,amount\nann,1.23\n", rest_paid=True, by=fay
+        )
+        answer_apply(answer=says, by=fay)
         anew = Cause.objects.create(kind=Cause.Kind.JOB, label=f"Anew for {customer}")
         job = RecomputeJob.objects.create(cause=anew, people=1)
         line = Earning.objects.filter(participant=world.people["Ann"], deal=deal).latest("earned_minor")
@@ -441,8 +476,10 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "keys": key.pk, "upload": upload, "roster": file.pk, "rates": rate.pk,
             "participants": world.people["Bob"].pk, "leave": away.pk, "calendars": company.calendar.pk,
             "holiday": holiday.pk, "webhooks": listens.pk, "message": message.pk, "transfer": handed.pk,
-            "territories": rules.pk, "check": check.pk, "item": check.item_id, **by_hand(world),
-            "approval-rules": asked.pk, "deputy": stand_in.pk,
+            "territories": rules.pk, "check": check.pk, "item": check.item_id, "provider": provider.pk,
+            "payment": Payment.objects.get(participant=world.people["Ann"]).pk, "answer": says.pk,
+            "kept": PayrollFile.objects.get().pk, "difference": AnswerRow.objects.exclude(difference="").get().pk,
+            **by_hand(world), "approval-rules": asked.pk, "deputy": stand_in.pk,
         }  # fmt: skip
     return built
 

@@ -1,0 +1,74 @@
+"""Whether payments are what batches owe, and the ledger says paid of what payroll paid, asked set-wise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import connection
+
+from comp.core.money import format_money
+from comp.people.models import Participant
+from payouts.models import Batch, Payment, PayrollRun
+from payouts.reads.payments import owed, people_open, unsettled
+
+#: By batch, person and currency: what payments say was paid, beside what the ledger says.
+_PAID = """
+WITH said AS (
+    SELECT batch_id, participant_id, currency, sum(paid_minor) AS minor FROM payouts_payment WHERE state = 'paid'
+    GROUP BY batch_id, participant_id, currency
+), booked AS (
+    SELECT t.batch_id, e.participant_id, e.currency, -sum(e.amount_minor) AS minor
+    FROM payouts_ledgerentry e JOIN payouts_ledgertransaction t ON t.tenant_id = e.tenant_id AND t.id = e.transaction_id
+    WHERE e.account = 'paid' AND t.batch_id IN (SELECT batch_id FROM payouts_payrollrun)
+    GROUP BY t.batch_id, e.participant_id, e.currency
+)
+SELECT batch_id, participant_id, currency, coalesce(said.minor, 0)::bigint, coalesce(booked.minor, 0)::bigint
+FROM said FULL JOIN booked USING (batch_id, participant_id, currency)
+WHERE coalesce(said.minor, 0) <> coalesce(booked.minor, 0) ORDER BY batch_id, participant_id, currency
+"""
+
+
+def payment_problems() -> tuple[str, list[str]]:
+    """What was looked at, and all that is wrong."""
+    batches = list(Batch.objects.filter(pk__in=PayrollRun.objects.values("batch_id")).order_by("pk"))
+    wrong = [problem for batch in batches for problem in _asked_wrong(batch)]
+    return f"{Payment.objects.count()} payments of {len(batches)} batches", [*wrong, *_paid_wrong()]
+
+
+def _asked_wrong(batch: Batch) -> Iterator[str]:
+    """First payments are what the batch owes each person, neither more nor less."""
+    first = Payment.objects.filter(batch=batch, reissue_of=None)
+    asked = {
+        (who, currency): minor
+        for who, currency, minor in first.values_list("participant_id", "currency", "amount_minor")
+    }
+    due = {(one.participant_id, one.currency): one.minor for one in owed(batch) if one.minor > 0}
+    names = dict(Participant.objects.filter(pk__in={who for who, _ in {*asked, *due}}).values_list("pk", "key"))
+    for at in sorted({*asked, *due}):
+        if asked.get(at, 0) != due.get(at, 0):
+            says, is_due = format_money(asked.get(at, 0), at[1]), format_money(due.get(at, 0), at[1])
+            yield f"payments of {batch}: {names[at[0]]} is asked {says}, and owed {is_due}"
+    if batch.state in (Batch.State.PAID, Batch.State.CLOSED) and unsettled(batch):
+        yield f"{batch} is {batch.state}, and payroll has not answered for all of its payments"
+
+
+def _paid_wrong() -> Iterator[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_PAID)
+        rows = cursor.fetchall()
+    batches = Batch.objects.in_bulk({row[0] for row in rows})
+    names = dict(Participant.objects.filter(pk__in={row[1] for row in rows}).values_list("pk", "key"))
+    for batch, who, currency, said, booked in rows:
+        yield (
+            f"payments of {batches[batch]}: payroll paid {names[who]} {format_money(said, currency)}, "
+            f"the ledger says {format_money(booked, currency)}"
+        )
+
+
+def payment_states(batch: Batch) -> dict[int, str]:
+    """By participant of whom the batch's own state does not say it: the state of the statement, by payroll's answer."""
+    if not PayrollRun.objects.filter(batch=batch).exists():
+        return {}
+    waiting = people_open(batch)
+    paid = Payment.objects.filter(batch=batch, state=Payment.State.PAID).values_list("participant_id", flat=True)
+    return {who: "approved" if who in waiting else "paid" for who in {*waiting, *paid}}
