@@ -12,11 +12,12 @@ from django.db.utils import InternalError
 from django.utils import timezone
 
 from comp.core.errors import ProblemsError
-from payouts.models import Adjustment, BatchHeld, BatchLine, Hold, Payable, Statement
+from payouts.models import Adjustment, Batch, BatchHeld, BatchLine, Hold, Payable, Statement
 from payouts.reads.balance import unbalanced
 from payouts.services import adjustments, batches, differences, holds
 from payouts.services.adjustments import Wanted
 from payouts.services.attachments import File
+from payouts.tasks import days_come
 from plans.models import PlanAssignment, PlanVersion
 from plans.rules.load import read_yaml
 from tests.finance.cast import FEBRUARY, JANUARY, World
@@ -119,6 +120,15 @@ def test_one_person_alone_up_to_a_limit_that_adds_up(assigned: World) -> None:
             with pytest.raises((IntegrityError, InternalError)), transaction.atomic():
                 Adjustment.objects.filter(pk=over.pk).update(**change)
         first = Adjustment.objects.order_by("number")[0]
+        said = {name: getattr(first, name) for name in ("participant", "pay_group", "plan", "plan_version", "day")}
+        said |= {"origin_starts_on": JANUARY, "amount_minor": 1, "currency": "USD", "reason": "Mine", "number": 99}
+        for wrong, words in (
+            ({"participant": world.people["R1"], "prepared_by": world.users["rita"]}, "their own pay"),
+            ({"prepared_by": world.users["fiona"], "state": "approved"}, "begins as a draft or waiting"),
+            ({"prepared_by": world.users["fiona"], "number": first.number}, "adjustment_number"),
+        ):
+            with pytest.raises(IntegrityError, match=words), transaction.atomic():
+                Adjustment.objects.create(**said | wrong)
         for change in ({"amount_minor": 1}, {"reason": "Another"}, {"number": 9}):
             with pytest.raises(Exception, match="permission denied"), transaction.atomic():
                 Adjustment.objects.filter(pk=first.pk).update(**change)
@@ -158,6 +168,8 @@ def test_what_is_held_stays_until_it_is_released_or_its_day_comes(assigned: Worl
         whole = holds.hold_place(reason="The bank is closed", by=frank, batch=batch)
         with pytest.raises(batches.BatchError, match="it is held by Frank: The bank is closed"):
             batches.batch_approve(batch=batch, approved_by=frank, digest=batch.digest)
+        with pytest.raises(IntegrityError, match="is held: release the hold first"), transaction.atomic():
+            Batch.objects.filter(pk=batch.pk).update(state="approved")
         holds.hold_release(hold=whole, by=frank, reason="It is open")
     world.approve(batch)
     with world.scope():
@@ -170,3 +182,4 @@ def test_what_is_held_stays_until_it_is_released_or_its_day_comes(assigned: Worl
         assert pays(world, "S1", FEBRUARY) == (40_00, 1) and unbalanced()[1] == []
         with pytest.raises(ProblemsError, match="It was released on"):
             holds.hold_release(hold=hold, by=frank, reason="Again")
+    assert days_come() == 0  # as beat asks, in every company
