@@ -15,6 +15,7 @@ from comp.tenancy.capabilities import Role
 from comp.tenancy.models import Membership, Tenant, User
 from comp.tenancy.scope import current_tenant_id
 from payouts.models import Adjustment, ApprovalStage, Batch, BatchLine, BatchSettlement, Deputy
+from payouts.models.figures import LineNamed
 from payouts.reads.approval_rules import listed, user_names
 from payouts.selectors_batches import batches_visible
 from plans.models import PlanVersion
@@ -102,11 +103,11 @@ def _ground(batch: Batch, user: User) -> _Bar | None:
 
 def _own_adjustment(lines: QuerySet[BatchLine], user: User) -> str:
     """The number of an adjustment by hand among the lines that the user prepared, or nothing."""
-    rules = set(lines.filter(line_kind=BatchLine.Kind.MANUAL).values_list("rule", flat=True))
-    if not rules:
+    own = {str(row): row.participant_id for row in Adjustment.objects.filter(prepared_by=user).order_by("number")}
+    if not own:
         return ""
-    own = Adjustment.objects.filter(prepared_by=user).order_by("number")
-    return next((number for number in map(str, own) if number in rules), "")
+    taken = lines.filter(line_kind=LineNamed.Kind.MANUAL, participant_id__in=set(own.values()), rule__in=own)
+    return taken.order_by("rule").values_list("rule", flat=True).first() or ""
 
 
 def _spent(stages: Iterable[ApprovalStage], user: User) -> _Bar | None:

@@ -3,6 +3,7 @@ theirs. What a service refuses in words the database refuses by itself."""
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,9 +20,13 @@ from comp.tenancy.scope import Pay
 from payouts.models import ApprovalRule, ApprovalStage, Batch, LedgerTransaction, Reminder
 from payouts.reads.approval_rules import rule_for, rule_told
 from payouts.reads.approvals import new_approvers, turn_of, waiting_for, why_not
-from payouts.services import approval_rules, approvals, batches, periods, reminders
+from payouts.services import adjustments, approval_rules, approvals, batches, periods, reminders
+from payouts.services.attachments import File
 from payouts.services.batches import BatchError
+from plans.models import PlanAssignment, PlanVersion
+from plans.rules.load import read_yaml
 from tests.finance.cast import FEBRUARY, World
+from tests.payouts.house import plan_text
 
 FINANCE = {"name": "Finance", "role": "finance", "needed": 1}
 LEADER = {"name": "Leader", "role": "revenue_leader", "needed": 1}
@@ -299,6 +304,25 @@ def test_the_database_refuses_what_nobody_may_sign(world: World) -> None:
             Batch.objects.filter(pk=batch.pk).update(state="approved", **decided)
         with pytest.raises(IntegrityError, match="cannot go from approved to open"), transaction.atomic():
             ApprovalStage.objects.filter(pk=second.pk).update(state="open")
+
+
+def test_who_prepared_an_adjustment_does_not_sign_it(world: World) -> None:
+    frank, greta, sam = world.users["frank"], world.users["greta"], world.people["S1"]
+    with world.scope():
+        PlanVersion.objects.update(document=json.dumps(read_yaml(plan_text())))
+        PlanAssignment.objects.create(participant=sam, plan=world.plan, starts_on=date(2026, 1, 1))
+        asked = adjustments.Wanted(sam, world.plan, 5_00, "USD", date(2026, 1, 15), "Promised")
+        proof = File("letter.txt", b"Agreed on the phone.")
+        draft = adjustments.adjustment_prepare(wanted=asked, attachment=proof, prepared_by=frank)
+        waiting = adjustments.adjustment_submit(adjustment=draft, by=frank)
+        adjustments.adjustment_approve(adjustment=waiting, approved_by=greta)
+    batch = world.submit()
+    assert refusal(world, batch, "frank").startswith("you prepared the adjustment ADJ-000001 in it")
+    with world.scope():
+        stage = ApprovalStage.objects.select_related("batch").get(batch=batch)
+        with pytest.raises(IntegrityError, match="cannot approve their own adjustment"):
+            sign(world, stage, "frank")
+    assert world.approve(batch, by="greta").state == "posted"
 
 
 # ------------------------------------------------------------------ reminders
