@@ -123,13 +123,15 @@ class StatementShown(serializers.ModelSerializer[Statement]):
     participant, pay_group = Key(), Key()
     period_starts_on, period_ends_on = Day(read_only=True), Day(read_only=True)
     released, adjustments, payout = Money("released_minor"), Money("adjustments_minor"), Money("payout_minor")
+    topped_up, recovered, withheld = Money("topped_up_minor"), Money("recovered_minor"), Money("withheld_minor")
+    carried, forgiven = Money("carried_minor"), Money("forgiven_minor")
 
     class Meta:
         model = Statement
         fields = (
             *("id", "participant", "pay_group", "period_starts_on", "period_ends_on", "run", "state", "revision"),
-            *("released",),
-            *("adjustments", "payout", "currency", "lines", "digest", "calculated_at", "data_at"),
+            *("released", "adjustments", "topped_up", "recovered", "withheld", "carried", "forgiven"),
+            *("payout", "currency", "lines", "digest", "calculated_at", "data_at"),
         )
 
 

@@ -18,6 +18,7 @@ from crediting.models import DataIssue, WaitingCredit
 from payouts.models import Batch, BatchLine, BatchPerson, ChangedScope, LedgerEntry, LedgerTransaction, Payable
 from payouts.models.batches import DECIDED
 from payouts.selectors import TAKEN, open_period
+from payouts.selectors_settlements import effects, of_batch, of_open, with_effects
 
 #: A change is large from a quarter of the amount before, and from this many whole units of the currency.
 LARGE_SHARE = 4
@@ -120,6 +121,19 @@ def batches_visible() -> QuerySet[Batch]:
 def open_of(pay_group: PayGroup) -> Open:
     period = open_period(pay_group)
     return Open(pay_group, day_date(period.start), day_date(period.end), period.name)
+
+
+def subject_effects(subject: Subject) -> dict[tuple[int, str], int]:
+    """By participant id and currency what settlements make of the lines: what is paid less what they add up to."""
+    if isinstance(subject, Batch):
+        return effects(of_batch(subject.pk)[0])
+    # Some people alone are paid off cycle, and never what is settled.
+    return effects(of_open(subject.pay_group.pk, subject.starts_on)[0]) if subject.people is None else {}
+
+
+def subject_totals(subject: Subject) -> dict[str, int]:
+    """What the subject pays, in minor units by currency."""
+    return with_effects(totals(subject_lines(subject)), subject_effects(subject))
 
 
 def subject_lines(subject: Subject) -> QuerySet[Any]:
@@ -239,11 +253,14 @@ def people(subject: Subject) -> list[PersonRow]:
         sums = BatchLine.objects.filter(batch=last).values("participant_id", "currency")
         for row in sums.annotate(minor=Sum("amount_minor")):
             before[row["participant_id"], row["currency"]] = int(row["minor"])
+        for at, minor in subject_effects(last).items():
+            before[at] = before.get(at, 0) + minor
+    settled = subject_effects(subject)
     known = set(_earlier(subject).values_list("participant_id", flat=True).distinct())
     moved = moved_since(subject)
-    names = Participant.objects.in_bulk({who for who, _ in {*now, *before, *moved}})
+    names = Participant.objects.in_bulk({who for who, _ in {*now, *settled, *before, *moved}})
     found = []
-    for at in {*now, *before, *moved}:
+    for at in {*now, *settled, *before, *moved}:
         row = now.get(at, {**_NOTHING})
         person = PersonRow(
             participant_id=at[0],
@@ -257,6 +274,7 @@ def people(subject: Subject) -> list[PersonRow]:
             lines=row["line_count"],
             manual_minor=int(row["by_hand"]),
             manual=row["hands"],
+            settled_minor=settled.get(at, 0),
         )
         reasons = tuple(reasons_of(person, first=at[0] not in known, moved=moved.get(at, 0)))
         found.append(PersonRow(**{**person.__dict__, "reasons": reasons}))

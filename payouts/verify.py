@@ -23,15 +23,18 @@ from payouts.models import (
     Batch,
     BatchLine,
     BatchPerson,
+    BatchSettlement,
     ChangedScope,
     Earning,
     LedgerTransaction,
     Payable,
 )
+from payouts.models.settlements import CARRIED, EFFECT, WITHHELD
 from payouts.reads.balance import unbalanced
 from payouts.reads.lines import BATCH_STATES
 from payouts.selectors import TAKEN
-from payouts.selectors_batches import line_facts, lines_digest, person_digests, scopes_failed, totals
+from payouts.selectors_batches import line_facts, lines_digest, person_digests, scopes_failed, subject_totals
+from payouts.selectors_settlements import all_facts, bound, of_batch, settlement_facts
 from payouts.services import ledger
 from payouts.services.batch_steps import statements_of
 from payouts.services.ledger_checks import ledger_problems
@@ -292,10 +295,11 @@ def batch_digests() -> Check:
     for batch in batches:
         lines = BatchLine.objects.filter(batch=batch)
         facts = line_facts(lines)
-        if lines_digest(facts) != batch.digest:
+        settled = settlement_facts(*of_batch(batch.pk))
+        if bound(lines_digest(facts), all_facts(settled)) != batch.digest:
             wrong.append(f"{batch} (id {batch.pk}): its lines are not those that were submitted")
-        people = lines.aggregate(people=Count("participant_id", distinct=True))["people"]
-        if (people, len(facts), totals(lines)) != (batch.people, batch.lines, batch.totals):
+        people = len({*settled, *lines.order_by().values_list("participant_id", flat=True).distinct()})
+        if (people, len(facts), subject_totals(batch)) != (batch.people, batch.lines, batch.totals):
             wrong.append(f"{batch} (id {batch.pk}): people, lines or totals are not those of its lines")
         steps = set(_STEPS[Batch.State(batch.state)])
         if batch.deals is not None:  # a batch of today's way, which says more
@@ -305,7 +309,10 @@ def batch_digests() -> Check:
                 wrong.append(f"{batch} (id {batch.pk}) is {batch.state}, and no audit entry {code} tells of it")
         wrong.extend(_people_wrong(batch, lines))
         if batch.state in TAKEN:
-            wrong.extend(_statements_wrong(batch, lines, person_digests(facts)))
+            digests = person_digests(facts)
+            digests |= {said[0][0]: bound(digests.get(said[0][0], lines_digest([])), said) for said in settled.values()}
+            wrong.extend(_statements_wrong(batch, lines, digests))
+            wrong.extend(_settled_wrong(batch))
     return Check("Batches", f"{len(batches)} batches, {BatchLine.objects.count()} lines", wrong)
 
 
@@ -317,8 +324,12 @@ def _people_wrong(batch: Batch, lines: Any) -> Iterator[str]:
         return
     sums = {(key, currency): (minor, count) for key, currency, minor, count in lines.values_list(*by).annotate(
         minor=Sum("amount_minor"), count=Count("id"))}  # fmt: skip
+    settled = BatchSettlement.objects.filter(batch=batch).order_by().values_list(*by)
+    for key, currency, effect in settled.annotate(effect=Sum(EFFECT)):
+        minor, count = sums.get((key, currency), (0, 0))
+        sums[key, currency] = minor + effect, count
     for key, currency, count, *minors in kept.values_list(
-        *by, "lines", "released_minor", "adjustments_minor", "manual_minor"
+        *by, "lines", "released_minor", "adjustments_minor", "manual_minor", "settled_minor"
     ):
         if (sum(minors), count) != sums.pop((key, currency), (0, 0)):
             yield f"{batch} (id {batch.pk}): the sum kept of {key} is not that of its lines"
@@ -346,6 +357,22 @@ def _statements_wrong(batch: Batch, lines: Any, digests: dict[str, str]) -> Iter
             yield f"statement of {key} for {batch}: it is not what the batch's lines add up to"
         elif statement.state != expected.get(statement.participant_id, state):
             yield f"statement of {key} for {batch}: it is {statement.state}, the batch is {batch.state}"
+    for key in sums:
+        yield f"statement of {key} for {batch}: it is missing"
+
+
+def _settled_wrong(batch: Batch) -> Iterator[str]:
+    """Statements say of settlements what the batch took of them."""
+    columns = ("topped_up_minor", "recovered_minor", "forgiven_minor")
+    rows = BatchSettlement.objects.filter(batch=batch).order_by().values_list("participant__key")
+    sums = {
+        key: tuple(map(int, minors))
+        for key, *minors in rows.annotate(*(Sum(name) for name in columns), held=Sum(WITHHELD), carried=Sum(CARRIED))
+    }
+    said = (*columns, "withheld_minor", "carried_minor")
+    for key, *minors in statements_of(batch).values_list("participant__key", *said):
+        if tuple(minors) != sums.pop(key, (0,) * len(said)):
+            yield f"statement of {key} for {batch}: it is not what the batch's settlements add up to"
     for key in sums:
         yield f"statement of {key} for {batch}: it is missing"
 

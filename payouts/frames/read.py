@@ -166,5 +166,6 @@ def read_batch(
         holidays=np.array(calendar.holidays, dtype=np.int64) if calendar.holidays else None,
         only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,
         in_force=tuple(zip(versions.starts, versions.ends, strict=True)),
+        settles=False,  # from what is payable, pay period by pay period: payouts.frames.waterfall
     )
     return Read(with_own_periods(batch), versions, rows.revision)

@@ -77,17 +77,20 @@ def attributes(as_of: datetime | None) -> Attributes:
     )
 
 
-def employment(as_of: datetime | None) -> Employment:
-    """Each participant's days here, without the gaps between two employments; and the days of leave."""
+def employment(as_of: datetime | None, people: Sequence[int] | None = None) -> Employment:
+    """Each participant's days here, or of these, without the gaps between two employments; and the days of leave."""
+    one, other = ("", "") if people is None else (
+        "WHERE p.id = ANY(%(people)s)", "WHERE l.participant_id = ANY(%(people)s)",
+    )  # fmt: skip
     found = read(
         "WITH spans AS (SELECT p.id, 0 AS leave, unnest(datemultirange(daterange(p.starts_on, p.ends_on)) - coalesce("
         f"(SELECT range_agg(daterange(g.starts_on, g.ends_on)) FROM {table('people_gap', as_of)} g "
         "WHERE g.participant_id = p.id), '{}'::datemultirange)) AS days "
-        f"FROM {table('people_participant', as_of)} p UNION ALL "
-        f"SELECT participant_id, 1, daterange(starts_on, ends_on) FROM {table('people_leave', as_of)} l) "
+        f"FROM {table('people_participant', as_of)} p {one} UNION ALL "
+        f"SELECT participant_id, 1, daterange(starts_on, ends_on) FROM {table('people_leave', as_of)} l {other}) "
         f"SELECT id AS participant, leave::bigint AS leave, {day('lower(days)')} AS start, "
         f"{open_end('upper(days)')} AS end FROM spans",
-        {"as_of": as_of},
+        {"as_of": as_of, "people": list(people or ())},
     )
     return Employment(found["participant"], found["leave"].astype(np.int8), found["start"], found["end"])
 

@@ -17,8 +17,6 @@ def longest(plans: Iterable[CompiledPlan], also: str = "month") -> str:
     for plan in plans:
         found |= {cap.every for cap in plan.caps}
         found |= {_length(component) for component in stated(plan)}
-        if plan.settlement is not None:
-            found.add("all")
     return max(found, key=LENGTHS.index)
 
 

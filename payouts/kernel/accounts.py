@@ -111,11 +111,11 @@ class Accounts:
             began = np.where(day < self.bounds[0], BEFORE, self.at(day))
             account.first_top_up[to, self._slot(key)[families[to]]] = began
             to, day, amount = self._dated(f"topped:{key}")
-            period = self.at(day)
-            for place in np.unique(period).tolist():
-                mine = period == place
+            at = self.at(day)
+            for place in np.unique(at).tolist():
+                those = at == place
                 columns = self.topped.setdefault(place, np.zeros_like(found))
-                columns[to[mine], self._slot(key)[families[to[mine]]]] += amount[mine]
+                columns[to[those], self._slot(key)[families[to[those]]]] += amount[those]
 
     def _slot(self, key: str) -> Ints:
         """The place of a draw among those of each plan; 0 where it has none of that key."""

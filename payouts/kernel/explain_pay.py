@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -23,6 +23,7 @@ from payouts.kernel.batch import (
 )
 from payouts.kernel.line_view import LineView
 from payouts.kernel.say import Names, Step, day_text, money_text, number_text, percent_text, trigger_text
+from plans.rules.compiled import CompiledPlan
 from plans.rules.compiled_pay import Clawback
 
 #: What is said of a tranche that is not released.
@@ -154,6 +155,12 @@ _OF_DRAWS = {
     "written_off": "Of the draw {1} written off: {0}.",
     "draw_balance": "The draw {1} stands at {0}.",
 }
+#: All that is told of a settlement.
+_COLUMNS = (
+    *(column for each in _WATERFALL.values() for column, _ in each),
+    *(column for column, _ in _CLOSING),
+    "payout",
+)
 _ON_NET = ("released", "adjusted", "clawed_back", "brought_forward", "recovered", "capped", "held_back", "topped_up")
 
 
@@ -172,22 +179,29 @@ def explain_settlement(batch: Batch, result: Result, row: int) -> list[Step]:
     settled = result.settlements
     assert settled is not None
     plan = batch.plans[int(settled.plan[row])]
+    amounts = {name: int(getattr(settled, name)[row]) for name in _COLUMNS}
+    draws = {name: _by_draw(result, row, name) for name in _OF_DRAWS}
+    return settlement_steps(plan, amounts, draws)
+
+
+def settlement_steps(
+    plan: CompiledPlan, amounts: Mapping[str, int], draws: Mapping[str, Sequence[tuple[str, int]]]
+) -> list[Step]:
+    """The same of amounts by column of Settlements, and of those of draws that have keys, by key."""
     order = plan.settlement.order if plan.settlement is not None else ("releases", "adjustments", "clawbacks")
     steps, net = [], 0
     for name in order:
         for column, sentence in _WATERFALL[name]:
-            amount = int(getattr(settled, column)[row])
-            if not amount:
+            if not amounts[column]:
                 continue
-            for key, part in _by_draw(result, row, column) or [("", amount)]:
+            for key, part in draws.get(column) or [("", amounts[column])]:
                 net += part if column in _ON_NET else 0
                 said = (_OF_DRAWS[column] if key else sentence).format(money_text(part, plan.currency), key)
                 steps.append(Step(column, said, part, "money", {"step": name, "net": net}))
     for column, sentence in _CLOSING:
-        amount = int(getattr(settled, column)[row])
-        if amount:
-            for key, part in _by_draw(result, row, column) or [("", amount)]:
+        if amounts[column]:
+            for key, part in draws.get(column) or [("", amounts[column])]:
                 said = (_OF_DRAWS[column] if key else sentence).format(money_text(part, plan.currency), key)
                 steps.append(Step(column, said, part, "money"))
-    payout = int(settled.payout[row])
+    payout = amounts["payout"]
     return [*steps, Step("payout", f"Paid: {money_text(payout, plan.currency)}.", payout, "money", {"net": net})]

@@ -50,7 +50,7 @@ _OF_DRAWS = ("recovered", "topped_up", "written_off", "balance")
 @dataclass(frozen=True, slots=True)
 class Movements:
     """What the waterfall takes in. `step` is a place in STEPS; `plan` an index into Batch.plans, `component` one into
-    its components. `origin` is the pay period that an adjustment belongs to, of all else its own."""
+    its components, -1 for none. `origin` is the pay period that an adjustment belongs to, of all else its own."""
 
     participant: Ints
     plan: Ints
@@ -181,7 +181,7 @@ class _Waterfall:
             mine = np.zeros(self.moved.plan.size, dtype=bool)
             for place in np.unique(self.moved.plan).tolist():
                 rows = self.moved.plan == place
-                mine[rows] = names[place][self.moved.component[rows]] == key
+                mine[rows] = (names[place][self.moved.component[rows]] == key) & (self.moved.component[rows] >= 0)
             columns = {each.name: getattr(self.moved, each.name)[mine] for each in fields(Movements)}
             found[key] = _Sums(*self._rows_of(Movements(**columns)))
         return found
@@ -307,8 +307,8 @@ class _Waterfall:
                 row = int(np.searchsorted(stands, account * periods + place - first))
                 key = words.index(self.slots[int(self.account.family[account])][slot])
                 found.append((row, key, origin, amount))
-        row, key, origin, amount = np.array(found, dtype=np.int64).reshape(-1, 4).T
-        return Retests(row, Text(key.astype(np.int32), words), origin, amount)
+        columns = np.array(found, dtype=np.int64).reshape(-1, 4).T
+        return Retests(columns[0], Text(columns[1].astype(np.int32), words), columns[2], columns[3])
 
 
 class _Sums:

@@ -51,7 +51,7 @@ def figures(request: HttpRequest, subject: Subject, people: People) -> dict[str,
     """Totals by currency with the change against the batch before, and the exceptions."""
     last = reads.batch_before(subject)
     before = last.totals if last else {}
-    now = subject.totals if isinstance(subject, Batch) else reads.totals(subject.lines)
+    now = subject.totals if isinstance(subject, Batch) else reads.subject_totals(subject)
     sums = [
         {
             "currency": code,
@@ -198,7 +198,7 @@ def lines_page(request: HttpRequest, subject: Subject, view: str, people: People
     if view == "people":
         page = paginate(request, people.with_lines, PER_PAGE)
         page.object_list = [_told(person) for person in people.rows_of(page.object_list)]
-        whole = subject.totals if isinstance(subject, Batch) else reads.totals(subject.lines)
+        whole = subject.totals if isinstance(subject, Batch) else reads.subject_totals(subject)
         return {**context, "page": page, "sum": whole}
     if view == "deals":
         page = paginate(request, reads.deals(subject), PER_PAGE)
@@ -264,6 +264,7 @@ def lines_csv(request: HttpRequest, subject: Subject, view: str, name: str) -> H
             "currency",
             "released",
             "adjustments",
+            "settled",
             "payout",
             "before",
             "lines",
@@ -279,6 +280,7 @@ def lines_csv(request: HttpRequest, subject: Subject, view: str, name: str) -> H
                     p.currency,
                     _amount(p.released_minor, p.currency),
                     _amount(p.adjustments_minor, p.currency),
+                    _amount(p.settled_minor, p.currency),
                     _amount(p.minor, p.currency),
                     None if p.before_minor is None else _amount(p.before_minor, p.currency),
                     p.lines,

@@ -26,6 +26,7 @@ from payouts.reads.lines import STATES, hold_words, sums, told
 from payouts.reads.payments import of_statement
 from payouts.reads.payout import MONEY_STATE, pay_day
 from payouts.reads.periods import open_span, pay_group_of, span_holding
+from payouts.reads.settlements import settled_plans
 from payouts.reads.statements import (
     Adjustment,
     Released,
@@ -151,6 +152,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "waiting_total": sums(waiting, [STATES["waiting"]])[STATES["waiting"]],
         **waiting_page_of(request, without_rate),
         **_held(statement),
+        "settled": settled_plans(statement, lambda day: span_holding(group, day).name),
         "before": _address(request, before, own),
         "after": _address(request, after, own),
         "crumbs": [Link("Statements", link(request, "statement_list"))] if own else _crumbs(request),
@@ -199,8 +201,23 @@ def _sum(statement: Statement, lines: int, adjustments: int) -> list[Step]:
             money(statement.adjustments_minor, statement.currency),
             counted(adjustments, "adjustment"),
         ),
+        *(
+            Step(what, money(getattr(statement, f"{name}_minor"), statement.currency), note, "#settled", "How")
+            for name, what, note in _SETTLED
+            if getattr(statement, f"{name}_minor")
+        ),
         Step("Payout", money(statement.payout_minor, statement.currency), result=True),
     ]
+
+
+#: What a settlement makes of released and adjusted pay, by column of a statement.
+_SETTLED = (
+    ("topped_up", "Topped up", "by a draw or guarantee"),
+    ("recovered", "Recovered", "of a draw paid before"),
+    ("withheld", "Withheld", "above a cap or held back; less what comes back"),
+    ("carried", "Carried", "brought forward, less what goes on into the next period"),
+    ("forgiven", "Forgiven", "of what was to be taken back"),
+)
 
 
 def _explained(request: HttpRequest, line: Adjustment) -> str:

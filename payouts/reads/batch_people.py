@@ -44,14 +44,16 @@ def people_of(subject: Subject, shown: int) -> People:
     if not isinstance(subject, Batch) or not BatchPerson.objects.filter(batch=subject).exists():
         rows = people(subject)
         first = exceptions_among(rows)
-        paid = [row for row in rows if row.lines]
+        paid = [row for row in rows if row.lines or row.settled_minor]
         count = len({row.participant_id for row in paid})
         return People(first[:shown], len(first), paid, count, sum(row.lines for row in rows), {})
     moved = moved_since(subject)
     kept: QuerySet[Any] = BatchPerson.objects.filter(batch=subject).select_related("participant")
     kept = kept.annotate(minor=ExpressionWrapper(_MINOR, output_field=_BIG))
     remarkable, count = _remarkable(kept, moved, shown)
-    with_lines = kept.filter(lines__gt=0).order_by("participant__name", "participant__key", "currency")
+    with_lines = kept.filter(~Q(settled_minor=0) | Q(lines__gt=0)).order_by(
+        "participant__name", "participant__key", "currency"
+    )
     return People(remarkable, count, with_lines, subject.people, subject.lines, moved)
 
 

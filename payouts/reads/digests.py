@@ -15,6 +15,7 @@ from django.db import connection
 
 from payouts.models import BatchLine, Payable
 from payouts.selectors_batches import lines_digest
+from payouts.selectors_settlements import Facts, all_facts, bound, of_batch, of_open, settlement_facts
 
 #: What a line says, as JSON; what of it is a text, in the order in which lines are sorted.
 _TEXTS_FIRST = ("coalesce(e.key, '')", "coalesce(d.external_id, '')", "m.key", "pl.key", "l.rule", "l.role")
@@ -68,7 +69,8 @@ _MEMORY = "SET LOCAL work_mem = '64MB'"
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """How many lines there are, the digest of all, and that of each person's own by participant id."""
+    """How many lines there are, the digest of all, and that of each person's own by participant id; settlements bound
+    in."""
 
     lines: int
     all: str
@@ -80,12 +82,22 @@ def payable_digests(*, pay_group: int, starts_on: Any, people: list[int] | None 
     where = "l.pay_group_id = %(pay_group)s AND l.period_starts_on = %(starts_on)s AND l.hold_id IS NULL"
     if people is not None:
         where += " AND l.participant_id = ANY(%(people)s)"
-    return _digests(Payable._meta.db_table, where, {"pay_group": pay_group, "starts_on": starts_on, "people": people})
+    found = _digests(Payable._meta.db_table, where, {"pay_group": pay_group, "starts_on": starts_on, "people": people})
+    # Some people alone are paid off cycle, and never what is settled.
+    return found if people is not None else _settled(found, settlement_facts(*of_open(pay_group, starts_on)))
 
 
 def batch_digests_of(batch: int) -> Digests:
     """Of what a batch took."""
-    return _digests(BatchLine._meta.db_table, "l.batch_id = %(batch)s", {"batch": batch})
+    found = _digests(BatchLine._meta.db_table, "l.batch_id = %(batch)s", {"batch": batch})
+    return _settled(found, settlement_facts(*of_batch(batch)))
+
+
+def _settled(found: Digests, facts: Facts) -> Digests:
+    """The same with what the settlements of these people say."""
+    nothing = lines_digest([])
+    own = {person: bound(found.people.get(person, nothing), said) for person, said in facts.items()}
+    return Digests(found.lines, bound(found.all, all_facts(facts)), {**found.people, **own})
 
 
 def _digests(table: str, where: str, params: Mapping[str, Any]) -> Digests:

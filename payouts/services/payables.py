@@ -22,6 +22,7 @@ from payouts.models.figures import NO_PERIOD, LineNamed
 from payouts.reads.kept import kept_params
 from payouts.selectors import TAKEN, due_before, first_free, open_periods, taken_elsewhere
 from payouts.services.held import holds_write
+from payouts.services.settlements import SETTLED, SETTLED_SUMS, SETTLED_TEXT, settlements_write
 
 #: More facts than this are not named one by one: a join over all of the people's is the quicker then.
 NAMED = 20_000
@@ -123,7 +124,8 @@ DELETE FROM payouts_statement s USING unnest(%(people)s::bigint[], %(starts)s::d
 WHERE s.participant_id = o.participant_id AND s.state = 'open' AND (s.period_starts_on <> o.starts_on OR (
     NOT EXISTS (SELECT 1 FROM payouts_earning x WHERE x.participant_id = s.participant_id)
     AND NOT EXISTS (SELECT 1 FROM payouts_payable p WHERE p.participant_id = s.participant_id
-        AND p.period_starts_on = o.starts_on)))
+        AND p.period_starts_on = o.starts_on)
+    AND NOT EXISTS (SELECT 1 FROM payouts_settlement w WHERE w.participant_id = s.participant_id)))
 """
 
 #: One line of a statement's digest: keys that outlive the database's own numbers, then the amount.
@@ -139,7 +141,7 @@ WITH open AS (
         AS o(participant_id, pay_group_id, starts_on, ends_on)
 ), sums AS (
     -- Person by person: a join would be free to read everybody's payables first, for each of a few people's statements.
-    SELECT o.*, owed.* FROM open o CROSS JOIN LATERAL (
+    SELECT o.*, owed.*, settled.* FROM open o CROSS JOIN LATERAL (
         SELECT count(p.id) AS lines, coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'release'), 0) AS released,
             coalesce(sum(p.amount_minor) FILTER (WHERE p.kind <> 'release'), 0) AS adjustments,
             encode(sha256(convert_to(coalesce(string_agg({LINE_TEXT}, chr(10) ORDER BY {LINE_TEXT} COLLATE "C"), ''),
@@ -147,20 +149,28 @@ WITH open AS (
         FROM payouts_payable p JOIN plans_plan pl ON pl.id = p.plan_id
             LEFT JOIN crediting_deal d ON d.id = p.deal_id LEFT JOIN crediting_hookendpoint e ON e.id = d.endpoint_id
         WHERE p.participant_id = o.participant_id AND p.period_starts_on = o.starts_on AND p.hold_id IS NULL
-    ) owed
+    ) owed CROSS JOIN LATERAL (
+        SELECT {SETTLED_SUMS}, string_agg({SETTLED_TEXT}, chr(10) ORDER BY pl.key COLLATE "C") AS settled_as
+        FROM payouts_settlement w JOIN plans_plan pl ON pl.id = w.plan_id
+        WHERE w.participant_id = o.participant_id AND w.period_starts_on = o.starts_on
+    ) settled
 )
 INSERT INTO payouts_statement AS st (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, run,
-state, revision,
-    released_minor, adjustments_minor, payout_minor, lines, currency, digest, calculated_at, data_at)
+    state, revision, released_minor, adjustments_minor, {", ".join(SETTLED)}, payout_minor, lines, currency, digest,
+    calculated_at, data_at)
 SELECT current_setting('app.tenant')::bigint, s.participant_id, s.pay_group_id, s.starts_on, s.ends_on, 0, 'open', 1,
-s.released, s.adjustments,
-    s.released + s.adjustments, s.lines, m.currency, s.digest, clock_timestamp(),
-    (SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%(causes)s))
+    s.released, s.adjustments, {", ".join(f"s.{column}" for column in SETTLED)},
+    s.released + s.adjustments + {" + ".join(f"s.{column}" for column in SETTLED)}, s.lines, m.currency,
+    CASE WHEN s.settled_as IS NULL THEN s.digest
+        ELSE encode(sha256(convert_to(concat_ws(chr(10), s.digest, s.settled_as), 'UTF8')), 'hex') END,
+    clock_timestamp(), (SELECT coalesce(max(at), now()) FROM payouts_cause WHERE id = ANY(%(causes)s))
 FROM sums s JOIN people_participant m ON m.id = s.participant_id
-WHERE s.lines > 0 OR EXISTS (SELECT 1 FROM payouts_earning x WHERE x.participant_id = s.participant_id)
+WHERE s.lines > 0 OR s.settled_as IS NOT NULL
+    OR EXISTS (SELECT 1 FROM payouts_earning x WHERE x.participant_id = s.participant_id)
 ON CONFLICT (tenant_id, participant_id, period_starts_on, run) DO UPDATE SET
     revision = st.revision + (st.digest <> EXCLUDED.digest)::int, released_minor = EXCLUDED.released_minor,
     adjustments_minor = EXCLUDED.adjustments_minor, payout_minor = EXCLUDED.payout_minor, lines = EXCLUDED.lines,
+    {", ".join(f"{column} = EXCLUDED.{column}" for column in SETTLED)},
     digest = EXCLUDED.digest, calculated_at = EXCLUDED.calculated_at, data_at = EXCLUDED.data_at,
     pay_group_id = EXCLUDED.pay_group_id
 WHERE st.state = 'open'
@@ -179,7 +189,7 @@ def payables_write(
         return
     if facts is not None and len(facts) > NAMED:
         facts = None
-    params = kept_params() | _open(participants)
+    params = kept_params() | open_now(participants)
     params.update(
         every_fact=facts is None,
         facts=list(facts or ()),
@@ -194,6 +204,7 @@ def payables_write(
         if facts is None or facts:
             cursor.execute(_WRITE, params)
         holds_write(**{name: params[name] for name in ("people", "groups", "starts", "ends")})
+        settlements_write(**{name: params[name] for name in ("people", "groups", "starts")})
         params["causes"] = [*{*why.values(), *otherwise.values()}]
         cursor.execute(_STALE, params)
         cursor.execute(_STATEMENTS, params)
@@ -206,7 +217,7 @@ def payables_refresh(participants: Sequence[int] | None, cause: Cause) -> None:
     payables_write(participants=people, facts=None, why={}, otherwise=dict.fromkeys(people, cause.pk))
 
 
-def _open(participants: Sequence[int]) -> dict[str, Any]:
+def open_now(participants: Sequence[int]) -> dict[str, Any]:
     """Each person's pay group, the period that their payables go to, and the day before which they are due."""
     groups = dict(Participant.objects.filter(id__in=participants).values_list("id", "pay_group_id"))
     rows = PayGroup.objects.select_related("calendar").in_bulk(set(groups.values()))

@@ -39,7 +39,7 @@ from payouts.selectors_batches import (
     open_of,
     scopes_failed,
     scopes_pending,
-    totals,
+    subject_totals,
 )
 from payouts.services.approvals import stages_void
 from payouts.services.batch_steps import (
@@ -59,6 +59,7 @@ from payouts.services.claims import lock
 from payouts.services.held import held_note
 from payouts.services.posting import PART_LINES
 from payouts.services.sampling import alerts_recheck
+from payouts.services.settlements import SETTLED, SETTLED_SUMS, settlements_take
 from plans.models import PlanVersion
 
 #: How long a lock waits for work that is on its way.
@@ -170,7 +171,7 @@ def freeze(period: Open, *, run: int, by: User, replaces: Batch | None = None) -
         people=len(found.people),
         lines=found.lines,
         deals=deals(period).count(),
-        totals=totals(period.lines),
+        totals=subject_totals(period),
         digest=found.all,
         locked_by=by,
         replaces=replaces,
@@ -234,14 +235,23 @@ WITH now AS (
         coalesce(sum(amount_minor) FILTER (WHERE kind NOT IN ('release', 'adjustment')), 0) AS by_hand,
         count(*) FILTER (WHERE kind NOT IN ('release', 'adjustment')) AS hands
     FROM payouts_batchline WHERE batch_id = %(batch)s GROUP BY participant_id, currency
+), settled AS (
+    SELECT participant_id, currency, max(pay_group_id) AS pay_group_id, sum(payout_minor - inflow_minor) AS effect
+    FROM payouts_batchsettlement WHERE batch_id = %(batch)s GROUP BY participant_id, currency
 ), before AS (
-    SELECT participant_id, currency, max(pay_group_id) AS pay_group_id, sum(amount_minor) AS minor
-    FROM payouts_batchline WHERE batch_id = %(before)s GROUP BY participant_id, currency
+    SELECT participant_id, currency, max(pay_group_id) AS pay_group_id, sum(minor) AS minor FROM (
+        SELECT participant_id, currency, pay_group_id, amount_minor AS minor
+        FROM payouts_batchline WHERE batch_id = %(before)s
+        UNION ALL
+        SELECT participant_id, currency, pay_group_id, payout_minor - inflow_minor
+        FROM payouts_batchsettlement WHERE batch_id = %(before)s
+    ) each GROUP BY participant_id, currency
 ), both_sides AS (
-    SELECT participant_id, currency, coalesce(n.pay_group_id, b.pay_group_id) AS pay_group_id, b.minor AS before_minor,
-        coalesce(n.lines, 0) AS lines, coalesce(n.released, 0) AS released, coalesce(n.adjusted, 0) AS adjusted,
-        coalesce(n.adjustments, 0) AS adjustments, coalesce(n.by_hand, 0) AS by_hand, coalesce(n.hands, 0) AS hands
-    FROM now n FULL JOIN before b USING (participant_id, currency)
+    SELECT participant_id, currency, coalesce(n.pay_group_id, w.pay_group_id, b.pay_group_id) AS pay_group_id,
+        b.minor AS before_minor, coalesce(n.lines, 0) AS lines, coalesce(n.released, 0) AS released,
+        coalesce(n.adjusted, 0) AS adjusted, coalesce(n.adjustments, 0) AS adjustments,
+        coalesce(n.by_hand, 0) AS by_hand, coalesce(n.hands, 0) AS hands, coalesce(w.effect, 0) AS settled
+    FROM now n FULL JOIN settled w USING (participant_id, currency) FULL JOIN before b USING (participant_id, currency)
 ), own AS (
     SELECT * FROM unnest(%(digested)s::bigint[], %(digests)s::text[]) AS o(participant_id, digest)
 ), large AS (
@@ -253,25 +263,30 @@ INSERT INTO payouts_batchperson (tenant_id, batch_id, participant_id, pay_group_
 SELECT current_setting('app.tenant')::bigint, %(batch)s, x.participant_id, x.pay_group_id,
     (coalesce(sum(x.lines) OVER (ORDER BY x.participant_id RANGE UNBOUNDED PRECEDING EXCLUDE GROUP), 0)
         / %(part_lines)s)::int, x.currency,
-    x.before_minor, x.released, x.adjusted, x.by_hand, 0, x.adjustments, x.hands, x.lines,
+    x.before_minor, x.released, x.adjusted, x.by_hand, x.settled, x.adjustments, x.hands, x.lines,
     NOT EXISTS (SELECT 1 FROM payouts_batchline l JOIN payouts_batch b ON b.id = l.batch_id
         WHERE l.participant_id = x.participant_id AND b.pay_group_id = %(pay_group)s AND b.starts_on < %(starts_on)s
         AND b.state = ANY(%(taken)s)),
     x.before_minor IS NOT NULL AND abs(x.change) >= large.minor AND abs(x.change) * %(share)s >= abs(x.before_minor),
     coalesce(own.digest, %(nothing)s)
-FROM (SELECT *, released + adjusted + by_hand - coalesce(before_minor, 0) AS change FROM both_sides) x
+FROM (SELECT *, released + adjusted + by_hand + settled - coalesce(before_minor, 0) AS change FROM both_sides) x
 JOIN large USING (currency) LEFT JOIN own USING (participant_id)
 """
 #: The period's statements become snapshots of the lines taken.
-_STATEMENTS = """
+_STATEMENTS = f"""
 UPDATE payouts_statement s SET state = 'in_batch', released_minor = x.released, adjustments_minor = x.adjusted,
-    payout_minor = x.released + x.adjusted, lines = x.lines, digest = x.digest
+    {", ".join(f"{column} = y.{column}" for column in SETTLED)},
+    payout_minor = x.released + x.adjusted + {" + ".join(f"y.{column}" for column in SETTLED)},
+    lines = x.lines, digest = x.digest
 FROM payouts_statement o LEFT JOIN LATERAL (
     SELECT coalesce(sum(p.released_minor), 0) AS released,
         coalesce(sum(p.adjustments_minor + p.manual_minor), 0) AS adjusted, coalesce(sum(p.lines), 0) AS lines,
         coalesce(max(p.digest), %(nothing)s) AS digest
     FROM payouts_batchperson p WHERE p.batch_id = %(batch)s AND p.participant_id = o.participant_id
-) x ON true
+) x ON true LEFT JOIN LATERAL (
+    SELECT {SETTLED_SUMS} FROM payouts_batchsettlement w
+    WHERE w.batch_id = %(batch)s AND w.participant_id = o.participant_id
+) y ON true
 WHERE s.id = o.id AND o.pay_group_id = %(pay_group)s AND o.period_starts_on = %(starts_on)s AND o.run = %(run)s
 """
 
@@ -300,9 +315,12 @@ def _take(batch: Batch, period: Open, found: Digests) -> None:
         if batch.run:
             cursor.execute(_OWN_STATEMENTS, params)
         cursor.execute(_TAKE, params)
-        if cursor.rowcount != batch.lines:
+        taken = cursor.rowcount
+        if not batch.run:
+            settlements_take(batch)
+        if taken != batch.lines:
             raise BatchError(
-                f"{batch}: took {cursor.rowcount} lines where {batch.lines} are payable. A statement or a plan version "
+                f"{batch}: took {taken} lines where {batch.lines} are payable. A statement or a plan version "
                 "is missing; recompute the period's people."
             )
         cursor.execute(_PEOPLE, params)

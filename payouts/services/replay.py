@@ -4,7 +4,7 @@ locked."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -22,13 +22,16 @@ from payouts.frames.read import calendars, credit_days, pay_groups, read_version
 from payouts.frames.sql import NONE, Columns, Words
 from payouts.frames.sql import differences as compare
 from payouts.frames.tables import LINE, TABLES
+from payouts.frames.waterfall import Place
 from payouts.kernel.batch import Ints
 from payouts.models import Adjustment, Batch, BatchHeld, BatchLine, Payable
 from payouts.models.figures import NO_PERIOD, LineNamed
 from payouts.models.manual import State as DecisionState
 from payouts.reads.kept import kept_components
 from payouts.selectors import TAKEN, due_before, open_period, taken_elsewhere
+from payouts.services.payables import open_now
 from payouts.services.recompute import right_figures, spans
+from payouts.services.settlements import batch_settlements_off, settlements_off
 
 KEY = [*LINE, "index", "part"]
 TYPES = {
@@ -70,7 +73,19 @@ def differences_found() -> list[str]:
                     )
     for pay_group in PayGroup.objects.select_related("calendar"):
         found.extend(replay_open(pay_group).found)
-    return found
+    return found + _unsettled()
+
+
+def _unsettled() -> list[str]:
+    """Whose settlement of an open period is not what it should be."""
+    now = open_now(list(pay_groups()))
+    columns = (now["people"], now["groups"], now["starts"])
+    off = settlements_off({who: Place(group, starts) for who, group, starts in zip(*columns, strict=True)})
+    return [f"{name}: the settlement that stands is not what the payables give" for name in _names(off)]
+
+
+def _names(people: list[int]) -> list[str]:
+    return list(Participant.objects.filter(id__in=people).values_list("name", flat=True))
 
 
 def replay_period(pay_group: PayGroup, starts_on: date, as_of: datetime | None = None) -> Replay:
@@ -84,14 +99,10 @@ def replay_period(pay_group: PayGroup, starts_on: date, as_of: datetime | None =
     before = Batch.objects.filter(locked_at__lt=batch.locked_at).filter(Q(state__in=TAKEN) | sent_back)
     due = _left_out(batch, _due(pay_group, batch.ends_on, moment, list(before)))
     stood = _frame(BatchLine.objects.filter(batch=batch).values(*KEY, "amount_minor", "currency"))
-    return _compared(
-        pay_group,
-        batch.name,
-        f"batch {batch.name}, locked {batch.locked_at:%Y-%m-%d %H:%M} UTC",
-        moment,
-        due,
-        stood,
-    )
+    against = f"batch {batch.name}, locked {batch.locked_at:%Y-%m-%d %H:%M} UTC"
+    found = _compared(pay_group, batch.name, against, moment, due, stood)
+    off = batch_settlements_off(batch, before, moment)
+    return replace(found, found=[*found.found, *(f"{name}: settled otherwise than recomputed" for name in _names(off))])
 
 
 def replay_open(pay_group: PayGroup, as_of: datetime | None = None) -> Replay:

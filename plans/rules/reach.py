@@ -80,7 +80,6 @@ _NOT_YET = (
 
 _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
-    ("A settlement", lambda plan: _if(plan.settlement, "settlement")),
 )
 _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = ()
 _COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (

@@ -131,18 +131,6 @@ def test_releases_on_days_of_their_own() -> None:
 
 
 @pytest.mark.django_db
-def test_what_the_database_does_not_deliver_is_not_put_in_force() -> None:
-    acme = house()
-    settled = """settlement:
-  order: [releases, adjustments, clawbacks, carried, cap]
-  cap: {amount: 10000.00, excess: lost}
-  negative: carried
-"""
-    with pytest.raises(ProblemsError, match="A settlement: case files work it out, but the database"):
-        acme.publish(plan_text() + settled, starts_on=date(2026, 4, 1))
-
-
-@pytest.mark.django_db
 def test_what_only_an_override_names_is_read_too() -> None:
     """Ann alone gets 250.00 more for deals of a custom term of three years: 6,250.00."""
     text = plan_text().replace("credit_rules:", "fields: {custom.term: number}\ncredit_rules:", 1)

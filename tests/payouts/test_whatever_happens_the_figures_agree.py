@@ -29,11 +29,20 @@ from tests.payouts.test_what_others_do_is_paid import OVERRIDE, PRIZES, QUARTER,
 
 CARRIED = "    caps: [{amount: 5000.00, per: measure_period, excess: carried, counts: false, until: used_up}]\n"
 PARTED = "[{share: 60%, on: credit_date}, {share: 40%, on: signature}]"
+SETTLED = """settlement:
+  order: [releases, adjustments, clawbacks, carried, recovery, cap, holdback, top_up]
+  draw: {kind: recoverable, style: top_up, amount: 2000.00, from: 2026-01-01, to: 2026-07-01, test: [releases],
+    recovery: {share: 50%, keep: 500.00, after_periods: 1}, on_leaving: owed}
+  cap: {amount: 6000.00, per: pay_period, excess: carried}
+  holdback: {share: 10%, periods: 2}
+  negative: carried
+"""
 TEXTS = (
     with_component(plan_text(), OVERRIDE),
     with_component(plan_text(release=PARTED), OVERRIDE + PRIZES),
     with_component(plan_text().replace("    cap: null\n", f"    cap: null\n{CARRIED}"), OVERRIDE),
     with_component(plan_text(top="30%").replace("on_new_version: carry", "on_new_version: rerun"), PRIZES),
+    with_component(plan_text(release=PARTED), OVERRIDE) + SETTLED,
 )
 _numbers = count(1)
 

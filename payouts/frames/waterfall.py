@@ -1,0 +1,425 @@
+"""The waterfall of a pay period out of the database: what comes in, what taken batches left, and what the kernel makes
+of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.db import connection
+
+from comp.core.calendars import PayCalendar
+from comp.core.days import day_date, day_number
+from payouts.frames import read_people
+from payouts.frames.read import Versions, bounds, calendars, read_versions
+from payouts.frames.read_asof import table
+from payouts.kernel.batch import (
+    MISSING_DAY,
+    OF_REVERSAL,
+    Balances,
+    Batch,
+    Facts,
+    Milestones,
+    Quotas,
+    Reporting,
+    Settlements,
+    Teams,
+    Text,
+    Usage,
+)
+from payouts.kernel.quotas import QuotaBook
+from payouts.kernel.settle import Movements, Settled, settle
+from payouts.kernel.steps import STEPS
+
+_NONE = np.zeros(0, dtype=np.int64)
+_NO_TEXT = Text(_NONE.astype(np.int32), ())
+_RELEASES, _ADJUSTMENTS, _CLAWBACKS = range(len(STEPS))
+#: The columns of payouts.kernel.batch.Settlements that are amounts.
+AMOUNTS = tuple(
+    name for name in Settlements.__slots__ if name not in ("participant", "plan", "pay_period", "replicate")
+)
+#: What a row without any of these says nothing by.
+_SAYS = (*AMOUNTS, "inflow", "returned", "opened_carried", "opened_clawback", "opened_kept")
+
+Row = dict[str, Any]
+Account = tuple[int, int]  # participant and plan id
+
+
+class Place(NamedTuple):
+    """Where somebody is paid: pay group and period."""
+
+    group: int
+    starts_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfalls:
+    """Rows of Settlement and of DrawStanding, as columns by name."""
+
+    settlements: list[Row]
+    draws: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Inflow:
+    """What comes in, added up: of each account and kind of line, of a component, that belongs to a pay period."""
+
+    account: Account
+    version: int
+    component: str
+    line_kind: int
+    kind: str
+    origin: date
+    minor: int
+
+
+# ------------------------------------------------------------------ what comes in, and what was left
+
+_INFLOW = """
+SELECT participant_id, plan_id, plan_version_id, component, line_kind, kind, origin_starts_on, sum(amount_minor)::bigint
+FROM {rows} GROUP BY participant_id, plan_id, plan_version_id, component, line_kind, kind, origin_starts_on
+"""
+_FREE = """payouts_payable p JOIN unnest(%(people)s::bigint[], %(starts)s::date[]) AS o(participant_id, starts_on)
+    USING (participant_id)
+WHERE p.period_starts_on = o.starts_on AND p.hold_id IS NULL AND p.plan_id = ANY(%(plans)s)"""
+_TAKEN_LINES = "payouts_batchline WHERE batch_id = %(batch)s AND plan_id = ANY(%(plans)s)"
+
+#: What the taken batches changed, and what was written off: an account's balances before the period.
+_LEFT = """
+SELECT participant_id, plan_id, sum(carried)::bigint, sum(owed)::bigint, sum(kept)::bigint, sum(paid)::bigint,
+    sum(held)::bigint
+FROM (
+    SELECT s.participant_id, s.plan_id, s.carried_forward_minor - s.opened_carried_minor AS carried,
+        s.clawback_balance_minor - s.opened_clawback_minor AS owed,
+        s.kept_adjustments_minor - s.opened_kept_minor AS kept,
+        CASE WHEN s.period_starts_on >= o.year_starts AND s.period_starts_on < o.year_ends THEN s.payout_minor ELSE 0
+        END AS paid,
+        CASE WHEN s.returns_on <= o.starts_on THEN -s.held_back_minor ELSE 0 END - s.returned_minor AS held
+    FROM payouts_batchsettlement s JOIN unnest(%(people)s::bigint[], %(starts)s::date[], %(year_starts)s::date[],
+        %(year_ends)s::date[]) AS o(participant_id, starts_on, year_starts, year_ends) USING (participant_id)
+    WHERE s.batch_id = ANY(%(batches)s)
+    UNION ALL
+    SELECT a.participant_id, a.plan_id, CASE a.balance WHEN 'carried' THEN a.amount_minor ELSE 0 END,
+        CASE a.balance WHEN 'clawback' THEN -a.amount_minor ELSE 0 END, 0, 0, 0
+    FROM payouts_adjustment a
+    WHERE a.participant_id = ANY(%(people)s) AND a.state = 'approved' AND a.balance IN ('carried', 'clawback')
+        AND (%(as_of)s::timestamptz IS NULL OR a.decided_at <= %(as_of)s)
+) each GROUP BY participant_id, plan_id
+"""
+#: The same of draws: what is owed, and the first period whose top-up was.
+_DRAWS_LEFT = """
+SELECT participant_id, plan_id, key, sum(minor)::bigint, min(period_starts_on) FILTER (WHERE drawn)
+FROM (
+    SELECT participant_id, plan_id, key, balance_minor - opened_minor AS minor, period_starts_on,
+        balance_minor - opened_minor - recovered_minor + written_off_minor > 0 AS drawn
+    FROM payouts_batchdraw WHERE participant_id = ANY(%(people)s) AND batch_id = ANY(%(batches)s)
+    UNION ALL
+    SELECT participant_id, plan_id, substr(balance, 6), -amount_minor, day, false FROM payouts_adjustment
+    WHERE participant_id = ANY(%(people)s) AND state = 'approved' AND balance LIKE 'draw:%%'
+        AND (%(as_of)s::timestamptz IS NULL OR decided_at <= %(as_of)s)
+) each GROUP BY participant_id, plan_id, key
+"""
+#: By how much earlier periods were topped up, less what was taken back since.
+_TOPPED = """
+SELECT participant_id, plan_id, key, origin_starts_on, sum(topped_up_minor)::bigint FROM payouts_batchdraw
+WHERE batch_id = ANY(%(batches)s) AND (participant_id, plan_id, origin_starts_on) IN (
+    SELECT * FROM unnest(%(late_people)s::bigint[], %(late_plans)s::bigint[], %(late_days)s::date[]))
+GROUP BY participant_id, plan_id, key, origin_starts_on
+"""
+#: Whose pay by a plan is held as a whole: nothing of it is settled meanwhile.
+_HELD = """
+SELECT h.participant_id, h.plan_id FROM {holds} h
+WHERE h.kind = 'placed' AND h.released_at IS NULL AND h.batch_id IS NULL AND h.participant_id = ANY(%(people)s)
+    AND h.deal_id IS NULL AND h.component = ''
+"""
+
+
+def free_inflow(places: Mapping[int, Place], plans: Collection[int]) -> list[Inflow]:
+    """What the open period of these people has come in, of these plans: their payables that nothing holds."""
+    params = {"people": list(places), "starts": [place.starts_on for place in places.values()], "plans": list(plans)}
+    return _inflow(_INFLOW.format(rows=_FREE), params)
+
+
+def taken_inflow(batch: int, plans: Collection[int]) -> list[Inflow]:
+    """What a batch took of these plans."""
+    return _inflow(_INFLOW.format(rows=_TAKEN_LINES), {"batch": batch, "plans": list(plans)})
+
+
+def _inflow(query: str, params: Mapping[str, Any]) -> list[Inflow]:
+    return [Inflow((row[0], row[1]), *row[2:]) for row in _rows(query, params)]
+
+
+def settled_plans(versions: Versions) -> frozenset[int]:
+    """The plans of which a version settles."""
+    rows = zip(versions.plan_id, versions.compiled, strict=True)
+    return frozenset(plan for plan, says in rows if says.settlement is not None)
+
+
+def wholly_held(people: Collection[int], as_of: datetime | None = None) -> set[tuple[int, int | None]]:
+    """The people, and those of a plan (None: of all), whose pay is held as a whole."""
+    return set(_rows(_HELD.format(holds=table("payouts_hold", as_of)), {"people": list(people), "as_of": as_of}))
+
+
+@dataclass(slots=True)
+class _Left:
+    """What an account was left with; `held` comes back now. `draws`: owed, and since when."""
+
+    carried: int = 0
+    owed: int = 0
+    kept: int = 0
+    paid: int = 0
+    held: int = 0
+
+    def kinds(self) -> dict[str, int]:
+        return {"carried": self.carried, "clawback": self.owed, "kept": self.kept, "paid": self.paid}
+
+
+# ------------------------------------------------------------------ the kernel's answer
+
+
+def waterfalls(
+    *,
+    places: Mapping[int, Place],
+    inflow: Sequence[Inflow],
+    batches: Sequence[int],
+    versions: Versions | None = None,
+    as_of: datetime | None = None,
+    held: Collection[tuple[int, int | None]] = (),
+) -> Waterfalls:
+    """What the settlements of their plans make of what came in for these people, each in their period, started from
+    what `batches` (those taken before) left. Accounts in `held` are left out, and so are those that nothing moves."""
+    versions = versions or read_versions(as_of)
+    shapes = calendars(as_of)
+    found = Waterfalls([], [])
+    together: dict[tuple[PayCalendar, date], list[int]] = defaultdict(list)
+    for person, place in places.items():
+        together[shapes[place.group], place.starts_on].append(person)
+    for (calendar, starts_on), people in together.items():
+        mine = set(people)
+        one = _Period(calendar, starts_on, sorted(people), versions, as_of)
+        rows = one.settle([row for row in inflow if row.account[0] in mine], batches, held)
+        for target, source in ((found.settlements, rows.settlements), (found.draws, rows.draws)):
+            target += [{**row, "pay_group_id": places[row["participant_id"]].group} for row in source]
+    return found
+
+
+class _Period:
+    """One pay period of people who share a calendar."""
+
+    def __init__(
+        self, calendar: PayCalendar, starts_on: date, people: list[int], versions: Versions, as_of: datetime | None
+    ) -> None:
+        self.calendar, self.starts_on, self.people, self.versions, self.as_of = (
+            calendar, starts_on, people, versions, as_of,
+        )  # fmt: skip
+        self.bounds = bounds(calendar, "pay")
+        self.place = int(np.searchsorted(self.bounds, day_number(starts_on)))
+        #: The first version of each plan, and the plan of each.
+        self.of_plan = {plan: place for place, plan in reversed(list(enumerate(versions.plan_id)))}
+
+    def settle(
+        self, inflow: Sequence[Inflow], batches: Sequence[int], held: Collection[tuple[int, int | None]]
+    ) -> Waterfalls:
+        inflow = [row for row in inflow if row.account[1] in self.of_plan]
+        left = self._left(batches)
+        draws = self._draws_left(batches)
+        topped = self._topped(batches, inflow)
+        plans = self.versions.compiled
+        params: dict[str, Any] = {"as_of": self.as_of, "only": self.people}
+        batch = Batch(
+            plans=plans,
+            periods={every: bounds(self.calendar, every) for every in ("month", "quarter", "half", "year")},
+            pay_periods=self.bounds,
+            facts=Facts(_NONE, _NONE, _NONE, {}, {}, {}),
+            teams=Teams(_NONE, _NO_TEXT, _NONE, _NONE, _NONE),
+            reporting=Reporting(_NONE, _NONE, _NONE, _NONE),
+            assignments=read_people.assignments(self.versions, params, self.as_of),
+            quotas=Quotas(_NONE, _NO_TEXT, _NONE, _NONE, _NONE),
+            milestones=Milestones(_NONE, _NO_TEXT, _NONE),
+            usage=Usage(_NONE, _NONE, _NONE, _NONE),
+            employment=read_people.employment(self.as_of, self.people),
+            holidays=np.array(self.calendar.holidays, dtype=np.int64) if self.calendar.holidays else None,
+            only=np.array(self.people, dtype=np.int64),
+            balances=self._balances(left, draws, topped),
+        )
+        active = QuotaBook(batch, np.array(self.people, dtype=np.int64)).active
+        settled = settle(batch, self._movements(inflow), active, self.place)
+        if settled is None:
+            return Waterfalls([], [])
+        came: dict[Account, int] = defaultdict(int)
+        for row in inflow:
+            came[row.account] += row.minor
+        return self._told(settled, came, left, draws, set(held))
+
+    # -------------------------------------------------------------- in
+
+    def _left(self, batches: Sequence[int]) -> dict[Account, _Left]:
+        year = bounds(self.calendar, "year")
+        at = int(np.searchsorted(year, self.bounds[self.place], side="right"))
+        starts, ends = (day_date(int(day)) for day in year[at - 1 : at + 1])
+        params = self._params(batches) | {
+            "starts": [self.starts_on] * len(self.people),
+            "year_starts": [starts] * len(self.people),
+            "year_ends": [ends] * len(self.people),
+        }
+        return {(row[0], row[1]): _Left(*row[2:]) for row in _rows(_LEFT, params)}
+
+    def _draws_left(self, batches: Sequence[int]) -> dict[tuple[Account, str], tuple[int, date | None]]:
+        rows = _rows(_DRAWS_LEFT, self._params(batches))
+        return {((person, plan), key): (minor, began) for person, plan, key, minor, began in rows}
+
+    def _topped(self, batches: Sequence[int], inflow: Sequence[Inflow]) -> list[tuple[Account, str, date, int]]:
+        late = {(*row.account, row.origin) for row in inflow if row.origin < self.starts_on and self._step(row) == 1}
+        if not late:
+            return []
+        people, plans, days = (list(column) for column in zip(*late, strict=True))
+        params = {**self._params(batches), "late_people": people, "late_plans": plans, "late_days": days}
+        return [((row[0], row[1]), *row[2:]) for row in _rows(_TOPPED, params)]
+
+    def _params(self, batches: Sequence[int]) -> dict[str, Any]:
+        return {"people": self.people, "batches": list(batches), "as_of": self.as_of}
+
+    @staticmethod
+    def _step(row: Inflow) -> int:
+        if row.line_kind == OF_REVERSAL:
+            return _CLAWBACKS
+        return _RELEASES if row.kind == "release" else _ADJUSTMENTS
+
+    def _movements(self, inflow: Sequence[Inflow]) -> Movements:
+        at = {version: place for place, version in enumerate(self.versions.id)}
+        keys = [{each.key: number for number, each in enumerate(says.components)} for says in self.versions.compiled]
+        rows = []
+        for row in inflow:
+            own = at.get(row.version, self.of_plan[row.account[1]])
+            component = keys[own].get(row.component, -1)
+            origin = int(np.searchsorted(self.bounds, day_number(row.origin), side="right")) - 1
+            step = self._step(row)
+            origin = origin if step == _ADJUSTMENTS else self.place
+            rows.append((row.account[0], own, 0, self.place, step, row.minor, component, origin))
+        columns = np.array(rows, dtype=np.int64).reshape(-1, 8).T
+        return Movements(*columns)
+
+    def _balances(
+        self,
+        left: Mapping[Account, _Left],
+        draws: Mapping[tuple[Account, str], tuple[int, date | None]],
+        topped: Sequence[tuple[Account, str, date, int]],
+    ) -> Balances:
+        rows: list[tuple[int, int, str, int, int]] = []  # participant, plan, kind, amount, day
+        for account, stood in left.items():
+            rows += [(*account, kind, minor, MISSING_DAY) for kind, minor in stood.kinds().items() if minor]
+            if stood.held:
+                rows.append((*account, "held", stood.held, day_number(self.starts_on)))
+        for (account, key), (minor, began) in draws.items():
+            rows.append((*account, f"draw:{key}", minor, MISSING_DAY))
+            if began is not None:
+                rows.append((*account, f"began:{key}", 0, day_number(began)))
+        rows += [(*account, f"topped:{key}", minor, day_number(origin)) for account, key, origin, minor in topped]
+        rows = [row for row in rows if row[1] in self.of_plan]
+        words = tuple(sorted({row[2] for row in rows}))
+        codes = np.array([words.index(row[2]) for row in rows], dtype=np.int32)
+        person, plan, amount, day = (
+            np.array(column, dtype=np.int64)
+            for column in (
+                [row[0] for row in rows],
+                [self.of_plan[row[1]] for row in rows],
+                [row[3] for row in rows],
+                [row[4] for row in rows],
+            )
+        )
+        return Balances(person, Text(codes, words), amount, plan, day)
+
+    # -------------------------------------------------------------- out
+
+    def _told(
+        self,
+        settled: Settled,
+        came: Mapping[Account, int],
+        left: Mapping[Account, _Left],
+        draws: Mapping[tuple[Account, str], tuple[int, date | None]],
+        held: set[tuple[int, int | None]],
+    ) -> Waterfalls:
+        table, found = settled.settlements, Waterfalls([], [])
+        names: dict[int, Row] = {}
+        for row in range(table.participant.size):
+            version = int(table.plan[row])
+            account = int(table.participant[row]), self.versions.plan_id[version]
+            if held & {account, (account[0], None)}:
+                continue
+            stood = left.get(account, _Left())
+            columns = {name: int(getattr(table, name)[row]) for name in AMOUNTS} | {
+                "inflow": came.get(account, 0),
+                "returned": stood.held,
+                "opened_carried": stood.carried,
+                "opened_clawback": stood.owed,
+                "opened_kept": stood.kept,
+            }
+            said: Row = {
+                "participant_id": account[0],
+                "plan_id": account[1],
+                "period_starts_on": self.starts_on,
+                "currency": self.versions.compiled[version].currency,
+            }
+            names[row] = said
+            if any(columns[name] for name in _SAYS):
+                more = {"plan_version_id": self.versions.id[version], "returns_on": self._returns(columns, version)}
+                found.settlements.append(said | more | {f"{name}_minor": value for name, value in columns.items()})
+        for row, key, origin, amounts in self._of_draws(settled):
+            if row in names:
+                said = names[row]
+                opened = draws.get(((said["participant_id"], said["plan_id"]), key), (0, None))[0]
+                own = origin == self.starts_on
+                of_draw: Row = {"key": key, "origin_starts_on": origin, "opened_minor": opened if own else 0}
+                found.draws.append(said | of_draw | amounts)
+        return found
+
+    def _returns(self, columns: Mapping[str, int], version: int) -> date | None:
+        """The pay period in which what is held back comes back; none where the calendar ends before."""
+        settlement = self.versions.compiled[version].settlement
+        if not columns["held_back"] or settlement is None:
+            return None
+        later = self.place + settlement.holdback_periods
+        return day_date(int(self.bounds[later])) if later < self.bounds.size - 1 else None
+
+    def _of_draws(self, settled: Settled) -> list[tuple[int, str, date, Row]]:
+        """Row of the settlement, key of the draw, the period topped up, amounts."""
+        draws, retests = settled.draws, settled.retests
+        back: dict[tuple[int, str], int] = defaultdict(int)
+        found: list[tuple[int, str, date, Row]] = []
+        for row in range(retests.amount.size):
+            at, key = int(retests.settlement[row]), retests.key.vocabulary[int(retests.key.codes[row])]
+            amount, origin = int(retests.amount[row]), day_date(int(self.bounds[retests.pay_period[row]]))
+            back[at, key] += amount
+            found.append((at, key, origin, _amounts(topped_up=-amount)))
+        for row in range(draws.settlement.size):
+            at, key = int(draws.settlement[row]), draws.key.vocabulary[int(draws.key.codes[row])]
+            amounts = _amounts(
+                recovered=int(draws.recovered[row]),
+                topped_up=int(draws.topped_up[row]) + back.pop((at, key), 0),
+                written_off=int(draws.written_off[row]),
+                balance=int(draws.balance[row]),
+            )
+            if any(amounts.values()):
+                found.append((at, key, self.starts_on, amounts))
+        # Where both were alike the draw itself says nothing.
+        found += [(at, key, self.starts_on, _amounts(topped_up=amount)) for (at, key), amount in back.items()]
+        return found
+
+
+def _amounts(recovered: int = 0, topped_up: int = 0, written_off: int = 0, balance: int = 0) -> Row:
+    return {
+        "recovered_minor": recovered,
+        "topped_up_minor": topped_up,
+        "written_off_minor": written_off,
+        "balance_minor": balance,
+    }
+
+
+def _rows(query: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, params)
+        return cursor.fetchall()

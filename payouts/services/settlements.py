@@ -1,0 +1,199 @@
+"""The settlements of the open period: what the waterfall of people's plans makes of their payables (docs/algorithms/
+waterfall.md), and what a batch takes of it.
+
+People without such a plan pay nothing for it but one look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from django.db import connection, models
+
+from payouts.frames.read import pay_groups, read_versions
+from payouts.frames.waterfall import (
+    Place,
+    Row,
+    Waterfalls,
+    free_inflow,
+    settled_plans,
+    taken_inflow,
+    waterfalls,
+    wholly_held,
+)
+from payouts.models import Batch, BatchDraw, BatchSettlement, DrawStanding, Settlement
+from payouts.models.settlements import OfDraw, Waterfall
+from payouts.selectors import TAKEN
+
+#: The columns of a statement that settlements give, and their sums over the rows `w` of settlements.
+_OF_STATEMENT = {
+    "topped_up_minor": "topped_up_minor",
+    "recovered_minor": "recovered_minor",
+    "withheld_minor": "capped_minor + w.held_back_minor + w.returned_minor",
+    "carried_minor": "opened_carried_minor - w.carried_forward_minor + w.opened_kept_minor - w.kept_adjustments_minor "
+    "+ w.clawback_balance_minor - w.opened_clawback_minor",
+    "forgiven_minor": "forgiven_minor",
+}
+SETTLED = tuple(_OF_STATEMENT)
+SETTLED_SUMS = ", ".join(f"coalesce(sum(w.{what}), 0) AS {column}" for column, what in _OF_STATEMENT.items())
+
+
+def _columns(base: type[models.Model]) -> tuple[str, ...]:
+    """The columns that a standing row and a batch's have in common."""
+    return tuple(
+        field.attname for field in base._meta.get_fields() if isinstance(field, models.Field) and field.name != "tenant"
+    )
+
+
+_OWN, _DRAW = _columns(Waterfall), _columns(OfDraw)
+_MINOR = tuple(name for name in _OWN if name.endswith("_minor"))
+#: A settlement in a digest: its plan's key, then its amounts.
+SETTLED_TEXT = f"concat_ws('|', pl.key, w.currency, w.returns_on, {', '.join(f'w.{name}' for name in _MINOR)})"
+
+_ASKED = """
+SELECT EXISTS (SELECT 1 FROM plans_planversion WHERE state = 'published' AND position('"settlement"' IN document) > 0)
+    OR EXISTS (SELECT 1 FROM payouts_settlement WHERE participant_id = ANY(%(people)s))
+"""
+#: Whom plans settle: they are or were on one, are paid by one, or were settled before.
+_WHOSE = """
+SELECT participant_id FROM plans_planassignment WHERE participant_id = ANY(%(people)s) AND plan_id = ANY(%(plans)s)
+UNION SELECT participant_id FROM payouts_payable WHERE participant_id = ANY(%(people)s) AND plan_id = ANY(%(plans)s)
+UNION SELECT participant_id FROM payouts_batchsettlement WHERE participant_id = ANY(%(people)s)
+"""
+
+
+def settlements_write(*, people: Sequence[int], groups: Sequence[int], starts: Sequence[date]) -> None:
+    """Brings the settlements of these people's open periods up to date; `groups` and `starts` are each one's pay group
+    and open period."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ASKED, {"people": list(people)})
+        if not cursor.fetchone()[0]:
+            return
+    places = {who: Place(group, day) for who, group, day in zip(people, groups, starts, strict=True)}
+    right = right_settlements(places)
+    _write(Settlement, people, right.settlements)
+    _write(DrawStanding, people, right.draws)
+
+
+def right_settlements(places: Mapping[int, Place]) -> Waterfalls:
+    """What stands for these people when all is right: their free payables, settled."""
+    versions = read_versions()
+    plans = list(settled_plans(versions))
+    with connection.cursor() as cursor:
+        cursor.execute(_WHOSE, {"people": list(places), "plans": plans})
+        whom = {row[0] for row in cursor.fetchall()}
+    mine = {person: place for person, place in places.items() if person in whom}
+    if not mine or not plans:
+        return Waterfalls([], [])
+    return waterfalls(
+        places=mine,
+        inflow=free_inflow(mine, plans),
+        batches=list(Batch.objects.filter(state__in=TAKEN).values_list("id", flat=True)),
+        versions=versions,
+        held=wholly_held(mine),
+    )
+
+
+_KEYS: Mapping[type[models.Model], tuple[str, ...]] = {
+    Settlement: ("participant_id", "plan_id", "period_starts_on"),
+    DrawStanding: ("participant_id", "plan_id", "key", "origin_starts_on", "period_starts_on"),
+}
+
+
+def settlements_off(places: Mapping[int, Place]) -> list[int]:
+    """Which of these people's settlements are not what their payables and batches give."""
+    right = right_settlements(places)
+    return _off(
+        (_KEYS[model], rows, _standing(model, places))
+        for model, rows in ((Settlement, right.settlements), (DrawStanding, right.draws))
+    )
+
+
+def batch_settlements_off(batch: Batch, before: Iterable[Batch], as_of: datetime) -> list[int]:
+    """Whose settlements in a batch are not what its lines give, started from what the batches before it left, by what
+    was known at a moment."""
+    versions = read_versions(as_of)
+    plans = list(settled_plans(versions))
+    members = {person for person, group in pay_groups(as_of).items() if group == batch.pay_group_id}
+    with connection.cursor() as cursor:
+        cursor.execute(_WHOSE, {"people": sorted(members), "plans": plans})
+        whom = {row[0] for row in cursor.fetchall()}
+    whom |= set(BatchSettlement.objects.filter(batch=batch).values_list("participant_id", flat=True))
+    right = waterfalls(
+        places={person: Place(batch.pay_group_id, batch.starts_on) for person in whom},
+        inflow=taken_inflow(batch.pk, plans),
+        batches=[each.pk for each in before],
+        versions=versions,
+        as_of=as_of,
+        held=wholly_held(whom, as_of),
+    )
+    pairs = ((Settlement, right.settlements, BatchSettlement, _OWN), (DrawStanding, right.draws, BatchDraw, _DRAW))
+    return _off(
+        (_KEYS[model], rows, into._base_manager.filter(batch_id=batch.pk).values("id", *columns))
+        for model, rows, into, columns in pairs
+    )
+
+
+def _off(pairs: Iterable[tuple[tuple[str, ...], Iterable[Row], Iterable[Row]]]) -> list[int]:
+    found: set[int] = set()
+    for key, right, stood in pairs:
+        wanted, stands = _by(key, right), _by(key, stood)
+        found |= {at[0] for at in wanted.keys() | stands.keys() if not _same(wanted.get(at), stands.get(at))}
+    return sorted(found)
+
+
+def _write(model: type[models.Model], people: Sequence[int], rows: Sequence[Row]) -> None:
+    """Writes what differs from what stands."""
+    wanted, stands = _by(_KEYS[model], rows), _by(_KEYS[model], _standing(model, people))
+    gone = [row["id"] for at, row in stands.items() if not _same(wanted.get(at), row)]
+    if gone:
+        model._base_manager.filter(id__in=gone).delete()
+    fresh = [model(**row) for at, row in wanted.items() if not _same(row, stands.get(at))]
+    model._base_manager.bulk_create(fresh, batch_size=1000)
+
+
+def _standing(model: type[models.Model], people: Iterable[int]) -> Iterable[Row]:
+    columns = _OWN if model is Settlement else _DRAW
+    return model._base_manager.filter(participant_id__in=list(people)).values("id", *columns)
+
+
+def _by(key: tuple[str, ...], rows: Iterable[Row]) -> dict[tuple[Any, ...], Row]:
+    return {tuple(row[name] for name in key): row for row in rows}
+
+
+def _same(one: Row | None, other: Row | None) -> bool:
+    """Whether two rows say the same, whatever their ids."""
+    if one is None or other is None:
+        return False
+    return {**one, "id": 0} == {**other, "id": 0}
+
+
+# ------------------------------------------------------------------ what a batch takes
+
+_TAKE = """
+INSERT INTO {into} (tenant_id, batch_id, {columns})
+SELECT tenant_id, %(batch)s, {columns} FROM {stands}
+WHERE pay_group_id = %(pay_group)s AND period_starts_on = %(starts_on)s
+"""
+
+
+def settlements_take(batch: Batch) -> None:
+    """The settlements of a regular batch's period become its own; what stands is written anew for the period that
+    follows."""
+    params: dict[str, Any] = {"batch": batch.pk, "pay_group": batch.pay_group_id, "starts_on": batch.starts_on}
+    pairs: tuple[tuple[type[models.Model], type[models.Model], tuple[str, ...]], ...] = (
+        (BatchSettlement, Settlement, _OWN),
+        (BatchDraw, DrawStanding, _DRAW),
+    )
+    with connection.cursor() as cursor:
+        for into, stands, columns in pairs:
+            cursor.execute(
+                _TAKE.format(
+                    into=into._meta.db_table,
+                    stands=stands._meta.db_table,
+                    columns=", ".join(columns),
+                ),
+                params,
+            )
