@@ -66,8 +66,13 @@ def files_wrong(packed: zipfile.ZipFile, manifest: Any) -> Iterator[str]:
 def batch_wrong(packed: zipfile.ZipFile) -> Iterator[str]:
     batch = json.loads(packed.read("batch.json"))
     sealed = packed.read("population/sealed.json")
-    if sha256(canonical(json.loads(sealed))) != batch["digest"]:
+    said = json.loads(sealed)
+    if sha256(canonical(said)) != batch["digest"]:
         yield "population/sealed.json: it is not what the batch's digest was made of"
+    # Where plans settle, the lines stand in it by a digest of their own.
+    lines = json.loads(packed.read("population/sealed_lines.json"))
+    if said and isinstance(said[0], str) and said[0] != sha256(canonical(lines)):
+        yield "population/sealed_lines.json: it is not what the digest of the lines was made of"
     if batch["approved_digest"] not in ("", batch["digest"]):
         yield "batch.json: what was approved is not what the batch holds"
     owed = Counter({currency: minor for currency, minor in batch["totals"].items() if minor})

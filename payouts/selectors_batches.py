@@ -131,6 +131,16 @@ def subject_effects(subject: Subject) -> dict[tuple[int, str], int]:
     return effects(of_open(subject.pay_group.pk, subject.starts_on)[0]) if subject.people is None else {}
 
 
+def subject_sums(subject: Subject) -> dict[tuple[int, str], int]:
+    """What the subject pays each person, by participant id and currency."""
+    found = dict(subject_effects(subject))
+    rows = subject_lines(subject).order_by().values("participant_id", "currency")
+    for row in rows.annotate(minor=Sum("amount_minor")):
+        at = row["participant_id"], row["currency"]
+        found[at] = found.get(at, 0) + int(row["minor"])
+    return found
+
+
 def subject_totals(subject: Subject) -> dict[str, int]:
     """What the subject pays, in minor units by currency."""
     return with_effects(totals(subject_lines(subject)), subject_effects(subject))
@@ -248,13 +258,7 @@ def people(subject: Subject) -> list[PersonRow]:
     )
     now = {(row["participant_id"], row["currency"]): row for row in rows}
     last = batch_before(subject)
-    before: dict[tuple[int, str], int] = {}
-    if last is not None:
-        sums = BatchLine.objects.filter(batch=last).values("participant_id", "currency")
-        for row in sums.annotate(minor=Sum("amount_minor")):
-            before[row["participant_id"], row["currency"]] = int(row["minor"])
-        for at, minor in subject_effects(last).items():
-            before[at] = before.get(at, 0) + minor
+    before = subject_sums(last) if last is not None else {}
     settled = subject_effects(subject)
     known = set(_earlier(subject).values_list("participant_id", flat=True).distinct())
     moved = moved_since(subject)

@@ -34,7 +34,8 @@ from payouts.models import (
     LedgerTransaction,
     Payment,
 )
-from payouts.selectors_batches import line_facts
+from payouts.selectors_batches import line_facts, lines_digest, subject_sums, subject_totals
+from payouts.selectors_settlements import all_facts, of_batch, settlement_facts
 from payouts.services.batch_steps import statements_of
 from plans.models import PlanAssignment, PlanVersion, Quota
 from plans.rules.diff import diff
@@ -99,7 +100,14 @@ def batch_json(export: EvidenceExport) -> bytes:
 
 
 def sealed(export: EvidenceExport) -> bytes:
-    """The lines as the batch's digest is made of them."""
+    """What the batch's digest is made of: its lines; where plans settle, their digest and what the settlements say."""
+    found = line_facts(lines_of(export).order_by())
+    said = all_facts(settlement_facts(*of_batch(export.batch_id)))
+    return _json([lines_digest(found), said] if said else found)
+
+
+def sealed_lines(export: EvidenceExport) -> bytes:
+    """The lines as the digest of lines is made of them."""
     return _json(line_facts(lines_of(export).order_by()))
 
 
@@ -344,22 +352,16 @@ def reconciliation(export: EvidenceExport) -> bytes:
     payable = posted.filter(account=LedgerEntry.Account.PAYABLE)
     first = Payment.objects.filter(batch=batch, reissue_of=None)
     sums = {
-        "lines": _by_currency(BatchLine.objects.filter(batch=batch), "amount_minor"),
+        "lines": subject_totals(batch),
         "statements": _by_currency(statements_of(batch), "payout_minor"),
         "ledger": {k: -v for k, v in _by_currency(payable, "amount_minor").items()} if posted.exists() else None,
         "payments": None,
         "check": {},
     }
     issued = _by_currency(first, "amount_minor")
-    owed = [
-        row
-        for row in BatchLine.objects.filter(batch=batch)
-        .values("participant_id", "currency")
-        .annotate(minor=Sum("amount_minor"))
-        if row["minor"] < 0
-    ]  # who owes is paid nothing: the rest is what goes to payroll
-    for row in owed:
-        issued[row["currency"]] = issued.get(row["currency"], 0) + int(row["minor"])
+    for (_, currency), minor in subject_sums(batch).items():
+        if minor < 0:  # who owes is paid nothing: the rest is what goes to payroll
+            issued[currency] = issued.get(currency, 0) + minor
     if first.exists():
         sums["payments"] = issued
     return _json(sums)
@@ -412,6 +414,7 @@ def verified(export: EvidenceExport) -> bytes:
 FILES: dict[str, Callable[[EvidenceExport], bytes]] = {
     "batch.json": batch_json,
     "population/sealed.json": sealed,
+    "population/sealed_lines.json": sealed_lines,
     "population/lines.csv": lines,
     "population/statements.csv": statements,
     "samples/samples.json": samples,
@@ -435,7 +438,9 @@ FILES: dict[str, Callable[[EvidenceExport], bytes]] = {
 
 _WHAT = {
     "batch.json": "What was approved: period, people, totals, digest",
-    "population/sealed.json": "The lines as the batch's digest is made of them",
+    "population/sealed.json": "The lines as the batch's digest is made of them; where plans settle, the lines' own "
+    "digest and what the settlements say",
+    "population/sealed_lines.json": "The lines as their own digest is made of them",
     "population/lines.csv": "Every line",
     "population/statements.csv": "Every statement, with its digest",
     "samples/samples.json": "Lines drawn by the seed, each down to its delivery",

@@ -193,7 +193,7 @@ def test_a_guarantee_a_cap_and_a_holdback_over_months_that_late_deals_change() -
         with pytest.raises(Error, match="permission denied|never"), transaction.atomic():
             frozen.update(payout_minor=1)
     page = signed_in(acme.approver).get(f"/t/acme/statements/2026-03-01/{acme.ann.pk}/").content.decode()
-    assert "How the period is settled" in page and "Carried into the next period: 2,420.00" in page
+    assert "How the period is settled" in page and "Carried into the next period: $2,420.00." in page
 
 
 @pytest.mark.django_db

@@ -33,7 +33,7 @@ SETTLED = """settlement:
   order: [releases, adjustments, clawbacks, carried, recovery, cap, holdback, top_up]
   draw: {kind: recoverable, style: top_up, amount: 2000.00, from: 2026-01-01, to: 2026-07-01, test: [releases],
     recovery: {share: 50%, keep: 500.00, after_periods: 1}, on_leaving: owed}
-  cap: {amount: 6000.00, per: pay_period, excess: carried}
+  cap: {amount: 6000.00, excess: carried}
   holdback: {share: 10%, periods: 2}
   negative: carried
 """
