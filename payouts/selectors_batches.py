@@ -404,6 +404,8 @@ def ledger_state() -> tuple[int, dict[str, int]]:
 
 
 def postings() -> QuerySet[LedgerTransaction]:
-    """The postings of batches that the scope may see, newest first."""
-    rows = LedgerTransaction.objects.filter(batch__pay_group__in=pay_groups_visible())
-    return rows.select_related("batch", "batch__pay_group").order_by("-number")
+    """The postings of batches that the scope may see, and who sees everybody's pay those of months, newest first."""
+    seen = Q(batch__pay_group__in=pay_groups_visible())
+    if current_scope().pay.every:
+        seen |= Q(batch=None)
+    return LedgerTransaction.objects.filter(seen).select_related("batch", "batch__pay_group").order_by("-number")

@@ -12,7 +12,9 @@ from payouts.pages.by_hand.holds import hold_urls
 from payouts.pages.by_hand.letters import letter_urls
 from payouts.pages.by_hand.reviews import review_urls
 from payouts.pages.checklists import checklist_urls
+from payouts.pages.close import close_urls
 from payouts.pages.jobs import job_urls
+from payouts.pages.journals import journal_urls
 from payouts.pages.ledger import ledger_urls
 from payouts.pages.payments import payment_urls
 from payouts.pages.payroll import payroll_urls
@@ -28,6 +30,8 @@ urlpatterns: list[URLPattern] = [
     *payment_urls,
     *payroll_urls,
     *ledger_urls,
+    *close_urls,
+    *journal_urls,
     *job_urls,
     *roster_urls,
     *adjustment_urls,

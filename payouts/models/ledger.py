@@ -103,3 +103,8 @@ class LedgerEntry(BulkPayModel):
             AppendOnly(name="ledgerentry_append"),
             Trigger(name="ledgerentry_balance", when="AFTER INSERT", function="comp_ledger_balances", deferred=True),
         ]
+
+    @property
+    def credit_minor(self) -> int:
+        """The amount where it is a credit, else 0."""
+        return max(-self.amount_minor, 0)

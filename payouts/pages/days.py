@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from django.urls import register_converter
+
 from comp.core.days import DayError, parse_day
 
 
@@ -20,3 +22,6 @@ class DayConverter:
 
     def to_url(self, value: date | str) -> str:
         return value if isinstance(value, str) else value.isoformat()
+
+
+register_converter(DayConverter, "day")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from django.urls import path, register_converter
+from django.urls import path
 
+from payouts.pages import days as days  # `<day:…>` in addresses
 from payouts.pages import deals, home, statements, team, why
-from payouts.pages.days import DayConverter
-
-register_converter(DayConverter, "day")
 
 rep_urls = [
     path("home/", home.home, name="home"),

@@ -34,13 +34,30 @@ ENTRY_TEXT = "concat_ws('|', participant_id, account, coalesce(plan_id, 0), comp
 CONTENT = f"encode(sha256(convert_to(coalesce(string_agg({ENTRY_TEXT}, chr(10) ORDER BY {ENTRY_TEXT} "
 CONTENT += "COLLATE \"C\"), ''), 'UTF8')), 'hex')"
 
-#: What the lines of a batch book: an expense by component, and what is owed for it.
-_LINES = """
+#: What a batch books: its lines as expense by component and as what is owed; then what the waterfall makes of them, by
+#: plan. The balance of a draw or clawback is owed by the person: an asset. What is held back or carried is owed to
+#: them. Top-ups that nobody owes (guarantees), what is lost to a cap, forgiven or written off are expense.
+_TAKEN = """
 SELECT l.participant_id, l.pay_group_id, side.account, l.plan_id, l.component, l.currency,
     (sum(l.amount_minor) * side.sign)::bigint AS amount_minor
 FROM payouts_batchline l CROSS JOIN (VALUES ('expense', 1), ('payable', -1)) AS side(account, sign)
 WHERE l.batch_id = %(batch)s AND (%(everybody)s OR l.participant_id = ANY(%(people)s))
 GROUP BY l.participant_id, l.pay_group_id, side.account, side.sign, l.plan_id, l.component, l.currency
+UNION ALL
+SELECT s.participant_id, s.pay_group_id, side.account, s.plan_id, '', s.currency, side.minor
+FROM payouts_batchsettlement s CROSS JOIN LATERAL (
+    SELECT coalesce(sum(d.balance_minor - d.opened_minor), 0)::bigint AS minor FROM payouts_batchdraw d
+    WHERE d.batch_id = s.batch_id AND d.participant_id = s.participant_id AND d.plan_id = s.plan_id
+) drawn CROSS JOIN LATERAL (VALUES
+    ('payable', s.inflow_minor - s.payout_minor),
+    ('draw', drawn.minor),
+    ('clawback', s.clawback_balance_minor - s.opened_clawback_minor),
+    ('held_back', s.held_back_minor + s.returned_minor),
+    ('carried',
+        s.opened_carried_minor - s.carried_forward_minor + s.opened_kept_minor - s.kept_adjustments_minor),
+    ('expense', s.capped_minor + s.forgiven_minor + s.topped_up_minor + s.recovered_minor - drawn.minor)
+) AS side(account, minor)
+WHERE s.batch_id = %(batch)s AND (%(everybody)s OR s.participant_id = ANY(%(people)s))
 """
 #: A payment turns what the approval left payable.
 _OWED = """
@@ -52,7 +69,7 @@ WHERE t.batch_id = %(batch)s AND t.kind = 'approval' AND e.account = 'payable'
     AND (%(everybody)s OR e.participant_id = ANY(%(people)s))
 GROUP BY e.participant_id, e.pay_group_id, side.account, side.sign, e.plan_id, e.component, e.currency
 """
-OF_BATCH: Mapping[str, str] = {Kind.APPROVAL: _LINES, Kind.PAYMENT: _OWED}
+OF_BATCH: Mapping[str, str] = {Kind.APPROVAL: _TAKEN, Kind.PAYMENT: _OWED}
 
 #: The content digest of a posting without entries.
 NOTHING = hashlib.sha256(b"").hexdigest()

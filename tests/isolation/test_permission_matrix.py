@@ -43,7 +43,9 @@ from payouts.models import (
     Batch,
     BatchCheck,
     Cause,
+    CostLine,
     Earning,
+    Journal,
     Payment,
     PayrollFile,
     PayrollRun,
@@ -53,10 +55,12 @@ from payouts.models import (
 )
 from payouts.models.figures import LINE_KEY
 from payouts.models.manual import State
+from payouts.services.accruals import accrue
 from payouts.services.adjustments import Wanted, file_decide, file_take
 from payouts.services.approval_rules import deputy_add, rule_add
 from payouts.services.attachments import File
 from payouts.services.checklists import check_do
+from payouts.services.contract_costs import costs_run
 from payouts.services.holds import hold_place
 from payouts.services.letters import letter_decide, letter_prepare
 from payouts.services.payroll_answers import answer_apply, answer_read
@@ -68,6 +72,9 @@ from plans.roster import roster_store
 from tests.database import TestDatabase
 from tests.factories import library, member, person
 from tests.pages.rep.world import NOVEMBER, World, selling
+
+#: The month that is closed in both companies.
+CLOSED = date(2024, 1, 1)
 
 # ------------------------------------------------------------------ who
 
@@ -218,6 +225,23 @@ PAGES: dict[str, Page] = {
     "adjustments/<int:pk>/attachment/": own(ANNS),
     "side-letters/<int:pk>/": own(ANNS),
     "ledger/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/accounts/<slug:account>/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/postings/<int:number>/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/accruals/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/accruals/policy/": Page(FINANCE, STEP, (Can.LEDGER_READ, Can.BATCH_PAY)),
+    "ledger/accruals/make/": Page(FINANCE, STEP, (Can.LEDGER_READ, Can.BATCH_PAY)),
+    "ledger/accruals/<day:month>/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/costs/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/costs/policy/": Page(FINANCE, STEP, (Can.LEDGER_READ, Can.BATCH_PAY)),
+    "ledger/costs/make/": Page(FINANCE, STEP, (Can.LEDGER_READ, Can.BATCH_PAY)),
+    "ledger/costs/<day:cohort>/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/contracts/<int:deal>/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/journals/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/journals/make/": Page(FINANCE, STEP, (Can.LEDGER_READ, Can.BATCH_PAY)),
+    "ledger/journals/mapping/": Page(FINANCE, STEP, (Can.LEDGER_READ, Can.BATCH_PAY)),
+    "ledger/journals/<int:number>/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/budgets/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
+    "ledger/budgets/set/": Page(FINANCE, STEP, (Can.LEDGER_READ, Can.BATCH_PAY)),
     "jobs/": Page(READERS, needs=(Can.PLAN_READ,)),
     "jobs/progress/": Page(READERS, needs=(Can.PLAN_READ,)),
     "jobs/start/": Page(OPS, STEP, (Can.PLAN_PUBLISH,)),
@@ -392,6 +416,21 @@ def uploaded(customer: str) -> int:
         return upload_add(endpoint=endpoint, event="deal.won", name="deals.csv", file=file, made_by=None).pk
 
 
+def closed(world: World, deal: Deal) -> None:
+    """A month is accrued in which nobody earned, a cost of the deal stands, and there is a journal."""
+    fay, ann = world.users["Fay"], world.people["Ann"]
+    accrue(month=CLOSED, made_by=fay)
+    run = costs_run(month=CLOSED, made_by=fay)
+    CostLine.objects.create(
+        run=run, plan=Plan.objects.get(key="account-executive"), component="c", deal=deal,
+        participant=ann, pay_group=ann.pay_group, currency="USD", starts_on=CLOSED, months=12,
+        capitalised_minor=12_00, amortised_minor=1_00, impaired_minor=0,
+    )  # fmt: skip
+    Journal.objects.create(
+        number=1, through=CLOSED, made_by=fay, postings=0, lines=0, totals={"USD": 0}, digest="0" * 64
+    )
+
+
 def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
     """A company that sells, with one deal each of Ann's and Bob's of amounts that nobody else has."""
     world = selling(slug)
@@ -480,7 +519,9 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "payment": Payment.objects.get(participant=world.people["Ann"]).pk, "answer": says.pk,
             "kept": PayrollFile.objects.get().pk, "difference": AnswerRow.objects.exclude(difference="").get().pk,
             **by_hand(world), "approval-rules": asked.pk, "deputy": stand_in.pk,
+            "account": "expense", "month": CLOSED.isoformat(), "cohort": CLOSED.isoformat(),
         }  # fmt: skip
+        closed(world, deal)
     return built
 
 
@@ -530,7 +571,7 @@ def sides(shared_database: TestDatabase) -> Iterator[Sides]:
 
 
 #: Named by what is the same in all companies: a day (foreign only with a participant beside it), a template.
-SHARED = (["period"], ["template_key"])
+SHARED = (["period"], ["template_key"], ["account"], ["month"], ["cohort"])
 
 
 @dataclass(frozen=True)
@@ -561,6 +602,7 @@ def address(sides: Sides, ask: Ask) -> str:
     ids["pk"] = ids.get(room)
     if ask.foreign:
         ids["key"] = ids["group"] = ids["only"]
+        ids["number"] = 999  # numbers are each company's own
     filled = re.sub(r"<\w+:(\w+)>", lambda match: str(ids[match[1]]), ask.path)
     return f"/t/{ask.company}/{filled}"
 
