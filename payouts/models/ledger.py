@@ -15,7 +15,8 @@ from plans.models import Plan
 
 
 class LedgerTransaction(TenantModel):
-    """A posting: of a part of a batch's people, or of a month's close. `day` is the accounting day."""
+    """A posting: of a part of a batch's people, or of a month's close. `day` is the accounting day. The `part` of a
+    write-off is the number of the adjustment that decided it."""
 
     class Kind(models.TextChoices):
         APPROVAL = "approval", "Approval"
@@ -52,7 +53,7 @@ class LedgerTransaction(TenantModel):
             models.UniqueConstraint(fields=["tenant", "number"], name="ledger_number"),
             models.UniqueConstraint(fields=["tenant", "batch", "kind", "part"], name="ledger_once"),
             models.UniqueConstraint(
-                fields=["tenant", "month", "kind"], condition=Q(batch=None), name="ledger_month_once"
+                fields=["tenant", "month", "kind", "part"], condition=Q(batch=None), name="ledger_month_once"
             ),
             models.CheckConstraint(
                 condition=Q(batch=None, month__isnull=False) | Q(batch__isnull=False, month=None), name="ledger_of"

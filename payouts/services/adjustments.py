@@ -30,6 +30,7 @@ from payouts.models.manual import State
 from payouts.reads.debts import owed
 from payouts.reads.plans import version_of
 from payouts.selectors import open_period
+from payouts.services import ledger
 from payouts.services.attachments import File, attachment_add, file_checked
 from payouts.services.holds import one_writer, people_follow
 from plans.models import Plan, PlanAssignment, PlanVersion
@@ -243,6 +244,8 @@ def adjustments_decide(found: Iterable[Adjustment], state: State, decided_by: Us
         before = _facts(row)
         row.state, row.decided_by, row.decided_at, row.decision = state, decided_by, timezone.now(), reason
         row.save(update_fields=["state", "decided_by", "decided_at", "decision"])
+        if state == State.APPROVED and row.balance:
+            ledger.write_off(row)  # of the open period it is a line, which its batch posts
         code = "adjustment.approve" if state == State.APPROVED else "adjustment.refuse"
         record(code=code, subject=row, before=before, after=_facts(row), reason=reason)
     if state == State.APPROVED:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -20,7 +20,7 @@ from comp.core.chain import GENESIS, link
 from comp.core.errors import CompError
 from comp.people.selectors import today
 from comp.tenancy.scope import current_tenant_id
-from payouts.models import Account, Batch, LedgerEntry, LedgerTransaction
+from payouts.models import Account, Adjustment, Batch, LedgerEntry, LedgerTransaction
 
 #: First key of the advisory lock that orders a tenant's postings. Taken after that of the figures, before the audit's.
 LOCK = 7005
@@ -122,6 +122,27 @@ def post_rows(
     columns = list(zip(*map(astuple, rows), strict=True)) or [()] * len(order)
     params = {name: list(values) for name, values in zip(order, columns, strict=True)}
     return post_query(_GIVEN, params, kind=kind, batch=batch, part=part, month=month, day=day)
+
+
+def write_off(adjustment: Adjustment) -> LedgerTransaction:
+    """Posts what is let go of a balance that somebody owes by a settlement: carried, a clawback, or a draw by key."""
+    account, amount = Account(adjustment.balance.partition(":")[0]), adjustment.amount_minor
+    row = Row(
+        participant=adjustment.participant_id,
+        pay_group=adjustment.pay_group_id,
+        account=account,
+        currency=adjustment.currency,
+        amount_minor=-amount,
+        plan=adjustment.plan_id,
+    )
+    day = today()
+    return post_rows(
+        kind=Kind.WRITE_OFF,
+        rows=[row, replace(row, account=Account.EXPENSE, amount_minor=amount)],
+        month=day.replace(day=1),
+        part=adjustment.number,
+        day=day,
+    )
 
 
 def post_query(

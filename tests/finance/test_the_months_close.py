@@ -15,6 +15,7 @@ from payouts.models import (
     Account,
     Accrual,
     AccrualVariance,
+    Adjustment,
     BatchDraw,
     BatchSettlement,
     Cause,
@@ -185,6 +186,14 @@ def test_what_the_waterfall_makes_of_a_batch_is_booked(world: World) -> None:
             ledger.post_part(batch=batch, kind=approval, part=1, people=[taken["S1"].pk])
         ledger.post_part(batch=batch, kind=LedgerTransaction.Kind.PAYMENT, part=0, people=None)
         assert balances()["paid"] == -260_00 and "payable" not in balances()
+        for number in (7, 8):
+            ledger.write_off(
+                Adjustment(
+                    **{"number": number, "participant": taken["R1"], "pay_group": world.group, "plan": world.plan},
+                    **{"balance": "draw:draw", "amount_minor": 10_00, "currency": "USD"},
+                )
+            )
+        assert balances()["draw"] == 54_50 and balances()["expense"] == 210_50 + 20_00
         with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
             row = ledger.Row(taken["R1"].pk, world.group.pk, Account.PAID, "USD", 5)
             other = ledger.Row(taken["S1"].pk, world.group.pk, Account.PAYABLE, "USD", -5)
