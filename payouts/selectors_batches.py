@@ -109,6 +109,12 @@ def pay_groups_visible() -> QuerySet[PayGroup]:
     return PayGroup.objects.filter(pk__in=pay.groups or ()).order_by("name")
 
 
+def everybody_visible() -> bool:
+    """Whether the scope sees the pay of every pay group."""
+    pay = current_scope().pay
+    return pay.every or not PayGroup.objects.exclude(pk__in=pay.groups or ()).exists()
+
+
 def batches_visible() -> QuerySet[Batch]:
     """All batches of those pay groups, newest first."""
     return (
@@ -406,6 +412,6 @@ def ledger_state() -> tuple[int, dict[str, int]]:
 def postings() -> QuerySet[LedgerTransaction]:
     """The postings of batches that the scope may see, and who sees everybody's pay those of months, newest first."""
     seen = Q(batch__pay_group__in=pay_groups_visible())
-    if current_scope().pay.every:
+    if everybody_visible():
         seen |= Q(batch=None)
     return LedgerTransaction.objects.filter(seen).select_related("batch", "batch__pay_group").order_by("-number")

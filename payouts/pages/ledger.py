@@ -15,7 +15,6 @@ from django.views.decorators.http import require_GET
 
 from comp.core.money import plain_money
 from comp.tenancy.capabilities import Can
-from comp.tenancy.scope import current_scope
 from comp.web.access import needs
 from comp.web.csv import Cell, csv_response
 from comp.web.paging import paginate
@@ -51,7 +50,7 @@ def crumbs(request: HttpRequest, name: str) -> list[Link]:
 
 def whole_pay() -> None:
     """What is booked of the whole company is for those alone who see everybody's pay."""
-    if not current_scope().pay.every:
+    if not reads.everybody_visible():
         raise PermissionDenied("this page needs the pay of every pay group")
 
 
