@@ -27,6 +27,8 @@ from crediting.models import DataIssue
 from crediting.services.catalogue import account_create, product_create
 from payouts.models import Batch, LedgerEntry, Statement
 from payouts.services import batches, replay
+from payouts.services.holds import hold_release, standing
+from payouts.services.partial import batch_approve_part
 from payouts.verify import batch_digests, identity, ledger_balance
 from plans import services as plans
 from plans.models import Plan
@@ -115,6 +117,12 @@ class Story:
         with self.acme.scope(self.other_ops):
             plans.version_publish(version=draft, published_by=self.other_ops)
 
+    def _let_go(self, step: dict[str, Any]) -> None:
+        """What is held of a person comes free."""
+        with self.acme.scope(self.approver):
+            for hold in standing().filter(participant=self.people[step["let_go"]]):
+                hold_release(hold=hold, by=self.approver, reason=step["reason"])
+
     # ------------------------------------------------------------------ closes
 
     def _close(self, step: dict[str, Any]) -> list[str]:
@@ -139,7 +147,7 @@ class Story:
     def _partly(self, batch: Batch, without: list[str], reason: str) -> Batch:
         with self.acme.scope(self.approver):
             out = [self.people[name] for name in without]
-            return batches.batch_approve_part(batch=batch, people=out, reason=reason, by=self.approver)
+            return batch_approve_part(batch=batch, people=out, reason=reason, by=self.approver)
 
     def _compared(self, starts_on: date, expected: dict[str, Any]) -> Iterator[str]:
         with self.acme.scope():
