@@ -197,9 +197,9 @@ EMAIL_PORT = env_int("EMAIL_PORT", 587)
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env("EMAIL_HOST_USER"), env("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", True)
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", "comp@localhost")
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL") or "comp@localhost"
 #: Where people reach the product, for links in mail.
-PUBLIC_URL = env("PUBLIC_URL", "http://localhost:8000").rstrip("/")
+PUBLIC_URL = (env("PUBLIC_URL") or "http://localhost:8000").rstrip("/")
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
