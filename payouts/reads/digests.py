@@ -63,8 +63,12 @@ SELECT participant_id, count(*),
     encode(sha256(convert_to('[' || string_agg(says, ',' ORDER BY place) || ']', 'UTF8')), 'hex')
 FROM said GROUP BY GROUPING SETS ((), (participant_id))
 """
-#: What PostgreSQL may take to sort the lines.
-_MEMORY = "SET LOCAL work_mem = '64MB'"
+#: What PostgreSQL may take to sort the lines. Many lines are joined as a whole: what is known of tables that have just
+#: grown makes it look for each line's deal one by one otherwise.
+MANY = "SET LOCAL work_mem = '64MB'; SET LOCAL enable_nestloop = off"
+MANY_OVER = "SET LOCAL enable_nestloop = on"
+#: From so many lines on that is the quicker way.
+MANY_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,14 @@ def _settled(found: Digests, facts: Facts) -> Digests:
 
 def _digests(table: str, where: str, params: Mapping[str, Any]) -> Digests:
     with connection.cursor() as cursor:
-        cursor.execute(_MEMORY)
+        cursor.execute(f"SELECT count(*) FROM {table} l WHERE {where}", params)
+        many = cursor.fetchone()[0] > MANY_LINES
+        if many:
+            cursor.execute(MANY)
         cursor.execute(_DIGESTS.replace("TABLE_OF_LINES", table).replace("WHICH_LINES", where), params)
         rows = cursor.fetchall()
+        if many:
+            cursor.execute(MANY_OVER)
     lines, every, people = 0, lines_digest([]), {}
     for person, count, digest in rows:
         if person is not None:

@@ -26,7 +26,7 @@ from crediting.services.locks import INTAKE
 from payouts.frames.tables import CREDITS, LINE
 from payouts.models import Batch, Posting
 from payouts.reads.alerts import alerts_standing
-from payouts.reads.digests import Digests, payable_digests
+from payouts.reads.digests import MANY, MANY_LINES, MANY_OVER, Digests, payable_digests
 from payouts.reads.plans import versions
 from payouts.selectors import TAKEN
 from payouts.selectors_batches import (
@@ -314,8 +314,13 @@ def _take(batch: Batch, period: Open, found: Digests) -> None:
     with connection.cursor() as cursor:
         if batch.run:
             cursor.execute(_OWN_STATEMENTS, params)
+        many = batch.lines > MANY_LINES
+        if many:
+            cursor.execute(MANY)
         cursor.execute(_TAKE, params)
         taken = cursor.rowcount
+        if many:
+            cursor.execute(MANY_OVER)
         if not batch.run:
             settlements_take(batch)
         if taken != batch.lines:
