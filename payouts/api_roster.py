@@ -47,6 +47,8 @@ class RosterRowBody(Body):
     region = Text(max_length=LENGTHS["region"], required=False, allow_null=True)
     position = Text(max_length=LENGTHS["position"], required=False, allow_null=True)
     pool = Text(max_length=LENGTHS["pool"], required=False, allow_null=True)
+    cost_centre = Text(max_length=LENGTHS["cost_centre"], required=False, allow_null=True)
+    entity = Text(max_length=LENGTHS["entity"], required=False, allow_null=True)
     pay_group = Text(max_length=50, required=False)
     leave_from = Day(required=False)
     leave_to = Day(required=False, allow_null=True, help_text="The first day back.")

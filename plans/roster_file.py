@@ -20,12 +20,15 @@ from comp.core.errors import CompError, Problem, ProblemsError, refused
 
 COLUMNS = (
     *("employee", "as_of", "name", "email", "hired", "left", "title", "role", "team", "territory", "manager"),
-    *("region", "position", "pool", "pay_group", "leave_from", "leave_to"),
+    *("region", "position", "pool", "cost_centre", "entity", "pay_group", "leave_from", "leave_to"),
 )
 DAYS = ("as_of", "hired", "left", "leave_from", "leave_to")
 #: More is for several files.
 ROWS, CHARACTERS = 20_000, 5_000_000
-LENGTHS = {"name": 150, "email": 254, "title": 120, "region": 120, "position": 120, "pool": 120}
+LENGTHS = {
+    **{"name": 150, "email": 254, "title": 120, "region": 120, "position": 120, "pool": 120},
+    **{"cost_centre": 120, "entity": 120},
+}
 
 
 @dataclass(frozen=True, slots=True)

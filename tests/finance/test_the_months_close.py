@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Sum
 
+from comp.core.errors import ProblemsError
 from comp.people.dated import attribute_set
 from crediting.models import Deal, Fact
 from payouts.models import (
@@ -29,6 +30,7 @@ from payouts.models import (
 from payouts.reads.accounting import cost_of_contract
 from payouts.services import ledger
 from payouts.services.accruals import AccrualError, accrue, policy_set
+from payouts.services.budgets import budgets_from
 from payouts.services.contract_costs import CostError, cost_policy_set, costs_run
 from payouts.services.journals import JournalError, journal_make, mapping_set
 from payouts.services.ledger_checks import ledger_problems
@@ -145,6 +147,38 @@ def test_three_months_are_closed(db: None) -> None:
         with pytest.raises(IntegrityError, match="ledger_month_once"), transaction.atomic():
             ledger.post_rows(kind=LedgerTransaction.Kind.ACCRUAL, month=MARCH, rows=[])
         assert Accrual.objects.count() == CostRun.objects.count() == 3
+        for name, currency in (("4711", "USD"), ("4712", "EUR")):
+            said = f"cost_centre,from,until,currency,amount\n{name},2026-01-01,2027-01-01,{currency},1000.00\n"
+            assert budgets_from(said) == 1
+        with pytest.raises(ProblemsError, match="line 2: .*another budget"):
+            budgets_from("cost_centre,from,until,currency,amount\n4711,2026-02-01,2026-03-01,USD,1\n")
+    _pages_show_it(world, deals["D-2"].pk)
+
+
+def _pages_show_it(world: World, deal: int) -> None:
+    fiona = world.client("fiona")
+    for rest, shown in {
+        "ledger/": "Amortisation of March 2026",
+        "ledger/accounts/contract_cost/": "Capitalised cost",
+        "ledger/accounts/expense/?csv=1": "145.50",
+        "ledger/postings/1/": "Accrual of January 2026",
+        "ledger/postings/1/?csv=1": "Accrued commission",
+        "ledger/accruals/": "$145.50",
+        "ledger/accruals/2026-01-01/": "Corrections of deals",
+        "ledger/accruals/2026-01-01/?csv=1": "R1,ae,commission,D-1,USD,125.50,0.00,0.00,0.00,125.50",
+        "ledger/costs/": "renewals are commensurate",
+        "ledger/costs/?csv=1": "2026-01-01,USD,2,140.00,35.00,30.00,75.00",
+        "ledger/costs/2026-01-01/": "D-2",
+        f"ledger/contracts/{deal}/": "ended",
+        "ledger/journals/": "6999",
+        "ledger/journals/1/": "Sales west",
+        "ledger/journals/1/?format=csv": "4711",
+        "ledger/journals/1/?format=xlsx": "xl/worksheets",
+        "ledger/budgets/": "4711",
+        "ledger/budgets/?csv=1": "4711,2026-01-01,2027-01-01,USD,1000.00,100.00,0.00,0.00,100.00,900.00",
+    }.items():
+        answer = fiona.get(world.url(rest))
+        assert answer.status_code == 200 and shown in answer.content.decode(errors="replace"), rest
 
 
 def test_what_the_waterfall_makes_of_a_batch_is_booked(world: World) -> None:
