@@ -232,8 +232,10 @@ class Pot:
 def plan_budgets(day: date) -> list[Pot]:
     """The budgets that the plan versions in force on a day set, with what stands earned of them."""
     found = []
-    versions = PlanVersion.objects.filter(in_force(day), state=PlanVersion.State.PUBLISHED).select_related("plan")
-    for version in versions.order_by("plan__name"):
+    versions = PlanVersion.objects.filter(
+        in_force(day), state=PlanVersion.State.PUBLISHED, document__contains='"budget"'
+    )
+    for version in versions.select_related("plan").order_by("plan__name"):
         says = version_of(version).says
         for component in says.components:
             if component.budget is None:
