@@ -47,7 +47,7 @@ def _asked_wrong(batch: Batch) -> Iterator[str]:
     for at in sorted({*asked, *due}):
         if asked.get(at, 0) != due.get(at, 0):
             says, is_due = format_money(asked.get(at, 0), at[1]), format_money(due.get(at, 0), at[1])
-            yield f"payments of {batch}: {names[at[0]]} is asked {says}, and owed {is_due}"
+            yield f"payments of {batch}: {names.get(at[0], at[0])} is asked {says}, and owed {is_due}"
     if batch.state in (Batch.State.PAID, Batch.State.CLOSED) and unsettled(batch):
         yield f"{batch} is {batch.state}, and payroll has not answered for all of its payments"
 
@@ -59,10 +59,9 @@ def _paid_wrong() -> Iterator[str]:
     batches = Batch.objects.in_bulk({row[0] for row in rows})
     names = dict(Participant.objects.filter(pk__in={row[1] for row in rows}).values_list("pk", "key"))
     for batch, who, currency, said, booked in rows:
-        yield (
-            f"payments of {batches[batch]}: payroll paid {names[who]} {format_money(said, currency)}, "
-            f"the ledger says {format_money(booked, currency)}"
-        )
+        says, books = format_money(said, currency), format_money(booked, currency)
+        person = names.get(who, who)
+        yield f"payments of {batches.get(batch, batch)}: payroll paid {person} {says}, the ledger says {books}"
 
 
 def payment_states(batch: Batch) -> dict[int, str]:

@@ -55,6 +55,14 @@ TAMPERS = [
         "posting 2: its 4 entries are not the 4",
     ),
     (
+        "UPDATE payouts_payment SET amount_minor = amount_minor + 1 WHERE number = 1",
+        "is asked $125.51, and owed $125.50",
+    ),
+    (
+        "UPDATE payouts_payment SET paid_minor = paid_minor - 1 WHERE number = 1",
+        "payroll paid R1 $125.49, the ledger says $125.50",
+    ),
+    (
         "UPDATE payouts_ledgertransaction SET posted_at = posted_at + interval '1 day' WHERE number = 2",
         "posting 2 was changed",
     ),
@@ -111,10 +119,10 @@ def test_the_command_names_it_and_fails(
     monkeypatch.setattr(verify, "CHECKS", BY_HAND)
     out = StringIO()
     call_command("verify", tenant="acme", stdout=out)
-    assert "All 6 checks hold" in out.getvalue() and out.getvalue().count("✓") == 6
+    assert "All 7 checks hold" in out.getvalue() and out.getvalue().count("✓") == 7
     with tampered(superuser_connection, "UPDATE audit_auditentry SET reason = 'x' WHERE number = 2"):
         out = StringIO()
-        with pytest.raises(CommandError, match="2 of 6 checks failed"):
+        with pytest.raises(CommandError, match="2 of 7 checks failed"):
             call_command("verify", tenant="acme", stdout=out)
     assert "✗ acme: Audit chain: audit entry 2 was changed" in out.getvalue()
     assert "audit_auditentry: trigger audit_append_u is not always on" in out.getvalue()
