@@ -13,6 +13,7 @@ from payouts.pages.by_hand.letters import letter_urls
 from payouts.pages.by_hand.reviews import review_urls
 from payouts.pages.checklists import checklist_urls
 from payouts.pages.close import close_urls
+from payouts.pages.evidence import evidence_urls
 from payouts.pages.jobs import job_urls
 from payouts.pages.journals import journal_urls
 from payouts.pages.ledger import ledger_urls
@@ -32,6 +33,7 @@ urlpatterns: list[URLPattern] = [
     *ledger_urls,
     *close_urls,
     *journal_urls,
+    *evidence_urls,
     *job_urls,
     *roster_urls,
     *adjustment_urls,

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from comp.people.pages import calendars, keys, person, rates, webhooks
+from comp.people.pages import access, calendars, erasures, keys, person, rates, webhooks
 
 urlpatterns = [
+    path("access/", access.access_review, name="access_review"),
+    path("erasures/", erasures.erasure_list, name="erasure_list"),
+    path("erasures/retention/", erasures.retention, name="retention"),
+    path("erasures/<int:pk>/agree/", erasures.erasure_agree, name="erasure_agree"),
+    path("participants/<int:pk>/erase/", erasures.erasure_new, name="erasure_new"),
     path("keys/", keys.key_list, name="key_list"),
     path("keys/new/", keys.key_add, name="key_add"),
     path("keys/<int:pk>/end/", keys.key_stop, name="key_stop"),

@@ -43,6 +43,8 @@ ITEMS = (
     Item("Webhooks", "webhook_list", Can.KEY_EDIT, "paper-airplane", extra=True),
     Item("Ledger", "ledger", Can.LEDGER_READ, "book-open", extra=True),
     Item("Approval rules", "rule_list", Can.AUDIT_READ, "scale", extra=True),
+    Item("Erasure", "erasure_list", Can.PEOPLE_EDIT, "user-minus", extra=True),
+    Item("Access review", "access_review", Can.AUDIT_READ, "eye", extra=True),
     Item("Audit", "audit", Can.AUDIT_READ, "shield-check", extra=True),
 )
 

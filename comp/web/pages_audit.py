@@ -46,7 +46,8 @@ class FilterForm(forms.Form):
 @needs(Can.AUDIT_READ)
 @require_GET
 def audit(request: HttpRequest, tenant: str) -> HttpResponse:
-    """Entries, newest first; `code`, `subject`, `actor`, `text`, `trace`, `since`, `until` narrow them, `csv` downloads them."""
+    """Entries, newest first; `code`, `subject`, `actor`, `text`, `trace`, `since`, `until` narrow them, `csv` downloads
+    them."""
     form = FilterForm(request.GET)
     form.is_valid()
     asked = {name: value for name, value in form.cleaned_data.items() if value}

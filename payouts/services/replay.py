@@ -4,13 +4,13 @@ locked."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_date, day_number
@@ -29,21 +29,29 @@ from payouts.models.figures import NO_PERIOD, LineNamed
 from payouts.models.manual import State as DecisionState
 from payouts.reads.kept import kept_components
 from payouts.selectors import TAKEN, due_before, open_period, taken_elsewhere
+from payouts.selectors_batches import lines_digest, person_digests
+from payouts.selectors_settlements import all_facts, bound, of_batch, settlement_facts
+from payouts.services.batch_steps import statements_of
 from payouts.services.payables import open_now
 from payouts.services.recompute import right_figures, spans
 from payouts.services.settlements import batch_settlements_off, settlements_off
+from plans.models import Plan
 
 KEY = [*LINE, "index", "part"]
 TYPES = {
     name: "str" if name in ("rule", "role", "component", "currency") else "int64"
     for name in [*KEY, "amount_minor", "currency"]
 }
+#: What a line's digest is made of beside its key: its deal, and the first day of the pay period where it belongs, by
+#: what is right and by what batches took before. NONE where there is none.
+SAID = ("deal_id", "belongs", "belonged")
+SUMS = {"amount_minor": "sum", "currency": "first", **dict.fromkeys(SAID, "max")}
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
     """One period of one pay group, recomputed. `against` says what it was compared with; `found` names each
-    difference."""
+    difference, `digests` are those of the batch's statements as they were recomputed, by employee number."""
 
     pay_group: str
     period: str
@@ -52,6 +60,7 @@ class Replay:
     lines: int
     total_minor: int
     found: list[str]
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 def differences_found() -> list[str]:
@@ -100,9 +109,54 @@ def replay_period(pay_group: PayGroup, starts_on: date, as_of: datetime | None =
     due = _left_out(batch, _due(pay_group, batch.ends_on, moment, list(before)))
     stood = _frame(BatchLine.objects.filter(batch=batch).values(*KEY, "amount_minor", "currency"))
     against = f"batch {batch.name}, locked {batch.locked_at:%Y-%m-%d %H:%M} UTC"
-    found = _compared(pay_group, batch.name, against, moment, due, stood)
-    off = batch_settlements_off(batch, before, moment)
-    return replace(found, found=[*found.found, *(f"{name}: settled otherwise than recomputed" for name in _names(off))])
+    result = _compared(pay_group, batch.name, against, moment, due, stood)
+    off = _names(batch_settlements_off(batch, before, moment))
+    facts = _named(due, {one.starts_on for one in before if one.pay_group_id == pay_group.pk and not one.run})
+    wrong, digests = _digests_wrong(batch, facts)
+    found = [*result.found, *(f"{name}: settled otherwise than recomputed" for name in off), *wrong]
+    return replace(result, found=found, digests=digests)
+
+
+def _digests_wrong(batch: Batch, facts: list[list[Any]]) -> tuple[list[str], dict[str, str]]:
+    """The batch and its statements whose digest is not that of the recomputed lines, and each person's digest. The
+    settlements that they bind too are compared with recomputed ones before, amount by amount."""
+    settled = settlement_facts(*of_batch(batch.pk))
+    nothing, digests = lines_digest([]), person_digests(facts)
+    digests |= {said[0][0]: bound(digests.get(said[0][0], nothing), said) for said in settled.values()}
+    wrong = [
+        f"statement of {key}: its digest is not that of what was recomputed"
+        for key, said in statements_of(batch).order_by("participant__key").values_list("participant__key", "digest")
+        if said != digests.get(key, nothing)
+    ]
+    if bound(lines_digest(facts), all_facts(settled)) != batch.digest:
+        wrong.append(f"{batch.name}: its digest is not that of what was recomputed")
+    return wrong, digests
+
+
+def _named(due: pd.DataFrame, closed: set[date]) -> list[list[Any]]:
+    """The lines as digests have them (payouts.selectors_batches.line_facts). What was taken of before, or belongs to a
+    period that was `closed` then, is an adjustment."""
+    of_deals = Deal.objects.filter(id__in=[int(pk) for pk in due["deal_id"] if pk != NONE])
+    deals = {row[0]: row for row in of_deals.values_list("id", "endpoint__key", "external_id")}
+    people = dict(Participant.objects.filter(id__in=set(due["participant_id"])).values_list("id", "key"))
+    plans = dict(Plan.objects.filter(id__in=set(due["plan_id"])).values_list("id", "key"))
+    facts = []
+    for row in due.to_dict("records"):
+        deal, endpoint, external = deals.get(row["deal_id"], (0, "", ""))
+        taken = row["belonged"] != NONE
+        belongs = day_date(int(row["belonged"] if row["belongs"] == NONE else row["belongs"]))
+        kind = "adjustment" if taken or belongs in closed else "release"
+        if row["line_kind"] == LineNamed.Kind.MANUAL:
+            kind = "manual"
+        more = (row["line_kind"], row["part"], day_date(int(row["period"])).isoformat())
+        own, origin = (0 if deal and row[name] == deal else row[name] for name in ("fact", "origin"))
+        said = [
+            endpoint, external, people[row["participant_id"]], plans[row["plan_id"]], row["rule"], row["role"],
+            row["split"], row["component"], row["index"], kind, belongs.isoformat(), row["amount_minor"],
+            row["currency"],
+        ]  # fmt: skip
+        facts.append([*said, *more, own, origin] if row["line_kind"] or row["part"] or own or not deal else said)
+    return sorted(facts)
 
 
 def replay_open(pay_group: PayGroup, as_of: datetime | None = None) -> Replay:
@@ -146,10 +200,11 @@ def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list
         parts.append(_decoded(columns, np.flatnonzero(released)))
     parts.append(_by_hand(dues, as_of))
     lines = BatchLine.objects.filter(batch__in=taken, participant_id__in=mine)
-    minus = _frame(lines.values(*KEY, "amount_minor", "currency"))
+    taken_lines = lines.values(*KEY, "amount_minor", "currency", "deal_id", belonged=F("origin_starts_on"))
+    minus = _frame(taken_lines)
     minus["amount_minor"] = -minus["amount_minor"]
     joined = pd.concat([*parts, minus])
-    due = joined.groupby(KEY, as_index=False).agg({"amount_minor": "sum", "currency": "first"})
+    due = joined.groupby(KEY, as_index=False).agg(SUMS)
     stays = due.merge(_kept(lines), on=KEY, how="left", indicator="kept")["kept"] == "both"
     return due[(due["amount_minor"] != 0) & ~stays.to_numpy()]
 
@@ -171,6 +226,7 @@ def _by_hand(dues: Mapping[int, date], as_of: datetime | None) -> pd.DataFrame:
             "role": "",
             "amount_minor": row.amount_minor,
             "currency": row.currency,
+            "belongs": row.origin_starts_on,
         }
         for row in rows
         if row.day < dues[row.participant_id]
@@ -181,7 +237,7 @@ def _left_out(batch: Batch, due: pd.DataFrame) -> pd.DataFrame:
     """Without what stayed behind when the batch took its period, because it was held."""
     held = _frame(BatchHeld.objects.filter(batch=batch).values(*KEY, "amount_minor", "currency"))
     held["amount_minor"] = -held["amount_minor"]
-    left = pd.concat([due, held]).groupby(KEY, as_index=False).agg({"amount_minor": "sum", "currency": "first"})
+    left = pd.concat([due, held]).groupby(KEY, as_index=False).agg(SUMS)
     return left[left["amount_minor"] != 0]
 
 
@@ -203,13 +259,22 @@ def _decoded(columns: Columns, rows: Ints) -> pd.DataFrame:
         column = columns[name]
         return np.array(column.words, dtype=object)[column.codes[rows]] if isinstance(column, Words) else column[rows]
 
-    return pd.DataFrame({name: plain(name) for name in TYPES}).astype(TYPES)
+    frame = pd.DataFrame({name: plain(name) for name in TYPES}).astype(TYPES)
+    said = {"deal_id": columns["deal_id"][rows], "belongs": columns["period_starts_on"][rows], "belonged": NONE}
+    return frame.assign(**said)
 
 
 def _frame(rows: Any) -> pd.DataFrame:
-    frame = pd.DataFrame.from_records(list(rows), columns=list(TYPES))
+    found = list(rows)
+    frame = pd.DataFrame.from_records([[row[name] for name in TYPES] for row in found], columns=list(TYPES))
     frame["period"] = [day_number(day) for day in frame["period"]]
+    for name in SAID:
+        frame[name] = np.array([_number(row.get(name)) for row in found], dtype=np.int64)
     return frame.astype(TYPES)
+
+
+def _number(value: Any) -> int:
+    return NONE if value is None else day_number(value) if isinstance(value, date) else int(value)
 
 
 def _what(row: Mapping[Any, Any], deals: Mapping[int, str]) -> str:

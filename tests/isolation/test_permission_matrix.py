@@ -26,7 +26,7 @@ from comp.api.models import WebhookMessage
 from comp.api.services import key_create
 from comp.api.webhooks import tell, webhook_create
 from comp.people.dated import holiday_set
-from comp.people.models import Participant
+from comp.people.models import Erasure, Participant
 from comp.people.rates import rate_set
 from comp.people.services import leave_set
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
@@ -45,6 +45,7 @@ from payouts.models import (
     Cause,
     CostLine,
     Earning,
+    EvidenceExport,
     Journal,
     Payment,
     PayrollFile,
@@ -242,6 +243,14 @@ PAGES: dict[str, Page] = {
     "ledger/journals/<int:number>/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
     "ledger/budgets/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
     "ledger/budgets/set/": Page(FINANCE, STEP, (Can.LEDGER_READ, Can.BATCH_PAY)),
+    "payouts/<int:pk>/evidence/": Page(OPS | FINANCE, FORM, (Can.AUDIT_READ, Can.PAY_ALL)),
+    "payouts/<int:pk>/evidence/progress/": Page(OPS | FINANCE, needs=(Can.AUDIT_READ, Can.PAY_ALL)),
+    "payouts/<int:pk>/evidence/<int:export>/": Page(OPS | FINANCE, needs=(Can.AUDIT_READ, Can.PAY_ALL)),
+    "access/": Page(OPS | FINANCE | {"Ada"}, needs=(Can.AUDIT_READ,)),
+    "erasures/": Page(OPS, needs=(Can.PEOPLE_EDIT,)),
+    "erasures/retention/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
+    "erasures/<int:pk>/agree/": Page(OPS, STEP, (Can.PEOPLE_EDIT,)),
+    "participants/<int:pk>/erase/": Page(OPS, FORM, (Can.PEOPLE_EDIT,)),
     "jobs/": Page(READERS, needs=(Can.PLAN_READ,)),
     "jobs/progress/": Page(READERS, needs=(Can.PLAN_READ,)),
     "jobs/start/": Page(OPS, STEP, (Can.PLAN_PUBLISH,)),
@@ -505,7 +514,16 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
         anew = Cause.objects.create(kind=Cause.Kind.JOB, label=f"Anew for {customer}")
         job = RecomputeJob.objects.create(cause=anew, people=1)
         line = Earning.objects.filter(participant=world.people["Ann"], deal=deal).latest("earned_minor")
+        proof = EvidenceExport.objects.create(
+            batch_id=batch.pk, pay_group_id=batch.pay_group_id, seed=f"{customer}", samples=1, steps=1, state="done",
+            asked_by=world.users["Fay"], done_at=datetime(2026, 11, 19, tzinfo=UTC), body=b"PK",
+        )  # fmt: skip
+        leaver = person(company, f"Leaver of {customer}")
+        gone = Erasure.objects.create(
+            participant=leaver, pseudonym=f"Person of {customer}", reason="Asked", asked_by=world.users["Fay"]
+        )
         built.ids = {
+            "erasures": gone.pk, "export": proof.pk,
             "period": NOVEMBER.isoformat(), "participant": world.people["Ann"].pk, "deal": deal.pk,
             "delivery": deal.revision.delivery_id, "endpoint": world.crm.endpoint.pk,
             "issue": DataIssue.objects.get(kind="owner").pk, "group": "sales",
