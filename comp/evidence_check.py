@@ -5,10 +5,8 @@ It needs no account, no network and no part of Comp, and it trusts nothing that 
 
 1. The manifest's own digest: the SHA-256 of its canonical JSON without the member `self`.
 2. Every file that the manifest names is there with its size and SHA-256; nothing else is there.
-3. The batch: its sealed lines make the digest that was approved: the SHA-256 of their canonical JSON; where something
-   was settled (draws, caps, holdbacks), that of the list of this digest and the settlements.
-4. Lines with their settlements, statements, what was posted and what went to payroll add up, by currency, to the
-   batch's totals.
+3. The batch: the SHA-256 of the canonical JSON of its sealed lines is the digest that was approved.
+4. The lines add up, by currency, to the batch's totals, to its statements and to what was posted.
 5. The audit entries: each one's link follows the one before it, from the first of the period to its head. An entry
    that an erasure redacted is shown with what it says now; its link stays as it was.
 
@@ -83,6 +81,8 @@ def batch_wrong(packed: zipfile.ZipFile) -> Iterator[str]:
         side = told[name]
         if side is not None and Counter({key: minor for key, minor in side.items() if minor}) != owed:
             yield f"reconciliation.json: the {name} add up to {side}, the batch to {dict(owed)}"
+    if told["check"] and any(told["check"].values()):
+        yield f"reconciliation.json: differences that nobody explained: {told['check']}"
 
 
 def audit_wrong(packed: zipfile.ZipFile) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -35,7 +34,7 @@ from payouts.models import (
     LedgerTransaction,
     Payment,
 )
-from payouts.selectors_batches import line_facts, lines_digest
+from payouts.selectors_batches import line_facts, lines_digest, subject_sums, subject_totals
 from payouts.selectors_settlements import all_facts, of_batch, settlement_facts
 from payouts.services.batch_steps import statements_of
 from plans.models import PlanAssignment, PlanVersion, Quota
@@ -352,20 +351,19 @@ def reconciliation(export: EvidenceExport) -> bytes:
     posted = LedgerEntry.objects.filter(transaction__batch=batch, transaction__kind=LedgerTransaction.Kind.APPROVAL)
     payable = posted.filter(account=LedgerEntry.Account.PAYABLE)
     first = Payment.objects.filter(batch=batch, reissue_of=None)
-    settled = effects(of_batch(batch.pk)[0])
-    lines = BatchLine.objects.filter(batch=batch)
-    people = Counter(settled)
-    for row in lines.order_by().values("participant_id", "currency").annotate(minor=Sum("amount_minor")):
-        people[row["participant_id"], row["currency"]] += int(row["minor"])
-    issued = Counter(_by_currency(first, "amount_minor"))
-    for (_, currency), minor in people.items():
-        issued[currency] += min(minor, 0)  # who owes is paid nothing, and still counts in the batch's total
     sums = {
-        "lines": with_effects(_by_currency(lines, "amount_minor"), settled),
+        "lines": subject_totals(batch),
         "statements": _by_currency(statements_of(batch), "payout_minor"),
         "ledger": {k: -v for k, v in _by_currency(payable, "amount_minor").items()} if posted.exists() else None,
-        "payments": dict(sorted(issued.items())) if first.exists() else None,
+        "payments": None,
+        "check": {},
     }
+    issued = _by_currency(first, "amount_minor")
+    for (_, currency), minor in subject_sums(batch).items():
+        if minor < 0:  # who owes is paid nothing: the rest is what goes to payroll
+            issued[currency] = issued.get(currency, 0) + minor
+    if first.exists():
+        sums["payments"] = issued
     return _json(sums)
 
 
@@ -440,7 +438,7 @@ FILES: dict[str, Callable[[EvidenceExport], bytes]] = {
 
 _WHAT = {
     "batch.json": "What was approved: period, people, totals, digest",
-    "population/sealed.json": "Lines and settlements as the batch's digest is made of them; where plans settle, the lines' own "
+    "population/sealed.json": "The lines as the batch's digest is made of them; where plans settle, the lines' own "
     "digest and what the settlements say",
     "population/sealed_lines.json": "The lines as their own digest is made of them",
     "population/lines.csv": "Every line",

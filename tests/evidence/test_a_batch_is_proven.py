@@ -87,7 +87,7 @@ def test_the_export_is_checked_without_us(tmp_path: Path) -> None:
         "missing": {name: body for name, body in files.items() if name != "population/lines.csv"},
         "changed": {**files, "population/lines.csv": files["population/lines.csv"] + b" "},
         "own digest": {**files, "manifest.json": files["manifest.json"].replace(b"Evidence of", b"Evidence on")},
-        "sealed.json": again(files, "population/sealed.json", lambda told: {**told, "lines": told["lines"][1:]}),
+        "sealed.json": again(files, "population/sealed.json", lambda rows: rows[1:]),
         "add up": again(files, "reconciliation.json", lambda told: {**told, "statements": {"USD": 1}}),
         "approved": again(files, "batch.json", lambda told: {**told, "approved_digest": "0" * 64}),
         "entry": again(files, "audit/entries.json", lambda rows: [*rows[:3], {**rows[3], "text": "{}"}, *rows[4:]]),
