@@ -59,6 +59,9 @@ REASONS = {
     "payouts/services/batch_steps.py:period_moves": "a part of the batch's steps, which record",
     "payouts/services/holds.py:people_follow": "a projection of holds, which are recorded",
     "payouts/services/ledger.py:post_query": "postings are numbered and chained themselves; the batch's step records",
+    "payouts/services/payments.py:payments_post": "a part of paying and voiding, which record",
+    "payouts/services/payments.py:reissue": "a part of an answer or a void, which record",
+    "payouts/services/payroll_answers.py:answer_read": "compares a file and keeps who gave it; applying it records",
     "payouts/services/posting.py:posting_begin": "a part of the approval, which records",
     "payouts/services/posting.py:postings_drain": "the parts of an approval that was recorded",
 }
