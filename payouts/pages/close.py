@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 from django import forms
@@ -15,7 +16,7 @@ from comp.core.errors import CompError
 from comp.people.selectors import today
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
-from comp.web.csv import csv_response
+from comp.web.csv import Cell, csv_response
 from comp.web.forms import DateInput
 from comp.web.paging import paginate
 from crediting.models import Deal
@@ -126,7 +127,7 @@ def accrual(request: HttpRequest, tenant: str, month: date) -> HttpResponse:
     row = get_object_or_404(Accrual.objects.select_related("made_by"), month=month)
     if "csv" in request.GET:
         header = (*("employee", "plan", "component", "deal", "currency", "earned", "waiting", "improbable"),)
-        cells = (
+        cells: Iterator[tuple[Cell, ...]] = (
             (
                 *(line.participant.key, line.plan.key, line.component, line.deal.external_id if line.deal else ""),
                 line.currency,
@@ -210,7 +211,7 @@ def cost_policy(request: HttpRequest, tenant: str) -> HttpResponse:
         except CompError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"{row}: {row.get_treatment_display()}.")  # type: ignore[attr-defined]
+            messages.success(request, f"{row}: {row.get_treatment_display()}.")
             return redirect("cost_list", tenant=tenant)
     return _costs(request, form, status=422)
 

@@ -204,7 +204,7 @@ def _budgets(request: HttpRequest, form: BudgetForm, file: FileForm, status: int
     rows = reads.budget_rows(today(), unposted)
     if "csv" in request.GET:
         header = (*COLUMNS, "used", "committed", "waiting", "forecast", "left")
-        cells = (
+        cells: Iterator[tuple[Cell, ...]] = (
             (
                 *(row.budget.cost_centre, row.budget.starts_on, row.budget.ends_on, row.budget.currency),
                 *(

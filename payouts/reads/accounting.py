@@ -67,7 +67,7 @@ def account_label(account: str) -> str:
 
 def accrual_sums(accrual: Accrual) -> list[dict[str, Any]]:
     """What an accrual estimated, by plan, component and currency."""
-    rows = AccrualLine.objects.filter(accrual=accrual).values("plan__name", "component", "currency")
+    rows: Any = AccrualLine.objects.filter(accrual=accrual).values("plan__name", "component", "currency")
     columns = ("earned", "waiting", "improbable", "taken", "accrued")
     sums = rows.annotate(people=Count("participant", distinct=True), **{name: Sum(f"{name}_minor") for name in columns})
     return list(sums.order_by("plan__name", "component", "currency"))
@@ -98,7 +98,7 @@ _STANDS = {
 }
 
 
-def _with_balance(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_balance(rows: Any) -> list[dict[str, Any]]:
     return [{**row, "balance": row["capitalised"] - row["amortised"] - row["impaired"]} for row in rows]
 
 

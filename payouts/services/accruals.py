@@ -183,7 +183,7 @@ def accrue(*, month: date, made_by: User) -> Accrual:
         accrual.totals = {row["currency"]: int(row["minor"]) for row in sums.order_by("currency")}
         accrual.save(force_insert=True)
         if last is not None:
-            of_last = {"accrual": last.pk, "behind": month_after(last.month), "since": last.made_at}
+            of_last: dict[str, Any] = {"accrual": last.pk, "behind": month_after(last.month), "since": last.made_at}
             cursor.execute(_VARIANCE, {**params, **of_last})
         ledger.post_query(
             _POST, {"accrual": accrual.pk, "sign": 1}, kind=Kind.ACCRUAL, month=month, day=behind - timedelta(days=1)

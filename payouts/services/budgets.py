@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import date
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -28,7 +29,7 @@ def budget_set(*, cost_centre: str, starts_on: date, ends_on: date, currency: st
     if amount_minor < 0:
         raise refused("amount", amount_minor, "0 or more", "A budget is no debt.")
     minor_digits(currency)
-    key = {"cost_centre": cost_centre, "currency": currency, "starts_on": starts_on, "ends_on": ends_on}
+    key: dict[str, Any] = {"cost_centre": cost_centre, "currency": currency, "starts_on": starts_on, "ends_on": ends_on}
     before = Budget.objects.filter(**key).values_list("amount_minor", flat=True).first()
     try:
         with transaction.atomic():

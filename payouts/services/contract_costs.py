@@ -176,7 +176,12 @@ def costs_run(*, month: date, made_by: User) -> CostRun:
             raise CostError(f"{month:%B %Y}: accrue the month first; what is accrued is a part of its contract costs.")
         if last is not None and month <= last.month:
             raise CostError(f"{month:%B %Y}: {last} stand and are not booked again; the next month holds the rest.")
-        params = {"tenant": current_tenant_id(), "month": month, "behind": behind, "accrual": accrual.pk}
+        params: dict[str, Any] = {
+            "tenant": current_tenant_id(),
+            "month": month,
+            "behind": behind,
+            "accrual": accrual.pk,
+        }
         cursor.execute(_PROBLEMS, params)
         if problems := [
             f"{plan}, {component}: " + (f"deal {deal} states no term in months" if deal else "no policy was chosen")

@@ -105,7 +105,13 @@ def mapping_set(
         raise refused("account", account, ", ".join(Account.values), f"{account!r} is no account.")
     if not code.strip() or not name.strip():
         raise refused("code", code, "a code and a name", "An account of the general ledger has a code and a name.")
-    key = {"account": account, "plan": plan, "component": component, "cost_centre": cost_centre, "entity": entity}
+    key: dict[str, Any] = {
+        "account": account,
+        "plan": plan,
+        "component": component,
+        "cost_centre": cost_centre,
+        "entity": entity,
+    }
     said = GlMapping.objects.filter(**key)
     later = said.filter(starts_on__gt=starts_on).order_by("starts_on").first()
     said.filter(starts_on__lt=starts_on).exclude(ends_on__lte=starts_on).update(ends_on=starts_on)
