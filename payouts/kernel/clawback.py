@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from comp.core.rounding import Mode
-from comp.core.spans import whole_months
+from comp.core.spans import add_months, whole_months
 from crediting.kernel.columns import MILLIONTHS, MISSING_MONEY, Ints
 from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.ratios import Ratios
@@ -80,6 +80,20 @@ def portions(clawback: Clawback, rows: Reversals, deal: Ints, since: Ints, term:
     if clawback.floor is None:
         return found
     return found.smaller(Ratios.constant(1 - clawback.floor))
+
+
+def free_from(clawback: Clawback, since: int) -> int | None:
+    """The first day on which nothing of what was earned on `since` is taken back any more; None where that never comes,
+    or not by time alone."""
+    months = {"window": clawback.window_months, "pro_rata": clawback.term_months}.get(clawback.formula)
+    if clawback.formula == "window" and clawback.window_days is not None:
+        return since + clawback.window_days
+    if clawback.formula == "table" and not clawback.table[-1][1]:
+        months = clawback.table[-1][0]
+    if not isinstance(months, int):
+        return None
+    months = max(months - (clawback.failing_month == "counts"), 0)
+    return int(add_months(np.array([since]), np.array([months]))[0])
 
 
 def taken(rows: Reversals, amount: Ints, lost: Ints, sign: Ints, part: Ratios, mode: Mode, step: int) -> Ints:

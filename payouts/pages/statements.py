@@ -261,5 +261,8 @@ def _csv(person: Participant, statement: Statement) -> HttpResponse:
                 "Adjustment", _number(past), past.customer, past.component, "", row.credit_date,
                 past.origin, "", "", "", amount(past.minor), currency, str(past.cause or ""),
             ]  # fmt: skip
+        for name, what, _ in _SETTLED:
+            if minor := getattr(statement, f"{name}_minor"):
+                yield [what, "", "", "", "", "", here, "", "", "", amount(minor), currency, ""]
 
     return csv_response(f"statement-{person.key}-{statement.period_starts_on.isoformat()}", CSV_HEADER, cells())

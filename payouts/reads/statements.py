@@ -10,8 +10,11 @@ from typing import Any
 
 from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet, Sum
 
+from comp.core.days import day_date, day_number
+from comp.people.selectors import today
 from comp.web.parts import percent
 from crediting.models import Deal
+from payouts.kernel.clawback import free_from
 from payouts.models import Adjustment as ByHand
 from payouts.models import Attainment, Cause, Earning, Payable, Statement
 from payouts.models.figures import LineNamed
@@ -20,6 +23,7 @@ from payouts.reads.lines import KEY, Totals, lines
 from payouts.reads.payout import statement_rows
 from payouts.reads.periods import Span
 from payouts.reads.plans import Version, measured_words, rate_words, release_words, releases, tier_words, versions
+from plans.rules.compiled import Component
 
 #: What a line stood on, named alike in an earning's columns and in a batch line's trace.
 TRACE = ("credit_minor", "before_minor", "after_minor", "quota_minor", "band", "earned_minor")
@@ -52,6 +56,7 @@ class Released:
     rate: str
     minor: int
     earning_id: int | None
+    taken_back_until: date | None = None  # the last day on which a cancellation would take some of it back
 
     @property
     def customer(self) -> str:
@@ -114,9 +119,16 @@ def released_lines(statement: Statement, rows: Iterable[Mapping[str, Any]]) -> l
                 rate=rate_words(version.says, component, on, final) if on else "",
                 minor=int(row["minor"]),
                 earning_id=earning.pk if earning else None,
+                taken_back_until=_until(component, row["credited_on"]),
             )
         )
     return found
+
+
+def _until(component: Component, credited_on: date) -> date | None:
+    """The last day on which something of a line may be taken back, while that day has not passed."""
+    free = free_from(component.clawback, day_number(credited_on)) if component.clawback is not None else None
+    return day_date(free - 1) if free is not None and day_date(free) > today() else None
 
 
 def parts(statement: Statement) -> list[Part]:

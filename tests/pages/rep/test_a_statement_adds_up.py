@@ -81,5 +81,5 @@ def test_a_statement_asks_a_fixed_number_of_questions(
         world.won(f"E{deal}", "2026-11-18", "6500.00")
         world.milestone(f"E{deal}", "signature", "2026-11-18")
     world.work()
-    with django_assert_max_num_queries(44):
+    with django_assert_max_num_queries(46):
         ann.get(f"{world.base}/statements/2026-11-01/")

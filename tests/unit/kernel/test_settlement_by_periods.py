@@ -13,14 +13,17 @@ import pytest
 
 from payouts.kernel import calculate
 from payouts.kernel.batch import Balances, Batch, Settlements, Text
+from payouts.kernel.clawback import _formula, free_from
 from payouts.kernel.closing import moved
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.settle import Settled, settle
 from plans.rules.compiled import CompiledPlan
-from plans.rules.compiled_pay import ClawbackLimit, PaymentCap, Proration, Recovery
+from plans.rules.compiled_pay import Clawback, ClawbackLimit, PaymentCap, Proration, Recovery
 from tests.unit.kernel.test_settlement import ORDER, adjusted, cancelled, draw, made, opening, settling
 from tests.unit.kernel.world import Deal, day, employment, ints, text, world
 
+#: Not asked by formulas of time.
+NO_CASH: Any = None
 #: Person, plan, kind, day: an amount each.
 Stood = Counter[tuple[int, int, str, int]]
 
@@ -224,3 +227,22 @@ def test_balances_of_a_plan_stand_in_that_plan() -> None:
         (1, 0, 70),
         (1, 1, 30),
     ]
+
+
+@pytest.mark.parametrize(
+    ("clawback", "first"),
+    [
+        (Clawback(("cancellation",), "window", window_days=90), "2026-04-15"),
+        (Clawback(("cancellation",), "window", window_months=3, failing_month="counts"), "2026-03-15"),
+        (Clawback(("cancellation",), "pro_rata", term_months=12, failing_month="does_not_count"), "2027-01-15"),
+        (Clawback(("cancellation",), "table", table=((0, Fraction(1)), (6, Fraction(0)))), "2026-07-15"),
+        (Clawback(("cancellation",), "original"), None),
+    ],
+)
+def test_from_when_nothing_is_taken_back(clawback: Clawback, first: str | None) -> None:
+    assert free_from(clawback, day("2026-01-15")) == (day(first) if first else None)
+    if first:
+        for before, left in ((0, False), (1, True)):
+            until = ints((day(first) - before,))
+            share = _formula(clawback, ints((0,)), ints((day("2026-01-15"),)), until, None, NO_CASH)
+            assert bool(share.top[0]) is left
