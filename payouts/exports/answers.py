@@ -80,6 +80,8 @@ def _row(form: AnswerForm, dates: str, decimals: str, line: int, texts: Mapping[
         minor = parse_money(amount, own) if amount else 0
     except MoneyError as error:
         raise ValueError(str(error)) from None
+    if minor < 0:
+        raise ValueError(f"payroll pays no negative amount, and it says {amount}.")
     if not paid and not texts["reason"]:
         raise ValueError("a rejection needs its reason.")
     return Said(line, employee, own, minor, paid, texts["reason"], texts["reference"], _day(texts["paid_on"], dates))

@@ -229,6 +229,8 @@ def adjustments_submit(drafts: Iterable[Adjustment], by: User) -> list[Adjustmen
 
 def adjustments_decide(found: Iterable[Adjustment], state: State, decided_by: User, reason: str) -> list[Adjustment]:
     """A second person's decision on what waits. Inside a scope of everybody's pay."""
+    if state == State.APPROVED:
+        one_writer()  # what is owed stands still, and two who let it go are judged one after the other
     rows, reason = _locked(found), reason.strip()
     if state == State.REFUSED and not reason:
         raise refused("reason", "nothing", "a sentence", "Say why, so that the preparer knows what to do.")

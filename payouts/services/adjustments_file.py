@@ -7,6 +7,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from comp.core.days import DayError, parse_day
 from comp.core.errors import ProblemsError, refused
@@ -39,19 +40,25 @@ def adjustments_read(
     """The adjustments of plain CSV, each with its own row as proof, and what is wrong with others. ProblemsError for a
     table that is none of adjustments. `groups`: only people of these are found."""
     table = csv.reader(io.StringIO(text))
-    names = next(table, [])
+    try:
+        names = next(table, [])
+        lines = list(table)
+    except csv.Error as error:
+        raise refused("file", str(error), "a table", f"The file cannot be read as a table: {error}.") from None
     allowed = f"{', '.join(COLUMNS)}; {', '.join(NEEDED)} are needed"
     for name in [*(name for name in names if name not in COLUMNS), *(name for name in NEEDED if name not in names)]:
         raise refused("file", name, allowed, f"The column {name!r} is unknown or missing; allowed are {allowed}.")
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
+        raise refused("file", twice[0], "each column once", f"The column {twice[0]!r} stands there twice.")
     rows = Participant.objects.all() if groups is None else Participant.objects.filter(pay_group__in=groups)
     people = {row.key: row for row in rows.select_related("pay_group__calendar")}
     plans = {row.key: row for row in Plan.objects.all()}
     found: list[tuple[Wanted, File]] = []
     wrong: list[Wrong] = []
-    for line, cells in enumerate(table, start=2):
+    for line, cells in enumerate(lines, start=2):
         if not any(cells):
             continue
-        row = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+        row = dict(zip_longest(names, (cell.strip() for cell in cells[: len(names)]), fillvalue=""))
         try:
             wanted = _wanted(row, people, plans)
             wanted_checked(wanted, by)

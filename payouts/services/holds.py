@@ -14,10 +14,10 @@ from comp.people.selectors import today
 from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_scope, current_tenant_id, tenant_scope
 from crediting.models import Deal
-from payouts.models import Batch, Cause, Hold, Payable
+from payouts.models import Batch, Cause, Hold, Payable, Settlement
 from payouts.services.claims import figures_lock
 from payouts.services.payables import payables_write
-from plans.models import Plan
+from plans.models import Plan, PlanAssignment
 
 
 class FiguresMove(CompError):
@@ -56,7 +56,7 @@ def hold_place(
         )  # fmt: skip
         record(code="hold.place", subject=hold, after=_facts(hold), reason=reason)
         if batch is None:
-            _follow(_people(_named(hold)), f"Held by {by}: {reason}")
+            _follow([*_people(_named(hold)), *_settled(hold)], f"Held by {by}: {reason}")
     return hold
 
 
@@ -111,7 +111,7 @@ def _end(hold: Hold, by: User | None, reason: str) -> Hold:
         raise refused(
             "hold", hold, "one that stands", f"It was released on {timezone.localtime(hold.released_at):%d %b %Y}."
         )
-    people = _people(Payable.objects.filter(hold=hold))
+    people = [*_people(Payable.objects.filter(hold=hold)), *_settled(hold)]
     hold.released_by, hold.released_at, hold.release_reason = by, timezone.now(), reason
     hold.save(update_fields=["released_by", "released_at", "release_reason"])
     record(code="hold.release", subject=hold, before=_facts(hold), reason=reason)
@@ -120,7 +120,7 @@ def _end(hold: Hold, by: User | None, reason: str) -> Hold:
 
 
 def _follow(people: list[int], label: str) -> None:
-    people_follow(people, label, [])
+    people_follow(sorted({*people}), label, [])
 
 
 def _named(hold: Hold) -> QuerySet[Payable]:
@@ -130,6 +130,18 @@ def _named(hold: Hold) -> QuerySet[Payable]:
         if value := getattr(hold, name):
             wanted &= Q(**{name: value})
     return Payable.objects.filter(wanted)
+
+
+def _settled(hold: Hold) -> list[int]:
+    """Whom a hold of all of a person's or a plan's pay concerns beside payables: a settlement pays top-ups and what was
+    carried or held back without a line, and stands for nobody who is held."""
+    if hold.batch_id is not None or hold.deal_id is not None or hold.component:
+        return []
+    if hold.participant_id is not None:
+        return [hold.participant_id]
+    plans = PlanAssignment.objects.filter(plan=hold.plan).values_list("participant_id", flat=True)
+    stands = Settlement.objects.filter(plan=hold.plan).values_list("participant_id", flat=True)
+    return [*plans, *stands]
 
 
 def _people(rows: QuerySet[Payable]) -> list[int]:

@@ -8,12 +8,12 @@ from django.db import connection
 
 from comp.core.canonical import digest
 from comp.core.money import format_money
-from payouts.models import Batch, LedgerEntry, LedgerTransaction
+from payouts.models import Batch, LedgerEntry, LedgerTransaction, Payment, PayrollRun
 from payouts.services import ledger
 
 State = Batch.State
-#: What a batch in each state has posted.
-POSTED = {State.POSTED: ("approval",), State.PAID: ("approval", "payment"), State.CLOSED: ("approval", "payment")}
+#: Batches that have posted their approval, and those of them that payroll has answered for.
+POSTED, PAID = (State.POSTED, State.PAID, State.CLOSED), (State.PAID, State.CLOSED)
 
 #: By posting: how many entries it has, and their content digest.
 _SEALED = f"SELECT transaction_id, count(*), {ledger.CONTENT} FROM payouts_ledgerentry GROUP BY transaction_id"
@@ -67,11 +67,20 @@ def _entries_wrong(postings: list[LedgerTransaction]) -> Iterator[str]:
 
 def _batches_wrong(posted: set[tuple[int | None, str]]) -> Iterator[str]:
     for batch in Batch.objects.filter(state__in=POSTED):
-        yield from (
-            f"{batch} has no {kind} posting" for kind in POSTED[State(batch.state)] if (batch.pk, kind) not in posted
-        )
+        if (batch.pk, "approval") not in posted:
+            yield f"{batch} has no approval posting"
+        if batch.state in PAID and (batch.pk, "payment") not in posted and _was_paid(batch):
+            yield f"{batch} has no payment posting"
         with connection.cursor() as cursor:
             cursor.execute(_OTHERWISE, {"batch": batch.pk, "everybody": True, "people": []})
             accounts = [account for (account,) in cursor.fetchall()]
         if accounts:
             yield f"the approval of {batch} does not book what its lines say: {', '.join(accounts)}"
+
+
+def _was_paid(batch: Batch) -> bool:
+    """Whether payroll paid anybody for the batch: nobody where it came to nothing, or every payment was rejected. One
+    from before payments were kept one by one was paid whole."""
+    if Payment.objects.filter(batch=batch).exists():
+        return Payment.objects.filter(batch=batch, state=Payment.State.PAID).exists()
+    return not PayrollRun.objects.filter(batch=batch).exists()

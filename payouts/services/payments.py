@@ -216,8 +216,9 @@ def payments_post(amounts: Collection[tuple[Payment, int]], kind: LedgerTransact
         posted = LedgerTransaction.objects.filter(batch=batch, kind=kind)
         part = (posted.aggregate(last=Max("part"))["last"] or 0) + 1
         posting = ledger.post_rows(kind=kind, rows=rows, batch=batch, part=part)
-        batch.ledger_head = posting.digest
-        batch.save(update_fields=["ledger_head"])
+        if batch.state != Batch.State.CLOSED:  # which stays as it is: the trail alone names what follows
+            batch.ledger_head = posting.digest
+            batch.save(update_fields=["ledger_head"])
         said[batch.pk] = {"ledger": posting.digest}
     return said
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,15 +101,14 @@ def _compared(run: PayrollRun, said: Iterable[tuple[Participant, Said]], rest_pa
         one.last = row
         if row.reason and row.reason not in one.reasons:
             one.reasons.append(row.reason)
-    asked = _asked(run, State.EXPORTED)
+    asked, expected_of = _asked(run, State.EXPORTED), _expected(run)
     groups |= dict(Payment.objects.filter(run=run).values_list("participant_id", "pay_group_id"))
-    settled, turned_down = _asked(run, State.PAID, "paid_minor"), _asked(run, State.REJECTED)
     named = {who for who, _ in sums}
     found = []
     for (who, currency), one in sums.items():
         at = who, currency
         paid = one.says_paid
-        expected = asked.get(at, settled.get(at, 0) if paid else turned_down.get(at, 0))
+        expected = expected_of(at, paid)
         if expected == 0:
             other = any(place[0] == who for place in asked)
             difference = Difference.CURRENCY if other else Difference.UNEXPECTED
@@ -149,6 +148,13 @@ def _compared(run: PayrollRun, said: Iterable[tuple[Participant, Said]], rest_pa
     return found
 
 
+def _expected(run: PayrollRun) -> Callable[[tuple[int, str], bool], int]:
+    """By participant id and currency, and whether the file says paid: what is with payroll, else what was settled."""
+    asked = _asked(run, State.EXPORTED)
+    settled, turned_down = _asked(run, State.PAID, "paid_minor"), _asked(run, State.REJECTED)
+    return lambda at, paid: asked.get(at, (settled if paid else turned_down).get(at, 0))
+
+
 def _asked(run: PayrollRun, state: Payment.State, column: str = "amount_minor") -> dict[tuple[int, str], int]:
     rows = Payment.objects.filter(run=run, state=state).order_by().values("participant_id", "currency")
     return {(r["participant_id"], r["currency"]): int(r["minor"]) for r in rows.annotate(minor=Sum(column))}
@@ -166,13 +172,13 @@ def answer_apply(*, answer: PayrollAnswer, by: User) -> PayrollAnswer:
         twin = PayrollAnswer.objects.filter(run=answer.run, digest=answer.digest, applied_at__isnull=False).first()
         if twin is not None:
             return twin
-        asked = _asked(answer.run, State.EXPORTED)
+        expected_of = _expected(answer.run)
         rows = list(AnswerRow.objects.filter(answer=answer).order_by("line", "id"))
         open_of = _exported(answer.run)
         outcomes: list[Settled] = []
         for row in rows:
             at = row.participant_id, row.currency
-            if at in asked and asked[at] != row.expected_minor:
+            if expected_of(at, row.said == Word.PAID) != row.expected_minor:
                 raise BatchError(f"{answer.name}: payments moved since it was read. Upload it again.")
             if not row.difference:
                 outcomes += _outcomes(row, open_of.get(at, []))
@@ -241,13 +247,18 @@ def difference_decide(*, row: AnswerRow, decision: str, reason: str, by: User) -
             raise BatchError(f"{what}: found {decision or 'no decision'}; allowed: {words}.")
         if not reason:
             raise BatchError(f"{what}: a decision needs its reason.")
-        row.decision, row.decision_reason = decision, reason
-        row.decided_by, row.decided_at = by, timezone.now()
-        row.save(update_fields=["decision", "decision_reason", "decided_by", "decided_at"])
         payments = _exported(row.answer.run)
         mine = payments.get((row.participant_id, row.currency), [])
         if row.difference == Difference.CURRENCY:
             mine = [payment for (who, _), some in payments.items() if who == row.participant_id for payment in some]
+        # One that was voided meanwhile is issued again: what the file says would be paid beside it.
+        elif decision != Decision.SET_ASIDE and sum(one.amount_minor for one in mine) != row.expected_minor:
+            raise BatchError(
+                f"{what}: payments moved since the file was read. Set it aside, and upload a file of today."
+            )
+        row.decision, row.decision_reason = decision, reason
+        row.decided_by, row.decided_at = by, timezone.now()
+        row.save(update_fields=["decision", "decision_reason", "decided_by", "decided_at"])
         if decision == Decision.ACCEPTED:
             payments_settle([_with(one, reason) for one in _outcomes(row, mine)], by=by)
         elif decision == Decision.REJECTED:

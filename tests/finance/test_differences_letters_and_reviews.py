@@ -141,8 +141,14 @@ def test_a_file_counts_whole_or_not_at_all(assigned: World) -> None:
         )
         assert [one.line for one in wrong] == [3, 4, 5, 6, 7] and len(rows) == 1
         assert rows[0][1].content == b"employee,plan,amount,reason,day\r\nS1,ae,10.00,Bonus,2026-01-05\r\n"
-        with pytest.raises(ProblemsError, match="unknown or missing"):
-            adjustments_file.adjustments_read("employee,sum\n", by=world.users["fiona"])
+        for text, says in (
+            ("employee,sum\n", "unknown or missing"),
+            ("employee,plan,amount,reason,amount\nS1,ae,1,Bonus,99\n", "stands there twice"),
+            ("employee,plan,amount,reason\rS1,ae,1,Bonus\r", "cannot be read as a table"),
+        ):
+            with pytest.raises(ProblemsError, match=says):
+                adjustments_file.adjustments_read(text, by=world.users["fiona"])
+        assert adjustments_file.adjustments_read(head + "S1,ae\n", by=world.users["fiona"])[1][0].line == 2
 
 
 @pytest.mark.django_db

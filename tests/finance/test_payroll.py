@@ -19,7 +19,7 @@ from comp.tenancy.scope import Pay
 from payouts import verify
 from payouts.models import AnswerRow, Batch, LedgerEntry, Payment, PayrollAnswer, PayrollFile, PayrollRun, Statement
 from payouts.reads import payments as reads
-from payouts.services import payment_voids, payments, payroll_answers, payroll_files
+from payouts.services import checklists, payment_voids, payments, payroll_answers, payroll_files, periods
 from payouts.services.batch_steps import BatchError
 from tests.finance.cast import FEBRUARY, JANUARY, World, company
 from tests.finance.test_finance_pages import text
@@ -348,3 +348,59 @@ def test_payments_by_hand_on_their_pages(paying: World) -> None:
         assert stranger.get(paying.url(rest)).status_code == 404
     assert paying.client("lena").get(url + "payments/").status_code == 200
     assert paying.client("lena").get(paying.url("payroll/")).status_code == 403
+
+
+def voided(world: World, payment: Payment) -> None:
+    payment_voids.void_ask(payment=payment, reason="Wrong account", by=world.users["fiona"])
+    payment_voids.void_confirm(payment=payment, by=world.users["frank"])
+
+
+def test_what_is_voided_meanwhile_is_not_paid_beside_what_replaces_it(paying: World) -> None:
+    run = exported(paying)
+    rest = ("S1,40.00,USD,,,,", "T1,9.99,USD,,,,")
+    with pytest.raises(ProblemsError, match="no negative amount"):
+        answer(paying, run, "R1,-50.00,USD,paid,,,", *rest)
+    answer(paying, run, "R1,,USD,rejected,Account closed,,", *rest)
+    with paying.scope():
+        payment_voids.payment_again(payment=Payment.objects.get(participant__key="R1"), by=paying.users["fiona"])
+    paying.earn("R1", "D-F", 20_00, date(2026, 2, 3))
+    paying.approve(paying.submit(FEBRUARY))
+    with paying.scope():
+        february = Batch.objects.get(starts_on=FEBRUARY)
+        payroll_files.batch_file(batch=february, provider=None, by=paying.users["fiona"])
+        run = payments.run_make(batch=february, by=paying.users["fiona"])
+    early = answer(paying, run, "R1,145.50,USD,paid,,,", apply=False)
+    less = answer(paying, run, "R1,140.00,USD,paid,,,")
+    with paying.scope():
+        row = AnswerRow.objects.get(answer=less, participant__key="R1")
+        voided(paying, Payment.objects.get(amount_minor=125_50, state="exported"))
+        with pytest.raises(BatchError, match="payments moved"):
+            payroll_answers.difference_decide(row=row, decision="accepted", reason="Yes", by=paying.users["fiona"])
+        with pytest.raises(BatchError, match="payments moved"):
+            payroll_answers.answer_apply(answer=early, by=paying.users["fiona"])
+    # Neither file paid the 20.00 with the others' amount.
+    assert stand(paying)["R1"] == [("rejected", 125_50), ("void", 125_50), ("exported", 20_00), ("due", 125_50)]
+    holds(paying)
+
+
+def test_nobody_was_paid_and_a_closed_batch_is_paid_later(paying: World) -> None:
+    run = exported(paying)
+    answer(paying, run, *(f"{who},,USD,rejected,Bank holiday,," for who in ("R1", "S1", "T1")))
+    users = paying.users
+    with paying.scope():
+        batch = batch_of(paying)
+        assert batch.state == "paid"
+    holds(paying)
+    with paying.scope():
+        for check in checklists.checks_open(batch):
+            does = check.owner or users["fiona" if checklists.may_do(check, users["fiona"]) else "ops"]
+            checklists.check_do(check=check, done_by=does, note="Seen")
+        periods.period_close(batch=batch, closed_by=users["fiona"])
+        for payment in Payment.objects.order_by("number"):
+            payment_voids.payment_again(payment=payment, by=users["fiona"])
+        again = payments.reissues_run(batch=batch, by=users["fiona"])
+    answer(paying, again, "R1,125.50,USD,paid,,,", rest_paid=True)
+    with paying.scope():
+        voided(paying, Payment.objects.get(participant__key="R1", state="paid"))
+    assert account(paying, "paid") == -49_99 and stand(paying)["R1"][-1] == ("due", 125_50)
+    holds(paying)

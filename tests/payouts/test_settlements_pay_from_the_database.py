@@ -18,10 +18,10 @@ from payouts import verify
 from payouts.case import Case
 from payouts.frames.waterfall import AMOUNTS
 from payouts.kernel import calculate
-from payouts.models import Batch, BatchDraw, BatchSettlement
+from payouts.models import Batch, BatchDraw, BatchSettlement, Hold, Settlement
 from payouts.selectors import open_period
 from payouts.services import batches, replay
-from payouts.services.holds import hold_place
+from payouts.services.holds import hold_place, hold_release
 from plans.rules.load import read_yaml
 from tests.factories import member
 from tests.payouts.cases import World, fits, world
@@ -210,4 +210,18 @@ def test_a_person_without_pay_is_topped_up_and_one_who_is_held_is_not() -> None:
         hold_place(reason="Under inquiry", by=acme.preparer, participant=acme.ann)
     acme.work()
     assert paid(acme, 2) == (0, 0, 0, 0, 0, 0)
+    sound(acme)
+    # Who has no line at all is held as well: the top-up alone would have been paid.
+    acme.won("A", "0.00", "2026-02-12", at="2026-06-01T10:00:00Z", version=2)
+    with acme.acme.scope(acme.preparer):
+        hold_release(hold=Hold.objects.get(), by=acme.preparer, reason="Found nothing")
+    acme.work()
+    assert paid(acme, 2) == (0, 0, 2_000, 0, 0, 2_000)
+    with acme.acme.scope(acme.preparer):
+        hold = hold_place(reason="Once more", by=acme.preparer, participant=acme.ann)
+        assert not Settlement.objects.filter(participant=acme.ann).exists()
+    sound(acme)
+    with acme.acme.scope(acme.preparer):
+        hold_release(hold=hold, by=acme.preparer, reason="Nothing again")
+    assert paid(acme, 2) == (0, 0, 2_000, 0, 0, 2_000)
     sound(acme)
