@@ -21,12 +21,14 @@ from payouts.models import (
     AnswerRow,
     Attachment,
     Batch,
+    BatchPerson,
     BatchSettlement,
     ChecklistItem,
     Deputy,
     LedgerEntry,
     LedgerTransaction,
     Payment,
+    PayrollAnswer,
     QuotaRelief,
     Settlement,
     Statement,
@@ -55,6 +57,13 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     QuotaRelief: {"percent": 50},
     AnswerRow: {"difference": "", "decision": ""},
     Payment: {"why": "", "reissue_of": None},
+}
+
+#: Tables with one row a person of each of these.
+ONE_A_PERSON: dict[type[models.Model], dict[str, type[models.Model]]] = {
+    AnswerRow: {"answer": PayrollAnswer},
+    BatchPerson: {"batch": Batch},
+    Payment: {"batch": Batch},
 }
 
 
@@ -111,6 +120,8 @@ class Filler:
         said = {**SPECIAL.get(model, {}), **given}
         if model is ReportingLine:
             said.setdefault("manager", self.row(Participant))
+        for name, parent in ONE_A_PERSON.get(model, {}).items():
+            said.setdefault(name, self.row(parent))
         if model is Deputy:
             said.setdefault("deputy", self._another())
         for field in model._meta.concrete_fields:
