@@ -113,7 +113,8 @@ def period_moves(batch: Batch, label: str) -> None:
     cause = Cause.objects.create(kind=Cause.Kind.BATCH, label=label, actor=current_scope().actor.label)
     people = set(lines_of(batch).values_list("participant_id", flat=True).distinct())
     if not batch.run:
-        # Whoever left the group since still has lines in the batch.
+        # Whoever left the group since still has lines in the batch, or a statement that is settled without any.
+        people.update(statements_of(batch).values_list("participant_id", flat=True))
         people.update(Participant.objects.filter(pay_group_id=batch.pay_group_id).values_list("id", flat=True))
     payables_refresh(participants=sorted(people), cause=cause)
     ring(tenant_id=current_tenant_id())  # drains and recomputes gave way meanwhile

@@ -12,13 +12,14 @@ import pytest
 from django.db import Error, transaction
 
 from comp.core.days import day_date
+from comp.people.services import participant_change, pay_group_create
 from comp.tenancy.capabilities import Role
 from comp.tenancy.models import User
 from payouts import verify
 from payouts.case import Case
 from payouts.frames.waterfall import AMOUNTS
 from payouts.kernel import calculate
-from payouts.models import Batch, BatchDraw, BatchSettlement, Hold, Settlement
+from payouts.models import Batch, BatchDraw, BatchSettlement, Hold, Settlement, Statement
 from payouts.selectors import open_period
 from payouts.services import batches, replay
 from payouts.services.holds import hold_place, hold_release
@@ -224,4 +225,24 @@ def test_a_person_without_pay_is_topped_up_and_one_who_is_held_is_not() -> None:
     with acme.acme.scope(acme.preparer):
         hold_release(hold=hold, by=acme.preparer, reason="Nothing again")
     assert paid(acme, 2) == (0, 0, 2_000, 0, 0, 2_000)
+    sound(acme)
+
+
+@pytest.mark.django_db
+def test_who_moved_to_another_group_follows_a_batch_that_is_sent_back() -> None:
+    acme = house(plan_text() + TERMS)
+    with acme.acme.scope(acme.preparer):
+        batch = batches.batch_submit(
+            pay_group=acme.acme.pay_group, starts_on=date(2026, 1, 1), submitted_by=acme.preparer
+        )
+        other = pay_group_create(key="other", name="Other", calendar=acme.acme.calendar, opens_on=date(2026, 1, 1))
+        acme.ann.refresh_from_db()
+        participant_change(participant=acme.ann, pay_group=other)
+    acme.work()
+    assert paid(acme, 2) == (0, 0, 2_000, 0, 0, 2_000)
+    with acme.acme.scope(acme.approver):
+        batches.batch_reject(batch=batch, rejected_by=acme.approver, reason="Not yet")
+        # January is open again, in the group that pays her now: its top-up has no line that would have led to her.
+        assert Statement.objects.get().pay_group == other and Settlement.objects.get().pay_group == other
+    assert paid(acme, 1) == (0, 0, 2_000, 0, 0, 2_000)
     sound(acme)
