@@ -140,6 +140,7 @@ class Batch(KeptModel):
             ),
             Trigger(name="batch_moves", when="BEFORE INSERT OR UPDATE OR DELETE", function="comp_batch_moves"),
             Trigger(name="batch_chain", when="AFTER INSERT OR UPDATE", function="comp_batch_chain"),
+            Trigger(name="batch_posted", when="BEFORE UPDATE", function="comp_batch_posted"),
             Trigger(name="batch_held", when="BEFORE UPDATE", function="comp_batch_held"),
         ]
 

@@ -59,6 +59,7 @@ class LedgerTransaction(TenantModel):
                 condition=Q(batch=None, month__isnull=False) | Q(batch__isnull=False, month=None), name="ledger_of"
             ),
             AppendOnly(name="ledger_append"),
+            Trigger(name="ledger_of_approved", when="BEFORE INSERT", function="comp_ledger_of_approved"),
             Trigger(name="ledger_whole", when="AFTER INSERT", function="comp_ledger_whole", deferred=True),
         ]
 

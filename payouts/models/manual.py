@@ -328,6 +328,7 @@ class QuotaRelief(KeptModel, Decided):
         constraints = [
             *_decided("quotarelief"),
             _two_people("quotarelief"),
+            Trigger(name="quotarelief_stands", when="BEFORE UPDATE", function="comp_relief_stands"),
             models.CheckConstraint(condition=Q(ends_on__gt=F("starts_on")), name="quotarelief_dates"),
             models.CheckConstraint(condition=Q(percent__gt=0, percent__lte=100), name="quotarelief_percent"),
             models.CheckConstraint(

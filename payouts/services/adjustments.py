@@ -105,8 +105,9 @@ def adjustment_prepare(
     if attachment is not None:
         file_checked(attachment)
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        one_writer()  # before the audit's lock: it may count at once, in the same transaction
         version = wanted_checked(wanted, prepared_by)
-        _one_counter()
+        one_counter()
         person = wanted.participant
         last = Adjustment.objects.aggregate(last=Max("number"))["last"] or 0
         belongs = period_holding(person.pay_group.calendar, wanted.origin or wanted.day)
@@ -157,7 +158,8 @@ def file_take(*, rows: Iterable[tuple[Wanted, File]], name: str, digest: str, by
     may do so much alone, else the file waits for one decision."""
     rows = list(rows)
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
-        _one_counter()
+        one_writer()
+        one_counter()
         if AdjustmentFile.objects.filter(digest=digest).exists():
             raise refused("file", name, "another file", f"The same file as “{name}” was taken before.")
         sums: dict[str, int] = {}
@@ -206,7 +208,8 @@ def left_alone(prepared_by: User, currency: str) -> int | None:
 
 def adjustments_submit(drafts: Iterable[Adjustment], by: User) -> list[Adjustment]:
     """Drafts of one preparer, judged together: all count at once or all wait. Inside a scope of everybody's pay."""
-    _one_counter()
+    one_writer()
+    one_counter()
     rows = _locked(drafts)
     asked: dict[str, int] = {}
     for row in rows:
@@ -267,8 +270,7 @@ def check_owed(
 
 
 def _pay(rows: list[Adjustment]) -> None:
-    """Payables of the people follow."""
-    one_writer()
+    """Payables of the people follow, in whose figures nobody else writes."""
     people = sorted({row.participant_id for row in rows})
     label = (
         f"{rows[0]}: {rows[0].reason}" if len(rows) == 1 else f"{rows[0]} to {rows[-1]}: {rows[0].file or 'adjusted'}"
@@ -282,7 +284,8 @@ def _locked(rows: Iterable[Adjustment]) -> list[Adjustment]:
     return list(found.filter(pk__in=ids).order_by("number"))
 
 
-def _one_counter() -> None:
+def one_counter() -> None:
+    """Nobody else numbers adjustments, or counts what is left to decide about, until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, current_tenant_id()])
 

@@ -65,6 +65,8 @@ def hold_release(*, hold: Hold, by: User, reason: str) -> Hold:
     reason = reason.strip()
     if not reason:
         raise refused("reason", "nothing", "a sentence", "Say why it may be paid now.")
+    if hold.participant is not None and hold.participant.user_id == by.pk:
+        raise refused("by", by, "somebody else", f"“{hold}” holds your own pay, so somebody else has to release it.")
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
         return _end(hold, by, reason)
 

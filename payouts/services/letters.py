@@ -23,6 +23,7 @@ from payouts.models.manual import State
 from payouts.services.adjustments import Wanted, adjustment_prepare, adjustments_decide, adjustments_submit
 from payouts.services.attachments import File, attachment_add
 from payouts.services.decisions import decide, not_own, prepared, reasoned
+from payouts.services.holds import one_writer
 from plans.models import Plan, PlanAssignment, PlanVersion
 
 
@@ -70,6 +71,8 @@ def letter_prepare(
 def letter_decide(*, letter: SideLetter, state: State, decided_by: User, reason: str = "") -> SideLetter:
     """A second person agrees: its months up to today are paid at once, later ones as they begin."""
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        if state == State.APPROVED:
+            one_writer()
         found = decide(letter, state, decided_by, reason, "letter")
         if state == State.APPROVED:
             _pay(found)

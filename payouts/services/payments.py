@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from comp.audit.services import record
@@ -20,7 +20,7 @@ from comp.people.selectors import today
 from comp.tenancy.models import User
 from comp.tenancy.scope import current_tenant_id
 from payouts.models import Account, Batch, LedgerTransaction, Payment, PayrollRun, Statement
-from payouts.reads.payments import due_of, owed, people_open, unsettled
+from payouts.reads.payments import owed, people_open, unsettled
 from payouts.services import ledger
 from payouts.services.batch_steps import (
     BatchError,
@@ -56,7 +56,7 @@ def run_make(*, batch: Batch, by: User) -> PayrollRun:
             return run
         first = _first_number()
         rows = [one for one in owed(batch) if one.minor > 0]
-        again = list(Payment.objects.filter(pay_group_id=batch.pay_group_id, state=State.DUE).order_by("number"))
+        again = list(_due().filter(pay_group_id=batch.pay_group_id))
         run = _run(
             batch, 0, by, [*((r.currency, r.minor) for r in rows), *((p.currency, p.amount_minor) for p in again)]
         )
@@ -95,7 +95,7 @@ def reissues_run(*, batch: Batch, by: User) -> PayrollRun:
     """A run of its own for the batch's payments that are due again, outside of any pay period."""
     with everyone():
         batch = locked(batch)
-        again = list(due_of(batch))
+        again = list(_due().filter(batch=batch))
         if not again:
             raise BatchError(f"{batch}: no payment waits to be issued again.")
         number = PayrollRun.objects.filter(batch=batch).aggregate(last=Max("number"))["last"] + 1
@@ -112,6 +112,18 @@ def _run(batch: Batch, number: int, by: User, amounts: Sequence[tuple[str, int]]
     return PayrollRun.objects.create(
         batch=batch, number=number, payments=len(amounts), totals=dict(sorted(sums.items())), made_by=by
     )
+
+
+def run_locked(run: PayrollRun) -> None:
+    """Nobody else takes a step on the batches whose payments are in a run until the transaction ends: those that are
+    issued again are of batches before."""
+    ids = [run.batch_id, *Payment.objects.filter(run=run).order_by().values_list("batch_id", flat=True).distinct()]
+    list(Batch.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+
+
+def _due() -> QuerySet[Payment]:
+    """Payments that go out next; another run that is made meanwhile does not find them."""
+    return Payment.objects.select_for_update().filter(state=State.DUE).order_by("number")
 
 
 def _go_out(payments: Iterable[Payment], run: PayrollRun) -> None:
@@ -178,6 +190,7 @@ def batch_follows(batch: Batch, *, by: User) -> None:
     """The batch is paid once payroll has answered for each of its first payments, and the statements say Paid of those
     of whom nothing is open."""
     if batch.state == Batch.State.POSTED and batch.exported_at and not unsettled(batch):
+        not_held(batch)
         batch.state, batch.paid_by, batch.paid_at = Batch.State.PAID, by, timezone.now()
         batch.save(update_fields=["state", "paid_by", "paid_at"])
         audit("batch.paid", batch, Batch.State.POSTED, {**batch_facts(batch), "ledger": batch.ledger_head})
@@ -284,6 +297,7 @@ def batch_mark_paid(*, batch: Batch, paid_by: User) -> Batch:
         if batch.exported_at is None:
             raise BatchError(f"{batch}: payroll cannot have paid what was never exported. Export it first.")
         run = run_make(batch=batch, by=paid_by)
+        run_locked(run)
         sent = list(Payment.objects.select_for_update().filter(run=run, state=State.EXPORTED).order_by("pk"))
         payments_settle([Settled(payment, payment.amount_minor) for payment in sent], by=paid_by)
         batch.refresh_from_db()

@@ -21,8 +21,8 @@ from comp.tenancy.selectors import own_currency
 from payouts.exports.answers import Said, read_answer
 from payouts.exports.mapping import AnswerForm, form_of
 from payouts.models import AnswerRow, Payment, PayrollAnswer, PayrollProvider, PayrollRun
-from payouts.services.batch_steps import BatchError, everyone, locked
-from payouts.services.payments import Settled, payments_settle
+from payouts.services.batch_steps import BatchError, everyone
+from payouts.services.payments import Settled, payments_settle, run_locked
 
 Decision, Difference, Word = AnswerRow.Decision, AnswerRow.Difference, AnswerRow.Said
 State = Payment.State
@@ -167,7 +167,7 @@ def answer_apply(*, answer: PayrollAnswer, by: User) -> PayrollAnswer:
     """Records what the file says of each payment where it says what was asked, and posts it; differences stand open
     from now on. Applied again it changes nothing."""
     with everyone():
-        locked(answer.run.batch)
+        run_locked(answer.run)
         answer = PayrollAnswer.objects.select_for_update(of=("self",)).select_related("run__batch").get(pk=answer.pk)
         twin = PayrollAnswer.objects.filter(run=answer.run, digest=answer.digest, applied_at__isnull=False).first()
         if twin is not None:
@@ -233,7 +233,7 @@ def difference_decide(*, row: AnswerRow, decision: str, reason: str, by: User) -
     paid, or what the file says is set aside and the payments wait for another one."""
     reason = reason.strip()
     with everyone():
-        locked(row.answer.run.batch)
+        run_locked(row.answer.run)
         held = AnswerRow.objects.select_for_update(of=("self",))
         row = held.select_related("answer__run__batch", "participant").get(pk=row.pk)
         what = f"{row.participant.name}, {row.get_difference_display().lower()}"

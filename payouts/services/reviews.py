@@ -21,8 +21,10 @@ from payouts.services.adjustments import (
     adjustments_submit,
     check_owed,
     due_now,
+    one_counter,
 )
 from payouts.services.decisions import decide, not_own, prepared, reasoned
+from payouts.services.holds import one_writer
 from plans.models import Plan
 
 
@@ -56,6 +58,7 @@ def review_prepare(*, earning: Earning, accept: bool, reason: str, prepared_by: 
     reason = reasoned(reason, "A review")
     not_own(earning.participant, prepared_by, "a windfall")
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        one_counter()  # two at once would both find all of the excess
         minor = next((one.minor for one in reviews_open() if one.earning.pk == earning.pk), 0)
         if not minor:
             raise refused("earning", earning.pk, "a line with excess", "Nothing of this line is left to review.")
@@ -71,6 +74,8 @@ def review_prepare(*, earning: Earning, accept: bool, reason: str, prepared_by: 
 def review_decide(*, review: WindfallReview, state: State, decided_by: User, reason: str = "") -> WindfallReview:
     """A second person agrees. What is accepted is paid by an adjustment that names the line."""
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        if state == State.APPROVED:
+            one_writer()
         found = decide(review, state, decided_by, reason, "windfall")
         if state == State.APPROVED and found.accept:
             words = f"Windfall of {line_label(found, found.deal)}, {found.component}: {found.reason}"
@@ -89,6 +94,8 @@ def write_off_prepare(
     """Proposes to let go what somebody owes by a plan, at most all of it. Of the open period it is paid as a line that
     answers what is taken back; of a settlement's balance it lowers what the open period starts from."""
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        one_writer()
+        one_counter()
         check_owed(participant, plan, balance, amount_minor)
         wanted = Wanted(participant, plan, amount_minor, participant.currency, due_now(participant), reason)
         draft = adjustment_prepare(

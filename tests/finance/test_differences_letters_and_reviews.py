@@ -7,10 +7,11 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from comp.core.errors import ProblemsError
 from payouts import verify
-from payouts.models import Adjustment, Earning, FigureChange, Payable, SideLetter, Statement
+from payouts.models import Adjustment, Earning, FigureChange, Payable, QuotaRelief, SideLetter, Statement
 from payouts.reads.balance import unbalanced
 from payouts.reads.debts import owing
 from payouts.services import adjustments, adjustments_file, differences, holds, letters, relief, reviews
@@ -185,6 +186,8 @@ def test_relief_moves_figures_with_its_cause_and_replay_knows_what_was_decided()
         acme.work()
         assert acme.earned()["A"] == 13_000_00
         half = relief.relief_decide(relief=half, state="approved", decided_by=acme.approver)
+        with pytest.raises(IntegrityError, match="what was asked for stays"), transaction.atomic():
+            QuotaRelief.objects.update(percent=Decimal(90))
     acme.work()
     # Of a quota of 50,000: 10% to 50,000, 15% to 60,000, 20% of the other 60,000.
     assert acme.earned()["A"] == 5_000_00 + 1_500_00 + 12_000_00

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.template.loader import render_to_string
+from django.test.utils import CaptureQueriesContext
 from django.utils.html import strip_tags
 
 from comp.audit.models import AuditEntry
@@ -403,4 +404,35 @@ def test_nobody_was_paid_and_a_closed_batch_is_paid_later(paying: World) -> None
     with paying.scope():
         voided(paying, Payment.objects.get(participant__key="R1", state="paid"))
     assert account(paying, "paid") == -49_99 and stand(paying)["R1"][-1] == ("due", 125_50)
+
+
+def test_a_run_holds_the_batches_of_all_its_payments(paying: World) -> None:
+    """What is issued again of a batch before is settled with the run it is in, behind the locks of both batches."""
+    run = exported(paying)
+    answer(
+        paying, run, "R1,100.00,USD,paid,,,", "S1,40.00,USD,rejected,No account,,", "T1,9.99,USD,rejected,No account,,"
+    )
+    fiona, frank = paying.users["fiona"], paying.users["frank"]
+    with paying.scope():
+        payment = Payment.objects.get(participant__key="R1")
+        payment_voids.void_ask(payment=payment, reason="Stopped", by=fiona)
+        payment_voids.void_confirm(payment=payment, by=frank)
+    decide(paying, "R1", "set_aside")
+    assert batch_of_(paying).state == "paid" and account(paying, "paid") == 0
+    holds(paying)
+    paying.earn("S1", "D-FEB", 5_00, date(2026, 2, 12))
+    paying.approve(paying.submit(FEBRUARY))
+    with paying.scope():
+        second = Batch.objects.get(starts_on=FEBRUARY)
+        payroll_files.batch_file(batch=second, provider=None, by=fiona)
+        later = PayrollRun.objects.get(batch=second)
+        with CaptureQueriesContext(connection) as asked:
+            payments.batch_mark_paid(batch=second, paid_by=frank)
+        assert set(Payment.objects.filter(run=later).values_list("batch__starts_on", "state")) == {
+            (JANUARY, "paid"),
+            (FEBRUARY, "paid"),
+        }
+    first = next(query["sql"] for query in asked if "FOR UPDATE" in query["sql"] and " IN (" in query["sql"])
+    assert "payouts_batch" in first and str(batch_of_(paying).pk) in first
+    assert account(paying, "paid") == -130_50
     holds(paying)

@@ -306,6 +306,8 @@ def test_a_batch_is_opened_again_until_its_posting_begins(world: World, parts: N
     with world.scope():
         periods.period_unlock_ask(batch=batch, asked_by=users["fiona"], reason="Too soon")
         posting.postings_drain(world.tenant.pk)
+        with pytest.raises(DatabaseError, match="does not owe participant"), transaction.atomic():
+            Batch.objects.update(state="posted", posted_at=batch.locked_at)
         with pytest.raises(BatchError, match="its posting has begun"):
             periods.period_unlock_confirm(batch=batch, confirmed_by=users["frank"])
         with pytest.raises(DatabaseError, match="its posting has begun"), transaction.atomic():

@@ -7,8 +7,9 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.utils import InternalError
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from comp.core.errors import ProblemsError
@@ -142,6 +143,18 @@ def test_one_person_alone_up_to_a_limit_that_adds_up(assigned: World) -> None:
         assert unbalanced()[1] == []
 
 
+def test_figures_stand_still_before_the_trail_is_written(assigned: World) -> None:
+    """Whoever locks a period has the figures and then waits for the audit: nobody may hold these the other way."""
+    with assigned.scope(), CaptureQueriesContext(connection) as asked:
+        waits = made(assigned, "S1", 500_00)
+    with assigned.scope(), CaptureQueriesContext(connection) as decided:
+        adjustments.adjustment_approve(adjustment=waits, approved_by=assigned.users["frank"])
+    for queries in (asked, decided):
+        locks = [query["sql"] for query in queries if "advisory_xact_lock(" in query["sql"]]
+        order = [next(place for place, sql in enumerate(locks) if f"({key}," in sql) for key in (7003, 7001)]
+        assert order == sorted(order) and order[0] == 0
+
+
 def test_what_is_held_stays_until_it_is_released_or_its_day_comes(assigned: World) -> None:
     world = assigned
     fiona, frank = world.users["fiona"], world.users["frank"]
@@ -156,6 +169,10 @@ def test_what_is_held_stays_until_it_is_released_or_its_day_comes(assigned: Worl
         assert pays(world, "S1") == (0, 0)
         world_wide = holds.hold_place(reason="Rates are looked at", by=frank, plan=world.plan, component="commission")
         assert pays(world, "R1") == (0, 0)
+        own = holds.hold_place(reason="Ask them", by=frank, participant=world.people["R1"])
+        with pytest.raises(ProblemsError, match="your own pay"):
+            holds.hold_release(hold=own, by=world.users["rita"], reason="It is fine")
+        holds.hold_release(hold=own, by=frank, reason="They said so")
         holds.hold_release(hold=world_wide, by=fiona, reason="They are right")
         assert (pays(world, "R1"), pays(world, "S1")) == ((25_50, 1), (0, 0))
         with pytest.raises(ProblemsError, match="Say what is held"):
