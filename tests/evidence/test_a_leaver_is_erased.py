@@ -119,6 +119,16 @@ def test_a_leaver_is_erased_and_every_digest_stays(superuser_connection: Any) ->
             cursor.execute("SELECT comp_redact(%s, 'people_participant', %s, 'name', 'x')", [asked.pk, nora.pk])
     with acme.acme.scope(acme.other_ops):
         erasing.erasure_approve(erasure=asked, approved_by=acme.other_ops)
+        # It takes out the person, and writes nothing else: no role, no currency, no text of its own.
+        membership, entry = Membership.objects.earliest("id"), AuditEntry.objects.latest("number")
+        for table, row, column, text, why in (
+            ("tenancy_membership", membership.pk, "role", "administrator", "no text of a company"),
+            ("payouts_statement", Statement.objects.earliest("id").pk, "currency", "EUR", "no text of a company"),
+            ("audit_auditentry", entry.pk, "reason", "Nothing happened", "does not name Person"),
+        ):
+            refusal = pytest.raises(DatabaseError, match=why)
+            with refusal, transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT comp_redact(%s, %s, %s, %s, %s)", [asked.pk, table, row, column, text.encode()])
     while work_once(acme.acme.tenant.pk):
         pass
 

@@ -25,6 +25,7 @@ from payouts.models import (
     BatchSettlement,
     ChecklistItem,
     Deputy,
+    JournalPosting,
     LedgerEntry,
     LedgerTransaction,
     Payment,
@@ -46,7 +47,7 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     BatchSettlement: SETTLED,
     Batch: {"totals": {"USD": 1}, "replaces": None},
     ChecklistItem: {"due_days": 3},
-    LedgerTransaction: {"entries": 2, "month": None},
+    LedgerTransaction: {"entries": 2, "kind": "accrual", "batch": None},
     AccrualLine: {"earned_minor": 5, "improbable_minor": 1, "taken_minor": 2, "accrued_minor": 2},
     AccrualPolicy: {"share": 50},
     HookEndpoint: {"deals_from": None},
@@ -122,6 +123,12 @@ class Filler:
             said.setdefault("manager", self.row(Participant))
         for name, parent in ONE_A_PERSON.get(model, {}).items():
             said.setdefault(name, self.row(parent))
+        if model is LedgerTransaction:
+            said["month"] = None if said["batch"] else START + timedelta(days=30 * self._made)
+        if model is JournalPosting and "transaction" not in said:
+            said["transaction"] = self.entries().transaction  # a posting is in one journal
+        if model is Payment and said["reissue_of"] is not None:
+            said["why"] = Payment.Why.VOID
         if model is Deputy:
             said.setdefault("deputy", self._another())
         for field in model._meta.concrete_fields:
@@ -132,7 +139,7 @@ class Filler:
     def entries(self, **given: Any) -> Any:
         """A posting of two entries that balance: the ledger takes no others."""
         with transaction.atomic():
-            posting = self.row(LedgerTransaction, batch=self.row(Batch))
+            posting = self.row(LedgerTransaction)
             self.rows.setdefault(LedgerTransaction, posting)
             debit = self.row(LedgerEntry, transaction=posting, account="expense", amount_minor=7, **given)
             self.row(LedgerEntry, transaction=posting, account="payable", amount_minor=-7, **given)

@@ -145,6 +145,11 @@ def test_no_reference_points_at_a_row_of_theirs(model: Model, reference: TenantR
     ours, theirs = companies
     field = next(f for f in model._meta.concrete_fields if f.column == reference.column)
     foreign = theirs.rows[field.remote_field.model]
+    if reference.name == "payouts_payment_reissue_of_id_in":
+        # The trigger looks first: it finds no such payment.
+        with ours.scope(), refused(errors.CheckViolation, "it is not what payment"):
+            ours.row(model, reissue_of=foreign)
+        return
     with ours.scope(), refused(errors.ForeignKeyViolation) as refusal:
         said = {f.name: ours.row(RawDelivery) for f in model._meta.concrete_fields if f.name == "delivery"}
         ours.row(model, **{**said, field.name: foreign})
