@@ -86,7 +86,20 @@ def wanted_checked(wanted: Wanted, prepared_by: User) -> PlanVersion:
         raise refused(
             "answers", answers, "an approved one of theirs", f"{answers} is no adjustment of {person} to take back."
         )
+    if answers is not None:
+        _left_to_take_back(answers, wanted)
     return _version(versions, wanted.day)
+
+
+def _left_to_take_back(answers: Adjustment, wanted: Wanted) -> None:
+    """An adjustment is taken back by amounts of the other sign, and no further than itself."""
+    ended = (State.REFUSED, State.WITHDRAWN)
+    rows = Adjustment.objects.filter(answers=answers).exclude(state__in=ended)
+    left = answers.amount_minor + (rows.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
+    if left * wanted.amount_minor >= 0 or abs(wanted.amount_minor) > abs(left):
+        most = format_money(-left, answers.currency)
+        text = f"Of {answers} there is {most} to take back, no more." if left else f"{answers} was taken back already."
+        raise refused("amount", wanted.amount_minor, most, text)
 
 
 def adjustment_prepare(

@@ -99,6 +99,10 @@ def test_an_adjustment_needs_two_people_and_pays_like_any_line(assigned: World) 
         assert pays(world, "S1", FEBRUARY) == (-510_00, 2) and unbalanced()[1] == []
         assert Payable.objects.get(rule=opposite.name).origin_starts_on == JANUARY
         assert list(Adjustment.objects.order_by("number").values_list("number", flat=True)) == [1, 2, 3]
+        with pytest.raises(ProblemsError, match="was taken back already"):
+            made(world, "S1", -1, answers=first, reason="And once more")
+        with pytest.raises(ProblemsError, match="there is"):
+            made(world, "S1", -10_00, answers=Adjustment.objects.get(number=2), reason="The wrong sign")
 
 
 def test_one_person_alone_up_to_a_limit_that_adds_up(assigned: World) -> None:
@@ -113,6 +117,7 @@ def test_one_person_alone_up_to_a_limit_that_adds_up(assigned: World) -> None:
         assert made(world, "S1", 300_00, by="frank").state == "approved"  # each preparer has the limit
         for change in (
             {"state": "approved", "alone": True, "decided_at": timezone.now()},
+            {"state": "approved", "alone": True, "decided_at": timezone.now() + timedelta(days=31)},
             {"state": "approved", "decided_at": timezone.now()},
             {"state": "approved", "decided_by": world.users["fiona"], "decided_at": timezone.now()},
             {"state": "approved", "decided_by": world.users["rita"], "decided_at": timezone.now()},
