@@ -6,7 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Sum
+
 from comp.core.errors import refused
+from comp.core.money import format_money
 from comp.people.models import Participant
 from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
@@ -76,6 +79,7 @@ def review_decide(*, review: WindfallReview, state: State, decided_by: User, rea
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
         if state == State.APPROVED:
             one_writer()
+            _still_there(review)
         found = decide(review, state, decided_by, reason, "windfall")
         if state == State.APPROVED and found.accept:
             words = f"Windfall of {line_label(found, found.deal)}, {found.component}: {found.reason}"
@@ -86,6 +90,20 @@ def review_decide(*, review: WindfallReview, state: State, decided_by: User, rea
             found.adjustment = _made(wanted, Adjustment.Kind.WINDFALL, found.prepared_by, decided_by)
             found.save(update_fields=["adjustment"])
     return found
+
+
+def _still_there(review: WindfallReview) -> None:
+    """The line may have moved since somebody proposed to pay its excess."""
+    key = {name: getattr(review, name) for name in LINE_KEY}
+    excess = Earning.objects.filter(**key).values_list("review_minor", flat=True).first() or 0
+    others = WindfallReview.objects.filter(**key, state=State.APPROVED).aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    left = excess - others
+    if review.accept and not (0 < review.amount_minor <= left or left <= review.amount_minor < 0):
+        now, then = format_money(left, review.currency), format_money(review.amount_minor, review.currency)
+        text = (
+            f"{then} were to be paid, and {now} of this line are in excess now. Refuse it and look at the line again."
+        )
+        raise refused("review", then, now, text)
 
 
 def write_off_prepare(

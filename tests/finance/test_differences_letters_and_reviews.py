@@ -102,6 +102,10 @@ def test_letters_pay_their_months_once_and_windfalls_and_debts_take_two(assigned
             reviews.review_prepare(earning=line, accept=True, reason="Mine", prepared_by=world.users["rita"])
         review = reviews.review_prepare(earning=line, accept=True, reason="Sold in earnest", prepared_by=fiona)
         assert reviews.reviews_open() == []
+        Earning.objects.filter(pk=line.pk).update(review_minor=76_99)
+        with pytest.raises(ProblemsError, match="in excess now"):
+            reviews.review_decide(review=review, state="approved", decided_by=frank)
+        Earning.objects.filter(pk=line.pk).update(review_minor=77_00)
         review = reviews.review_decide(review=review, state="approved", decided_by=frank)
         assert (review.adjustment.kind, review.adjustment.amount_minor) == ("windfall", 77_00)
         Earning.objects.filter(pk=line.pk).update(review_minor=80_00)
