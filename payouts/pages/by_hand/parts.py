@@ -139,8 +139,13 @@ def page_form(
 
 
 def tabs(request: HttpRequest, current: str) -> list[Link]:
-    """The pages of the section, for those who may read batches."""
-    return [Link(word, link(request, name), name == current) for name, word in SECTION.items()]
+    """The pages of the section, for those who may read batches; the limits for those who set them."""
+    may: frozenset[Can] = request.can  # type: ignore[attr-defined]
+    return [
+        Link(word, link(request, name), name == current)
+        for name, word in SECTION.items()
+        if name != "adjustment_limits" or Can.BATCH_APPROVE in may
+    ]
 
 
 def tried(form: forms.Form, act: Callable[[], Any]) -> Any:
