@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from celery import shared_task
 
@@ -50,31 +51,37 @@ def sample(minute: int | None = None) -> int:
 def days_come() -> int:
     """What happens by itself when its day comes, in each company: holds end, months of side letters are paid. A second
     look finds nothing left. Returns how many; raises RuntimeError at the end where a company could not be looked at."""
-    done, failed = 0, []
-    for tenant_id in Tenant.objects.order_by("id").values_list("id", flat=True):
-        for step in (holds_expire, letters_pay):
-            try:
-                with tenant_scope(tenant_id, actor=Actor.task("days")):
-                    done += step()
-            except Exception:
-                log.exception("tenant %s: %s", tenant_id, step.__name__)
-                failed.append(tenant_id)
-    if failed:
-        raise RuntimeError(f"what was due could not be done in the tenants {sorted({*failed})}")
-    return done
+    return _in_each_company("what was due could not be done", holds_end, letters_due)
 
 
 @shared_task(name="payouts.remind")
 def remind() -> int:
     """Reminds who may decide of what waits for them, in each company and once a day there. Returns of how many
     batches; raises RuntimeError at the end where a company could not be looked at."""
-    sent, failed = 0, []
+    return _in_each_company("nobody can be reminded", lambda tenant_id: reminders_send(tenant_id=tenant_id))
+
+
+def holds_end(tenant_id: int) -> int:
+    with tenant_scope(tenant_id, actor=Actor.task("days")):
+        return holds_expire()
+
+
+def letters_due(tenant_id: int) -> int:
+    with tenant_scope(tenant_id, actor=Actor.task("days")):
+        return letters_pay()
+
+
+def _in_each_company(failure: str, *steps: Callable[[int], int]) -> int:
+    """Takes each step in each company by itself: where one fails the others go on, and the task has failed then, for
+    whoever watches the workers."""
+    done, failed = 0, []
     for tenant_id in Tenant.objects.order_by("id").values_list("id", flat=True):
-        try:
-            sent += reminders_send(tenant_id=tenant_id)
-        except Exception:
-            log.exception("tenant %s: nobody can be reminded", tenant_id)
-            failed.append(tenant_id)
+        for step in steps:
+            try:
+                done += step(tenant_id)
+            except Exception:
+                log.exception("tenant %s: %s", tenant_id, failure)
+                failed.append(tenant_id)
     if failed:
-        raise RuntimeError(f"nobody can be reminded in the tenants {failed}")
-    return sent
+        raise RuntimeError(f"{failure} in the tenants {sorted({*failed})}")
+    return done
