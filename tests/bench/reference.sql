@@ -59,9 +59,9 @@ SELECT current_setting('app.tenant')::bigint, participant_id, deal_id, deal_id, 
     split, 'commission', 0, 0, pay_group_id,
     date '2025-01-01', date '2025-01-01', 'release', plan_version_id, close_date, earned, 0, 'USD'
 FROM line WHERE close_date < date '2025-02-01' AND earned <> 0;
-INSERT INTO payouts_statement (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, state, revision,
+INSERT INTO payouts_statement (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, run, state, revision,
     released_minor, adjustments_minor, payout_minor, lines, currency, digest, calculated_at, data_at)
-SELECT current_setting('app.tenant')::bigint, participant_id, pay_group_id, date '2025-01-01', date '2025-02-01', 'open', 1,
+SELECT current_setting('app.tenant')::bigint, participant_id, pay_group_id, date '2025-01-01', date '2025-02-01', 0, 'open', 1,
     coalesce(sum(earned), 0), 0, coalesce(sum(earned), 0), count(text), 'USD',
     encode(sha256(convert_to(coalesce(string_agg(text, chr(10) ORDER BY text COLLATE "C"), ''), 'UTF8')), 'hex'), now(), now()
 FROM (
