@@ -93,6 +93,7 @@ class AccrualVariance(BulkPayModel):
         PLAN = "plan", "Plans, quotas and assignments"
         RATE = "rate", "Rates of exchange"
         PEOPLE = "people", "People"
+        MANUAL = "manual", "Adjustments by hand"
         PROBABILITY = "probability", "What waited came otherwise than estimated"
         OTHER = "other", "Recomputed without a change of facts"
 

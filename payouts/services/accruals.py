@@ -20,6 +20,7 @@ from payouts.models import Accrual, AccrualLine, AccrualPolicy, LedgerTransactio
 from payouts.reads.accounting import month_after
 from payouts.reads.kept import kept_params
 from payouts.services import ledger
+from payouts.services.payables import KEY_OF_ADJUSTMENT
 
 Kind = LedgerTransaction.Kind
 
@@ -31,7 +32,8 @@ _WAITS_FOR = (
     "CASE WHEN t.release_day IS NOT NULL THEN '' WHEN t.state = 2 THEN 'held' WHEN t.state = 3 THEN 'withheld' "
     "WHEN t.state = 4 THEN 'lost' WHEN t.state = 5 THEN 'no-rate' ELSE split_part(t.trigger, ' ', 1) END"
 )
-#: What stands with credit dates to the month's end, by tranche, and what batches posted by then hold of it. Where a
+#: What stands with credit dates to the month's end, by tranche and adjustment by hand, and what batches posted by then
+#: hold of it. Where a
 #: plan says that what was posted stays, no difference to it is owed.
 _STANDS = f"""
 WITH shares AS (
@@ -40,6 +42,10 @@ WITH shares AS (
     SELECT {", ".join(f"t.{c}" for c in _KEY.split(", "))}, t.pay_group_id, t.deal_id, t.currency, t.plan_version_id,
         t.amount_minor, {_WAITS_FOR} AS waits_for
     FROM payouts_tranche t WHERE t.credit_date < %(behind)s
+    UNION ALL
+    SELECT {KEY_OF_ADJUSTMENT}, p.pay_group_id, NULL, a.currency, a.plan_version_id, a.amount_minor, ''
+    FROM payouts_adjustment a JOIN people_participant p ON p.id = a.participant_id
+    WHERE a.state = 'approved' AND a.balance = '' AND a.day < %(behind)s
 ), weighed AS (
     SELECT s.*, CASE WHEN waits_for = '' THEN 0 ELSE amount_minor END AS waiting, CASE WHEN waits_for = '' THEN 0
         ELSE amount_minor - round(amount_minor * coalesce(p.share, 0) / 100.0) END AS improbable
@@ -49,7 +55,7 @@ WITH shares AS (
         max(l.deal_id) AS deal_id, max(l.currency) AS currency, max(l.plan_version_id) AS plan_version_id,
         sum(l.amount_minor) AS minor
     FROM payouts_batchline l
-    WHERE l.credit_date < %(behind)s AND l.line_kind <> 4 AND l.batch_id IN (
+    WHERE l.credit_date < %(behind)s AND l.batch_id IN (
         SELECT x.batch_id FROM payouts_ledgertransaction x WHERE x.kind = 'approval' AND x.day < %(behind)s)
     GROUP BY {", ".join(f"l.{c}" for c in _KEY.split(", "))}
 ), both_sides AS (
@@ -111,6 +117,11 @@ _VARIANCE = (
     FROM payouts_figurechange f JOIN payouts_cause c ON c.id = f.cause_id
     WHERE f.credit_date < %(behind)s AND f.at > %(since)s
     GROUP BY f.participant_id, f.plan_id, f.component, f.currency, cause
+    UNION ALL
+    SELECT a.participant_id, max(p.pay_group_id), a.plan_id, a.component, a.currency, 'manual', sum(a.amount_minor)
+    FROM payouts_adjustment a JOIN people_participant p ON p.id = a.participant_id
+    WHERE a.state = 'approved' AND a.balance = '' AND a.day < %(behind)s AND a.decided_at > %(since)s
+    GROUP BY a.participant_id, a.plan_id, a.component, a.currency
 ), rest AS (
     SELECT participant_id, max(pay_group_id) AS pay_group_id, plan_id, component, currency, 'probability' AS cause,
         sum(minor) AS minor

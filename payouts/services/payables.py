@@ -32,7 +32,7 @@ _OF_PAYABLE = ", ".join(f"p.{column}" for column in KEY.split(", "))
 _OF_LINE = ", ".join(f"l.{column}" for column in KEY.split(", "))
 
 #: The key of what people decided by hand: it is of no fact and no period, and its rule is its number.
-_OF_ADJUSTMENT = ", ".join(
+KEY_OF_ADJUSTMENT = ", ".join(
     {
         "participant_id": "a.participant_id",
         "plan_id": "a.plan_id",
@@ -59,7 +59,7 @@ WITH open AS (
     FROM payouts_tranche t JOIN open o USING (participant_id)
     WHERE t.release_day < o.due_before AND (%(every_fact)s OR t.fact = ANY(%(facts)s))
     UNION ALL
-    SELECT {_OF_ADJUSTMENT}, a.amount_minor, a.origin_starts_on, a.plan_version_id, a.day, a.currency, NULL,
+    SELECT {KEY_OF_ADJUSTMENT}, a.amount_minor, a.origin_starts_on, a.plan_version_id, a.day, a.currency, NULL,
         o.starts_on, o.pay_group_id, o.cause_id
     FROM payouts_adjustment a JOIN open o USING (participant_id)
     WHERE a.state = 'approved' AND a.balance = '' AND a.day < o.due_before AND (%(every_fact)s OR 0 = ANY(%(facts)s))

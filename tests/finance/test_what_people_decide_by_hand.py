@@ -13,9 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from comp.core.errors import ProblemsError
-from payouts.models import Adjustment, Batch, BatchHeld, BatchLine, Hold, Payable, Statement
+from payouts.models import AccrualVariance, Adjustment, Batch, BatchHeld, BatchLine, Hold, Payable, Statement
 from payouts.reads.balance import unbalanced
 from payouts.services import adjustments, batches, differences, holds
+from payouts.services.accruals import accrue, policy_set
 from payouts.services.adjustments import Wanted
 from payouts.services.attachments import File
 from payouts.tasks import days_come
@@ -51,6 +52,21 @@ def made(world: World, who: str, minor: int, by: str = "fiona", **more: Any) -> 
 def pays(world: World, who: str, period: date = JANUARY) -> tuple[int, int]:
     row = Statement.objects.get(participant=world.people[who], period_starts_on=period)
     return row.payout_minor, row.lines
+
+
+def test_an_adjustment_is_accrued_by_its_day(assigned: World) -> None:
+    world = assigned
+    fiona, frank = world.users["fiona"], world.users["frank"]
+    with world.scope():
+        adjustments.adjustment_approve(adjustment=made(world, "S1", 500_00), approved_by=frank)
+        made(world, "S1", 77_00)  # nobody agreed to it yet
+        policy_set(trigger="credit_date", share=0, reason="What waits seldom comes")
+        january = accrue(month=JANUARY, made_by=fiona)
+        assert january.totals == {"USD": 165_50 + 500_00}
+        adjustments.adjustment_approve(adjustment=made(world, "R1", -20_00), approved_by=frank)
+        assert accrue(month=FEBRUARY, made_by=fiona).totals == {"USD": 165_50 + 480_00}
+        missed = AccrualVariance.objects.filter(accrual=january)
+        assert [*missed.values_list("participant__key", "cause", "amount_minor")] == [("R1", "manual", -20_00)]
 
 
 def test_an_adjustment_needs_two_people_and_pays_like_any_line(assigned: World) -> None:
