@@ -61,6 +61,7 @@ class LedgerTransaction(TenantModel):
             AppendOnly(name="ledger_append"),
             Trigger(name="ledger_of_approved", when="BEFORE INSERT", function="comp_ledger_of_approved"),
             Trigger(name="ledger_whole", when="AFTER INSERT", function="comp_ledger_whole", deferred=True),
+            Trigger(name="ledger_is_paid", when="AFTER INSERT", function="comp_ledger_is_paid", deferred=True),
         ]
 
     def __str__(self) -> str:

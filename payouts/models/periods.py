@@ -90,7 +90,8 @@ class BatchCheck(TenantModel):
 
 class Posting(TenantModel):
     """The posting of a batch, part by part: what is done is committed, so it goes on where it was broken off. One that
-    cannot go on says why, and is tried again when it is due."""
+    cannot go on says why, and is tried again when it is due; one whose batch was opened again before it began is ended
+    with no part done."""
 
     batch = TenantForeignKey(Batch)
     kind = models.CharField(max_length=12)  # as payouts.models.ledger.LedgerTransaction.Kind
@@ -106,5 +107,6 @@ class Posting(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "batch", "kind"], name="posting_once"),
             models.CheckConstraint(condition=Q(done__gte=0, done__lte=models.F("parts")), name="posting_done"),
+            AppendOnly(name="posting_append", changing=("done", "ended_at", "attempts", "due_at", "error")),
         ]
         indexes = [models.Index(fields=["tenant", "due_at"], condition=Q(ended_at=None), name="posting_under_way")]

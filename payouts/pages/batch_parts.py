@@ -18,8 +18,9 @@ from comp.web.csv import csv_response
 from comp.web.paging import paginate
 from comp.web.parts import ChainStep, Fact, Link, percent
 from payouts import selectors_batches as reads
-from payouts.models import Batch, Earning
+from payouts.models import Adjustment, Batch, Earning
 from payouts.models.batches import DECIDED
+from payouts.models.figures import LineNamed
 from payouts.pages.approvals import stage_steps
 from payouts.reads.batch_people import People, people_of
 from payouts.reads.held import held_words
@@ -206,9 +207,10 @@ def lines_page(request: HttpRequest, subject: Subject, view: str, people: People
     rows = _narrowed(request, subject)
     page = paginate(request, rows, PER_PAGE)
     page.object_list = list(page.object_list)
-    why = _why(page.object_list)
+    why, by_hand = _why(page.object_list), _by_hand(page.object_list)
     for line in page.object_list:
         line.why = why.get(key_of(line), 0)
+        line.adjustment = by_hand.get((line.participant_id, line.rule), 0)
         line.label = line_label(line, line.deal)
     filters = {name: request.GET.get(name, "") for name in ("person", "deal")}
     return {
@@ -234,6 +236,13 @@ def _why(lines: Sequence[Any]) -> dict[tuple[Any, ...], int]:
         participant_id__in={line.participant_id for line in lines}, fact__in={line.fact for line in lines}
     )
     return {key_of(earning): earning.pk for earning in earnings}
+
+
+def _by_hand(lines: Sequence[Any]) -> dict[tuple[int, str], int]:
+    """By person and number, the adjustments that are lines of these."""
+    people = {line.participant_id for line in lines if line.line_kind == LineNamed.Kind.MANUAL}
+    rows = Adjustment.objects.filter(participant_id__in=people) if people else Adjustment.objects.none()
+    return {(row.participant_id, str(row)): row.pk for row in rows}
 
 
 # ------------------------------------------------------------------ CSV

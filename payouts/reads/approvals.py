@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from comp.audit.models import AuditEntry
@@ -49,26 +50,55 @@ def why_not(batch: Batch, user: User) -> str:
 
 def turn_of(batch: Batch, user: User) -> Turn:
     """The signature that the user would give: in their own right before in another's."""
-    if ground := _ground(batch, user):
+    return _turns([batch], user)[batch.pk]
+
+
+def _turns(batches: Sequence[Batch], user: User) -> dict[int, Turn]:
+    """By batch id, with so many questions whatever the number of batches."""
+    stages: dict[int, list[ApprovalStage]] = defaultdict(list)
+    rows = ApprovalStage.objects.filter(batch__in=batches).order_by("place", "seat")
+    for stage in rows.select_related("decided_by", "as_deputy_of", "batch__pay_group"):
+        stages[stage.batch_id].append(stage)
+    deputies = [*_deputies().filter(deputy=user)]
+    known = [*Membership.objects.filter(tenant_id=current_tenant_id()).order_by("id").select_related("user")]
+    names = user_names({who for some in stages.values() for stage in some for who in stage.people})
+    around = _Around(deputies, known, names, _grounds(batches, [user, *(deputy.person for deputy in deputies)]))
+    return {batch.pk: _turn(batch.pk, user, stages[batch.pk], around) for batch in batches}
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What a turn is read from beside the chain: the user's deputyships of today, the company's members, the names of
+    the people that stages name, and who is barred from which batch."""
+
+    deputies: Sequence[Deputy]
+    members: Sequence[Membership]
+    names: Mapping[int, str]
+    bars: Mapping[tuple[int, int], _Bar]
+
+
+def _turn(batch: int, user: User, stages: Sequence[ApprovalStage], around: _Around) -> Turn:
+    bars = around.bars
+    if ground := bars.get((batch, user.pk)):
         return Turn(why_not=f"{ground.you}, so somebody else has to approve it.")
-    stages = list(stages_of(batch))
     if spent := _spent(stages, user):
         return Turn(why_not=f"{spent.you}; nobody approves twice in one chain.")
     seat = next((stage for stage in stages if stage.state == ApprovalStage.State.OPEN), None)
     if seat is None:
         return Turn(why_not="none of its approval stages is open.")
-    if may_decide(seat, user):
+    own = {row.user_id for row in _members(seat, around.members)}
+    if user.pk in own:
         return Turn(seat)
-    refusal = f"its stage {seat.name} is decided by {who_decides(seat)}."
-    for deputy in deputies_for(seat).filter(deputy=user):
+    refusal = ""
+    for deputy in around.deputies:
         person = deputy.person
-        if not may_decide(seat, person):
+        if person.pk not in own or not _acts_at(deputy, seat):
             continue
-        barred = _ground(batch, person) or _spent(stages, person)
+        barred = bars.get((batch, person.pk)) or _spent(stages, person)
         if barred is None:
             return Turn(seat, person)
         refusal = f"{barred.they}, so no deputy may approve it for them."
-    return Turn(why_not=refusal)
+    return Turn(why_not=refusal or f"its stage {seat.name} is decided by {who_decides(seat, around.names)}.")
 
 
 @dataclass(frozen=True)
@@ -79,35 +109,51 @@ class _Bar:
     they: str
 
 
-def _ground(batch: Batch, user: User) -> _Bar | None:
-    """Own preparation, own pay, own plan: what nobody may sign, whatever they may do otherwise. The database refuses
-    the same (comp_stage_moves)."""
-    if batch.submitted_by_id == user.pk:
-        return _Bar("you submitted it", f"{user} submitted it")
-    if batch.locked_by_id == user.pk:
-        return _Bar("you locked it", f"{user} locked it")
-    lines = BatchLine.objects.filter(batch=batch)
-    settled = BatchSettlement.objects.filter(batch=batch)
-    if any(rows.filter(participant__user_id=user.pk).exists() for rows in (lines, settled)):
-        return _Bar("your own pay is in it", f"{user}'s own pay is in it")
-    if number := _own_adjustment(lines, user):
-        return _Bar(f"you prepared the adjustment {number} in it", f"{user} prepared the adjustment {number} in it")
-    own = PlanVersion.objects.filter(Q(prepared_by=user) | Q(published_by=user)).select_related("plan")
-    version = own.filter(Exists(lines.filter(plan_version_id=OuterRef("pk")))).order_by("id").first()
-    if version is not None:
-        what = f"{version}, which rates lines in it"
-        did = "prepared" if version.prepared_by_id == user.pk else "published"
-        return _Bar(f"you {did} {what}", f"{user} {did} {what}")
-    return None
+def _grounds(batches: Sequence[Batch], users: Iterable[User]) -> dict[tuple[int, int], _Bar]:
+    """By batch and user id: own preparation, own pay, own plan; what nobody may sign, whatever they may do otherwise.
+    The database refuses the same (comp_stage_moves)."""
+    whom = {user.pk: user for user in users}
+    found: dict[tuple[int, int], _Bar] = {}
+
+    def bar(batch: int, user: int | None, you: str, they: str) -> None:
+        if user in whom:
+            found.setdefault((batch, user), _Bar(f"you {you}", f"{whom[user]} {they}"))
+
+    for batch in batches:
+        bar(batch.pk, batch.submitted_by_id, "submitted it", "submitted it")
+        bar(batch.pk, batch.locked_by_id, "locked it", "locked it")
+    lines = BatchLine.objects.filter(batch__in=batches).order_by()
+    settled = BatchSettlement.objects.filter(batch__in=batches).order_by()
+    mine = {"participant__user_id__in": whom}
+    for rows in (lines, settled):
+        for at, user in rows.filter(**mine).values_list("batch_id", "participant__user_id").distinct():
+            found.setdefault((at, user), _Bar("your own pay is in it", f"{whom[user]}'s own pay is in it"))
+    for at, who, number in _own_adjustments(lines, whom):
+        bar(at, who, f"prepared the adjustment {number} in it", f"prepared the adjustment {number} in it")
+    own = PlanVersion.objects.filter(Q(prepared_by__in=whom) | Q(published_by__in=whom)).select_related("plan")
+    versions = {version.pk: version for version in own.order_by("id")}
+    rated = {
+        pair
+        for rows in (lines, settled)
+        for pair in rows.filter(plan_version_id__in=versions).values_list("batch_id", "plan_version_id").distinct()
+    }
+    for at, pk in sorted(rated):
+        version = versions[pk]
+        prepared, published = f"prepared {version}", f"published {version}"
+        for whose, did in ((version.prepared_by_id, prepared), (version.published_by_id, published)):
+            bar(at, whose, f"{did}, which rates lines in it", f"{did}, which rates lines in it")
+    return found
 
 
-def _own_adjustment(lines: QuerySet[BatchLine], user: User) -> str:
-    """The number of an adjustment by hand among the lines that the user prepared, or nothing."""
-    own = {str(row): row.participant_id for row in Adjustment.objects.filter(prepared_by=user).order_by("number")}
+def _own_adjustments(lines: QuerySet[BatchLine], whom: Collection[int]) -> list[tuple[int, int, str]]:
+    """Adjustments by hand among the lines that one of these users prepared: batch, user, number."""
+    made = Adjustment.objects.filter(prepared_by__in=whom)
+    own = {(row.participant_id, str(row)): row.prepared_by_id for row in made}
     if not own:
-        return ""
-    taken = lines.filter(line_kind=LineNamed.Kind.MANUAL, participant_id__in=set(own.values()), rule__in=own)
-    return taken.order_by("rule").values_list("rule", flat=True).first() or ""
+        return []
+    hands = lines.filter(line_kind=LineNamed.Kind.MANUAL, participant_id__in={person for person, _ in own})
+    rows = hands.filter(rule__in={number for _, number in own}).values_list("batch_id", "participant_id", "rule")
+    return [(at, own[person, number], number) for at, person, number in sorted(rows) if (person, number) in own]
 
 
 def _spent(stages: Iterable[ApprovalStage], user: User) -> _Bar | None:
@@ -139,18 +185,26 @@ def deciders(stage: ApprovalStage) -> list[User]:
     return sorted({**deputies, **own}.values(), key=lambda user: (str(user), user.pk))
 
 
-def _members(stage: ApprovalStage) -> list[Membership]:
-    rows = Membership.objects.filter(tenant_id=current_tenant_id()).select_related("user")
-    rows = rows.filter(Q(role__in=stage.roles) | Q(user_id__in=stage.people)).order_by("id")
+def _members(stage: ApprovalStage, known: Iterable[Membership] | None = None) -> list[Membership]:
+    if known is None:
+        known = Membership.objects.filter(tenant_id=current_tenant_id()).order_by("id").select_related("user")
     group = stage.batch.pay_group.key
-    return [row for row in rows if not row.pay_groups or group in row.pay_groups]
+    given = [row for row in known if row.role in stage.roles or row.user_id in stage.people]
+    return [row for row in given if not row.pay_groups or group in row.pay_groups]
 
 
-def deputies_for(stage: ApprovalStage) -> QuerySet[Deputy]:
+def deputies_for(stage: ApprovalStage) -> list[Deputy]:
     """The deputies of today who may act at this stage: for everything, or for this stage of this batch."""
-    rows = Deputy.objects.filter(in_force(today()), revoked_at=None).select_related("person", "deputy")
-    here = Q(stage__batch=stage.batch_id, stage__place=stage.place)
-    return rows.filter(Q(stage=None) | here).order_by("id")
+    return [deputy for deputy in _deputies() if _acts_at(deputy, stage)]
+
+
+def _deputies() -> QuerySet[Deputy]:
+    rows = Deputy.objects.filter(in_force(today()), revoked_at=None).order_by("id")
+    return rows.select_related("person", "deputy", "stage")
+
+
+def _acts_at(deputy: Deputy, stage: ApprovalStage) -> bool:
+    return deputy.stage is None or (deputy.stage.batch_id, deputy.stage.place) == (stage.batch_id, stage.place)
 
 
 def deputies_known() -> QuerySet[Deputy]:
@@ -159,10 +213,10 @@ def deputies_known() -> QuerySet[Deputy]:
     return rows.order_by("-starts_on", "-id")
 
 
-def who_decides(stage: ApprovalStage) -> str:
-    """In words: names, or roles."""
+def who_decides(stage: ApprovalStage, names: Mapping[int, str] | None = None) -> str:
+    """In words: names (which may be known), or roles."""
     if stage.people:
-        names = user_names(stage.people)
+        names = user_names(stage.people) if names is None else names
         return listed([names[who] for who in stage.people if who in names], "or")
     return listed([Role(role).label for role in stage.roles], "or")
 
@@ -187,11 +241,9 @@ class Waiting:
 
 def waiting_for(user: User) -> list[Waiting]:
     """The submitted batches in view on which the user may decide now, the longest waiting first."""
-    found = []
-    for batch in batches_visible().filter(state=Batch.State.SUBMITTED):
-        turn = turn_of(batch, user)
-        if turn.stage is not None:
-            found.append(Waiting(batch, turn.stage, turn.as_deputy_of))
+    batches = list(batches_visible().filter(state=Batch.State.SUBMITTED))
+    turns = _turns(batches, user)
+    found = [Waiting(one, turn.stage, turn.as_deputy_of) for one in batches if (turn := turns[one.pk]).stage]
     return sorted(found, key=lambda one: (one.stage.opened_at or timezone.now(), one.batch.pk))
 
 

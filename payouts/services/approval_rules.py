@@ -128,7 +128,11 @@ def _of_stage(path: str, stage: Mapping[str, Any]) -> list[Problem]:
             found.append(Problem(path, role, allowed, f"Only these roles see payouts: {allowed}."))
     else:
         people = list(stage["people"])
-        for user in User.objects.filter(pk__in=people).exclude(pk__in=payout_readers().values("pk")):
+        known = User.objects.in_bulk(people)
+        for one in people:
+            if one not in known:
+                found.append(Problem(path, str(one), "people who see payouts", f"There is no user {one}."))
+        for user in User.objects.filter(pk__in=known).exclude(pk__in=payout_readers().values("pk")):
             found.append(Problem(path, str(user), "people who see payouts", f"{user} does not see payouts here."))
         if len(set(people)) < needed:
             found.append(

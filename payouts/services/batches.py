@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from comp.people.models import PayGroup
 from comp.tenancy.models import User
-from payouts.models import Batch, LedgerTransaction
+from payouts.models import Batch
 from payouts.reads.digests import batch_digests_of
 from payouts.services.approvals import stage_approve, stages_open, stages_void, why_not
 from payouts.services.batch_steps import (
@@ -88,7 +88,7 @@ def batch_approve(*, batch: Batch, approved_by: User, digest: str) -> Batch:
         batch.decided_by, batch.decided_at, batch.approved_digest = approved_by, timezone.now(), digest
         batch.save(update_fields=["state", "decided_by", "decided_at", "approved_digest"])
         audit("batch.approve", batch, State.SUBMITTED, batch_facts(batch))
-        posting_begin(batch=batch, kind=LedgerTransaction.Kind.APPROVAL)
+        posting_begin(batch=batch)
         batch.refresh_from_db()
     return batch
 

@@ -24,6 +24,8 @@ from plans.models import Plan
 
 Kind = LedgerTransaction.Kind
 
+#: What a deal may state as its term, as a pattern of SQL: months, up to 9,999.
+_MONTHS = r"'^[0-9]{1,4}(\.[0-9]{1,6})?$'"
 _GRAIN = "participant_id, plan_id, component, deal_id, currency"
 #: What was incurred for each contract by the month's end: what batches posted, and what its accrual adds.
 _INCURRED = f"""
@@ -41,7 +43,9 @@ WITH sources AS (
     FROM sources GROUP BY {_GRAIN}
 ), incurred AS (
     SELECT s.*, coalesce(d.close_date, s.credit_date, %(month)s) AS day,
-        nullif(d.values->>'start_date', '')::date AS begins, ceil((d.values->>'term_months')::numeric) AS term
+        nullif(d.values->>'start_date', '')::date AS begins,
+        CASE WHEN d.values->>'term_months' ~ {_MONTHS} THEN ceil((d.values->>'term_months')::numeric) END AS term,
+        CASE WHEN nullif(d.values->>'term_months', '') !~ {_MONTHS} THEN d.values->>'term_months' END AS unread
     FROM sums s JOIN crediting_deal d ON d.id = s.deal_id
 ), chosen AS (
     SELECT i.*, p.treatment, p.expedient, p.months AS said FROM incurred i
@@ -64,9 +68,11 @@ WITH sources AS (
 _PROBLEMS = (
     _INCURRED
     + """
-SELECT DISTINCT p.name, s.component, CASE WHEN s.treatment IS NULL THEN '' ELSE d.external_id END
+SELECT DISTINCT p.name, s.component, CASE WHEN s.treatment IS NULL THEN '' ELSE d.external_id END,
+    CASE WHEN s.treatment = 'term' THEN s.unread END
 FROM served s JOIN plans_plan p ON p.id = s.plan_id JOIN crediting_deal d ON d.id = s.deal_id
 WHERE s.treatment IS NULL OR (s.treatment <> 'expense' AND coalesce(s.months, 0) <= 0)
+    OR (s.treatment = 'term' AND s.unread IS NOT NULL)
 ORDER BY 1, 2, 3 LIMIT 20
 """
 )
@@ -122,6 +128,15 @@ GROUP BY participant_id, pay_group_id, side.account, side.sign, plan_id, compone
 
 class CostError(CompError):
     """A month's contract costs cannot be booked; the message says why and what to do."""
+
+
+def _told(plan: str, component: str, deal: str, unread: str | None) -> str:
+    why = "no policy was chosen"
+    if deal:
+        why = f"deal {deal} states no term in months"
+    if unread:
+        why = f"deal {deal} states a term of {unread[:60]!r}, where a number of months up to 9,999 is needed"
+    return f"{plan}, {component}: {why}"
 
 
 def cost_policy_set(
@@ -183,10 +198,7 @@ def costs_run(*, month: date, made_by: User) -> CostRun:
             "accrual": accrual.pk,
         }
         cursor.execute(_PROBLEMS, params)
-        if problems := [
-            f"{plan}, {component}: " + (f"deal {deal} states no term in months" if deal else "no policy was chosen")
-            for plan, component, deal in cursor.fetchall()
-        ]:
+        if problems := [_told(*row) for row in cursor.fetchall()]:
             raise CostError(f"{month:%B %Y}: " + "; ".join(problems) + ".")
         cursor.execute("SELECT nextval(pg_get_serial_sequence('payouts_costrun', 'id'))")
         run = CostRun(pk=cursor.fetchone()[0], month=month, made_by=made_by, made_at=timezone.now())

@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from comp.core.canonical import canonical_json
 from comp.core.chain import GENESIS, link
-from comp.core.errors import CompError
 from comp.people.selectors import today
 from comp.tenancy.scope import current_tenant_id
 from payouts.models import Account, Adjustment, Batch, LedgerEntry, LedgerTransaction
@@ -37,7 +36,7 @@ CONTENT += "COLLATE \"C\"), ''), 'UTF8')), 'hex')"
 #: What a batch books: its lines as expense by component and as what is owed; then what the waterfall makes of them, by
 #: plan. The balance of a draw or clawback is owed by the person: an asset. What is held back or carried is owed to
 #: them. Top-ups that nobody owes (guarantees), what is lost to a cap, forgiven or written off are expense.
-_TAKEN = """
+OF_BATCH = """
 SELECT l.participant_id, l.pay_group_id, side.account, l.plan_id, l.component, l.currency,
     (sum(l.amount_minor) * side.sign)::bigint AS amount_minor
 FROM payouts_batchline l CROSS JOIN (VALUES ('expense', 1), ('payable', -1)) AS side(account, sign)
@@ -59,17 +58,8 @@ FROM payouts_batchsettlement s CROSS JOIN LATERAL (
 ) AS side(account, minor)
 WHERE s.batch_id = %(batch)s AND (%(everybody)s OR s.participant_id = ANY(%(people)s))
 """
-#: A payment turns what the approval left payable.
-_OWED = """
-SELECT e.participant_id, e.pay_group_id, side.account, e.plan_id, e.component, e.currency,
-    (sum(e.amount_minor) * side.sign)::bigint AS amount_minor
-FROM payouts_ledgerentry e JOIN payouts_ledgertransaction t ON t.id = e.transaction_id
-CROSS JOIN (VALUES ('payable', -1), ('paid', 1)) AS side(account, sign)
-WHERE t.batch_id = %(batch)s AND t.kind = 'approval' AND e.account = 'payable'
-    AND (%(everybody)s OR e.participant_id = ANY(%(people)s))
-GROUP BY e.participant_id, e.pay_group_id, side.account, side.sign, e.plan_id, e.component, e.currency
-"""
-OF_BATCH: Mapping[str, str] = {Kind.APPROVAL: _TAKEN, Kind.PAYMENT: _OWED}
+#: The triggers that look at a posting when all of its entries are there.
+_WHOLE = "ledgerentry_balance, ledger_whole, ledger_is_paid"
 
 #: The content digest of a posting without entries.
 NOTHING = hashlib.sha256(b"").hexdigest()
@@ -78,10 +68,6 @@ _GIVEN = f"""
 SELECT * FROM unnest(%(participant)s::bigint[], %(pay_group)s::bigint[], %(account)s::text[], %(plan)s::bigint[],
     %(component)s::text[], %(currency)s::text[], %(amount)s::bigint[]) AS given({COLUMNS})
 """
-
-
-class LedgerError(CompError):
-    """Something may not be posted; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +83,11 @@ class Row:
     component: str = ""
 
 
-def post_part(
-    *, batch: Batch, kind: LedgerTransaction.Kind, part: int, people: Sequence[int] | None
-) -> LedgerTransaction:
-    """Posts what these people (None: all) have in a batch: kind approval or payment. Each part is posted once; a second
-    time the database refuses (`ledger_once`). Returns the posting. Inside a scope that sees everyone's pay."""
-    if kind not in OF_BATCH:
-        raise LedgerError(f"{batch}: {kind} is not posted of a whole batch, only {', '.join(OF_BATCH)}.")
+def post_part(*, batch: Batch, part: int, people: Sequence[int] | None) -> LedgerTransaction:
+    """Posts the approval of what these people (None: all) have in a batch. Each part is posted once; a second time the
+    database refuses (`ledger_once`). Returns the posting. Inside a scope that sees everyone's pay."""
     params = {"batch": batch.pk, "everybody": people is None, "people": list(people or ())}
-    return post_query(OF_BATCH[kind], params, kind=kind, batch=batch, part=part)
+    return post_query(OF_BATCH, params, kind=Kind.APPROVAL, batch=batch, part=part)
 
 
 def post_rows(
@@ -183,8 +165,8 @@ def post_query(
             {**params, "tenant": current_tenant_id(), "transaction": posting.pk},
         )
         # Checked here, where all entries can be seen, and not at commit, when the request's narrower view is back.
-        cursor.execute("SET CONSTRAINTS ledgerentry_balance, ledger_whole IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS ledgerentry_balance, ledger_whole DEFERRED")
+        cursor.execute(f"SET CONSTRAINTS {_WHOLE} IMMEDIATE")
+        cursor.execute(f"SET CONSTRAINTS {_WHOLE} DEFERRED")
     return posting
 
 

@@ -24,7 +24,7 @@ GROUP BY transaction_id, participant_id, currency HAVING sum(amount_minor) <> 0
 #: The accounts in which an approval books something else than its batch says, by person and currency.
 _OTHERWISE = f"""
 WITH said AS (
-    SELECT participant_id, account, currency, sum(amount_minor) AS minor FROM ({ledger.OF_BATCH["approval"]}) s
+    SELECT participant_id, account, currency, sum(amount_minor) AS minor FROM ({ledger.OF_BATCH}) s
     GROUP BY participant_id, account, currency
 ), booked AS (
     SELECT e.participant_id, e.account, e.currency, sum(e.amount_minor) AS minor

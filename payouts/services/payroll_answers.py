@@ -247,6 +247,8 @@ def difference_decide(*, row: AnswerRow, decision: str, reason: str, by: User) -
             raise BatchError(f"{what}: found {decision or 'no decision'}; allowed: {words}.")
         if not reason:
             raise BatchError(f"{what}: a decision needs its reason.")
+        if row.participant.user_id == by.pk:
+            raise BatchError(f"{what}: it is your own pay, so somebody else has to decide.")
         payments = _exported(row.answer.run)
         mine = payments.get((row.participant_id, row.currency), [])
         if row.difference == Difference.CURRENCY:

@@ -386,7 +386,7 @@ def void(batch: Batch, *, by: User, reason: str) -> None:
     before = State(batch.state)
     batch.state, batch.voided_by, batch.voided_at, batch.void_reason = State.VOIDED, by, timezone.now(), reason
     batch.save(update_fields=["state", "voided_by", "voided_at", "void_reason"])
-    Posting.objects.filter(batch=batch, done=0).delete()
+    Posting.objects.filter(batch=batch, ended_at=None).update(ended_at=timezone.now(), error="Its batch is void.")
     statements_open(batch)
     stages_void(batch, reason)
     audit("batch.void", batch, before, batch_facts(batch), reason)

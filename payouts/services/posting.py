@@ -8,7 +8,6 @@ batch is posted with its last part.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -33,13 +32,12 @@ PART_LINES = 20_000
 #: What cannot be posted is tried again at the latest after this.
 RETRY = timedelta(minutes=10)
 
-Kind = LedgerTransaction.Kind
 
-
-def posting_begin(*, batch: Batch, kind: LedgerTransaction.Kind) -> Posting:
-    """Posts the batch, or has it posted by the workers of the jobs. Refused twice by the database (posting_once)."""
+def posting_begin(*, batch: Batch) -> Posting:
+    """Posts an approved batch, or has it posted by the workers of the jobs. The database refuses it twice
+    (posting_once)."""
     last = BatchPerson.objects.filter(batch=batch).aggregate(last=Max("part"))["last"]
-    posting = Posting.objects.create(batch=batch, kind=kind, parts=(last or 0) + 1)
+    posting = Posting.objects.create(batch=batch, kind=LedgerTransaction.Kind.APPROVAL, parts=(last or 0) + 1)
     if batch.lines > AT_ONCE:
         ring(tenant_id=current_tenant_id(), queue=JOBS)
         return posting
@@ -78,15 +76,15 @@ def postings_drain(tenant_id: int) -> int:
 def _part(posting: Posting, batch: Batch) -> int:
     """The next part, in the caller's transaction. Returns how many people it is."""
     people = _people(batch, posting.done)
-    posted = ledger.post_part(batch=batch, kind=Kind(posting.kind), part=posting.done, people=people)
+    posted = ledger.post_part(batch=batch, part=posting.done, people=people)
     batch.ledger_head = posted.digest
     batch.save(update_fields=["ledger_head"])
     posting.done, posting.error = posting.done + 1, ""
     if posting.done == posting.parts:
         posting.ended_at = timezone.now()
     posting.save(update_fields=["done", "error", "ended_at"])
-    if posting.ended_at is not None and posting.kind in _POSTED:
-        _POSTED[Kind(posting.kind)](batch)
+    if posting.ended_at is not None:
+        _posted(batch)
     return max(len(people), 1)
 
 
@@ -96,14 +94,10 @@ def _people(batch: Batch, part: int) -> list[int]:
     return sorted(set(found.values_list("participant_id", flat=True)))
 
 
-def _approved(batch: Batch) -> None:
+def _posted(batch: Batch) -> None:
     """The batch is posted: its people read Approved, and whoever listens outside is told."""
     batch.state, batch.posted_at = State.POSTED, timezone.now()
     batch.save(update_fields=["state", "posted_at"])
     statements_of(batch).update(state=Statement.State.APPROVED)
     audit("batch.post", batch, State.APPROVED, {**batch_facts(batch), "ledger": batch.ledger_head})
     batch_told(batch)
-
-
-#: What follows when a kind of posting is through.
-_POSTED: dict[LedgerTransaction.Kind, Callable[[Batch], None]] = {Kind.APPROVAL: _approved}

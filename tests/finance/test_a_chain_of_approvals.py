@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from comp.audit.models import AuditEntry
@@ -17,13 +18,13 @@ from comp.core.errors import CompError, ProblemsError
 from comp.people.selectors import today
 from comp.tenancy.models import Membership, Tenant
 from comp.tenancy.scope import Pay
-from payouts.models import ApprovalRule, ApprovalStage, Batch, LedgerTransaction, Reminder
+from payouts.models import ApprovalRule, ApprovalStage, Batch, BatchSettlement, LedgerTransaction, Reminder
 from payouts.reads.approval_rules import rule_for, rule_told
 from payouts.reads.approvals import new_approvers, turn_of, waiting_for, why_not
 from payouts.services import adjustments, approval_rules, approvals, batches, periods, reminders
 from payouts.services.attachments import File
 from payouts.services.batches import BatchError
-from plans.models import PlanAssignment, PlanVersion
+from plans.models import Plan, PlanAssignment, PlanVersion
 from plans.rules.load import read_yaml
 from tests.finance.cast import FEBRUARY, World
 from tests.payouts.house import plan_text
@@ -108,11 +109,12 @@ def test_the_first_rule_that_holds_gives_the_chain(world: World) -> None:
         ({}, {"name": "Rep", "role": "representative", "needed": 1}, "Only these roles see payouts"),
         ({}, {"name": "Rep", "people": ["rita"], "needed": 1}, "Rita does not see payouts"),
         ({}, {"name": "Two", "people": ["lena"], "needed": 2}, "2 signatures need 2 people"),
+        ({}, {"name": "Gone", "people": ["lena", 987_654_321], "needed": 1}, "There is no user 987654321"),
     ],
 )
 def test_a_rule_that_says_nonsense_is_refused(world: World, said: Any, stage: Any, says: str) -> None:
     if "people" in stage:
-        stage = {**stage, "people": [world.users[name].pk for name in stage["people"]]}
+        stage = {**stage, "people": [getattr(world.users.get(name), "pk", name) for name in stage["people"]]}
     with pytest.raises(ProblemsError, match=says):
         rule(world, stage, **said)
 
@@ -323,6 +325,51 @@ def test_who_prepared_an_adjustment_does_not_sign_it(world: World) -> None:
         with pytest.raises(IntegrityError, match="cannot approve their own adjustment"):
             sign(world, stage, "frank")
     assert world.approve(batch, by="greta").state == "posted"
+
+
+def test_a_plan_that_pays_without_a_line_is_somebodys_own(world: World) -> None:
+    """What a settlement alone pays (a draw, a guarantee) is rated by a version too."""
+    batch = world.submit()
+    with world.scope():
+        Membership.objects.create(tenant=world.tenant, user=world.users["olaf"], role="finance")
+        other = PlanVersion.objects.get(pk=world.version.pk)
+        other.pk, other.plan = None, Plan.objects.create(key="draw", name="Draw")
+        other.published_by = world.users["greta"]
+        other.save(force_insert=True)
+        settle(world, batch, "R1", other, inflow=0, topped_up=50_00, payout=50_00)
+        stage = ApprovalStage.objects.select_related("batch").get(batch=batch)
+        with pytest.raises(IntegrityError, match="cannot approve their own plan"):
+            sign(world, stage, "greta")
+    assert refusal(world, batch, "greta").startswith("you published Draw, version 1")
+    assert refusal(world, batch, "frank") == ""
+
+
+def settle(world: World, batch: Batch, who: str, version: PlanVersion, **moved: int) -> BatchSettlement:
+    """What a settlement with these amounts would be in a batch."""
+    names = [f.attname for f in BatchSettlement._meta.concrete_fields if f.attname.endswith("_minor")]
+    return BatchSettlement.objects.create(
+        batch=batch, participant=world.people[who], pay_group=world.group, plan=world.plan, plan_version=version,
+        period_starts_on=batch.starts_on, currency="USD",
+        **{**dict.fromkeys(names, 0), **{f"{name}_minor": minor for name, minor in moved.items()}},
+    )  # fmt: skip
+
+
+def test_a_list_of_what_waits_asks_no_more_for_many_batches(world: World) -> None:
+    rule(world, {"name": "Named", "people": [world.users["frank"].pk, world.users["greta"].pk], "needed": 1}, LEADER)
+    counts = []
+    with world.scope():
+        approval_rules.deputy_add(
+            person=world.users["frank"], deputy=world.users["lena"], starts_on=today(), ends_on=None, reason="Away"
+        )
+    for month in range(1, 7):
+        world.submit(date(2026, month, 1))
+        with world.scope():
+            for who in ("frank", "lena", "ada"):
+                with CaptureQueriesContext(connection) as asked:
+                    found = waiting_for(world.users[who])
+                assert len(found) == (0 if who == "ada" else month)
+                counts.append(len(asked))
+    assert len({*counts[0::3]}) == len({*counts[1::3]}) == 1 and max(counts) <= 14, counts
 
 
 # ------------------------------------------------------------------ reminders

@@ -155,6 +155,14 @@ def test_an_answer_with_every_kind_of_difference(paying: World) -> None:
         decide(paying, "E1", "accepted")
     with pytest.raises(BatchError, match="needs its reason"):
         decide(paying, "R1", "accepted", " ")
+    with paying.scope():  # Rita of Finance would decide about her own pay
+        own = reads.differences_open().get(participant__key="R1")
+        with pytest.raises(BatchError, match="it is your own pay"):
+            payroll_answers.difference_decide(row=own, decision="accepted", reason="x", by=paying.users["rita"])
+        with pytest.raises(IntegrityError, match="nobody decides about their own pay"), transaction.atomic():
+            AnswerRow.objects.filter(pk=own.pk).update(
+                decision="accepted", decision_reason="x", decided_by=paying.users["rita"]
+            )
     decide(paying, "E1", "set_aside")
     decide(paying, "R1", "accepted")
     # 120.00 is paid, and the rest is due again; Tom was paid in no currency that was asked for.

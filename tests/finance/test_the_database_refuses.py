@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -10,7 +11,7 @@ from psycopg2 import DatabaseError as DatabaseErrorOfDriver
 from psycopg2.extensions import connection as Connection
 
 from comp.tenancy.scope import Pay
-from payouts.models import Batch, LedgerEntry, LedgerTransaction
+from payouts.models import Batch, LedgerEntry, LedgerTransaction, Posting
 from tests.finance.cast import JANUARY, World
 
 POSTED = ("payouts_ledgertransaction", "payouts_ledgerentry", "payouts_batchline", "audit_auditentry")
@@ -90,6 +91,32 @@ def test_nothing_is_posted_twice_and_no_entry_is_zero(posted: World) -> None:
             _post(posted, first, (0,), stated=1)
 
 
+def test_nothing_is_paid_in_the_ledger_that_no_payment_says(posted: World) -> None:
+    """A posting of the kind payment or void under a free part number, balanced and whole."""
+    with posted.scope():
+        first = LedgerTransaction.objects.get()
+        for kind in ("payment", "void"):
+            says = pytest.raises(IntegrityError, match="was paid 5 minor units of USD, and payments say 0")
+            with says, transaction.atomic():
+                _post(posted, first, (5, -5), stated=2, kind=kind, accounts=("payable", "paid"))
+        with pytest.raises(IntegrityError, match="moves what is payable, not expense"), transaction.atomic():
+            _post(posted, first, (5, -5), stated=2, accounts=("payable", "expense"))
+        batch = Batch.objects.get()
+    posted.pay(batch)
+    says = pytest.raises(IntegrityError, match="12555 minor units of USD, and payments say 12550")
+    with posted.scope(), says, transaction.atomic():
+        _post(posted, first, (5, -5), stated=2, accounts=("payable", "paid"), number=3)
+
+
+def test_a_posting_under_way_is_counted_and_nothing_else(posted: World) -> None:
+    with posted.scope():
+        for change in ({"parts": 9}, {"kind": "payment"}, {"batch_id": 1}, {"created_at": None}):
+            with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+                Posting.objects.update(**change)
+        with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
+            Posting.objects.all()._raw_delete("default")
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -115,17 +142,19 @@ def test_a_batch_cannot_be_deleted(posted: World) -> None:
         cursor.execute("DELETE FROM payouts_batch")
 
 
-def _post(world: World, first: LedgerTransaction, amounts: tuple[int, ...], stated: int, second: str = "R1") -> None:
+def _post(world: World, first: LedgerTransaction, amounts: tuple[int, ...], stated: int, **more: Any) -> None:
     """A payment posting by hand, checked at once as it would be at commit."""
     posting = LedgerTransaction.objects.create(
-        number=2, kind="payment", batch_id=first.batch_id, day=JANUARY, entries=stated, content_digest="x", digest="y"
-    )
+        number=more.get("number", 2), kind=more.get("kind", "payment"), part=9, batch_id=first.batch_id, day=JANUARY,
+        entries=stated, content_digest="x", digest="y",
+    )  # fmt: skip
+    accounts = more.get("accounts", ("payable",) * len(amounts))
     for place, minor in enumerate(amounts):
         LedgerEntry.objects.create(
             transaction=posting,
-            participant=world.people[second if place else "R1"],
+            participant=world.people[more.get("second", "R1") if place else "R1"],
             pay_group=world.group,
-            account="payable",
+            account=accounts[place],
             amount_minor=minor,
             currency="USD",
         )

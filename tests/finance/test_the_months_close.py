@@ -71,6 +71,11 @@ def test_three_months_are_closed(db: None) -> None:
             costs_run(month=JANUARY, made_by=fiona)
         said: dict[str, Any] = {"plan": world.plan, "component": "commission", "expedient": False, "months": None}
         cost_policy_set(**said, treatment="term", reason="Renewals pay alike", starts_on=JANUARY)
+        for term in ("two years", "-3", "123456789012345678"):
+            Deal.objects.filter(external_id="D-1").update(values={"term_months": term})
+            with pytest.raises(CostError, match=f"commission: deal D-1 states a term of '{term}', where a number of"):
+                costs_run(month=JANUARY, made_by=fiona)
+        Deal.objects.update(values={"term_months": "12"})
         costs_run(month=JANUARY, made_by=fiona)
         # 125.50 / 12 and 20.00 / 12, each rounded.
         assert balances(month=JANUARY) == {
@@ -207,10 +212,9 @@ def test_what_the_waterfall_makes_of_a_batch_is_booked(world: World, monkeypatch
             balance_minor=74_50,
             **common,
         )
-        approval = LedgerTransaction.Kind.APPROVAL
-        first = ledger.post_part(batch=batch, kind=approval, part=0, people=[taken["R1"].pk])
+        first = ledger.post_part(batch=batch, part=0, people=[taken["R1"].pk])
         assert balances() == {"expense": 125_50, "payable": -200_00, "draw": 74_50} and first.entries == 4
-        ledger.post_part(batch=batch, kind=approval, part=1, people=[taken["S1"].pk])
+        ledger.post_part(batch=batch, part=1, people=[taken["S1"].pk])
         assert balances() == {
             "expense": 125_50 + 40_00 + 50_00 - 5_00,
             "payable": -200_00 - 60_00,
@@ -219,9 +223,7 @@ def test_what_the_waterfall_makes_of_a_batch_is_booked(world: World, monkeypatch
             "carried": -15_00,
         }
         with pytest.raises(IntegrityError, match="ledger_once"), transaction.atomic():
-            ledger.post_part(batch=batch, kind=approval, part=1, people=[taken["S1"].pk])
-        ledger.post_part(batch=batch, kind=LedgerTransaction.Kind.PAYMENT, part=0, people=None)
-        assert balances()["paid"] == -260_00 and "payable" not in balances()
+            ledger.post_part(batch=batch, part=1, people=[taken["S1"].pk])
         for number in (7, 8):
             ledger.write_off(
                 Adjustment(
@@ -233,4 +235,4 @@ def test_what_the_waterfall_makes_of_a_batch_is_booked(world: World, monkeypatch
         with pytest.raises(IntegrityError, match="does not balance"), transaction.atomic():
             row = ledger.Row(taken["R1"].pk, world.group.pk, Account.PAID, "USD", 5)
             other = ledger.Row(taken["S1"].pk, world.group.pk, Account.PAYABLE, "USD", -5)
-            ledger.post_rows(kind=LedgerTransaction.Kind.VOID, batch=batch, rows=[row, other])
+            ledger.post_rows(kind=LedgerTransaction.Kind.ACCRUAL, month=JANUARY, rows=[row, other])

@@ -105,6 +105,8 @@ def test_an_adjustment_needs_two_people_and_pays_like_any_line(assigned: World) 
         adjustments.adjustment_approve(adjustment=later, approved_by=frank)
         assert pays(world, "S1") == (540_00, 2) and unbalanced()[1] == []
     batch = world.submit()
+    shown = world.client("frank").get(world.url(f"payouts/{batch.pk}/?view=lines")).content.decode()
+    assert f'href="{world.url(f"adjustments/{first.pk}/")}">Why?' in shown
     world.approve(batch)
     with world.scope():
         assert BatchLine.objects.get(rule="ADJ-000001").amount_minor == 500_00
