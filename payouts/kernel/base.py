@@ -3,7 +3,7 @@ docs/plan-language.md, 7 to 10, 13, 17 and 20. How: docs/algorithms/tiers.md."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -56,6 +56,19 @@ class Stretch:
     gate_factor: Ratios | None = None
     measured_only: Mask | None = None  # credit that counts for the quota and not for pay
     paid_only: Mask | None = None  # credit that counts for pay and not for the quota: totals pass it by
+    forward: BroughtForward | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtForward:
+    """What stands of openings at lines of credits: `there` is the first that pays behind each."""
+
+    there: Mask
+    measured: Ints
+    earned: Ints
+
+    def at(self, rows: Ints | slice) -> BroughtForward:
+        return BroughtForward(self.there[rows], self.measured[rows], self.earned[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +84,13 @@ class _Side:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The base earning, and its trace."""
+    """The base earning, and its trace. `made_up`: by what it is more where an opening earned less than is due of it."""
 
     earning: Ratios
     tier_before: Codes
     tier_after: Codes
     cell: Codes
+    made_up: Ratios | None = None
 
 
 def pays_by_tier(component: Component) -> bool:
@@ -111,6 +125,7 @@ def _chosen(mask: Mask, yes: Base, no: Base) -> Base:
         np.where(mask, yes.tier_before, no.tier_before),
         np.where(mask, yes.tier_after, no.tier_after),
         no.cell,
+        no.made_up if yes.made_up is None or no.made_up is None else choose(mask, yes.made_up, no.made_up),
     )
 
 
@@ -156,7 +171,25 @@ def _by_totals(component: Component, curve: Curve, lines: Stretch, outcome: Ints
         earning = _weighed(component, earned.subtract(before), side)
     else:
         earning = _weighed(component, earned, side).subtract(_weighed(component, before, earlier))
-    return _traced(component, earning, tier_before, tier_after)
+    found = _traced(component, earning, tier_before, tier_after)
+    if lines.forward is None or not pays_what_is_due(component):
+        return found
+    return replace(found, made_up=_made_up(component, curve, lines.forward, earlier))
+
+
+def pays_what_is_due(component: Component) -> bool:
+    """Whether a line pays what is due of the whole total less what was earned before, by whomever: to date, or where a
+    rate comes to hold for all. Else lines go on by slices."""
+    tiers = component.tiers
+    return component.measure.window == "year_to_date" or tiers is None or tiers.mode != "marginal"
+
+
+def _made_up(component: Component, curve: Curve, forward: BroughtForward, earlier: _Side) -> Ratios:
+    """What is due of what openings measured, by what stood at the line before, less what they earned."""
+    _, due = _at(component, curve, Ratios.of(forward.measured), earlier)
+    due = Ratios(np.where(nothing_paid(earlier.outcome, forward.there.size), 0, due.top), due.bottom)
+    missing = _weighed(component, due, earlier).subtract(Ratios.of(forward.earned))
+    return choose(forward.there, missing, Ratios.constant(0))
 
 
 def _earlier(component: Component, lines: Stretch, outcome: Ints | None) -> _Side:

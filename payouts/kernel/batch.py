@@ -61,6 +61,8 @@ __all__ = [
     "Ints",
     "Lines",
     "Milestones",
+    "OpeningTranches",
+    "Openings",
     "Quotas",
     "Releases",
     "Relief",
@@ -82,6 +84,8 @@ __all__ = [
 Releases = tuple[tuple[Entry, ...], ...]
 #: What a line is: a credit's, a measure period's, a reversal's, or carried excess.
 OF_CREDIT, OF_PERIOD, OF_REVERSAL, OF_CARRY = range(4)
+#: Or what the system before measured and earned. 4 are lines by hand, which no kernel knows.
+OF_OPENING = 5
 #: Where a tranche stands: it has its release day (which may lie ahead), waits for its trigger, is held with its credit,
 #: is withheld by a gate, is lost to whoever left, or waits for a rate of exchange.
 DATED, WAITING, HELD, WITHHELD, LOST, NO_RATE = range(6)
@@ -152,6 +156,29 @@ class Balances:
 
 
 @dataclass(frozen=True, slots=True)
+class Openings:
+    """What the system before measured and earned of a component, in the measure period that holds `day`: a line whose
+    earning is given. docs/algorithms/openings.md"""
+
+    participant: Ints
+    plan: Ints  # index into Batch.plans
+    component: Ints  # index into that plan's components
+    day: Ints
+    measured: Ints  # minor units, or millionths of what is no money
+    earned: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningTranches:
+    """By what an opening's earning was and is released: the amounts of an opening add up to what it earned."""
+
+    opening: Ints  # row in Openings
+    index: Ints  # from 0, within the opening
+    amount: Ints
+    release_day: Ints  # MISSING_DAY while what it waits for has not happened
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """`periods` maps month, quarter, half and year to the sorted first days of consecutive periods, closed by the first
     day after the last; periods that plans state come to them in payouts.kernel.spans. `pay_periods` is the same for the
@@ -185,6 +212,8 @@ class Batch:
     relief: Relief | None = None
     in_force: tuple[tuple[int, int], ...] | None = None
     settles: bool = True
+    openings: Openings | None = None
+    opening_tranches: OpeningTranches | None = None
 
 
 # ------------------------------------------------------------------ results
@@ -215,10 +244,10 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """One row a credit and component, a period line, a reversal or a carried excess. Rows of a group stand together, in
-    order. The columns that may be None are where no line of the batch has a use for them."""
+    """One row a credit and component, a period line, a reversal, a carried excess or an opening. Rows of a group stand
+    together, in order. The columns that may be None are where no line of the batch has a use for them."""
 
-    credit: Ints  # row in Credits; -1 for a line of a period and for carried excess; of a reversal the origin's
+    credit: Ints  # row in Credits; -1 for a line of a period, carried excess, an opening; of a reversal the origin's
     group: Ints  # row in Groups
     component: Codes  # index into the components of the line's plan version
     position: Ints  # from 1
@@ -238,6 +267,7 @@ class Lines:
     measured: Ints | None = None  # the measure amount; None: the credit's amount
     review: Ints | None = None  # excess kept for a windfall review
     quota: Ints | None = None  # what held at the line, as in Groups; None: that of the group at every line
+    opening: Ints | None = None  # row in Openings, -1 for none
     release: Codes | None = None  # place in Result.releases of what releases it; None: what its plan states for all
 
 
@@ -246,7 +276,7 @@ class Tranches:
     """One row a line and release entry (several where cash releases it in parts)."""
 
     line: Ints  # row in Lines
-    index: Codes  # place in component.release; 0 for reversals and carried excess
+    index: Codes  # place in component.release; 0 for reversals and carried excess; of an opening as given
     amount: Ints
     trigger_day: Ints  # MISSING_DAY while not met
     release_day: Ints  # MISSING_DAY unless DATED
@@ -326,12 +356,13 @@ class Traces:
     the day on which one that catches up was. whole: of the fact; value: of a period; parts: from how many it was
     added up; person_day: of its line; total: by which a proportional rate goes; quota.before, incentive.before:
     where they may have changed since the line before; cell: of a table. base: the earning of tiers, curve, table or
-    bonus, or as the kind fixes it. accelerator, modifier:KEY: factors; modifiers: all of the latter together.
+    bonus, or as the kind fixes it. made_up: what an opening earned too little, paid beside it.
+    accelerator, modifier:KEY: factors; modifiers: all of the latter together.
     kicker:KEY: an amount that is added. gates: the factor of those with `times`. limit_rate, exact: the earning after
     all this. bounds.active: the part of their bounds that tiers begin at; bounds.before: that of the line before.
     counterpart.terms: what the line earns by the terms of a counterpart, rounded.
     rounded, counterpart, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …,
-    budget, carried, floating, clawback:
+    budget, carried, floating, clawback, opening:
     what the step makes of the line; cap.limit …: the limit it went by; clawback.of, clawback.part: which part of what.
     """
 

@@ -26,8 +26,8 @@ class Second(NamedTuple):
 
 @dataclass(slots=True)
 class Book:
-    """Columns by line, in the order of the series. `mine` are the lines of each version. Columns that may be None are
-    so where no line has a use for them, or while they have not been worked out."""
+    """Columns by line, in the order of the series. `mine` are the lines of each version but for openings, which none
+    rates. Columns that may be None are so where no line has a use for them, or while they have not been worked out."""
 
     series: Series
     mine: list[Ints | slice]
@@ -60,6 +60,10 @@ class Book:
             slice(None) if count == rows else np.flatnonzero(series.version == version)
             for version, count in enumerate(counts)
         ]
+        if series.opening is not None:
+            mine = [
+                np.flatnonzero((series.version == version) & (series.opening < 0)) for version in range(counts.size)
+            ]
         incentive = any(version.component.incentive is not None for version in series.versions)
         return cls(
             series=series,
@@ -72,6 +76,12 @@ class Book:
             waiting=np.zeros(rows, dtype=np.int8),
             incentive=np.full(rows, MISSING_MONEY, dtype=np.int64) if incentive else None,
         )
+
+    def lines_of(self, place: int) -> Ints | slice:
+        """The lines of a version, openings and all."""
+        if self.series.opening is None:
+            return self.mine[place]
+        return np.flatnonzero(self.series.version == place)
 
     @property
     def earnings(self) -> Ints:

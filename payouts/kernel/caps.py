@@ -15,9 +15,9 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
 from crediting.kernel.exact import Whole, money, run_numbers, run_starts, running, scaled
 from crediting.kernel.ratios import Ratios
-from payouts.kernel.batch import MISSING_MONEY, OF_CARRY, OF_CREDIT, OF_PERIOD, Batch, Ints
+from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_CARRY, OF_CREDIT, OF_PERIOD, Batch, Ints
 from payouts.kernel.book import Book
-from payouts.kernel.groups import periods_of, yearly
+from payouts.kernel.groups import credited_or, periods_of, yearly
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger
@@ -176,10 +176,11 @@ class Caps:
             return Covered(None, series.starts, series.group)
         if per == "deal":
             facts, fact = self._batch.facts, self._credited.credits.fact
-            of = np.where(series.row >= 0, fact[series.row], -1) if series.row.size else series.row
+            of = credited_or(fact, series.row, np.full(series.row.size, -1, dtype=np.int64))
             deal = of if facts.deal is None else np.where(of >= 0, facts.deal[of], -1)
-            # A fact without a deal is one of its own.
-            return Covered.by(np.where(deal >= 0, deal, facts.id.size + of), series.group)
+            # A fact without a deal is one of its own; no deal's are openings.
+            apart = np.where(of >= 0, facts.id.size + of, -1)
+            return Covered.by(np.where(deal >= 0, deal, apart), series.group)
         year = periods_of(self._batch.periods["year"], series.day, "day of a line, by year")
         stretch = np.full(series.row.size, -1, dtype=np.int64)
         if series.partial is not None:
@@ -187,9 +188,9 @@ class Caps:
             stretch = np.where(series.partial, plans[series.version], -1)
         person, replicate = series.person[series.group], series.replicate[series.group]
         keys = (stretch, year, replicate, person)
-        within: tuple[Ints, ...] = (series.day,)
+        within: tuple[Ints, ...] = (series.in_turn,)
         if reorders(series.versions):
-            within = _as_stated(self._batch, self._credited, self._book, Covered.by(*keys), (series.day,))
+            within = _as_stated(self._batch, self._credited, self._book, Covered.by(*keys), within)
         return Covered.by(*keys, within=within)
 
 
@@ -218,6 +219,7 @@ class _Together:
     person: Ints
     replicate: Ints
     day: Ints
+    in_turn: Ints
     late: Ints
     when: Ints
     earned: Ints
@@ -258,9 +260,10 @@ class _Together:
 
 
 def _at_fixed_rate(book: Book) -> Mask:
+    """The lines that may be cut: openings stand as they are given, too."""
     stated = np.array([version.component.release_rate == "fixed" for version in book.series.versions])
     found: Mask = stated[book.series.version]
-    return found
+    return found if book.series.opening is None else found & (book.series.opening < 0)
 
 
 def _columns(credited: Credited, number: int, book: Book) -> tuple[Ints, ...]:
@@ -278,8 +281,9 @@ def _columns(credited: Credited, number: int, book: Book) -> tuple[Ints, ...]:
         series.person[series.group],
         series.replicate[series.group],
         series.day,
+        series.in_turn,
         late,
-        np.where(late == 1, 0, credited.when[series.row]) if credited.when.size else late,
+        credited_or(credited.when, series.row, np.zeros_like(series.row)),
         earned,
     )
 
@@ -295,6 +299,9 @@ def _as_stated(
         begins[mine] = batch.periods[version.component.every][series.period[mine]]
     owner[covered.order] = covered.run
     late = np.zeros_like(series.day) if series.kind is None else (series.kind != OF_CREDIT).astype(np.int64)
+    if series.opening is not None:
+        opening = series.opening >= 0
+        begins[opening], late[opening] = MISSING_DAY, 0
     return in_stated_order_of_all(
         credited, series.versions, series.version, owner, begins, series.row, series.amount, late, standing
     )
@@ -310,7 +317,7 @@ def _by_plan(batch: Batch, quotas: QuotaBook, lines: _Together) -> None:
         }
         for every in dict.fromkeys(cap.every for cap in stated.values()):
             period = periods_of(batch.periods[every], lines.day, f"day of a line, by {every}")
-            order = (lines.day, lines.late, lines.when, lines.book)
+            order = (lines.in_turn, lines.late, lines.when, lines.book)
             limits = {
                 place: (quotas.plan_cap(batch.plans[place], cap, period, lines.person), cap.excess == "review")
                 for place, cap in stated.items()
@@ -334,9 +341,9 @@ def _named(lines: _Together, stated: dict[int, PlanCap]) -> Mask | None:
 
 
 def _by_budget(batch: Batch, credited: Credited, lines: _Together) -> None:
-    order: tuple[Ints, ...] = (lines.day, lines.late, lines.when, lines.person)
+    order: tuple[Ints, ...] = (lines.in_turn, lines.late, lines.when, lines.person)
     if reorders(lines.books[0].series.versions):
-        standing = (lines.day, lines.when, lines.person)
+        standing = (lines.in_turn, lines.when, lines.person)
         order = _as_stated(batch, credited, lines.books[0], Covered.by(lines.replicate), standing)
     limits = {
         version.plan_place: (version.component.budget.amount, False)

@@ -189,6 +189,7 @@ def _inserted(quotas: QuotaBook, book: Book, extra: _Carried, ways: list[tuple[E
         "kind": placed(np.full(lines, OF_CREDIT, np.int8) if series.kind is None else series.kind, OF_CARRY),
         "counts": None if series.counts is None else placed(series.counts, COUNTS_FOR_BOTH),
         "waits": None if series.waits is None else placed(series.waits, False),
+        "opening": None if series.opening is None else placed(series.opening, -1),
     }
     for name in ("value", "given"):
         ratios = getattr(series, name)

@@ -24,8 +24,9 @@ from payouts.kernel.batch import (
 )
 from payouts.kernel.book import Book
 from payouts.kernel.exchange import converts, pay
-from payouts.kernel.groups import Reversed
+from payouts.kernel.groups import Reversed, credited_or
 from payouts.kernel.measure import fields_of
+from payouts.kernel.openings import with_given
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.release import Due, Triggers, tranches
@@ -37,15 +38,14 @@ def _deal(batch: Batch, credited: Credited, book: Book) -> Ints:
     row, facts = book.series.row, batch.facts
     if book.series.kind is not None and book.series.value is not None:
         return np.full(row.size, -1, dtype=np.int64)
-    fact = credited.credits.fact[row]
-    if book.series.kind is not None:
-        fact = np.where(row >= 0, fact, -1)
+    fact = credited_or(credited.credits.fact, row, np.full(row.size, -1, dtype=np.int64))
     return fact if facts.deal is None else np.where(fact >= 0, facts.deal[fact], -1)
 
 
 def release(batch: Batch, credited: Credited, triggers: Triggers, book: Book) -> None:
     """The tranches of a book."""
     book.tranches = tranches(batch, _due(batch, credited, book), triggers)
+    with_given(batch, book)
 
 
 def _due(batch: Batch, credited: Credited, book: Book) -> Due:

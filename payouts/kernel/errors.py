@@ -12,6 +12,7 @@ from crediting.kernel.errors import (
 
 __all__ = [
     "AmountOutOfRange",
+    "BadOpening",
     "BadQuota",
     "ColumnAbsent",
     "DateOutsideCalendar",
@@ -19,3 +20,7 @@ __all__ = [
     "ReadingCircle",
     "UnlikeTerms",
 ]
+
+
+class BadOpening(KernelError):
+    """An opening that has no sense, or whose component cannot have one."""

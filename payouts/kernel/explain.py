@@ -12,6 +12,7 @@ from payouts.kernel.batch import (
     MILLIONTHS,
     OF_CARRY,
     OF_CREDIT,
+    OF_OPENING,
     OF_REVERSAL,
     ROLLED_SPLIT,
     Batch,
@@ -35,6 +36,8 @@ def explain(batch: Batch, result: Result, row: int, names: Names) -> list[Step]:
         steps.append(clawback_step(view, names))
     elif view.kind == OF_CARRY:
         steps.append(_carried(view))
+    elif view.kind == OF_OPENING:
+        steps.append(_brought_forward(view))
     else:
         if view.kind == OF_CREDIT:
             steps += [*_fact(view, names), _credit(view, names)]
@@ -136,6 +139,15 @@ def _giver(view: LineView, role: str) -> int | None:
         and int(handed.receiver[row]) == view.participant
     }
     return givers.pop() if len(givers) == 1 else None
+
+
+def _brought_forward(view: LineView) -> Step:
+    """What the system before measured and earned."""
+    component, amount, currency = view.component, int(view.result.lines.earned[view.row]), view.plan.currency
+    measured = figure_text(Fraction(view.measured, view.per), component.measure.unit, currency)
+    sentence = f"Brought forward from the system before: by {day_text(view.day)} it had counted {measured}"
+    sentence += f" in this {component.every}, and {money_text(amount, currency)} was earned."
+    return Step("opening", sentence, amount, "money", {"measured": view.measured})
 
 
 def _carried(view: LineView) -> Step:

@@ -35,6 +35,8 @@ def earning_steps(view: LineView) -> Iterator[Step]:
         sentence = f"{read[0].upper()}{read[1:]}, so column {place} of {len(columns.starts)} counts."
         yield Step("column", sentence, place, "none", {"column": place})
     yield _base(view)
+    if steps.get("made_up"):
+        yield _made_up(view, steps["made_up"])
     yield from _factors(view)
     yield _rounding(view)
     yield from _left(view)
@@ -73,6 +75,14 @@ def _base(view: LineView) -> Step:
     if component.rank is not None:
         return Step("rank", f"By your place it earns {said}.", base, "money", {"prizes": component.rank.prizes})
     return Step("scorecard", f"Of the target incentive that is {said}.", base, "money")
+
+
+def _made_up(view: LineView, amount: Fraction) -> Step:
+    """What an opening earned less, or more, than is due of it."""
+    less = "less" if amount > 0 else "more"
+    sentence = f"What was brought forward earned {_money(view, abs(amount))} {less} than is due of it by this plan: "
+    sentence += "that is added." if amount > 0 else "that is taken off."
+    return Step("made_up", sentence, amount, "money")
 
 
 def _bonus(view: LineView, base: Fraction) -> Step:

@@ -15,6 +15,7 @@ from payouts.kernel.batch import (
     MISSING_DAY,
     NO_RATE,
     OF_CARRY,
+    OF_OPENING,
     OF_REVERSAL,
     WAITING,
     WITHHELD,
@@ -46,6 +47,8 @@ def release_steps(view: LineView) -> Iterator[Step]:
         waiting = WAITING if release == MISSING_DAY else DATED
         state = waiting if parts.state is None else int(parts.state[row])
         said = f"released on {day_text(release)}" if state == DATED else _STATES[state]
+        if view.kind == OF_OPENING and state == WAITING:
+            said = "still waiting for what releases it"
         paid, rate = _paid(view, row)
         detail: dict[str, object] = {
             "index": place,
@@ -57,7 +60,9 @@ def release_steps(view: LineView) -> Iterator[Step]:
             "rate": rate,
         }
         how = "At once"
-        if view.kind not in (OF_REVERSAL, OF_CARRY):
+        if view.kind == OF_OPENING:
+            how = "Of that"
+        elif view.kind not in (OF_REVERSAL, OF_CARRY):
             entry = view.component.release[place]
             detail |= {"on": entry.on, "at": entry.at, "share": entry.share}
             how = f"{percent_text(entry.share)} {'on' if entry.at is None else 'at'} {trigger_text(entry)}"

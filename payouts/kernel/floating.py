@@ -78,11 +78,12 @@ def _paid(book: Book, place: int, found: Rated) -> Ratios:
 
 def _total_on(series: Series, lines: Ints, day: Ints) -> Ints:
     """The running total of each line's group at the end of a day, of a year to date at most that of its own period."""
+    in_turn = series.in_turn
     if series.year is not None:
         starts = run_starts(series.group, series.period)
         last = np.append(starts[1:], series.row.size) - 1
         day = np.minimum(day, series.day[last][run_numbers(starts, series.row.size)][lines])
-    start, width = int(series.day.min()), int(series.day.max()) - int(series.day.min()) + 2
-    keys = series.group * width + (series.day - start)
+    start, width = int(in_turn.min()), int(in_turn.max()) - int(in_turn.min()) + 2
+    keys = series.group * width + (in_turn - start)
     wanted = series.group[lines] * width + np.clip(day, start, start + width - 1) - start
     return series.after[np.searchsorted(keys, wanted, side="right") - 1]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
-from crediting.kernel.exact import money, run_numbers, run_starts, running
+from crediting.kernel.exact import Whole, money, run_numbers, run_starts, running
 from crediting.kernel.ratios import Ratios
-from payouts.kernel.batch import OF_CREDIT, Batch, Codes, Ints
+from payouts.kernel.batch import OF_CREDIT, OF_OPENING, Batch, Codes, Ints
 from payouts.kernel.clawback import Reversals
 from payouts.kernel.errors import DateOutsideCalendar
 from payouts.kernel.order import Version
@@ -39,7 +40,8 @@ class Series:
 
     Columns are by line, except `starts` (the first line of each group), `person` (a place in the people of the credits)
     and `replicate`, which are by group. `version` is a place in `versions`. `row` is the credit, of a reversal that of
-    its origin, -1 for a line of a period. The columns that may be None are so where no line has a use for them.
+    its origin, -1 for a line of a period and for an opening. The columns that may be None are so where no line has a
+    use for them.
     """
 
     versions: tuple[Version, ...]
@@ -63,6 +65,7 @@ class Series:
     waits: Mask | None = None
     given: Ratios | None = None
     counts: npt.NDArray[np.int8] | None = None  # COUNTS_FOR_BOTH, QUOTA_ONLY or PAY_ONLY; None: all for both
+    opening: Ints | None = None  # row in Openings, -1 for none
 
     @property
     def last(self) -> Ints:
@@ -73,6 +76,13 @@ class Series:
     def amounts(self) -> Ints:
         """The measure amount of each line."""
         return self.amount if self.measured is None else self.measured
+
+    @property
+    def in_turn(self) -> Ints:
+        """By what day each line stands where lines of several groups are in one order: openings are before all."""
+        if self.opening is None:
+            return self.day
+        return np.where(self.opening >= 0, self.day.min() - 1, self.day)
 
     @property
     def totals(self) -> Ints:
@@ -98,6 +108,9 @@ class Lines:
     amount: Ints | None = None  # what is left of the credits' amounts, None: all
     kind: npt.NDArray[np.int8] | None = None
     reversed: tuple[Reversed, ...] = ()
+    person: Ints | None = None  # None, as the two below: those of the credits
+    replicate: Ints | None = None
+    opening: Ints | None = None  # row in Openings, -1 for none; None: for all
 
 
 def ways_of(versions: tuple[Version, ...]) -> tuple[Ints, int]:
@@ -135,7 +148,8 @@ def grouped(
     span = period if year is None else np.where(year >= 0, year, period)
     cadence_of, _ = ways_of(versions)
     at = row if lines.every is None else lines.every
-    person, replicate = credited.person[at], credited.replicate[at]
+    person = credited.person[at] if lines.person is None else lines.person
+    replicate = credited.replicate[at] if lines.replicate is None else lines.replicate
     starts = run_starts(person, cadence_of[version], replicate, span)
     partial = None
     if len({each.plan_place for each in versions}) > 1:
@@ -146,11 +160,12 @@ def grouped(
             year = None if year is None else year[order]
     if variant is not None:
         # A reversal goes by what held when its line was credited.
-        version = variant(version, credited.credits.participant[row], credited.credits.day[row])
+        version = variant(version, credited.people[person], credited_or(credited.credits.day, row, day))
     group = run_numbers(starts, row.size)
     amount = credited.credits.amount[at] if lines.amount is None else lines.amount
     if reorders(versions):
-        order = in_stated_order(credited, versions, version, starts, period, row, amount, lines.kind)
+        turn = period if lines.opening is None else np.where(lines.opening >= 0, -1, period)
+        order = in_stated_order(credited, versions, version, starts, turn, row, amount, lines.kind)
         lines = _moved(lines, order)
         row, day, version, period, amount = lines.row, lines.day, version[order], period[order], amount[order]
     measured = amount if lines.measured is None else lines.measured
@@ -176,7 +191,27 @@ def grouped(
         kind=lines.kind,
         reversed=lines.reversed,
         counts=counts,
+        opening=lines.opening,
     )
+
+
+def credited_or(column: Whole, row: Ints, otherwise: Whole) -> Whole:
+    """A column of credits at these rows, what stands in `otherwise` for lines that are no credit's (-1)."""
+    known = row >= 0
+    found: Whole = column[row] if known.all() else otherwise.copy()
+    found[known] = column[row[known]]
+    return found
+
+
+def grouping_starts(batch: Batch, versions: tuple[Version, ...], version: Ints, day: Ints) -> Ints:
+    """The first day of the measure period, or fiscal year, of which lines with these days are a group."""
+    found = np.empty_like(day)
+    for place, each in enumerate(versions):
+        mine = np.flatnonzero(version == place)
+        every: Every = "year" if yearly(each) else each.component.every
+        bounds = batch.periods[every]
+        found[mine] = bounds[periods_of(bounds, day[mine], f"day of an opening, by {every}")]
+    return found
 
 
 def _counts(credited: Credited, row: Ints) -> npt.NDArray[np.int8] | None:
@@ -184,7 +219,9 @@ def _counts(credited: Credited, row: Ints) -> npt.NDArray[np.int8] | None:
     counts = np.array([_COUNTS[each.counts_for] for each in credited.sources], dtype=np.int8)
     if not counts.any():
         return None
-    found = counts[credited.source[row]]
+    # What is no credit's has source -1, which picks the last.
+    source = credited_or(credited.source, row, np.full(row.size, -1))
+    found = np.append(counts, np.int8(COUNTS_FOR_BOTH))[source]
     return found if found.any() else None
 
 
@@ -192,18 +229,28 @@ def _moved(lines: Lines, order: Ints) -> Lines:
     """The lines at other places."""
     place = np.empty_like(order)
     place[order] = np.arange(order.size)
-    moved = (
-        replace(each, rows=replace(each.rows, line=place[each.rows.line]), lines=place[each.lines])
-        for each in lines.reversed
-    )
+
+    def moved(column: Any) -> Any:
+        return None if column is None else column[order]
+
     return Lines(
         row=lines.row[order],
         version=lines.version[order],
         day=lines.day[order],
-        measured=None if lines.measured is None else lines.measured[order],
-        amount=None if lines.amount is None else lines.amount[order],
-        kind=None if lines.kind is None else lines.kind[order],
-        reversed=tuple(moved),
+        measured=moved(lines.measured),
+        amount=moved(lines.amount),
+        kind=moved(lines.kind),
+        reversed=moved_reversals(lines.reversed, place),
+        person=moved(lines.person),
+        replicate=moved(lines.replicate),
+        opening=moved(lines.opening),
+    )
+
+
+def moved_reversals(found: tuple[Reversed, ...], place: Ints) -> tuple[Reversed, ...]:
+    """Reversals whose lines now stand at these places."""
+    return tuple(
+        replace(each, rows=replace(each.rows, line=place[each.rows.line]), lines=place[each.lines]) for each in found
     )
 
 
@@ -227,7 +274,7 @@ def _decided(
     places = np.arange(rows)
     leading = places
     if lines.kind is not None:
-        credit = lines.kind == OF_CREDIT
+        credit = (lines.kind == OF_CREDIT) | (lines.kind == OF_OPENING)
         before = np.maximum.accumulate(np.where(credit, places, -1))
         after = np.minimum.accumulate(np.where(credit, places, rows)[::-1])[::-1]
         behind = before >= starts[group]
@@ -245,7 +292,7 @@ def _decided(
             to[:, plan_of[place]] = place
         again = (decides == "rerun")[group]
         if lines.kind is not None:
-            again &= lines.kind == OF_CREDIT
+            again &= (lines.kind == OF_CREDIT) | (lines.kind == OF_OPENING)
         version = np.where(again, to[version, by_last], version)
     if not partial.any():
         return version, starts, None, None

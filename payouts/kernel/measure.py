@@ -13,16 +13,18 @@ import numpy as np
 from crediting.kernel.credit import Credited, Source
 from crediting.kernel.exact import Whole, codes, merged, packed
 from crediting.kernel.fields import FactRows
-from payouts.kernel.batch import MILLIONTHS, OF_CREDIT, OF_REVERSAL, Batch, Ints
+from payouts.kernel.batch import MILLIONTHS, OF_CREDIT, OF_OPENING, OF_REVERSAL, Batch, Ints
 from payouts.kernel.cash import Cash
 from payouts.kernel.clawback import Reversals, measure_taken, reversals, reversed_whole
 from payouts.kernel.groups import (
     Lines,
     Reversed,
     Series,
+    credited_or,
     grouped,
     ways_of,
 )
+from payouts.kernel.openings import Opened, covered, nothing_credited, with_openings
 from payouts.kernel.order import Version
 from payouts.kernel.spans import inside
 from payouts.kernel.values import weighted
@@ -37,9 +39,26 @@ def measure(
     variant: Variant | None,
     cash: Cash,
     among: slice,
+    opened: Opened | None = None,
 ) -> Series | None:
     """The lines of one component that are credits', `among` these rows (all of some people); None where it takes none
-    of them. `versions` hold those for overrides too, and `variant` says who has them."""
+    of them and has no openings. `versions` hold those for overrides too, and `variant` says who has them."""
+    lines = _of_credits(batch, credited, versions, variant, cash, among, opened)
+    if opened is not None and opened.row.size:
+        lines = with_openings(batch, credited, versions, nothing_credited() if lines is None else lines, opened)
+    return None if lines is None else grouped(batch, credited, versions, variant, lines)
+
+
+def _of_credits(
+    batch: Batch,
+    credited: Credited,
+    versions: tuple[Version, ...],
+    variant: Variant | None,
+    cash: Cash,
+    among: slice,
+    opened: Opened | None,
+) -> Lines | None:
+    """The lines of credits in their order, with their reversals; None where there are none."""
     taken_by = codes([_taken_by(source, versions) for source in credited.sources])
     if not (taken_by >= 0).any():
         return None
@@ -48,6 +67,9 @@ def measure(
     version = version[rows]
     rows += among.start
     rows, version = _that_count(credited, versions, variant, rows, version)
+    if opened is not None and opened.row.size:
+        kept = ~covered(batch, credited, versions, opened, rows, version)
+        rows, version = rows[kept], version[kept]
     if not rows.size:
         return None
     cadence_of, cadences = ways_of(versions)
@@ -65,8 +87,7 @@ def measure(
     every = among if rows.size == among.stop - among.start and isinstance(order, slice) else None
     day = credited.credits.day[rows if every is None else every]
     lines = Lines(rows, version, day, _measured(credited, versions, rows, version), every)
-    lines = _with_reversals(batch, credited, versions, variant, lines, cash)
-    return grouped(batch, credited, versions, variant, lines)
+    return _with_reversals(batch, credited, versions, variant, lines, cash)
 
 
 def _taken_by(source: Source, versions: tuple[Version, ...]) -> int:
@@ -233,10 +254,10 @@ def _order(credited: Credited, row: Ints, day: Ints, fact: Ints, kind: Whole) ->
 def moments(credited: Credited, series: Series) -> Ints:
     """The place of each line in the order of credits, as `Credited.when` counts them: of a reversal that of the first
     credit after it, before which it stands; carried excess is behind all."""
-    when = credited.when[series.row]
     if series.kind is None:
-        return when
-    when[series.row < 0] = credited.moments
+        return credited.when[series.row]
+    # An opening is before all.
+    when = credited_or(credited.when, series.row, np.where(series.kind == OF_OPENING, -1, credited.moments))
     if not series.reversed:
         return when
     credits = credited.credits

@@ -11,8 +11,8 @@ from crediting.kernel.credit import credit
 from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.fields import World
 from crediting.kernel.ratios import Mask, Ratios
-from payouts.kernel.base import Stretch
-from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_PERIOD, Batch, Ints, Result
+from payouts.kernel.base import BroughtForward, Stretch
+from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_CREDIT, OF_PERIOD, Batch, Ints, Result
 from payouts.kernel.book import Book, Second
 from payouts.kernel.caps import Caps, capped_plans
 from payouts.kernel.carry import with_carried
@@ -20,8 +20,9 @@ from payouts.kernel.closing import paid, release, scheduled, settled
 from payouts.kernel.counterpart import mixed, shared, terms_of
 from payouts.kernel.floating import float_rates, floats
 from payouts.kernel.gates import Effects, Places, effects, factors
-from payouts.kernel.groups import PAY_ONLY, QUOTA_ONLY, Series
+from payouts.kernel.groups import COUNTS_FOR_BOTH, PAY_ONLY, QUOTA_ONLY, Series
 from payouts.kernel.measure import fields_of, measure, moments
+from payouts.kernel.openings import OpeningBook, set_earned
 from payouts.kernel.order import Step, Version, reading_order
 from payouts.kernel.periods import PeriodSeries, looks_at_others, period_lines
 from payouts.kernel.quotas import QuotaBook
@@ -73,6 +74,7 @@ class _Work:
         self.triggers = Triggers(batch)
         self.ledger = Ledger(batch.plans, batch.periods, self.credited.people)
         self.variants = Variants(batch, world.careers)
+        self.openings = OpeningBook(batch, self.credited.people, only)
         self.blocks = blocks(self.credited.person)
         self.books: dict[int, list[Book]] = {}
 
@@ -80,8 +82,10 @@ class _Work:
         """The lines of one component: those of credits, and those of periods where some version measures so."""
         versions, variant = self.variants.extended(step.versions)
         books: list[Book] = []
-        for block in self._blocks(step, versions):
-            credited = measure(self.batch, self.credited, versions, variant, self.triggers.cash, block)
+        opened = self.openings.of(versions, variant)
+        for block in self._blocks(step, versions) or [slice(0, 0)]:
+            theirs = None if opened is None else opened.among(self.credited, block)
+            credited = measure(self.batch, self.credited, versions, variant, self.triggers.cash, block, theirs)
             if credited is not None:
                 books.append(self._book(credited))
         if any(version.component.measure.by == "period" for version in versions):
@@ -141,6 +145,7 @@ class _Work:
         book.rated.clear()
         raised_lines(book, theirs)
         book.second.clear()
+        set_earned(self.batch, book)
         Caps(self.batch, self.credited, self.quotas, self.ledger, book).apply()
         book = with_carried(self.batch, self.quotas, self.ledger, book)
         if floats(book):
@@ -164,8 +169,8 @@ class _Work:
     def _rate(self, book: Book) -> None:
         """Each version's lines by its own curve."""
         series = book.series
-        for version, mine in zip(series.versions, book.mine, strict=True):
-            self._amounts(book, version, mine)
+        for place, version in enumerate(series.versions):
+            self._amounts(book, version, book.lines_of(place))
         self._parts(book)
         totals = series.totals if any(self._by_total(version) for version in series.versions) else series.after
         for place, (version, mine) in enumerate(zip(series.versions, book.mine, strict=True)):
@@ -250,12 +255,13 @@ class _Work:
         series = book.series
         if series.year is None or len(series.versions) < 2:
             return
-        found = [self._part(book, version, mine) for version, mine in zip(series.versions, book.mine, strict=True)]
+        lines = [book.lines_of(place) for place in range(len(series.versions))]
+        found = [self._part(book, version, mine) for version, mine in zip(series.versions, lines, strict=True)]
         if all(part is None for part in found):
             return
         whole = np.ones(series.row.size, dtype=np.int64)
         top, bottom = whole.copy(), whole
-        for part, mine in zip(found, book.mine, strict=True):
+        for part, mine in zip(found, lines, strict=True):
             if part is not None:
                 top[mine], bottom[mine] = part.top, part.bottom
         book.parts = Ratios(top, bottom)
@@ -334,7 +340,23 @@ class _Work:
             gate_factor=gates.factor,
             measured_only=_counting(series, mine, QUOTA_ONLY),
             paid_only=_counting(series, mine, PAY_ONLY),
+            forward=None if series.opening is None else self._forward(series, series.opening).at(mine),
         )
+
+    def _forward(self, series: Series, opening: Ints) -> BroughtForward:
+        """Of each group that begins with an opening, the first line that pays by what it measures."""
+        assert series.kind is not None and self.batch.openings is not None
+        pays = series.kind == OF_CREDIT
+        if series.counts is not None:
+            pays &= series.counts == COUNTS_FOR_BOTH
+        first = np.flatnonzero(pays & (opening[series.starts] >= 0)[series.group])
+        first = first[run_starts(series.group[first])]
+        of = opening[series.starts][series.group[first]]
+        there = np.zeros(opening.size, dtype=bool)
+        there[first] = True
+        measured, earned = np.zeros(opening.size, dtype=np.int64), np.zeros(opening.size, dtype=np.int64)
+        measured[first], earned[first] = self.batch.openings.measured[of], self.batch.openings.earned[of]
+        return BroughtForward(there, measured, earned)
 
     def _whole(self, book: Book, component: Component, mine: Ints | slice) -> Ints | None:
         """The whole amounts of the facts of lines, where something goes by them."""

@@ -68,6 +68,10 @@ def rate(component: Component, lines: Stretch, notes: Notes | None = None) -> Ra
     if notes is not None:
         _note_inputs(notes, component, lines, base)
     earning, band = base.earning, nowhere(rows)
+    if base.made_up is not None:
+        if notes is not None and lines.forward is not None:
+            notes.note("made_up", base.made_up, lines.forward.there)
+        earning = earning.add(base.made_up)
     if component.accelerator is not None:
         assert lines.whole is not None
         band = _bands(component.accelerator, np.abs(lines.whole))

@@ -45,6 +45,7 @@ class Shape:
     exact: bool  # measures that are ratios
     result: bool
     quota: bool  # lines for which another quota held than for the last of their group
+    opening: bool
     releases: Releases  # all that there are, where some people have another than others; else none
 
     @classmethod
@@ -60,6 +61,7 @@ class Shape:
             exact=any(each.value is not None and _divides(each) for each in series),
             result=any(book.result is not None for book in books),
             quota=any(_quota_moves(book) for book in books),
+            opening=any(each.opening is not None for each in series),
             releases=_releases(books),
         )
 
@@ -204,6 +206,9 @@ def _lines(credited: Credited, book: Book, shape: Shape, first_group: int, first
     review = None
     if shape.review:
         review = np.zeros(series.row.size, dtype=np.int64) if book.review is None else book.review
+    opening = None
+    if shape.opening:
+        opening = np.full(series.row.size, -1, dtype=np.int64) if series.opening is None else series.opening
     return Lines(
         credit=series.row,
         group=series.group + first_group if first_group else series.group,
@@ -225,6 +230,7 @@ def _lines(credited: Credited, book: Book, shape: Shape, first_group: int, first
         measured=series.amounts if shape.measured else None,
         review=review,
         quota=book.quota if shape.quota else None,
+        opening=opening,
         release=_released_by(series, shape.releases)[series.version] if shape.releases else None,
     )
 

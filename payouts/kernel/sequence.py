@@ -12,7 +12,7 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
 from crediting.kernel.exact import run_numbers, run_starts
 from crediting.kernel.fields import FactRows
-from payouts.kernel.batch import FAR_DAY, MISSING_DAY, OF_CREDIT, Ints
+from payouts.kernel.batch import FAR_DAY, MISSING_DAY, OF_CREDIT, OF_OPENING, Ints
 from payouts.kernel.order import Version
 
 #: The order in which credits stand.
@@ -44,6 +44,8 @@ def in_stated_order(
     key = _keys(credited, versions, decides, row, amount)
     stated = np.array([each.component.order != STANDING for each in versions])[decides]
     behind = stated & ~credit
+    if kind is not None:
+        behind &= kind != OF_OPENING
     return np.lexsort((np.where(behind, 0, key), behind, period, group))
 
 

@@ -29,7 +29,8 @@ from plans.rules.compiled import CompiledPlan
 
 def rounded_lines(series: Series, stretches: list[Ints | slice], rated: list[Rated]) -> Ints:
     """Earnings rounded as each line's own plan version states."""
-    rounded = np.empty(series.row.size, dtype=np.int64)
+    # What no version rates, an opening, adds nothing to the sums that lines are compared by.
+    rounded = np.empty(series.row.size, dtype=np.int64) if series.opening is None else np.zeros_like(series.row)
     along: tuple[Whole, Whole, int | Whole] | None = None
     if any(version.plan.round_at == "curve" for version in series.versions):
         exact, unit = _over_groups(series.starts, series.group, stretches, rated)
@@ -80,7 +81,7 @@ def _over_groups(
     at each of `starts`."""
     fixed = [found.divisor for found in rated if isinstance(found.divisor, int)]
     if len(fixed) < len(rated):
-        tops, bottoms = (np.empty(group.size, dtype=object) for _ in range(2))
+        tops, bottoms = (np.full(group.size, fill, dtype=object) for fill in (0, 1))
         for found, mine in zip(rated, stretches, strict=True):
             tops[mine], bottoms[mine] = found.earning, found.divisor
         units = np.lcm.reduceat(bottoms, starts)[group]
@@ -126,6 +127,8 @@ def raised_lines(book: Book, theirs: Ints | None = None) -> None:
     """Lines by the terms of their counterparts (`theirs`: what those give), then brought up to the minimum of their
     version; those that wait stay at nothing."""
     rated = book.waiting == 0 if book.reversal is None else (book.waiting == 0) & ~book.reversal
+    if book.series.opening is not None:
+        rated &= book.series.opening < 0
     notes = book.notes()
     if notes is not None and book.rounded is not None:
         notes.note("rounded", book.rounded, rated)

@@ -8,7 +8,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from tests.oracle.case import Case, Fact, Rate
+from tests.oracle.case import Case, Fact, Opening, Rate
 from tests.oracle.crediting import Order, Ordered
 from tests.oracle.curves import Terms
 from tests.oracle.fields import Sight, type_of
@@ -72,6 +72,7 @@ class Line:
     not_before: date | None = None
     withheld: bool = False
     origin: Line | None = None
+    opening: Opening | None = None
     tranches: list[Tranche] = field(default_factory=list)
 
     terms_document: Document | None = None  # of a counterpart, whose fields are read

@@ -28,6 +28,8 @@ from payouts.kernel.batch import (
     Exchange,
     Ints,
     Milestones,
+    Openings,
+    OpeningTranches,
     Quotas,
     Relief,
     Reporting,
@@ -39,7 +41,7 @@ from payouts.kernel.batch import (
 )
 from payouts.kernel.batch import Facts as Columns
 from plans.rules.compile import compile_plan
-from plans.rules.compiled import Every, OwnPeriods
+from plans.rules.compiled import CompiledPlan, Every, OwnPeriods
 from tests.oracle.book import unit_of_measure, year_long
 from tests.oracle.case import (
     Case,
@@ -49,6 +51,7 @@ from tests.oracle.case import (
     GroupFact,
     GroupKey,
     LineFact,
+    Opening,
     ScheduleFact,
     SettlementFact,
     TrancheFact,
@@ -59,10 +62,10 @@ from tests.oracle.own_periods import length_name
 
 EPOCH = date(1970, 1, 1)
 CREDIT_KINDS = ("direct", "rolled", "transferred")
-LINE_KINDS = ("credit", "period", "reversal", "carry")
+LINE_KINDS = ("credit", "period", "reversal", "carry", "by hand", "opening")
 #: Steps of a trace after rounding: the last of them is what a line earns.
 LEAVES = {"floating", "rounded", "counterpart", "minimum", "withheld", "cap", "gate_cap", "carried", "plan_cap"}
-LEAVES |= {"budget", "clawback"}
+LEAVES |= {"budget", "clawback", "opening"}
 STATES = ("dated", "waiting", "held", "withheld", "lost", "no rate")
 Row = TypeVar("Row")
 
@@ -116,6 +119,12 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
     transfers, attributes, spans = shuffle(case.transfers), shuffle(case.attributes), shuffle(case.spans)
     rates, relief = shuffle(case.rates), shuffle(case.relief)
     adjustments, balances = shuffle(case.adjustments), shuffle(case.balances)
+    openings = shuffle(case.openings)
+    given = shuffle(
+        (row, place, amount, day)
+        for row, opening in enumerate(openings)
+        for place, (amount, day) in enumerate(opening.tranches)
+    )
     assigned = shuffle(
         (held.person, place, max(held.start, version.start), min(day_number(held.end), day_number(version.end)))
         for held in case.assignments
@@ -250,8 +259,30 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
         )
         if balances
         else None,
+        openings=openings_of(openings, versions, plans) if openings else None,
+        opening_tranches=OpeningTranches(
+            opening=ints(row for row, _, _, _ in given),
+            index=ints(place for _, place, _, _ in given),
+            amount=ints(amount for _, _, amount, _ in given),
+            release_day=ints(MISSING_DAY if day is None else day_number(day) for _, _, _, day in given),
+        )
+        if openings
+        else None,
     )
     return Shuffled(batch, versions, rates)
+
+
+def openings_of(openings: Sequence[Opening], versions: list[int], plans: tuple[CompiledPlan, ...]) -> Openings:
+    places = [versions.index(opening.version) for opening in openings]
+    keys = [[component.key for component in plan.components] for plan in plans]
+    return Openings(
+        participant=ints(opening.person for opening in openings),
+        plan=ints(places),
+        component=ints(keys[place].index(opening.component) for place, opening in zip(places, openings, strict=True)),
+        day=ints(day_number(opening.day) for opening in openings),
+        measured=ints(opening.measured for opening in openings),
+        earned=ints(opening.earned for opening in openings),
+    )
 
 
 # ------------------------------------------------------------------ the way back

@@ -32,8 +32,9 @@ def cap_component(case: Case, groups: list[Group], book: Book) -> None:
 
 def counting(groups: list[Group]) -> list[Line]:
     """Lines that caps look at, in their order."""
-    lines = [line for group in groups for line in group.lines if line.kind in ("credit", "period") and not line.waiting]
-    return sorted(lines, key=lambda line: line.rank)
+    kinds = ("credit", "period", "opening")
+    lines = [line for group in groups for line in group.lines if line.kind in kinds and not line.waiting]
+    return sorted(lines, key=lambda line: (line.kind != "opening", () if line.kind == "opening" else line.rank))
 
 
 def cap_at(line: Line, stage: int) -> dict[str, Any] | None:
@@ -70,7 +71,7 @@ def apply(case: Case, book: Book, groups: list[Group], capped: list[tuple[Line, 
             "year": ("year", line.person, year, stretch),
         }
         amount = line.earned
-        if cap is not None:
+        if cap is not None and line.kind != "opening":
             before = sums[covers[cap["per"]]]
             limit = limit_of(case, book, line, group, cap)
             line.earned = min(limit, before + amount) - min(limit, before)
@@ -209,7 +210,8 @@ def cap_plans(case: Case, book: Book) -> None:
     lines = [line for node in book.groups for line in book.lines(node) if line.kind != "reversal" and not line.waiting]
     for place in range(most):
         sums: dict[Any, int] = defaultdict(int)
-        for line in sorted(lines, key=lambda line: (line.order, place_of(line), turn_of(case, line))):
+        turn = {id(line): (line.kind != "opening", line.order, place_of(line), turn_of(case, line)) for line in lines}
+        for line in sorted(lines, key=lambda line: turn[id(line)]):
             scopes = {
                 every: (line.person, line.plan, every, period_of(line.day, starts))
                 for every, starts in case.periods.items()
@@ -220,7 +222,8 @@ def cap_plans(case: Case, book: Book) -> None:
             if cap is not None and line.key not in cap.get("components", [line.key]):
                 continue
             amount = line.earned
-            if cap is not None and line.component.get("release_rate", "fixed") == "fixed":
+            fixed = line.component.get("release_rate", "fixed") == "fixed" and line.kind != "opening"
+            if cap is not None and fixed:
                 starts = case.periods[cap["every"]]
                 at = period_of(line.day, starts)
                 span = starts[at], starts[at + 1]
@@ -241,11 +244,15 @@ def cap_budgets(case: Case, book: Book) -> None:
         ranks = {
             id(line): rank_of(case, line, order_of_last(together)) for together in periods.values() for line in together
         }
-        for line in sorted(book.lines(node), key=lambda line: (ranks[id(line)], line.person, turn_of(case, line))):
+        turn = {
+            id(line): (line.kind != "opening", ranks[id(line)], line.person, turn_of(case, line))
+            for line in book.lines(node)
+        }
+        for line in sorted(book.lines(node), key=lambda line: turn[id(line)]):
             if line.kind == "reversal" or line.waiting:
                 continue
             amount, stated = line.earned, line.component.get("budget")
-            if stated is not None:
+            if stated is not None and line.kind != "opening":
                 under(line, minor(stated["amount"], line.document), "lost", so_far)
             so_far += amount
 

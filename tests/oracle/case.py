@@ -165,6 +165,19 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """What the system before measured and earned; its tranches with their release days, None for one that waits."""
+
+    person: int
+    version: int
+    component: str
+    day: date
+    measured: int
+    earned: int
+    tranches: tuple[tuple[int, date | None], ...]
+
+
+@dataclass(frozen=True)
 class Case:
     """`periods` maps month, quarter, half and year to first days, closed by the first day after the last. `facts` are
     deals and all else that happened. `between` are the lengths and places of what is no period, but the time
@@ -188,6 +201,7 @@ class Case:
     balances: tuple[Balance, ...] = ()
     pay_currency: tuple[tuple[int, str], ...] = ()
     relief: tuple[Relief, ...] = ()
+    openings: tuple[Opening, ...] = ()
     between: frozenset[tuple[str, int]] = frozenset()
     # The version on which a person is on a day, once it has been asked for.
     seen: dict[tuple[int, str, date], int | None] = field(default_factory=dict, compare=False, repr=False)
@@ -246,8 +260,8 @@ class GroupFact(NamedTuple):
 
 
 class LineFact(NamedTuple):
-    """`waiting`: 0 no, 1 its quota, 2 its incentive, 3 what it measures. `kind`: credit, period, reversal or carry.
-    `credit` is None for lines of periods and carried excess; `fact` is the reversing one of a reversal. `tiers` are
+    """`waiting`: 0 no, 1 its quota, 2 its incentive, 3 what it measures. `kind`: credit, period, reversal, carry or
+    opening. `credit` is None for what is no credit's; `fact` is the reversing one of a reversal. `tiers` are
     the places of the tiers that hold `before` and `after`, None where none is looked at; `band` that of the
     accelerator. `exact` is the earning before rounding, as the trace adds it up, None where nothing is rated; `left`
     the last step of the trace, which is what is earned."""

@@ -30,6 +30,7 @@ from tests.oracle.curves import (
 )
 from tests.oracle.fields import Sight, attribute, version_on
 from tests.oracle.measuring import earnings_read, measure_amount, order_key, rows_of, taken, value_of, window_of
+from tests.oracle.opening import opening_lines, stands_for
 from tests.oracle.reading import (
     MILLION,
     Document,
@@ -58,9 +59,14 @@ def credit_groups(case: Case, credits: list[Ordered], node: Node) -> list[Group]
         line = line_of_credit(case, row, document, component)
         if line is None:
             continue
+        if stands_for(case, node, line.person, component, line.day):
+            continue
         for each in (line, *reversals_of(case, line)):
             place = length_of(component), group_period(case, component, each.day)
             rows[(each.person, *place, way_of(component))].append(each)
+    for line in opening_lines(case, node):
+        place = length_of(line.component), group_period(case, line.component, line.day)
+        rows[(line.person, *place, way_of(line.component))].append(line)
     groups = []
     turn = ways_in_turn(case, node)
     for (person, every, period, _), lines in sorted(rows.items(), key=lambda row: (*row[0][:3], turn.index(row[0][3]))):
@@ -119,7 +125,7 @@ def in_its_order(case: Case, lines: list[Line]) -> None:
     stated = order_of_last(lines)
     for line in lines:
         line.rank = rank_of(case, line, stated)
-    lines.sort(key=lambda line: line.rank)
+    lines.sort(key=lambda line: (line.kind != "opening", line.rank))
 
 
 def order_of_last(lines: list[Line]) -> str:
@@ -178,14 +184,14 @@ def in_a_period(case: Case, component: Component, day: date) -> bool:
 
 def stretches(case: Case, lines: list[Line]) -> list[list[Line]]:
     """The version of the last credit decides what a new version in mid-period does (27)."""
-    last = [line for line in lines if line.kind == "credit"] or lines
+    last = [line for line in lines if line.kind in ("credit", "opening")] or lines
     document = last[-1].document
     match document["on_new_version"]:
         case "carry":
             return [lines]
         case "rerun":
             for line in lines:
-                if line.kind == "credit":
+                if line.kind in ("credit", "opening"):
                     rated_by(case, line, last[-1].version)
             return [lines]
     several: dict[int, list[Line]] = defaultdict(list)
@@ -205,8 +211,9 @@ def rated_by(case: Case, line: Line, version: int) -> None:
 def restarts(group: Group) -> bool:
     """Is the group a stretch of one version?"""
     lines = sorted(group.lines, key=lambda line: line.order)
-    last = [line for line in lines if line.kind == "credit"] or lines
-    return bool(last[-1].document["on_new_version"] == "restart" and last[-1].kind in ("credit", "reversal"))
+    last = [line for line in lines if line.kind in ("credit", "opening")] or lines
+    kinds = ("credit", "opening", "reversal")
+    return bool(last[-1].document["on_new_version"] == "restart" and last[-1].kind in kinds)
 
 
 def period_groups(case: Case, credits: list[Ordered], node: Node, book: Book) -> list[Group]:

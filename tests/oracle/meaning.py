@@ -160,7 +160,7 @@ def tranche_fact(case: Case, key: GroupKey, position: int, tranche: Tranche) -> 
 def schedule(case: Case, key: GroupKey, position: int, line: Line) -> list[ScheduleFact]:
     """An earned line spread over months; a reversal stands in its own (33)."""
     stated = line.component.get("amortise")
-    if stated is None or line.earned == 0:
+    if stated is None or line.earned == 0 or line.kind == "opening":
         return []
     first = date(line.day.year, line.day.month, 1)
     if line.kind == "reversal":

@@ -96,6 +96,7 @@ FEATURES = {
     "quota between periods",
     "other lengths",
     "carried under restart",
+    "openings",
 }
 
 

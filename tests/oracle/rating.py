@@ -42,6 +42,7 @@ from tests.oracle.lines import (
     period_groups,
     restarts,
 )
+from tests.oracle.opening import first_after, pays_what_is_due
 from tests.oracle.reading import (
     MILLION,
     holding,
@@ -53,6 +54,9 @@ from tests.oracle.reading import (
     rounded_to_step,
     step_of,
 )
+
+#: Lines that no curve rates.
+GIVEN = ("reversal", "opening")
 
 
 def work_out(case: Case, credits: list[Ordered], node: Node, book: Book) -> list[Group]:
@@ -85,14 +89,14 @@ def rate(case: Case, group: Group, book: Book) -> None:
     if last.kind != "period":
         group.value = running
     for place, line in enumerate(group.lines):
-        if line.kind != "reversal":
+        if line.kind not in GIVEN:
             rate_line(case, group, book, place, line)
     second = by_counterparts(case, group, book)
     round_lines(group)
     if second is not None:
         choose(group, second)
     for line in group.lines:
-        if line.kind != "reversal":
+        if line.kind not in GIVEN:
             only_measured = line.counts_for == "quota"
             line.rounded = 0 if line.waiting or only_measured else at_least_the_minimum(line, line.rounded)
             line.earned = 0 if withheld(case, book, line) else line.rounded
@@ -171,7 +175,11 @@ def base_earning(case: Case, group: Group, place: int, line: Line, terms: Terms)
             return proportional(terms, own, total_to(group, line))
     if line.kind == "period":
         return earning_at(terms, line.m)
-    return earning_at(terms, line.after) - earned_before(group, place, line, terms)
+    before = earned_before(group, place, line, terms)
+    opening = first_after(group.lines, place)
+    if opening is not None and pays_what_is_due(component):
+        before -= due_before(group, place, line, terms, opening.m) - opening.earned
+    return earning_at(terms, line.after) - before
 
 
 def tiers_shown(group: Group, place: int, line: Line, terms: Terms) -> tuple[int | None, int | None]:
@@ -207,12 +215,17 @@ def earned_before(group: Group, place: int, line: Line, terms: Terms) -> Fractio
         reached = line.component["kind"] == "bonus" and not terms.quota
         if line.component["kind"] == "incentive" or year_long(line.component) or reached:
             return Fraction(0)
+    return due_before(group, place, line, terms, line.before)
+
+
+def due_before(group: Group, place: int, line: Line, terms: Terms, total: Fraction) -> Fraction:
+    """What the curve before the line gives of a total."""
     if year_long(line.component):
         # Nothing was earned where that curve waits, or is not paid.
         terms = terms_before(group, place, line, terms)
         if waits_for(terms) or pays_nothing(terms):
             return Fraction(0)
-    return earning_at(terms, line.before)
+    return earning_at(terms, total)
 
 
 def by_table(line: Line) -> Fraction:
@@ -405,7 +418,7 @@ def by_counterparts(case: Case, group: Group, book: Book) -> Group | None:
     copies = [replace(line, tranches=[]) for line in group.lines]
     second = replace(group, lines=copies)
     for place, copy in enumerate(copies):
-        if copy.kind == "reversal" or not rated_again(case, copy):
+        if copy.kind in GIVEN or not rated_again(case, copy):
             continue
         share = percent(copy.component["counterpart"]["share"])
         copy.component, copy.terms_document = terms_of_counterpart(case, copy)
@@ -455,7 +468,7 @@ def choose(group: Group, second: Group) -> None:
     """Sets each rounded line to the larger or the smaller of the two, or to what the larger or smaller sum adds."""
     sums = [0, 0]
     for line, other in zip(group.lines, second.lines, strict=True):
-        if line.kind == "reversal" or line.waiting:
+        if line.kind in GIVEN or line.waiting:
             continue
         before = list(sums)
         sums = [sums[0] + line.rounded, sums[1] + other.rounded]
@@ -475,7 +488,7 @@ def choose(group: Group, second: Group) -> None:
 
 def round_lines(group: Group) -> None:
     before = Fraction(0)
-    lines = [line for line in group.lines if line.kind != "reversal" and not line.waiting]
+    lines = [line for line in group.lines if line.kind not in GIVEN and not line.waiting]
     for line in lines:
         after = before + line.exact
         match line.document["rounding"]["at"]:

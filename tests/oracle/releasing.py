@@ -12,6 +12,7 @@ from tests.oracle.case import Case
 from tests.oracle.cash import money_in, share_collected
 from tests.oracle.curves import pays_nothing, proportional
 from tests.oracle.fields import exchanged, rate_on
+from tests.oracle.opening import given_tranches
 from tests.oracle.reading import (
     OutsideCalendar,
     in_month,
@@ -27,6 +28,8 @@ def tranches_of(case: Case, line: Line, group: list[Line]) -> list[Tranche]:
     """All tranches of a line; `group` are the lines it was measured with."""
     if line.kind in ("reversal", "carry"):
         found = [Tranche(0, 0, line.earned, line.day, line.day, "dated")]
+    elif line.kind == "opening":
+        found = given_tranches(line)
     elif line.component.get("release_rate", "fixed") != "fixed" and not line.waiting:
         found = floating(case, line, group)
     else:

@@ -33,6 +33,7 @@ from tests.oracle.case import (
     Value,
     Version,
 )
+from tests.oracle.opening import some_openings
 from tests.oracle.own_periods import length_name, own_spans
 from tests.oracle.pick import FEATURES, TAPE, Pick
 from tests.oracle.reading import MINOR_DIGITS, percent
@@ -84,9 +85,10 @@ def case_from(pick: Pick) -> Case:
     if paid_in or any(fact.currency for fact in facts):
         rates = some_rates(pick, currency)
     settled = any("settlement" in document for document in documents)
+    assignments = some_assignments(pick, people, versions)
     return Case(
         versions=versions,
-        assignments=some_assignments(pick, people, versions),
+        assignments=assignments,
         reports=some_reports(pick, people),
         facts=facts,
         quotas=quotas,
@@ -103,6 +105,7 @@ def case_from(pick: Pick) -> Case:
         balances=some_balances(pick, people, documents, unit) if settled else (),
         pay_currency=paid_in,
         relief=some_relief(pick, quotas) if pick.has("relief", 6) else (),
+        openings=some_openings(pick, assignments, versions, periods, unit) if pick.has("openings", 4) else (),
     )
 
 
