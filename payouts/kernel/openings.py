@@ -25,18 +25,13 @@ from payouts.kernel.spans import inside
 from payouts.kernel.variants import Variant
 from plans.rules.compiled import CompiledPlan, Component
 
-#: Values of a period to which what was measured before can be added.
-_ADDED = ("sum", "count", "weighted")
-
 
 def refusal(component: Component) -> str | None:
     """Why a component can have no opening; None where it can."""
-    measure = component.measure
     if component.kind == "result":
         return "it earns nothing: open the components that are paid by it"
-    adds = measure.value in _ADDED and component.scorecard is None
-    if measure.by == "period" and measure.window != "discrete" and component.reads is None and not adds:
-        return "its later periods look back on single deals, which an opening does not have"
+    if component.measure.by == "period":
+        return f"it looks at each whole {component.every}, and pays what is due of it once it is over"
     return None
 
 

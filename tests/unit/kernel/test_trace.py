@@ -14,7 +14,7 @@ from comp.core.errors import ProblemsError
 from comp.core.rounding import round_fraction
 from payouts.case import read_case
 from payouts.kernel import calculate
-from payouts.kernel.batch import OF_CARRY, OF_CREDIT, OF_REVERSAL
+from payouts.kernel.batch import OF_CARRY, OF_CREDIT, OF_OPENING, OF_REVERSAL
 from payouts.kernel.errors import AmountOutOfRange
 from payouts.kernel.line_view import line_slices, line_view
 from plans.rules.load import read_yaml
@@ -39,12 +39,17 @@ LEAVES = (
     "plan_cap",
     "budget",
     "clawback",
+    "opening",
 )
+
+
+#: Lines that are not rated.
+GIVEN = (OF_REVERSAL, OF_CARRY, OF_OPENING)
 
 
 def exact(steps: dict[str, Fraction], component) -> Fraction:
     """The earning before rounding, from the steps before it."""
-    earning = steps["base"] * steps.get("accelerator", 1)
+    earning = (steps["base"] + steps.get("made_up", 0)) * steps.get("accelerator", 1)
     own = [value for name, value in steps.items() if name.startswith("modifier:")]
     if component.modifiers is not None:
         together = Fraction(1)
@@ -68,11 +73,9 @@ def hold(batch) -> int:
         kind = OF_CREDIT if lines.kind is None else lines.kind[line]
         left = [value for name, value in steps.items() if name.split(":")[0] in LEAVES]
         assert (left[-1] if left else 0) == lines.earned[line]
-        if kind in (OF_REVERSAL, OF_CARRY) or "exact" not in steps:
+        if kind in GIVEN or "exact" not in steps:
             # What is not paid for its quota is not rated, but a minimum lifts it all the same.
-            assert kind in (OF_REVERSAL, OF_CARRY) or lines.rounded[line] == steps.get(
-                "minimum", steps.get("counterpart", 0)
-            )
+            assert kind in GIVEN or lines.rounded[line] == steps.get("minimum", steps.get("counterpart", 0))
             continue
         view = line_view(batch, result, line)
         parts = line_slices(view)
