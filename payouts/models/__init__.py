@@ -16,6 +16,7 @@ from payouts.models.accounting import (
 )
 from payouts.models.approvals import ApprovalRule, ApprovalStage, Deputy, Reminder
 from payouts.models.batches import Batch, BatchLine, BatchPerson
+from payouts.models.cutover import CutOver, Opening, OpeningBalance, OpeningFile, OpeningTranche
 from payouts.models.evidence import EvidenceExport, EvidenceFile
 from payouts.models.figures import (
     Alert,
@@ -77,6 +78,7 @@ __all__ = [
     "CostLine",
     "CostPolicy",
     "CostRun",
+    "CutOver",
     "Deputy",
     "DrawStanding",
     "Earning",
@@ -91,6 +93,10 @@ __all__ = [
     "JournalPosting",
     "LedgerEntry",
     "LedgerTransaction",
+    "Opening",
+    "OpeningBalance",
+    "OpeningFile",
+    "OpeningTranche",
     "Payable",
     "Payment",
     "PayrollAnswer",

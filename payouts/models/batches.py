@@ -19,8 +19,9 @@ DECIDED = ("approved", "posted", "paid", "closed")
 
 class Batch(KeptModel):
     """One pay group's pay period, or some of its people's in between (`off_cycle`): in review → submitted → approved →
-    posted → paid → closed. A batch that is not approved is rejected, by whoever decides, or voided, when two people
-    unlock it or a part of it goes on alone; then its lines count for nothing and what they paid is open again."""
+    posted → paid → closed. What another system paid before Comp's first period (`opening`) is posted and never paid. A
+    batch that is not approved is rejected, by whoever decides, or voided, when two people unlock it or a part of it
+    goes on alone; then its lines count for nothing and what they paid is open again."""
 
     class State(models.TextChoices):
         IN_REVIEW = "in_review", "In review"
@@ -35,12 +36,14 @@ class Batch(KeptModel):
     class Kind(models.TextChoices):
         REGULAR = "regular", "Regular"
         OFF_CYCLE = "off_cycle", "Off-cycle"
+        OPENING = "opening", "Brought forward"
 
     pay_group = TenantForeignKey(PayGroup)
     starts_on = models.DateField()  # the pay period
     ends_on = models.DateField()
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.REGULAR)
-    run = models.SmallIntegerField(default=0)  # 0 is the regular one; off-cycle ones count from 1 within the period
+    # 0 is the regular one; off-cycle ones count from 1 within the period; what is brought forward is -1.
+    run = models.SmallIntegerField(default=0)
     name = models.CharField(max_length=120)
     pay_on = models.DateField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.IN_REVIEW)
@@ -95,7 +98,8 @@ class Batch(KeptModel):
                 name="batch_once",
             ),
             models.CheckConstraint(
-                condition=Q(kind="regular", run=0) | Q(kind="off_cycle", run__gt=0), name="batch_run"
+                condition=Q(kind="regular", run=0) | Q(kind="off_cycle", run__gt=0) | Q(kind="opening", run=-1),
+                name="batch_run",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["in_review", "voided"])
@@ -110,7 +114,8 @@ class Batch(KeptModel):
                 name="batch_approves_what_was_shown",
             ),
             models.CheckConstraint(condition=~Q(state="rejected") | ~Q(reason=""), name="batch_reject_reason"),
-            # Who asks and who confirms; where nobody asked, who submitted and who lets a part go on alone.
+            # Who asks and who confirms; where nobody asked, who submitted and who lets a part go on alone. What is
+            # brought forward is built anew when its files change, by whoever changes them.
             models.CheckConstraint(
                 condition=~Q(state="voided")
                 | (
@@ -119,6 +124,7 @@ class Batch(KeptModel):
                     & (
                         (Q(void_asked_by__isnull=False) & ~Q(voided_by=F("void_asked_by")))
                         | (Q(void_asked_by=None, submitted_by__isnull=False) & ~Q(voided_by=F("submitted_by")))
+                        | Q(kind="opening", submitted_by=None)
                     )
                 ),
                 name="batch_void_two_people",
@@ -142,6 +148,7 @@ class Batch(KeptModel):
             Trigger(name="batch_chain", when="AFTER INSERT OR UPDATE", function="comp_batch_chain"),
             Trigger(name="batch_posted", when="BEFORE UPDATE", function="comp_batch_posted"),
             Trigger(name="batch_held", when="BEFORE UPDATE", function="comp_batch_held"),
+            Trigger(name="batch_opening", when="BEFORE INSERT OR UPDATE", function="comp_batch_opening"),
         ]
 
     def __str__(self) -> str:

@@ -35,6 +35,7 @@ class LineNamed(models.Model):
         REVERSAL = 2, "Reversal"
         CARRIED = 3, "Carried excess"
         MANUAL = 4, "By hand"
+        OPENING = 5, "Brought forward"
 
     line_kind = models.SmallIntegerField(choices=Kind.choices, default=Kind.CREDIT)
     fact = models.BigIntegerField(default=0)  # deals and other facts are numbered together; 0 for none

@@ -28,6 +28,7 @@ class LedgerTransaction(TenantModel):
         CAPITALISE = "capitalise", "Capitalised cost"
         AMORTISE = "amortise", "Amortisation"
         IMPAIR = "impair", "Impairment"
+        OPENING = "opening", "Brought forward"
 
     class Form(models.IntegerChoices):
         """What the digests cover: see payouts.services.ledger."""
@@ -82,6 +83,7 @@ class Account(models.TextChoices):
     CONTRACT_COST = "contract_cost", "Capitalised contract cost"
     AMORTISATION = "amortisation", "Amortisation of contract cost"
     IMPAIRMENT = "impairment", "Impairment of contract cost"
+    OPENING = "opening", "Brought forward"
 
 
 class LedgerEntry(BulkPayModel):

@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.db import models, transaction
 
-from comp.people.models import Participant, ReportingLine
+from comp.people.models import Participant, PayGroup, ReportingLine
 from comp.tenancy.capabilities import Role
 from comp.tenancy.models import KeptModel, Membership, Tenant, TenantForeignKey, TenantModel, User
 from comp.tenancy.scope import Actor, Pay, tenant_scope
@@ -24,10 +24,14 @@ from payouts.models import (
     BatchPerson,
     BatchSettlement,
     ChecklistItem,
+    CutOver,
     Deputy,
     JournalPosting,
     LedgerEntry,
     LedgerTransaction,
+    Opening,
+    OpeningFile,
+    OpeningTranche,
     Payment,
     PayrollAnswer,
     QuotaRelief,
@@ -58,6 +62,10 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     QuotaRelief: {"percent": 50},
     AnswerRow: {"difference": "", "decision": ""},
     Payment: {"why": "", "reissue_of": None},
+    CutOver: {"batch": None, "digest": ""},
+    OpeningFile: {"beside": None},
+    Opening: {"earned_minor": 0},
+    OpeningTranche: {"amount_minor": 0},
 }
 
 #: Tables with one row a person of each of these.
@@ -123,6 +131,8 @@ class Filler:
             said.setdefault("manager", self.row(Participant))
         for name, parent in ONE_A_PERSON.get(model, {}).items():
             said.setdefault(name, self.row(parent))
+        if model is CutOver:
+            said.setdefault("pay_group", self.row(PayGroup))  # one that is not paid yet
         if model is LedgerTransaction:
             said["month"] = None if said["batch"] else START + timedelta(days=30 * self._made)
         if model is JournalPosting and "transaction" not in said:
