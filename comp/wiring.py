@@ -19,7 +19,7 @@ class WiringConfig(AppConfig):
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
-        from payouts.services import claims, posting, scopes
+        from payouts.services import claims, posting, scopes, unconverted
         from payouts.services.erasing import attachments_erase
         from payouts.services.evidence import evidence_drain
         from plans.services import register_judge
@@ -35,6 +35,7 @@ class WiringConfig(AppConfig):
         subscribe("rates.changed", issues.on_rates_changed)
         subscribe("rates.changed", scopes.on_rates_changed)
         subscribe("credits.waiting", waiting.on_credits_waiting)
+        subscribe("payables.waiting", unconverted.on_payables_waiting)
         register_judge(example_problems)
         register_drain("mailbox", mailbox_drain)
         register_drain("mappings", records_reread, queue=JOBS)

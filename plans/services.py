@@ -134,7 +134,8 @@ def version_publish(*, version: PlanVersion, published_by: User) -> PlanVersion:
     _check_publisher(version, published_by)
     standing = list(_overlapping(version))
     _check_replaced(version, standing)
-    problems = obstacles(json.loads(version.document))
+    document = json.loads(version.document)
+    problems = [*obstacles(document), *_paid_otherwise(version, document)]
     if problems:
         raise ProblemsError(problems)
     for old in standing:
@@ -176,6 +177,44 @@ def obstacles(document: Document) -> list[Problem]:
     """What keeps a checked document from being put in force: a construct that cannot be paid yet, and what other rooms
     say against it."""
     return [*unsupported(compile_plan(document)), *judged(document)]
+
+
+def _paid_otherwise(version: PlanVersion, document: Document) -> list[Problem]:
+    """What keeps a version from those who are on its plan and are paid in another currency."""
+    rows = PlanAssignment.objects.filter(plan_id=version.plan_id).exclude(ends_on__lte=version.starts_on)
+    if version.ends_on is not None:
+        rows = rows.filter(starts_on__lt=version.ends_on)
+    others = rows.exclude(participant__currency=document["currency"]).select_related("participant")
+    row = others.order_by("participant__name").first()
+    return [problem] if row and (problem := _unpayable(row.participant, version, document)) else []
+
+
+def _check_pays(participant: Participant, plan: Plan, starts_on: date, ends_on: date | None) -> None:
+    """ProblemsError where a version in force on these days cannot pay the participant in their currency."""
+    if participant.currency == own_currency():
+        return
+    _lock(plan)
+    rows = PlanVersion.objects.filter(plan=plan, state=State.PUBLISHED).exclude(ends_on__lte=starts_on)
+    for version in rows if ends_on is None else rows.filter(starts_on__lt=ends_on):
+        problem = _unpayable(participant, version, json.loads(version.document))
+        if problem is not None:
+            raise ProblemsError([problem])
+
+
+def _unpayable(participant: Participant, version: PlanVersion, document: Document) -> Problem | None:
+    """Why a version cannot pay somebody in their currency; None where it can. A settlement's draws, caps and balances
+    are amounts of the plan's currency, and at which of its lines' rates they would be paid nobody has said."""
+    own, paid_in = document["currency"], participant.currency
+    if paid_in == own:
+        return None
+    paid = f"{participant.name} is paid in {paid_in}, and {version} in {own}"
+    if "currencies" not in document:
+        allowed = "a statement `currencies`"
+        return Problem("currencies", "nothing", allowed, f"{paid} does not say at which rate pay is converted.")
+    if "settlement" in document:
+        text = f"{paid} settles pay by draws, caps or balances: who is on it has to be paid in {own}."
+        return Problem("settlement", "a settlement", "a plan without one", text)
+    return None
 
 
 def judged(document: Document) -> list[Problem]:
@@ -259,6 +298,7 @@ def assignment_set(
                 "end that assignment first, or choose days outside it."
             )
             raise refused("starts_on", span(starts_on, ends_on), "days without an assignment to the plan", message)
+    _check_pays(participant, plan, starts_on, ends_on)
     assignment = PlanAssignment.objects.create(participant=participant, plan=plan, starts_on=starts_on, ends_on=ends_on)
     label = f"{participant.name} on {plan.name} {span(starts_on, ends_on)}"
     record(code="assignment.set", subject=_place(assignment, label), after=_from_to(starts_on, ends_on))
@@ -283,6 +323,7 @@ def assignment_end(*, assignment: PlanAssignment, ends_on: date | None) -> PlanA
     before = assignment.ends_on
     if before == ends_on:
         return assignment
+    _check_pays(participant, plan, assignment.starts_on, ends_on)
     assignment.ends_on = ends_on
     assignment.save(update_fields=["ends_on"])
     label = f"{participant.name} on {plan.name} {span(assignment.starts_on, ends_on)}"

@@ -67,12 +67,15 @@ def member(where: Company, role: Role, name: str = "") -> User:
     return user
 
 
-def person(where: Company, name: str, *, starts_on: date = date(2026, 1, 1), user: User | None = None) -> Participant:
-    """A participant paid in the company's pay group. Inside the company's scope."""
+def person(
+    where: Company, name: str, *, starts_on: date = date(2026, 1, 1), user: User | None = None, currency: str = ""
+) -> Participant:
+    """A participant paid in the company's pay group, and in its currency unless told otherwise. Inside the company's
+    scope."""
     return people.participant_create(
         key=re.sub("[^a-z0-9]+", "-", name.lower()),
         name=name,
-        currency=where.tenant.currency,
+        currency=currency or where.tenant.currency,
         pay_group=where.pay_group,
         starts_on=starts_on,
         user=user,

@@ -93,6 +93,7 @@ def _tell(changed: list[tuple[Rate, date | None]]) -> None:
         topic="rates.changed",
         payload={
             "source": said.source,
+            "target": said.target,
             "from": starts_on.isoformat(),
             "to": until.isoformat() if until else None,
             "label": f"{said.source} to {said.target} ({said.kind}) {what} from {starts_on}",

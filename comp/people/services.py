@@ -27,7 +27,6 @@ from comp.people.models import (
 )
 from comp.people.timeline import check_dates, make_room
 from comp.tenancy.models import KeptModel, User
-from comp.tenancy.selectors import own_currency
 
 Keyed = TypeVar("Keyed", bound=KeptModel)
 _KEY = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
@@ -110,7 +109,8 @@ def participant_create(
     email: str = "",
     user: User | None = None,
 ) -> Participant:
-    """Somebody who can earn; `key` is the employee number. Without a user nobody reads the statements online."""
+    """Somebody who can earn; `key` is the employee number, `currency` what they are paid in, both for good. Without a
+    user nobody reads the statements online."""
     person = Participant(
         key=key,
         name=name,
@@ -126,9 +126,15 @@ def participant_create(
 
 
 def participant_change(*, participant: Participant, **values: Any) -> Participant:
-    """New values for a participant, whose key stays."""
+    """New values for a participant, whose key and currency stay."""
     if values.get("key", participant.key) != participant.key:
         raise refused("key", values["key"], participant.key, "An employee number is for good.")
+    if values.get("currency", participant.currency) != participant.currency:
+        message = (
+            f"{participant.name} is paid in {participant.currency}, in which all that was paid stands. Who is paid "
+        )
+        message += "in another currency from now on gets another employee number."
+        raise refused("currency", values["currency"], participant.currency, message)
     before = state(participant)
     for name, value in values.items():
         setattr(participant, name, value)
@@ -261,9 +267,6 @@ def _check_participant(person: Participant) -> None:
     if person.currency not in CURRENCIES:
         message = f"{person.name}: unknown currency {person.currency!r}; use a code of ISO 4217 such as USD or EUR."
         raise refused("currency", person.currency, "a code of ISO 4217", message)
-    if person.currency != own_currency():
-        message = f"{person.name}: this company pays in {own_currency()}; {person.currency} needs a rate of exchange."
-        raise refused("currency", person.currency, own_currency(), message)
     check_dates(person.starts_on, person.ends_on)
     if person.user is not None:
         other = Participant.objects.filter(user=person.user).exclude(pk=person.pk).first()

@@ -212,7 +212,8 @@ class DataIssue(TenantModel):
     `kind` is a mapping kind, or deal (a milestone or reading came before its deal), currency, amount, adapter, gap (a
     record that its source has to send again), field (the field mapping cannot read a record, or does not know a value),
     people (the endpoint may not carry them), manager (not known yet, or a circle), person (what is said of somebody
-    cannot stand), alignment (a deal has nobody for a role; nothing waits).
+    cannot stand), alignment (a deal has nobody for a role; nothing waits), rate, convert (credits wait for a rate, or
+    for a plan that converts) or pay_rate (payables wait for a rate).
     """
 
     class State(models.TextChoices):

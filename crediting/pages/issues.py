@@ -48,6 +48,7 @@ KINDS = {
     "alignment": ("Territory", "Nothing waits. Say whose it is in the alignment, or fill the position."),
     "adapter": ("Not readable", "Have the sender corrected, then take the deliveries again."),
     "rate": ("Rate of exchange", "Enter the rate. What waits for it is credited by itself, and the question closes."),
+    "pay_rate": ("Rate of pay", "Enter the rate. What waits for it is paid by itself, and the question closes."),
     "convert": (
         "Plan and currency",
         "Publish a version of the plan that says how it converts other currencies. What waits is credited by itself.",

@@ -26,6 +26,8 @@ State, Kind = RawDelivery.State, SourceMapping.Kind
 OF_DEALS = ("deal", "amount", "currency")
 #: Kinds that credits wait for (crediting.services.waiting): what stands opens and closes them.
 OF_CREDITS = RATE, CONVERT = "rate", "convert"
+#: The kind that payables wait for (payouts.services.unconverted), likewise.
+PAY_RATE = "pay_rate"
 SECTOR_LENGTH = 80
 #: Characters of the reason for which a record need not be sent again.
 REASON = range(5, 301)
@@ -91,7 +93,7 @@ def issue_close(*, issue: DataIssue, user: User | None) -> None:
 
 
 def _answered_here(issue: DataIssue) -> None:
-    if issue.kind in OF_CREDITS:
+    if issue.kind in (*OF_CREDITS, PAY_RATE):
         message = f"{issue.value}: this closes by itself when nothing waits any more; it is not answered here."
         raise refused("kind", issue.kind, "a question about deliveries", message)
 

@@ -1,10 +1,11 @@
-"""Credits that wait for a rate of exchange are asked about: one question a cause, opened, counted and closed by what
-stands. Nobody answers it here: a rate that is entered, or a plan version that converts, takes the credits up again."""
+"""What waits for a rate of exchange is asked about: one question a cause, opened, counted and closed by what stands.
+Nobody answers it here: a rate that is entered, or a plan version that converts, takes up again what waits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db.models import Count, F, Max, Min, Q, QuerySet
@@ -20,25 +21,30 @@ Reason, State = WaitingCredit.Reason, DataIssue.State
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as it should stand. `rows`: the credits that wait for its answer."""
+    """A question as it should stand. `delivery` finds the one that first asks it."""
 
     kind: str
     value: str
     message: str
     waiting: int
-    rows: QuerySet[WaitingCredit]
+    delivery: Callable[[], RawDelivery]
 
 
 def on_credits_waiting(payload: dict[str, Any]) -> None:
     """Some credits wait, or wait no more: the questions say what stands now. Sees everybody's credits."""
+    questions_stand(OF_CREDITS, questions())
+
+
+def questions_stand(kinds: Sequence[str], questions: Iterable[Asked]) -> None:
+    """Opens, counts and closes the questions of these kinds, so that exactly these stand open."""
     intake_hold()
-    known = {(issue.kind, issue.value): issue for issue in DataIssue.objects.filter(kind__in=OF_CREDITS)}
-    for asked in questions():
+    known = {(issue.kind, issue.value): issue for issue in DataIssue.objects.filter(kind__in=kinds)}
+    for asked in questions:
         issue = known.pop((asked.kind, asked.value), None)
         if issue is None:
             issue = DataIssue(kind=asked.kind, value=asked.value)
         if issue.pk is None or issue.state == State.RESOLVED:
-            issue.first_delivery = first_delivery(asked.rows)
+            issue.first_delivery = asked.delivery()
             issue.endpoint_id = issue.first_delivery.endpoint_id
             issue.state, issue.opened_at = State.OPEN, timezone.now()
             issue.resolved_at, issue.resolved_by, issue.resolution = None, None, ""
@@ -72,7 +78,7 @@ def questions() -> Iterator[Asked]:
             value=f"{currency}/{own}",
             message=f"{_waiting(row)}: no rate from {currency} to {own} holds on {when}.",
             waiting=row["facts"],
-            rows=rates.filter(currency=currency),
+            delivery=partial(first_delivery, rates.filter(currency=currency)),
         )
     plans = WaitingCredit.objects.filter(reason=Reason.CURRENCY)
     of_plan = plans.values("currency", "plan_id", "plan__key", "plan__name")
@@ -84,7 +90,7 @@ def questions() -> Iterator[Asked]:
             value=f"{currency}/{row['plan__key']}",
             message=f"{_waiting(row)}: the plan {row['plan__name']} converts no other currencies.",
             waiting=row["facts"],
-            rows=plans.filter(currency=currency, plan_id=row["plan_id"]),
+            delivery=partial(first_delivery, plans.filter(currency=currency, plan_id=row["plan_id"])),
         )
 
 
@@ -97,6 +103,10 @@ def _waiting(row: dict[str, Any]) -> str:
 
 def first_delivery(rows: QuerySet[WaitingCredit]) -> RawDelivery:
     """The delivery by which the first of these facts says what it says now."""
-    first = rows.order_by("credit_date", "fact").values_list("fact", flat=True)[0]
-    thing = Deal.objects.filter(pk=first).first() or Fact.objects.get(pk=first)
+    return delivery_of(rows.order_by("credit_date", "fact").values_list("fact", flat=True)[0])
+
+
+def delivery_of(fact: int) -> RawDelivery:
+    """The delivery by which a deal or another fact says what it says now."""
+    thing = Deal.objects.filter(pk=fact).first() or Fact.objects.get(pk=fact)
     return thing.revision.delivery

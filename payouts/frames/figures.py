@@ -13,7 +13,7 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import Whole
 from payouts.frames.read import Read
 from payouts.frames.sql import EPOCH, NONE, Columns, Table, Words, day, number, quoted, read, read_numbers
-from payouts.frames.tables import ATTAINMENTS, TABLES, WAITS
+from payouts.frames.tables import ATTAINMENTS, TABLES, TRANCHES, UNCONVERTED, WAITS
 from payouts.kernel.batch import (
     DATED,
     MISSING_DAY,
@@ -27,6 +27,7 @@ from payouts.kernel.batch import (
     Ints,
     Result,
     Text,
+    Tranches,
     Waits,
 )
 from payouts.kernel.reads import cadence
@@ -49,20 +50,25 @@ class Figures:
     schedules: Columns
     waiting: Columns
     converts: bool = field(kw_only=True)  # whether a rate of exchange was ever known
+    pays: bool = field(
+        default=False, kw_only=True
+    )  # whether any of the people is paid in another currency than a plan's
 
     @property
     def tables(self) -> tuple[Table, ...]:
         """Those that anything can stand in: without rates of exchange nothing waits for one."""
-        return tuple(table for table in TABLES if table is not WAITS or self.converts)
+        tables = [table for table in TABLES if table is not WAITS or self.converts]
+        return tuple(UNCONVERTED if table is TRANCHES and not self.pays else table for table in tables)
 
     def of(self, table: Table) -> Columns:
         columns = (self.credits, self.earnings, self.tranches, self.attainments, self.schedules, self.waiting)
-        return dict(zip(TABLES, columns, strict=True))[table]
+        names = (each.name for each in TABLES)
+        return dict(zip(names, columns, strict=True))[table.name]
 
     def within(self, start: int, end: int) -> Figures:
         """Only the rows whose credit date (for attainments: period start) lies in [start, end)."""
         inside = [_within(self.of(table), start, end) for table in TABLES]
-        return Figures(*inside, converts=self.converts)
+        return Figures(*inside, converts=self.converts, pays=self.pays)
 
 
 def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figures:
@@ -106,6 +112,7 @@ def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figu
         schedules=_of_schedules(result, by_line),
         waiting=_of_waiting(result, source, names),
         converts=source.batch.exchange is not None,
+        pays=source.batch.pay_currency is not None,
     )
 
 
@@ -236,16 +243,38 @@ def _of_tranches(result: Result, source: Read, by_line: Columns) -> Columns:
         at_once = (kind == OF_REVERSAL) | (kind == OF_CARRY)
         trigger = _either(~at_once, trigger, Words(np.zeros(rows, dtype=np.int64), ("credit_date",)))
     waits = tranches.release_day == MISSING_DAY
+    of_line = {name: _pick(column, tranches.line) for name, column in by_line.items()}
     return {
-        **{name: _pick(column, tranches.line) for name, column in by_line.items()},
+        **of_line,
+        **_in_pay_currency(tranches, source, of_line["participant_id"], of_line["currency"]),
         "index": tranches.index,
         "part": np.zeros(rows, dtype=np.int64) if tranches.part is None else tranches.part,
-        "amount_minor": tranches.amount,
         "trigger": trigger,
         "trigger_day": tranches.trigger_day,
         "release_day": tranches.release_day,
         "period_starts_on": np.where(tranches.pay_period >= 0, source.batch.pay_periods[tranches.pay_period], NONE),
         "state": np.where(waits, WAITING, DATED) if tranches.state is None else tranches.state.astype(np.int64),
+    }
+
+
+def _in_pay_currency(tranches: Tranches, source: Read, participant: Ints, currency: Words) -> Columns:
+    """What tranches are worth to their participants: those that a rate converts in the currency that these are paid
+    in."""
+    paid_in, rows = source.batch.pay_currency, tranches.line.size
+    nothing = np.full(rows, NONE, dtype=np.int64)
+    if paid_in is None or tranches.paid_amount is None or tranches.exchange is None:
+        return {"amount_minor": tranches.amount, "currency": currency, "plan_minor": nothing, "rate_id": nothing}
+    people = np.array(sorted(paid_in), dtype=np.int64)
+    words = tuple(sorted(set(paid_in.values())))
+    codes = np.array([words.index(paid_in[person]) for person in people.tolist()], dtype=np.int64)
+    at = np.minimum(np.searchsorted(people, participant), people.size - 1)
+    converted = tranches.exchange >= 0
+    used = np.maximum(tranches.exchange, 0)
+    return {
+        "amount_minor": np.where(converted, tranches.paid_amount, tranches.amount),
+        "currency": _either(~converted, currency, Words(codes[at], words)),
+        "plan_minor": np.where(converted, tranches.amount, NONE),
+        "rate_id": np.where(converted, source.rates[used], NONE) if converted.any() else nothing,
     }
 
 

@@ -44,6 +44,7 @@ class Read:
     batch: Batch
     versions: Versions
     revision: Ints  # of each deal or other fact
+    rates: Ints  # the row of each rate of exchange
 
 
 @lru_cache(maxsize=64)
@@ -141,7 +142,7 @@ def read_batch(
         params["people"] = read_people.with_downlines(whose, reporting, assignments, versions.levels())
         narrow = headcount is None or len(whose) * FEW < headcount
     currency = plans[0].currency if plans else "USD"
-    exchange = read_people.exchange(as_of)
+    exchange, rates = read_people.exchange(as_of)
     # Facts in other currencies are stored once a rate is known: until then all are in the plans'.
     converts = exchange is not None
     rows = FactReader(fields_of(plans), params, as_of, narrow, currency, converts).rows()
@@ -163,9 +164,10 @@ def read_batch(
         usage=usage(rows, plans, params, as_of),
         transfers=transfers(rows, plans, params, as_of),
         exchange=exchange,
+        pay_currency=read_people.pay_currency(plans, participants, as_of) or None,
         holidays=np.array(calendar.holidays, dtype=np.int64) if calendar.holidays else None,
         only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,
         in_force=tuple(zip(versions.starts, versions.ends, strict=True)),
         settles=False,  # from what is payable, pay period by pay period: payouts.frames.waterfall
     )
-    return Read(with_own_periods(batch), versions, rows.revision)
+    return Read(with_own_periods(batch), versions, rows.revision, rates)

@@ -12,7 +12,18 @@ from django.db import connection
 from payouts.frames.read_asof import as_date, open_end, table
 from payouts.frames.read_plans import Versions
 from payouts.frames.sql import Columns, day, read
-from payouts.kernel.batch import FAR_DAY, Assignments, Attributes, Employment, Exchange, Quotas, Relief, Reporting, Text
+from payouts.kernel.batch import (
+    FAR_DAY,
+    Assignments,
+    Attributes,
+    Employment,
+    Exchange,
+    Ints,
+    Quotas,
+    Relief,
+    Reporting,
+    Text,
+)
 from payouts.kernel.periods import looks_at_others
 from plans.rules.compiled import CompiledPlan
 from plans.rules.named import named_fields
@@ -108,13 +119,29 @@ def holidays(as_of: datetime | None) -> dict[int, tuple[int, ...]]:
     return {calendar: tuple(numbers) for calendar, numbers in days.items()}
 
 
-def exchange(as_of: datetime | None) -> Exchange | None:
-    """The rates: of each first day the latest revision, until the next rate of its pair and kind. None where none was
-    ever said; where all were taken back there are still facts in other currencies, and none is another one's."""
+def pay_currency(plans: Sequence[CompiledPlan], people: Sequence[int] | None, as_of: datetime | None) -> dict[int, str]:
+    """Those of the people (None: of all) who are paid in another currency than the plans', each with theirs. Nobody is
+    on a plan that does not convert (plans.services)."""
+    converting = {plan.currency for plan in plans if plan.currencies is not None}
+    if not converting:
+        return {}
+    narrow = "" if people is None else "AND p.id = ANY(%(people)s)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, currency FROM {table('people_participant', as_of)} p WHERE currency <> ALL(%(own)s) {narrow}",
+            {"as_of": as_of, "own": sorted(converting), "people": list(people or ())},
+        )
+        return dict(cursor.fetchall())
+
+
+def exchange(as_of: datetime | None) -> tuple[Exchange | None, Ints]:
+    """The rates: of each first day the latest revision, until the next rate of its pair and kind; and which row each
+    is. None where none was ever said; where all were taken back there are still facts in other currencies, and none is
+    another one's."""
     known = "WHERE recorded_at <= %(as_of)s" if as_of else ""
     found = read(
-        "SELECT source, target, kind, start, least(stop, coalesce(lead(start) OVER pair, stop)) AS end, rate FROM ("
-        f"SELECT source, target, kind, {day('starts_on')} AS start, {open_end('ends_on')} AS stop, "
+        "SELECT id, source, target, kind, start, least(stop, coalesce(lead(start) OVER pair, stop)) AS end, rate FROM ("
+        f"SELECT id, source, target, kind, {day('starts_on')} AS start, {open_end('ends_on')} AS stop, "
         "(rate * 10000000000)::bigint AS rate FROM (SELECT DISTINCT ON (source, target, kind, starts_on) * "
         f"FROM people_exchangerate {known} ORDER BY source, target, kind, starts_on, revision DESC) latest "
         "WHERE rate IS NOT NULL) r WINDOW pair AS (PARTITION BY source, target, kind ORDER BY start)",
@@ -122,12 +149,13 @@ def exchange(as_of: datetime | None) -> Exchange | None:
         words=["source", "target", "kind"],
     )
     if not found["rate"].size and not _rates_were_said(known, as_of):
-        return None
+        return None, found["id"]
     source, target, kind = (
         Text(found[name].codes.astype(np.int32), found[name].words) for name in ("source", "target", "kind")
     )
     common = np.gcd(found["rate"], TEN_DECIMALS)
-    return Exchange(source, target, kind, found["start"], found["end"], found["rate"] // common, TEN_DECIMALS // common)
+    top, bottom = found["rate"] // common, TEN_DECIMALS // common
+    return Exchange(source, target, kind, found["start"], found["end"], top, bottom), found["id"]
 
 
 def _rates_were_said(known: str, as_of: datetime | None) -> bool:

@@ -3,6 +3,8 @@ crediting.models.credits."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from payouts.frames.sql import Table
 
 _WORDS = frozenset(
@@ -83,11 +85,15 @@ TRANCHES = Table(
         "period_starts_on",
         "state",
         "currency",
+        "plan_minor",
+        "rate_id",
     ),
     days=frozenset({"credit_date", "trigger_day", "release_day", "period_starts_on", "period"}),
     words=_WORDS,
-    nullable=frozenset({"trigger_day", "release_day", "period_starts_on", "deal_id"}),
+    nullable=frozenset({"trigger_day", "release_day", "period_starts_on", "deal_id", "plan_minor", "rate_id"}),
 )
+#: The same where nobody is paid in another currency than a plan's: the columns that nobody has are not read.
+UNCONVERTED = replace(TRANCHES, values=TRANCHES.values[:-2])
 ATTAINMENTS = Table(
     name="payouts_attainment",
     # A version that restarts, or that measures by longer periods, begins beside another one.

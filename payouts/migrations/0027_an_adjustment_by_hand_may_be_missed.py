@@ -4,15 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payouts', '0026_what_is_adjusted_alone_is_counted_by_the_clock'),
+        ("payouts", "0026_what_is_adjusted_alone_is_counted_by_the_clock"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='accrualvariance',
-            name='cause',
-            field=models.CharField(choices=[('late', 'Late deals and events'), ('correction', 'Corrections of deals'), ('plan', 'Plans, quotas and assignments'), ('rate', 'Rates of exchange'), ('people', 'People'), ('manual', 'Adjustments by hand'), ('probability', 'What waited came otherwise than estimated'), ('other', 'Recomputed without a change of facts')], max_length=11),
+            model_name="accrualvariance",
+            name="cause",
+            field=models.CharField(
+                choices=[
+                    ("late", "Late deals and events"),
+                    ("correction", "Corrections of deals"),
+                    ("plan", "Plans, quotas and assignments"),
+                    ("rate", "Rates of exchange"),
+                    ("people", "People"),
+                    ("manual", "Adjustments by hand"),
+                    ("probability", "What waited came otherwise than estimated"),
+                    ("other", "Recomputed without a change of facts"),
+                ],
+                max_length=11,
+            ),
         ),
     ]

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from comp.people.models import BulkPayModel, Participant, PayModel
+from comp.people.models import BulkPayModel, ExchangeRate, Participant, PayModel
 from comp.tenancy.models import LooseForeignKey, TenantForeignKey, TenantModel
 from comp.tenancy.walls import AppendOnly
 from crediting.models import Deal, RawDelivery
@@ -220,7 +220,9 @@ TRANCHE_KEY = (*LINE_KEY[:7], "index", "part", *LINE_KEY[7:])
 
 
 class Tranche(TrancheKey, BulkPayModel):
-    """A part of a line and when it is released."""
+    """A part of a line and when it is released. It stands in the currency that its participant is paid in; where that
+    is not the plan's, with the rate by which it was converted and the amount before. One that is not converted, for
+    want of a rate or of the day that names it, stands in the plan's currency and is not paid."""
 
     class State(models.IntegerChoices):
         """As payouts.kernel.batch.DATED and those after it."""
@@ -241,10 +243,23 @@ class Tranche(TrancheKey, BulkPayModel):
     period_starts_on = models.DateField(null=True)  # the pay period of its release
     state = models.SmallIntegerField(choices=State.choices, default=State.DATED)
     currency = models.CharField(max_length=3)
+    plan_minor = models.BigIntegerField(null=True)  # before it was converted, in the currency that the rate leads from
+    rate = LooseForeignKey(ExchangeRate, null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", *TRANCHE_KEY], name="tranche_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", *TRANCHE_KEY], name="tranche_once"),
+            models.CheckConstraint(
+                condition=Q(plan_minor=None, rate=None) | Q(plan_minor__isnull=False, rate__isnull=False),
+                name="tranche_converted_by_a_rate",
+            ),
+        ]
         indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="tranche_period")]
+
+    @property
+    def earned_minor(self) -> int:
+        """The amount in the plan's currency, whatever it is paid in."""
+        return self.amount_minor if self.plan_minor is None else self.plan_minor
 
 
 class Schedule(LineKey, BulkPayModel):

@@ -23,13 +23,13 @@ from payouts.frames.read import YEARS
 from payouts.pages.links import link
 from payouts.pages.unconverted import waiting_page_of
 from payouts.reads.labels import customer
-from payouts.reads.lines import STATES, in_state, lines, sums, told, with_money
+from payouts.reads.lines import STATES, in_pay_currency, in_state, lines, sums, told, with_money
 from payouts.reads.periods import Span, open_span, pay_group_of, span_holding
 
 PER_PAGE = 50
 CSV_HEADER = (
     "Deal", "Customer", "Product", "Component", "Credit date", "Credit", "Rate", "Earned",
-    "Waiting", "Held", "Payable", "In batch", "Approved", "Paid", "Currency", "State",
+    "Waiting", "Held", "Payable", "In batch", "Approved", "Paid", "Currency", "Paid in", "State",
 )  # fmt: skip
 
 
@@ -49,10 +49,11 @@ def my_deals(request: HttpRequest, tenant: str) -> HttpResponse:
     narrowed = _narrowed(with_money(lines(person.pk, open_period.ends_on)), quarter, words)
     rows = in_state(narrowed, state) if state else narrowed
     if "csv" in request.GET:
-        return _csv(rows, open_period.ends_on)
+        return _csv(rows, open_period.ends_on, person.currency)
     page = paginate(request, rows, PER_PAGE)
     column = STATES.get(state, "earned_minor")
     totals = sums(rows, ["credit_minor", column])
+    own = request.tenant.currency  # type: ignore[attr-defined]
     asked = {"from": quarter.starts_on.isoformat() if quarter else "", "q": words}
     context = {
         "page_obj": page,
@@ -66,7 +67,8 @@ def my_deals(request: HttpRequest, tenant: str) -> HttpResponse:
         ],
         "state": state,
         "column": money_state(state).word if state else "Earned",
-        "currency": person.currency,
+        "own_currency": own,
+        "currency": person.currency if in_pay_currency(state) else own,
         "total_credit": totals["credit_minor"],
         "total": totals[column],
         "tabs": [Link("All", _address(asked), not state)]
@@ -100,7 +102,7 @@ def _address(asked: dict[str, str]) -> str:
     return f"?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
-def _csv(rows: QuerySet[Any], open_ends: date) -> HttpResponse:
+def _csv(rows: QuerySet[Any], open_ends: date, paid_in: str) -> HttpResponse:
     def cells() -> Any:
         for line in told(rows, open_ends=open_ends):
             earning = line.earning
@@ -114,8 +116,13 @@ def _csv(rows: QuerySet[Any], open_ends: date) -> HttpResponse:
                 earning.credit_date,
                 plain_money(earning.credit_minor, earning.currency),
                 line.rate,
-                *(plain_money(minor, earning.currency) for minor in (earning.earned_minor, *amounts)),
+                plain_money(earning.earned_minor, earning.currency),
+                *(
+                    plain_money(minor, paid_in if in_pay_currency(name) else earning.currency)
+                    for name, minor in zip(STATES, amounts, strict=True)
+                ),
                 earning.currency,
+                paid_in,
                 f"{word}: {line.cause}" if line.cause else word,
             ]
 

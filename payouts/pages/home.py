@@ -68,7 +68,7 @@ def _figures(request: HttpRequest, person: Participant) -> dict[str, Any]:
         WayStep(
             step.state,
             step.minor,
-            person.currency,
+            step.currency,
             step.note,
             asked if step.state == "earned" else f"{asked}&state={step.state}",
             current=step.state == payout.state,

@@ -149,6 +149,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
             (line, link(request, "why", pk=line.earning.pk))
             for line in told(waiting_page.object_list, open_ends=open_period.ends_on, state="waiting")
         ],
+        "own_currency": request.tenant.currency,  # type: ignore[attr-defined]
         "waiting_total": sums(waiting, [STATES["waiting"]])[STATES["waiting"]],
         **waiting_page_of(request, without_rate),
         **_held(statement),
@@ -240,6 +241,11 @@ def _number(line: Released | Adjustment) -> str:
     return line.deal.external_id if line.deal is not None else line.label
 
 
+def _plain(minor: int | None, line: Released) -> str:
+    """An amount in the plan's currency."""
+    return "" if minor is None else plain_money(minor, line.version.says.currency)
+
+
 def _csv(person: Participant, statement: Statement) -> HttpResponse:
     group = pay_group_of(person)
     currency = statement.currency
@@ -254,7 +260,8 @@ def _csv(person: Participant, statement: Statement) -> HttpResponse:
         for line in released_lines(statement, released(statement)):
             yield [
                 "Released", _number(line), line.customer, line.component, str(line.version), line.credited_on,
-                here, amount(line.credit_minor), line.rate, amount(line.earned_minor), amount(line.minor), currency, "",
+                here, _plain(line.credit_minor, line), line.rate, _plain(line.earned_minor, line), amount(line.minor),
+                currency, "",
             ]  # fmt: skip
         for row, past in zip(later, adjustment_lines(statement, later, names), strict=True):
             yield [

@@ -80,6 +80,7 @@ def why(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "say": _say(found),
         "steps": _steps(request, found, own),
         "releases": [_release(row, group, earning) for row in found.releases],
+        "rates_url": link(request, "rate_list") if Can.PLAN_READ in request.can else "",  # type: ignore[attr-defined]
         "months": spread_over(earning),
         "usage": _usage_words(history),
         "parts": team_parts(found),
@@ -182,7 +183,7 @@ def _release(row: ReleaseRow, group: PayGroup, earning: Earning) -> dict[str, An
     if row.state in _HELD_BACK:
         note = _HELD_BACK[row.state]
     if row.payable is not None and row.taken:
-        more = format_money(row.payable.amount_minor, earning.currency)
+        more = format_money(row.payable.amount_minor, row.payable.currency)
         note += f"; {more} more in the {payout(row.payable.period_starts_on)} payout"
     return {"row": row, "state": state, "cause": cause or row.trigger, "note": note}
 

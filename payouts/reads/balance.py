@@ -23,7 +23,8 @@ def _same(model: type[Model], where: str) -> QuerySet[Any]:
 
 def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int, str]]]:
     """earned + adjusted by hand + kept = waiting + held + payable + in batch + approved + paid + lost, for every
-    participant (or these) and currency. What is held is a payable that no batch takes yet; what is lost has no release
+    participant (or these) and currency. What is paid in another currency than it was earned in leaves the one and comes
+    into the other by its rate. What is held is a payable that no batch takes yet; what is lost has no release
     day, as what waits; what is kept was posted, and stays. What a plan settles goes through its settlement: lines in,
     and out of it the payout, what is held back, carried or lost to a cap, less top-ups and what is forgiven, plus what
     is recovered; that these add up is the settlement's own constraint. Returns how many sums it looked at, and
@@ -42,10 +43,13 @@ def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int
     by_hand = Adjustment.objects.filter(mine, state="approved", balance="")
     taken = BatchLine.objects.filter(mine, batch__state__in=TAKEN)
     free = Payable.objects.filter(mine, hold=None)
+    converted = Tranche.objects.filter(mine, plan_minor__isnull=False)
     parts = (
         (1, Earning.objects.filter(mine), "earned_minor"),
         (1, by_hand.exclude(later), "amount_minor"),
         (-1, Tranche.objects.filter(mine).filter(waiting), "amount_minor"),
+        (1, converted, "amount_minor"),
+        (-1, converted, "plan_minor"),
         (-1, Payable.objects.filter(mine), "amount_minor"),
         (-1, taken, "amount_minor"),
         # What settlements took in is what their lines are.
@@ -56,8 +60,9 @@ def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int
     )
     off: dict[tuple[int, str], int] = dict(kept_by(dues))
     for sign, found, column in parts:
-        for row in found.values("participant_id", "currency").annotate(minor=Sum(F(column))):
-            at = row["participant_id"], row["currency"]
+        currency = "rate__source" if column == "plan_minor" else "currency"
+        for row in found.values("participant_id", currency).annotate(minor=Sum(F(column))):
+            at = row["participant_id"], row[currency]
             off[at] = off.get(at, 0) + sign * int(row["minor"])
     return len(off), [
         (

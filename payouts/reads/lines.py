@@ -2,7 +2,8 @@
 
 A line's money lies in tranches. Each amount is in one state: it waits (its trigger is missing, or its day lies behind
 the open period), it is payable in the open period or held there, or a batch took it (submitted, approved, paid). These
-sum to what the line earned, less what is lost: a payable is what is released less what batches took.
+sum to what the line earned, less what is lost: a payable is what is released less what batches took. Of who is paid in
+another currency than the plan's, what waits is told in the plan's, and all else in the one that it is paid in.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
+from comp.people.models import Participant
 from crediting.models import Deal
 from payouts.models import Attainment, Batch, BatchLine, Earning, Hold, Payable, Tranche
 from payouts.reads.labels import line_label
@@ -48,6 +50,10 @@ BATCH_STATES = {
 }
 
 
+#: A tranche's amount in the plan's currency, as its line's earning; and that currency.
+EARNED, EARNED_IN = Coalesce("plan_minor", "amount_minor"), Coalesce("rate__source", "currency")
+
+
 def not_due(open_ends: date) -> Q:
     """Tranches that the open period does not release, and that somebody may still release."""
     return (Q(release_day=None) | Q(release_day__gte=open_ends)) & ~Q(state=Tranche.State.LOST)
@@ -56,7 +62,7 @@ def not_due(open_ends: date) -> Q:
 def lines(participant_id: int, open_ends: date) -> QuerySet[Any]:
     """A participant's lines, newest first, each annotated with its money by state (`STATES`)."""
     sums = {
-        "waiting_minor": _sum(Tranche.objects.filter(not_due(open_ends))),
+        "waiting_minor": _sum(Tranche.objects.filter(not_due(open_ends)), EARNED),
         "held_minor": _sum(Payable.objects.filter(hold__isnull=False)),
         "payable_minor": _sum(Payable.objects.filter(hold=None)),
         **{
@@ -85,9 +91,9 @@ def in_state(rows: QuerySet[Any], state: str) -> QuerySet[Any]:
     return rows.filter(held | Q(waiting__gt=0) if state == "waiting" else held)
 
 
-def _sum(rows: QuerySet[Any]) -> Coalesce:
+def _sum(rows: QuerySet[Any], amount: str | Coalesce = "amount_minor") -> Coalesce:
     same = rows.filter(**{name: OuterRef(name) for name in KEY}).order_by().values("component")
-    total = same.annotate(total=Sum("amount_minor")).values("total")
+    total = same.annotate(total=Sum(amount)).values("total")
     return Coalesce(Subquery(total, output_field=BigIntegerField()), 0)
 
 
@@ -101,6 +107,7 @@ class Line:
     state: str
     cause: str
     minor: int  # the amount that the list is about: in the state asked for, else what is earned
+    currency: str  # of that amount
 
     @property
     def deal(self) -> Deal | None:
@@ -118,6 +125,7 @@ def told(rows: Iterable[Any], *, open_ends: date, state: str = "") -> list[Line]
     triggers = waits_for([row for row in rows if row.waiting_minor], open_ends)
     holds = holds_of([row for row in rows if row.held_minor])
     totals = final_totals(rows, known)
+    paid_in = paid_in_of(rows) if in_pay_currency(state) else {}
     found = []
     for row in rows:
         version = known[row.plan_version_id]
@@ -127,8 +135,20 @@ def told(rows: Iterable[Any], *, open_ends: date, state: str = "") -> list[Line]
         now, cause = line_state(row, triggers.get(key_of(row), []))
         cause = holds.get(key_of(row), "") if now == "held" else cause
         minor = getattr(row, STATES[state]) if state in STATES else row.earned_minor
-        found.append(Line(row, component.name, rate, now, cause, minor))
+        currency = paid_in.get(row.participant_id, row.currency)
+        found.append(Line(row, component.name, rate, now, cause, minor, currency))
     return found
+
+
+def in_pay_currency(state: str) -> bool:
+    """Whether money of the state is told in the currency that its participant is paid in."""
+    return state in STATES and state != "waiting"
+
+
+def paid_in_of(rows: Iterable[Earning]) -> dict[int, str]:
+    """The currency that the participants of these lines are paid in."""
+    people = Participant.objects.filter(id__in={row.participant_id for row in rows})
+    return dict(people.values_list("id", "currency"))
 
 
 def line_state(row: Earning, triggers: Sequence[str]) -> tuple[str, str]:

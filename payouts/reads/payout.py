@@ -14,7 +14,7 @@ from crediting.selectors_waiting import waiting_of_person
 from payouts.models import Attainment, Batch, BatchLine, Earning, FigureChange, Payable, Statement, Tranche
 from payouts.models.figures import LineNamed
 from payouts.reads.labels import customer
-from payouts.reads.lines import BATCH_STATES, KEY, LATER, listed, not_due, wait_words, waits_for
+from payouts.reads.lines import BATCH_STATES, EARNED, EARNED_IN, KEY, LATER, listed, not_due, wait_words, waits_for
 from payouts.reads.periods import Span, span_holding
 from payouts.selectors import TAKEN
 
@@ -107,11 +107,11 @@ def _say(participant: Participant, period: Span, open_period: Span, statement: S
             participant=participant,
             credit_date__gte=period.starts_on,
             credit_date__lt=period.ends_on,
-        ).aggregate(minor=Sum("amount_minor"))["minor"]
-        if not rest:
+        ).aggregate(minor=Sum(EARNED), currency=Max(EARNED_IN))
+        if not rest["minor"]:
             return f"{text}."
-        whom = "it" if included == 1 else "they"
-        return f"{text}; {format_money(int(rest), participant.currency)} of what {whom} earned still waits."
+        whom, left = "it" if included == 1 else "they", format_money(int(rest["minor"]), rest["currency"])
+        return f"{text}; {left} of what {whom} earned still waits."
     first = waiting.select_related("deal__account").order_by("-earned_minor", "fact", "id")[0]
     triggers = next(iter(waits_for([first], open_period.ends_on).values()), ["quota"])
     what = "a later period" if triggers[0] == LATER else f"its {triggers[0]}"
@@ -130,20 +130,23 @@ class InState:
     state: str
     minor: int
     note: str
+    currency: str
 
 
 def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on: date) -> list[InState]:
     """What the quarter earned, in all and without what is lost, then where that money is now; the others sum to the
-    first."""
+    first, but for who is paid in another currency than the plan's: what is earned and waits is in that one."""
     mine = {
         "participant": participant,
         "credit_date__gte": quarter.starts_on,
         "credit_date__lt": quarter.ends_on,
     }
-    earned = Earning.objects.filter(**mine).aggregate(minor=Sum("earned_minor"), deals=Count("deal_id", distinct=True))
+    earned = Earning.objects.filter(**mine).aggregate(
+        minor=Sum("earned_minor"), deals=Count("deal_id", distinct=True), currency=Max("currency")
+    )
     gone = Q(state=Tranche.State.LOST)
     held = Tranche.objects.filter(not_due(open_period.ends_on) | gone, **mine).exclude(amount_minor=0).order_by()
-    rows = list(held.values("trigger", "release_day", "state").annotate(minor=Sum("amount_minor")))
+    rows = list(held.values("trigger", "release_day", "state").annotate(minor=Sum(EARNED)))
     waiting = [row for row in rows if row["state"] != Tranche.State.LOST]
     lost = sum(int(row["minor"]) for row in rows if row["state"] == Tranche.State.LOST)
     free = (
@@ -162,15 +165,18 @@ def by_state(participant: Participant, quarter: Span, open_period: Span, pay_on:
     )
     by_amount = sorted(waiting, key=lambda row: (-row["minor"], row["trigger"]))
     waits = list(dict.fromkeys(wait_words(row["state"], row["release_day"], row["trigger"]) for row in by_amount))
-    deals = earned["deals"]
+    deals, paid_in = earned["deals"], participant.currency
+    own = earned["currency"] or paid_in
     by = f"by {deals} deal{'' if deals == 1 else 's'} of {quarter.name}"
     return [
-        InState("earned", int(earned["minor"] or 0) - lost, by if deals else f"in {quarter.name}"),
-        InState("waiting", sum(int(row["minor"]) for row in waiting), f"for {listed(waits)}" if waits else "nothing"),
-        *([InState("held", int(free["held"]), f"in {open_period.name}")] if free["held"] else []),
-        InState("payable", int(free["payable"] or 0), f"in {open_period.name}"),
+        InState("earned", int(earned["minor"] or 0) - lost, by if deals else f"in {quarter.name}", own),
+        InState(
+            "waiting", sum(int(row["minor"]) for row in waiting), f"for {listed(waits)}" if waits else "nothing", own
+        ),
+        *([InState("held", int(free["held"]), f"in {open_period.name}", paid_in)] if free["held"] else []),
+        InState("payable", int(free["payable"] or 0), f"in {open_period.name}", paid_in),
         *(
-            InState(state, int(taken.get(state, 0)), note)
+            InState(state, int(taken.get(state, 0)), note, paid_in)
             for state, note in zip(
                 BATCH_STATES,
                 ("with Finance", f"to be paid on {pay_on:%-d %B}", "with earlier payouts"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from comp.core.days import day_number
 from comp.core.money import format_money, parse_money
-from comp.people.models import CreditRole, Participant
+from comp.people.models import CreditRole, ExchangeRate, Participant
 from comp.people.selectors import downline_ids
 from crediting.models import Credit, DealRevision, DealTeam, Fact, FactRevision
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
@@ -47,8 +47,25 @@ class TierRow:
 
 
 @dataclass(frozen=True)
+class Converted:
+    """What a tranche is worth in the currency that it is paid in, and the rate by which."""
+
+    minor: int
+    currency: str
+    rate: ExchangeRate
+
+    @property
+    def words(self) -> str:
+        rate = self.rate
+        number = f"{rate.rate.normalize():f}" if rate.rate is not None else "nothing"
+        kind = "average " if rate.kind == ExchangeRate.Kind.AVERAGE else ""
+        return f"1 {rate.source} is {number} {rate.target}, the {kind}rate from {rate.starts_on:%-d %B %Y}"
+
+
+@dataclass(frozen=True)
 class ReleaseRow:
-    """A tranche: its share and trigger in words, its day once met, and what became of it."""
+    """A tranche: its share and trigger in words, its day once met, and what became of it. `amount_minor` is in the
+    plan's currency."""
 
     share: str  # empty where all is released at once
     trigger: str
@@ -60,6 +77,7 @@ class ReleaseRow:
     taken: tuple[BatchLine, ...]
     payable: Payable | None
     state: Tranche.State
+    converted: Converted | None
 
 
 @dataclass(frozen=True)
@@ -120,7 +138,7 @@ def why_of(earning: Earning) -> Why:
             raise moved
     version = known[earning.plan_version_id]
     component = version.component(earning.component)
-    tranches = list(Tranche.objects.filter(**key).order_by("index", "part"))
+    tranches = list(Tranche.objects.filter(**key).select_related("rate").order_by("index", "part"))
     at_once = earning.line_kind in (Kind.REVERSAL, Kind.CARRIED)
     known_releases = () if at_once else releases(version.says, component.key)
     release = _release(known_releases, tranches)
@@ -149,7 +167,7 @@ def _release(known_releases: tuple[tuple[Release, ...], ...], tranches: list[Tra
     several overrides together make it."""
     by_index: dict[int, tuple[str, int]] = {}
     for tranche in tranches:
-        by_index[tranche.index] = tranche.trigger, by_index.get(tranche.index, ("", 0))[1] + tranche.amount_minor
+        by_index[tranche.index] = tranche.trigger, by_index.get(tranche.index, ("", 0))[1] + tranche.earned_minor
     triggers = [trigger for _, (trigger, _) in sorted(by_index.items())]
     amounts = [amount for _, (_, amount) in sorted(by_index.items())]
     found = [
@@ -211,7 +229,7 @@ def _facts(
         rounded=earning.rounded_minor,
         earned=earning.earned_minor,
         waiting=bool(earning.waiting),
-        tranches=tuple(TrancheFacts(t.amount_minor, number(t.trigger_day), number(t.release_day)) for t in tranches),
+        tranches=tuple(TrancheFacts(t.earned_minor, number(t.trigger_day), number(t.release_day)) for t in tranches),
         role_name=role_name,
     )
 
@@ -263,13 +281,14 @@ def _release_rows(release: tuple[Release, ...], tranches: list[Tranche], key: di
                 percent_text(entry.share) if entry else "",
                 release_words(entry) if entry else trigger_words(tranche.trigger),
                 entry is not None and entry.at is not None,
-                tranche.amount_minor,
+                tranche.earned_minor,
                 tranche.trigger_day,
                 tranche.release_day,
                 tranche.period_starts_on,
                 tuple(taken.get(place, ())),
                 payable.get(place),
                 Tranche.State(tranche.state),
+                Converted(tranche.amount_minor, tranche.currency, tranche.rate) if tranche.rate else None,
             )
         )
     return found

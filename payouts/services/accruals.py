@@ -52,19 +52,19 @@ WITH shares AS (
     FROM stands s LEFT JOIN shares p ON p.trigger = s.waits_for
 ), taken AS (
     SELECT {", ".join(f"l.{c}" for c in _KEY.split(", "))}, max(l.pay_group_id) AS pay_group_id,
-        max(l.deal_id) AS deal_id, max(l.currency) AS currency, max(l.plan_version_id) AS plan_version_id,
+        max(l.deal_id) AS deal_id, l.currency, max(l.plan_version_id) AS plan_version_id,
         sum(l.amount_minor) AS minor
     FROM payouts_batchline l
     WHERE l.credit_date < %(behind)s AND l.batch_id IN (
         SELECT x.batch_id FROM payouts_ledgertransaction x WHERE x.kind = 'approval' AND x.day < %(behind)s)
-    GROUP BY {", ".join(f"l.{c}" for c in _KEY.split(", "))}
+    GROUP BY {", ".join(f"l.{c}" for c in _KEY.split(", "))}, l.currency
 ), both_sides AS (
     SELECT {_KEY.split(", ", maxsplit=1)[0]}, plan_id, component, coalesce(w.pay_group_id, x.pay_group_id) AS
-        pay_group_id, coalesce(w.deal_id, x.deal_id) AS deal_id, coalesce(w.currency, x.currency) AS currency,
+        pay_group_id, coalesce(w.deal_id, x.deal_id) AS deal_id, currency,
         CASE WHEN kept.it THEN x.minor ELSE coalesce(w.amount_minor, 0) END AS earned,
         CASE WHEN kept.it THEN 0 ELSE coalesce(w.waiting, 0) END AS waiting,
         CASE WHEN kept.it THEN 0 ELSE coalesce(w.improbable, 0) END AS improbable, coalesce(x.minor, 0) AS taken
-    FROM weighed w FULL JOIN taken x USING ({_KEY}) CROSS JOIN LATERAL (
+    FROM weighed w FULL JOIN taken x USING ({_KEY}, currency) CROSS JOIN LATERAL (
         SELECT x.minor IS NOT NULL AND (x.plan_version_id, component) IN (
             SELECT * FROM unnest(%(kept_of)s::bigint[], %(kept)s::text[])) AS it
     ) kept
@@ -115,6 +115,8 @@ _VARIANCE = (
             WHEN c.kind IN ('rate', 'people') THEN c.kind ELSE 'other' END AS cause,
         sum(f.after_minor - f.before_minor) AS minor
     FROM payouts_figurechange f JOIN payouts_cause c ON c.id = f.cause_id
+        -- Of what is paid in another currency than it is earned in the causes are not known in that one.
+        JOIN people_participant m ON m.id = f.participant_id AND m.currency = f.currency
     WHERE f.credit_date < %(behind)s AND f.at > %(since)s
     GROUP BY f.participant_id, f.plan_id, f.component, f.currency, cause
     UNION ALL

@@ -22,6 +22,7 @@ from comp.people.models import Participant, PayGroup
 from comp.people.selectors import today
 from comp.tenancy.models import User
 from comp.tenancy.scope import current_tenant_id
+from comp.tenancy.selectors import own_currency
 from crediting.services.locks import INTAKE
 from payouts.frames.tables import CREDITS, LINE
 from payouts.models import Batch, Posting
@@ -201,7 +202,7 @@ WHERE s.pay_group_id = %(pay_group)s AND s.period_starts_on = %(starts_on)s AND 
     AND s.participant_id = ANY(%(people)s)
 """
 #: Payables become lines in one statement, with what each stands on now; nulls where a deal was lost and earns nothing,
-#: and for what is no credit.
+#: and for what is no credit. Where it is paid in another currency, with the rate by which it was converted.
 _TAKE = f"""
 INSERT INTO payouts_batchline (
     tenant_id, batch_id, statement_id, {", ".join(LINE)}, "index", part, deal_id, pay_group_id, period_starts_on,
@@ -214,6 +215,13 @@ SELECT
         'after_minor', e.after_minor, 'quota_minor', e.quota_minor, 'tier_before', e.tier_before,
         'tier_after', e.tier_after, 'band', e.band, 'earned_minor', e.earned_minor,
         'posted_minor', p.posted_minor, 'plan_version', v.digest, 'deal_revision', c.revision)
+        || CASE WHEN p.currency = %(own)s THEN '{{}}' ELSE coalesce((
+            SELECT jsonb_build_object('plan_minor', t.plan_minor, 'rate', r.rate, 'rate_id', r.id,
+                'rate_from', r.source, 'rate_kind', r.kind, 'rate_starts_on', r.starts_on, 'rate_revision', r.revision)
+            FROM payouts_tranche t JOIN people_exchangerate r ON r.id = t.rate_id
+            WHERE t.tenant_id = p.tenant_id AND t."index" = p."index" AND t.part = p.part
+                AND ({_of("t", LINE)}) = ({_of("p", LINE)})
+        ), '{{}}') END
 FROM payouts_payable p
 JOIN payouts_statement s ON s.tenant_id = p.tenant_id
     AND (s.participant_id, s.period_starts_on, s.run) = (p.participant_id, p.period_starts_on, %(run)s)
@@ -296,6 +304,7 @@ def _take(batch: Batch, period: Open, found: Digests) -> None:
     currencies = sorted({*batch.totals, *(last.totals if last else {})})
     params: Mapping[str, Any] = {
         "batch": batch.pk,
+        "own": own_currency(),
         "run": batch.run,
         "pay_group": batch.pay_group_id,
         "starts_on": batch.starts_on,

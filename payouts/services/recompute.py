@@ -24,7 +24,7 @@ from payouts.frames.sql import Columns, Table, Words, change, delete, difference
 from payouts.frames.tables import EARNINGS, TRANCHES, WAITS
 from payouts.frames.ties import Circles
 from payouts.kernel import calculate
-from payouts.kernel.batch import Ints
+from payouts.kernel.batch import NO_RATE, Ints
 from payouts.models import Cause
 from payouts.services.payables import payables_write
 from plans.models import PlanAssignment
@@ -40,6 +40,7 @@ class Changed:
     rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     facts: set[int] = field(default_factory=set)  # 0 where lines of none changed
     people: set[int] = field(default_factory=set)
+    without_rate: bool = False  # some tranche waits for a rate of exchange, or waits for it no more
 
     def __bool__(self) -> bool:
         return any(self.rows.values())
@@ -87,6 +88,8 @@ def recompute(marks: Iterable[Mark]) -> Changed:
     payables_write(participants=sorted(causes), facts=facts, why=why.by_deal, otherwise=own)
     if WAITS.name in changed.rows:
         publish(topic="credits.waiting", payload={})
+    if changed.without_rate:
+        publish(topic="payables.waiting", payload={})
     return changed
 
 
@@ -172,9 +175,11 @@ def _redo(
                 lost = lines_standing(stands["id"][gone])
                 every = np.arange(lost["earned_minor"].size)
                 _record_changes(lost, every, lost["earned_minor"], np.zeros(every.size, dtype=np.int64), why)
-        if table is TRANCHES:
+        if table.name == TRANCHES.name:
             for ids in (columns["fact"][new], columns["fact"][differs], stands["fact"][gone]):
                 changed.facts.update(np.unique(ids).tolist())
+            moved = (columns["state"][new], columns["state"][differs], stands["state"][was], stands["state"][gone])
+            changed.without_rate |= any((states == NO_RATE).any() for states in moved)
         delete(table, stands["id"][gone])
         change(table, columns, differs, stands, was)
         load(table, columns, new)

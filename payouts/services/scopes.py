@@ -193,13 +193,23 @@ def on_people_changed(payload: dict[str, Any]) -> None:
 
 
 def on_rates_changed(payload: dict[str, Any]) -> None:
-    """A rate of exchange is another one on some days: everybody whose plan converts, for what is credited then."""
+    """A rate of exchange is another one on some days: everybody whose plan converts, for what is credited then. Who is
+    paid at the rates of days of release, for whatever they are credited with: it may be released then."""
     versions = read_versions()
-    plans = [plan_id for plan_id, plan in zip(versions.plan_id, versions.compiled, strict=True) if plan.currencies]
-    people = PlanAssignment.objects.filter(plan_id__in=plans).values_list("participant_id", flat=True).distinct()
+    currencies: dict[int, set[str]] = defaultdict(set)
+    for plan_id, plan in zip(versions.plan_id, versions.compiled, strict=True):
+        if plan.currencies is not None:
+            currencies[plan_id].add(plan.currencies.pay_rate)
+    start, end = parse_day(payload["from"]), _day(payload["to"])
     cause = Cause(kind=Cause.Kind.RATE, label=payload["label"][:300])
-    for person in sorted(people):
-        _mark(cause, person, parse_day(payload["from"]), _day(payload["to"]))
+    on_plans = PlanAssignment.objects.filter(plan_id__in=currencies).order_by("participant_id")
+    people: dict[int, bool] = {}  # whether their whole time
+    for person, plan_id, paid_in in on_plans.values_list("participant_id", "plan_id", "participant__currency"):
+        whole = paid_in == payload.get("target") and "release_date" in currencies[plan_id]
+        people[person] = people.get(person, False) or whole
+    whole_time = credit_days() if any(people.values()) else None
+    for person, whole in people.items():
+        _mark(cause, person, *((whole_time[0], FOREVER) if whole and whole_time else (start, end)))
     _save([cause], versions)
 
 
