@@ -311,10 +311,12 @@ def is_large(before_minor: int, minor: int, currency: str) -> bool:
 _NOTHING = {"released": 0, "adjustments": 0, "adjustment_count": 0, "line_count": 0, "by_hand": 0, "hands": 0}
 
 
-def reasons_of(person: PersonRow, *, first: bool, moved: int) -> Iterable[Reason]:
-    """Why to look closer at somebody whom no batch paid before (`first`), or whose right figure is another one by now
-    (by `moved`)."""
+def reasons_of(person: PersonRow, *, first: bool, moved: int, held: str = "") -> Iterable[Reason]:
+    """Why to look closer at somebody whom no batch paid before (`first`), whose right figure is another one by now (by
+    `moved`), or of whose pay something is held since (`held` says by whom and why)."""
     before, now, currency = person.before_minor, person.minor, person.currency
+    if held:
+        yield Reason("held", f"Held since, {held}", "stop", "hand-raised")
     if moved:
         sign = "+" if moved > 0 else ""
         yield Reason(

@@ -149,6 +149,7 @@ class Batch(KeptModel):
             Trigger(name="batch_posted", when="BEFORE UPDATE", function="comp_batch_posted"),
             Trigger(name="batch_held", when="BEFORE UPDATE", function="comp_batch_held"),
             Trigger(name="batch_opening", when="BEFORE INSERT OR UPDATE", function="comp_batch_opening"),
+            Trigger(name="batch_paid", when="BEFORE UPDATE", function="comp_batch_paid"),
         ]
 
     def __str__(self) -> str:

@@ -268,6 +268,7 @@ class Payment(PayModel):
                 ),
             ),
             Trigger(name="payment_moves", when="BEFORE INSERT OR UPDATE", function="comp_payment_moves"),
+            Trigger(name="payment_held", when="BEFORE INSERT OR UPDATE", function="comp_payment_held"),
         ]
         indexes = [
             models.Index(fields=["tenant", "participant", "batch"], name="payment_participant"),

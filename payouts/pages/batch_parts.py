@@ -26,6 +26,7 @@ from payouts.reads.batch_people import People, people_of
 from payouts.reads.held import held_words
 from payouts.reads.labels import line_label
 from payouts.reads.lines import key_of
+from payouts.reads.payments import open_count
 from payouts.selectors_batches import Open, PersonRow, Subject
 
 PER_PAGE = 50
@@ -117,7 +118,9 @@ def chain(found: Batch) -> list[ChainStep]:
             _moment(found.exported_at) if exported else "",
         )
     )
-    note = _by(found.paid_by, found.paid_at) if paid else ""
+    left = open_count(found) if exported else 0
+    notes = [_by(found.paid_by, found.paid_at) if paid else "", f"payments open: {left:,}" if left else ""]
+    note = "; ".join(filter(None, notes))
     steps.append(ChainStep("Paid", "done" if paid else "current" if exported else "todo", note))
     closed = found.state == State.CLOSED
     steps.append(

@@ -122,7 +122,10 @@ def batch_paid(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         request,
         lambda: batches.batch_mark_paid(batch=found, paid_by=request.user),  # type: ignore[arg-type]
     )
-    if done is not None:
+    if done is not None and done.state == Batch.State.POSTED:
+        left = reads.open_count(done)
+        messages.info(request, f"What was with payroll is paid. {done} is when its {left} open payments are.")
+    elif done is not None:
         messages.success(request, f"{done} is marked paid. Its people read Paid now.")
     return redirect("batch", tenant=tenant, pk=pk)
 

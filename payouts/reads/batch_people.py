@@ -4,7 +4,7 @@ for those that it shows and no more; an open period's are added up as its figure
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import BigIntegerField, Case, ExpressionWrapper, F, Q, QuerySet, Value, When
@@ -12,6 +12,8 @@ from django.db.models.functions import Abs, Coalesce
 
 from comp.people.models import Participant
 from payouts.models import Batch, BatchPerson
+from payouts.reads.held import UNDER_WAY, held_inside
+from payouts.reads.lines import hold_words
 from payouts.selectors_batches import (
     PersonRow,
     Subject,
@@ -32,11 +34,20 @@ class People:
     with_lines: Sequence[PersonRow] | QuerySet[Any]
     people: int
     lines: int
-    moved: Mapping[tuple[int, str], int]
+    since: Since
 
     def rows_of(self, found: Iterable[Any]) -> list[PersonRow]:
         rows = list(found)
-        return [row if isinstance(row, PersonRow) else _row(row, self.moved) for row in rows]
+        return [row if isinstance(row, PersonRow) else _row(row, self.since) for row in rows]
+
+
+@dataclass(frozen=True)
+class Since:
+    """What happened since a batch was locked: by person and currency how far the right figure moved, and by person who
+    holds something of theirs and why."""
+
+    moved: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    held: Mapping[int, str] = field(default_factory=dict)
 
 
 def people_of(subject: Subject, shown: int) -> People:
@@ -46,15 +57,16 @@ def people_of(subject: Subject, shown: int) -> People:
         first = exceptions_among(rows)
         paid = [row for row in rows if row.lines or row.settled_minor]
         count = len({row.participant_id for row in paid})
-        return People(first[:shown], len(first), paid, count, sum(row.lines for row in rows), {})
-    moved = moved_since(subject)
+        return People(first[:shown], len(first), paid, count, sum(row.lines for row in rows), Since())
+    held = held_inside(subject) if subject.state in UNDER_WAY else {}
+    since = Since(moved_since(subject), {person: hold_words(hold) for person, hold in held.items()})
     kept: QuerySet[Any] = BatchPerson.objects.filter(batch=subject).select_related("participant")
     kept = kept.annotate(minor=ExpressionWrapper(_MINOR, output_field=_BIG))
-    remarkable, count = _remarkable(kept, moved, shown)
+    remarkable, count = _remarkable(kept, since, shown)
     with_lines = kept.filter(~Q(settled_minor=0) | Q(lines__gt=0)).order_by(
         "participant__name", "participant__key", "currency"
     )
-    return People(remarkable, count, with_lines, subject.people, subject.lines, moved)
+    return People(remarkable, count, with_lines, subject.people, subject.lines, since)
 
 
 _BIG = BigIntegerField()
@@ -70,31 +82,32 @@ _KNOWN = (
 )
 
 
-def _remarkable(kept: QuerySet[Any], moved: Mapping[tuple[int, str], int], shown: int) -> tuple[list[PersonRow], int]:
+def _remarkable(kept: QuerySet[Any], since: Since, shown: int) -> tuple[list[PersonRow], int]:
     """Those with a reason: the most reasons first, then the largest change."""
-    any_reason = Q(participant_id__in={person for person, _ in moved})
+    moved = {person for person, _ in since.moved}
+    any_reason = Q(participant_id__in=moved | {*since.held})
     count: Any = Value(0)
     for reason in _KNOWN:
         any_reason |= reason
         count = count + Case(When(reason, then=1), default=0)
-    again = Case(When(participant_id__in={person for person, _ in moved} or {0}, then=1), default=0)
+    for whom in (moved, {*since.held}):
+        count = count + Case(When(participant_id__in=whom or {0}, then=1), default=0)
     rows = kept.filter(any_reason)
     change = Abs(F("minor") - Coalesce("before_minor", Value(0), output_field=_BIG), output_field=_BIG)
-    ordered = rows.annotate(reasons=count + again, change=change).order_by("-reasons", "-change", "participant__name")
-    found = [_row(row, moved) for row in ordered[:shown]]
+    ordered = rows.annotate(reasons=count, change=change).order_by("-reasons", "-change", "participant__name")
+    found = [_row(row, since) for row in ordered[:shown]]
     # Whoever was moved since and is not in the batch at all: the figures of the period owe them something now.
-    known = kept.filter(participant_id__in={person for person, _ in moved})
-    inside = set(known.values_list("participant_id", "currency"))
-    outside = {at: minor for at, minor in moved.items() if at not in inside}
+    inside = set(kept.filter(participant_id__in=moved).values_list("participant_id", "currency"))
+    outside = {at: minor for at, minor in since.moved.items() if at not in inside}
     names = Participant.objects.in_bulk({person for person, _ in outside})
     for (person, currency), minor in outside.items():
         row = PersonRow(person, names[person].key, names[person].name, currency, None, 0, 0, 0, 0)
-        found.append(_with_reasons(row, False, minor))
+        found.append(replace(row, reasons=tuple(reasons_of(row, first=False, moved=minor))))
     found.sort(key=lambda p: (-len(p.reasons), -abs(p.minor - (p.before_minor or 0)), p.name))
     return found[:shown], rows.count() + len(outside)
 
 
-def _row(kept: Any, moved: Mapping[tuple[int, str], int]) -> PersonRow:
+def _row(kept: Any, since: Since) -> PersonRow:
     row = PersonRow(
         participant_id=kept.participant_id,
         key=kept.participant.key,
@@ -109,8 +122,5 @@ def _row(kept: Any, moved: Mapping[tuple[int, str], int]) -> PersonRow:
         manual=kept.manual,
         settled_minor=kept.settled_minor,
     )
-    return _with_reasons(row, kept.is_new, moved.get((kept.participant_id, kept.currency), 0))
-
-
-def _with_reasons(row: PersonRow, first: bool, moved: int) -> PersonRow:
-    return replace(row, reasons=tuple(reasons_of(row, first=first, moved=moved)))
+    moved, held = since.moved.get((row.participant_id, row.currency), 0), since.held.get(row.participant_id, "")
+    return replace(row, reasons=tuple(reasons_of(row, first=kept.is_new, moved=moved, held=held)))

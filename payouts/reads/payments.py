@@ -59,8 +59,13 @@ def payments_visible() -> QuerySet[Payment]:
 
 
 def unsettled(batch: Batch) -> bool:
-    """Whether payroll has not said of all first payments of the batch what became of them."""
-    return Payment.objects.filter(batch=batch, reissue_of=None, state=State.EXPORTED).exists()
+    """Whether a first payment of the batch did not go out, or payroll has not said what became of it."""
+    return Payment.objects.filter(batch=batch, reissue_of=None, state__in=[State.DUE, State.EXPORTED]).exists()
+
+
+def open_count(batch: Batch) -> int:
+    """How many payments of the batch are open: due, with payroll, or rejected and not issued again."""
+    return Payment.objects.filter(is_open(), batch=batch).count()
 
 
 def people_open(batch: Batch) -> set[int]:

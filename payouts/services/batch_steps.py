@@ -15,6 +15,8 @@ from comp.outbox.services import ring
 from comp.people.models import Participant
 from comp.tenancy.scope import Pay, current_scope, current_tenant_id, tenant_scope
 from payouts.models import Batch, BatchLine, Cause, Statement
+from payouts.reads.held import held_inside
+from payouts.reads.lines import hold_words
 from payouts.services.claims import figures_lock
 from payouts.services.holds import batch_hold
 from payouts.services.payables import payables_refresh
@@ -86,6 +88,20 @@ def not_held(batch: Batch) -> None:
     """Nothing goes further of a batch that is held as a whole."""
     if hold := batch_hold(batch):
         raise BatchError(f"{batch}: it is held by {hold.placed_by}: {hold.reason} Release the hold first.")
+
+
+def nobody_held(batch: Batch) -> None:
+    """A batch is agreed to and posted with nobody in it of whose pay something is held since it was locked."""
+    held = held_inside(batch)
+    if not held:
+        return
+    who, hold = next(iter(held.items()))
+    name = Participant.objects.get(pk=who).name
+    more = f" and of {len(held) - 1} more" if len(held) > 1 else ""
+    raise BatchError(
+        f"{batch}: pay of {name}{more} in it is held since, {hold_words(hold)}. Leave them out, release the hold, or "
+        "open the period again: locked anew, it is without what is held."
+    )
 
 
 def batch_facts(batch: Batch) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from payouts.services.batch_steps import (
     everyone,
     locked,
     must_be,
+    nobody_held,
     not_held,
     one_writer,
     period_moves,
@@ -82,6 +83,7 @@ def batch_approve(*, batch: Batch, approved_by: User, digest: str) -> Batch:
                 f"{batch}: its lines are not those that were submitted. Run `manage.py verify` before anything else."
             )
         not_held(batch)
+        nobody_held(batch)
         if not stage_approve(batch=batch, approved_by=approved_by, digest=digest):
             return batch
         batch.state = State.APPROVED

@@ -9,12 +9,13 @@ from django.utils import timezone
 
 from comp.audit.services import record
 from comp.core.errors import CompError, refused
+from comp.outbox.services import JOBS, ring
 from comp.people.models import Participant
 from comp.people.selectors import today
 from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_scope, current_tenant_id, tenant_scope
 from crediting.models import Deal
-from payouts.models import Batch, Cause, Hold, Payable, Settlement
+from payouts.models import Batch, Cause, Hold, Payable, Posting, Settlement
 from payouts.services.claims import figures_lock
 from payouts.services.payables import payables_write
 from plans.models import Plan, PlanAssignment
@@ -118,6 +119,8 @@ def _end(hold: Hold, by: User | None, reason: str) -> Hold:
     hold.save(update_fields=["released_by", "released_at", "release_reason"])
     record(code="hold.release", subject=hold, before=_facts(hold), reason=reason)
     _follow(people, f"Hold released: {reason}")
+    if Posting.objects.filter(ended_at=None).update(due_at=timezone.now()):  # what it kept from being posted goes on
+        ring(tenant_id=current_tenant_id(), queue=JOBS)
     return hold
 
 

@@ -9,7 +9,8 @@ from django.db.models import Max
 
 from comp.people.models import Participant
 from comp.tenancy.models import User
-from payouts.models import Batch, BatchPerson
+from payouts.frames.waterfall import wholly_held
+from payouts.models import Batch, BatchPerson, BatchSettlement
 from payouts.reads.approvals import why_not
 from payouts.selectors_batches import open_of
 from payouts.services.batch_steps import BatchError, State, everyone, locked, must_be, period_moves
@@ -33,7 +34,7 @@ def batch_approve_part(*, batch: Batch, people: Collection[Participant], reason:
             raise BatchError(f"{batch}: {why}")
         if batch.void_asked_by_id is not None:
             raise BatchError(f"{batch}: {batch.void_asked_by} asks for it to be opened again. Settle that first.")
-        inside = set(BatchPerson.objects.filter(batch=batch, lines__gt=0).values_list("participant_id", flat=True))
+        inside = _inside(batch)
         out = {person.pk for person in people}
         if strangers := sorted(person.name for person in people if person.pk not in inside):
             raise BatchError(f"{batch}: it holds nothing of {', '.join(strangers)}.")
@@ -41,8 +42,10 @@ def batch_approve_part(*, batch: Batch, people: Collection[Participant], reason:
             raise BatchError(f"{batch}: leave out some of its people, and not all; else approve it or send it back.")
         void(batch, by=by, reason=f"{len(out)} of its people wait: {reason}")
         period_moves(batch, f"{batch.name}: a part of it goes on alone")
+        held = {who for who, plan in wholly_held(out) if plan is None}
         for person in people:
-            hold_place(reason=reason, by=by, participant=person)
+            if person.pk not in held:
+                hold_place(reason=reason, by=by, participant=person)
         period = open_of(batch.pay_group)
         if period.starts_on != batch.starts_on:
             raise BatchError(f"{batch}: {period.name} is open before it; send the batch back instead.")
@@ -54,3 +57,9 @@ def batch_approve_part(*, batch: Batch, people: Collection[Participant], reason:
         assert preparer is not None, "a submitted batch was submitted by somebody"
         made = freeze(period, run=run, by=preparer, replaces=batch)
         return review_submit(batch=made, submitted_by=preparer)
+
+
+def _inside(batch: Batch) -> set[int]:
+    """Whom the batch pays or settles, by lines or without."""
+    lines = BatchPerson.objects.filter(batch=batch, lines__gt=0).values_list("participant_id", flat=True)
+    return {*lines, *BatchSettlement.objects.filter(batch=batch).values_list("participant_id", flat=True)}

@@ -20,7 +20,8 @@ from comp.people.selectors import today
 from comp.tenancy.models import User
 from comp.tenancy.scope import current_tenant_id
 from payouts.models import Account, Batch, LedgerTransaction, Payment, PayrollRun, Statement
-from payouts.reads.payments import owed, people_open, unsettled
+from payouts.reads.held import batches_held, held_inside
+from payouts.reads.payments import due_of, open_count, owed, people_open
 from payouts.services import ledger
 from payouts.services.batch_steps import (
     BatchError,
@@ -46,8 +47,9 @@ PAID = (Batch.State.PAID, Batch.State.CLOSED)
 
 
 def run_make(*, batch: Batch, by: User) -> PayrollRun:
-    """The run that goes out with a batch: its payments, and those of the pay group that are due again. Made at the
-    first export; asked for again it is the same."""
+    """The run that goes out with a batch: its payments, and those of the pay group that are due. Made at the first
+    export; asked for again it is the same. Payments of people of whose pay something is held are due: they go out when
+    the hold is released."""
     with everyone():
         batch = locked(batch)
         must_be(batch, "exported", *POSTED)
@@ -55,21 +57,22 @@ def run_make(*, batch: Batch, by: User) -> PayrollRun:
         if run := PayrollRun.objects.filter(batch=batch, number=0).first():
             return run
         first = _first_number()
-        rows = [one for one in owed(batch) if one.minor > 0]
-        again = list(_due().filter(pay_group_id=batch.pay_group_id))
+        rows, held = [one for one in owed(batch) if one.minor > 0], held_inside(batch)
+        goes = [one for one in rows if one.participant_id not in held]
+        again = _free(_due().filter(pay_group_id=batch.pay_group_id))
         run = _run(
-            batch, 0, by, [*((r.currency, r.minor) for r in rows), *((p.currency, p.amount_minor) for p in again)]
+            batch, 0, by, [*((r.currency, r.minor) for r in goes), *((p.currency, p.amount_minor) for p in again)]
         )
         made = [
             Payment(
                 number=first + place,
                 batch=batch,
-                run=run,
+                run=None if one.participant_id in held else run,
                 participant_id=one.participant_id,
                 pay_group_id=batch.pay_group_id,
                 currency=one.currency,
                 amount_minor=one.minor,
-                state=State.EXPORTED,
+                state=State.DUE if one.participant_id in held else State.EXPORTED,
                 made_at=run.made_at,
             )
             for place, one in enumerate(rows)
@@ -92,12 +95,14 @@ def run_make(*, batch: Batch, by: User) -> PayrollRun:
 
 
 def reissues_run(*, batch: Batch, by: User) -> PayrollRun:
-    """A run of its own for the batch's payments that are due again, outside of any pay period."""
+    """A run of its own for the batch's payments that are due, outside of any pay period."""
     with everyone():
         batch = locked(batch)
-        again = list(_due().filter(batch=batch))
+        not_held(batch)
+        again = _free(_due().filter(batch=batch))
         if not again:
-            raise BatchError(f"{batch}: no payment waits to be issued again.")
+            held = ", but for those of people whose pay is held" if due_of(batch).exists() else ""
+            raise BatchError(f"{batch}: no payment waits to go out{held}.")
         number = PayrollRun.objects.filter(batch=batch).aggregate(last=Max("number"))["last"] + 1
         run = _run(batch, number, by, [(p.currency, p.amount_minor) for p in again])
         _go_out(again, run)
@@ -124,6 +129,14 @@ def run_locked(run: PayrollRun) -> None:
 def _due() -> QuerySet[Payment]:
     """Payments that go out next; another run that is made meanwhile does not find them."""
     return Payment.objects.select_for_update().filter(state=State.DUE).order_by("number")
+
+
+def _free(due: Iterable[Payment]) -> list[Payment]:
+    """Those that nothing holds: neither their batch nor something of their person's in it."""
+    rows = list(due)
+    batches = Batch.objects.in_bulk({payment.batch_id for payment in rows})
+    whole, inside = batches_held(batches), {pk: held_inside(batch) for pk, batch in batches.items()}
+    return [p for p in rows if p.batch_id not in whole and p.participant_id not in inside[p.batch_id]]
 
 
 def _go_out(payments: Iterable[Payment], run: PayrollRun) -> None:
@@ -157,6 +170,8 @@ def payments_settle(outcomes: Collection[Settled], *, by: User) -> None:
 
     Called by services that hold the batches' rows, inside a scope that sees everyone's pay.
     """
+    for batch in Batch.objects.filter(pk__in={one.payment.batch_id for one in outcomes}).order_by("pk"):
+        not_held(batch)
     now = timezone.now()
     for one in outcomes:
         payment = one.payment
@@ -187,14 +202,14 @@ def payments_settle(outcomes: Collection[Settled], *, by: User) -> None:
 
 
 def batch_follows(batch: Batch, *, by: User) -> None:
-    """The batch is paid once payroll has answered for each of its first payments, and the statements say Paid of those
-    of whom nothing is open."""
-    if batch.state == Batch.State.POSTED and batch.exported_at and not unsettled(batch):
+    """The batch is paid when each of its payments is paid, void, or issued again and that one paid; the statements say
+    Paid of those of whom nothing is open."""
+    waiting = people_open(batch)
+    if batch.state == Batch.State.POSTED and batch.exported_at and not waiting:
         not_held(batch)
         batch.state, batch.paid_by, batch.paid_at = Batch.State.PAID, by, timezone.now()
         batch.save(update_fields=["state", "paid_by", "paid_at"])
         audit("batch.paid", batch, Batch.State.POSTED, {**batch_facts(batch), "ledger": batch.ledger_head})
-    waiting = people_open(batch)
     frozen = statements_of(batch).exclude(state=Statement.State.OPEN)
     settled = frozen.exclude(participant_id__in=waiting)
     if batch.state not in PAID:
@@ -290,7 +305,8 @@ def reissue(rows: Sequence[tuple[Payment, int, Payment.Why]]) -> list[Payment]:
 
 
 def batch_mark_paid(*, batch: Batch, paid_by: User) -> Batch:
-    """Records that payroll paid all that is with it, as it was asked."""
+    """Records that payroll paid all that is with it, as it was asked. While other payments of the batch are open, it
+    stays posted."""
     with everyone():
         batch = locked(batch)
         must_be(batch, "marked paid", Batch.State.POSTED)
@@ -302,6 +318,11 @@ def batch_mark_paid(*, batch: Batch, paid_by: User) -> Batch:
         payments_settle([Settled(payment, payment.amount_minor) for payment in sent], by=paid_by)
         batch.refresh_from_db()
         batch_follows(batch, by=paid_by)
+        if not sent and batch.state == Batch.State.POSTED:
+            raise BatchError(
+                f"{batch}: nothing of it is with payroll, and {open_count(batch)} of its payments are open. Issue them "
+                "again; it is paid when they are."
+            )
     return batch
 
 

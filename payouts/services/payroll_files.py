@@ -17,7 +17,7 @@ from payouts.exports.files import ExportError, File, Head, Pay, own_file, provid
 from payouts.exports.mapping import Form, form_of
 from payouts.models import Batch, BatchLine, Payment, PayrollFile, PayrollProvider, PayrollRun
 from payouts.reads.payments import owed
-from payouts.services.batch_steps import BatchError, everyone, statements_of
+from payouts.services.batch_steps import BatchError, everyone, not_held, statements_of
 from payouts.services.payments import run_make
 
 # ------------------------------------------------------------------ providers
@@ -72,6 +72,7 @@ def run_file(*, run: PayrollRun, provider: PayrollProvider | None, by: User) -> 
     are named as they were when the run was made, and another mapping is another file."""
     frozen = {"shape": provider.shape, "settings": provider.settings} if provider else {}
     with everyone():
+        not_held(run.batch)
         file = _file(run, form_of(provider.shape, provider.settings) if provider else None)
         kept, first = PayrollFile.objects.get_or_create(
             run=run,
@@ -103,6 +104,7 @@ def run_file(*, run: PayrollRun, provider: PayrollProvider | None, by: User) -> 
 def file_again(*, kept: PayrollFile, by: User) -> File:
     """A file that went out, as it was, whatever its provider's mapping is today."""
     with everyone():
+        not_held(kept.run.batch)
         form = form_of(kept.mapping["shape"], kept.mapping["settings"]) if kept.mapping else None
         file = _file(kept.run, form)
         said = {"run": kept.run.number, "rows": file.rows, "file": file.digest, "again": True, "by": str(by)}

@@ -15,12 +15,13 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
+from comp.core.errors import CompError
 from comp.outbox.failures import PASSING
 from comp.outbox.services import JOBS, ring
 from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
 from payouts.models import Batch, BatchPerson, LedgerTransaction, Posting, Statement
 from payouts.services import ledger
-from payouts.services.batch_steps import State, audit, batch_facts, lines_of, statements_of
+from payouts.services.batch_steps import State, audit, batch_facts, lines_of, nobody_held, not_held, statements_of
 from payouts.services.outside import batch_told
 
 log = logging.getLogger(__name__)
@@ -60,14 +61,18 @@ def postings_drain(tenant_id: int) -> int:
             return 0
         try:
             with transaction.atomic():
+                not_held(batch)
+                nobody_held(batch)
                 return _part(posting, batch)
         except PASSING:
             raise  # the server, not the batch
         except Exception as error:
-            log.exception("posting %s of batch %s stops at part %s", posting.pk, posting.batch_id, posting.done)
+            if not isinstance(error, CompError):
+                log.exception("posting %s of batch %s stops at part %s", posting.pk, posting.batch_id, posting.done)
             posting.refresh_from_db()
             posting.attempts += 1
-            posting.error = f"{type(error).__name__}: {error}"[:2000]
+            told = "" if isinstance(error, CompError) else f"{type(error).__name__}: "
+            posting.error = f"{told}{error}"[:2000]
             posting.due_at = timezone.now() + min(timedelta(seconds=2 ** min(posting.attempts, 12)), RETRY)
             posting.save(update_fields=["attempts", "error", "due_at"])
             return 0

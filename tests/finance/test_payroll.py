@@ -169,9 +169,12 @@ def test_an_answer_with_every_kind_of_difference(paying: World) -> None:
     assert stand(paying)["R1"] == [("paid", 125_50), ("due", 5_50)]
     assert account(paying, "paid", "R1") == -120_00
     decide(paying, "T1", "rejected")
-    assert states(paying) == {"R1": "approved", "S1": "approved", "T1": "approved", "N1": "paid"}
+    assert set(states(paying).values()) == {"approved"}
     with paying.scope():
-        assert batch_of(paying).state == "paid" and not reads.differences_open().exists()
+        assert batch_of(paying).state == "posted" and not reads.differences_open().exists()
+        assert reads.open_count(batch_of(paying)) == 3
+        with pytest.raises(BatchError, match="nothing of it is with payroll, and 3 of its payments are open"):
+            payments.batch_mark_paid(batch=batch_of(paying), paid_by=paying.users["fiona"])
     holds(paying)
     # What is due again goes out in a file of its own; what was rejected after somebody says so.
     with paying.scope():
@@ -185,6 +188,7 @@ def test_an_answer_with_every_kind_of_difference(paying: World) -> None:
         assert file.totals == {"USD": 55_49} and b"balance" not in file.body
     answer(paying, again, "R1,5.50,USD,paid,,,", rest_paid=True)
     assert set(states(paying).values()) == {"paid"} and account(paying, "paid") == -175_49
+    assert batch_of_(paying).state == "paid"
     assert account(paying, "payable") == 12_34, "Nora's balance stays"
     holds(paying)
 
@@ -341,7 +345,12 @@ def test_payments_by_hand_on_their_pages(paying: World) -> None:
     )
     assert "accepted as paid" in text(decided)
     listed = text(fiona.get(url + "payments/"))
-    assert "no IBAN" in listed and "$25.50" in listed and "Due again" in listed
+    assert (
+        "no IBAN" in listed
+        and "$25.50" in listed
+        and "Goes out next" in listed
+        and "payments open: 2" in text(fiona.get(url))
+    )
     assert "25.50" in fiona.get(url + "payments/?csv=1&state=due").content.decode()
     step = paying.url(f"payments/{tom.pk}/step/")
     assert "is due in place of" in text(fiona.post(step, {"step": "again"}, follow=True))
@@ -392,26 +401,34 @@ def test_what_is_voided_meanwhile_is_not_paid_beside_what_replaces_it(paying: Wo
     holds(paying)
 
 
-def test_nobody_was_paid_and_a_closed_batch_is_paid_later(paying: World) -> None:
+def test_a_batch_is_paid_when_everybody_is_and_goes_on_when_it_is_closed(paying: World) -> None:
     run = exported(paying)
     answer(paying, run, *(f"{who},,USD,rejected,Bank holiday,," for who in ("R1", "S1", "T1")))
     users = paying.users
     with paying.scope():
         batch = batch_of(paying)
-        assert batch.state == "paid"
+        assert batch.state == "posted"
+        with pytest.raises(IntegrityError, match="3 of its payments are open"), transaction.atomic():
+            Batch.objects.update(state="paid", paid_by=users["fiona"])
     holds(paying)
     with paying.scope():
-        for check in checklists.checks_open(batch):
-            does = check.owner or users["fiona" if checklists.may_do(check, users["fiona"]) else "ops"]
-            checklists.check_do(check=check, done_by=does, note="Seen")
-        periods.period_close(batch=batch, closed_by=users["fiona"])
         for payment in Payment.objects.order_by("number"):
             payment_voids.payment_again(payment=payment, by=users["fiona"])
         again = payments.reissues_run(batch=batch, by=users["fiona"])
     answer(paying, again, "R1,125.50,USD,paid,,,", rest_paid=True)
     with paying.scope():
+        batch = batch_of(paying)
+        assert batch.state == "paid"
+        for check in checklists.checks_open(batch):
+            does = check.owner or users["fiona" if checklists.may_do(check, users["fiona"]) else "ops"]
+            checklists.check_do(check=check, done_by=does, note="Seen")
+        periods.period_close(batch=batch, closed_by=users["fiona"])
         voided(paying, Payment.objects.get(participant__key="R1", state="paid"))
     assert account(paying, "paid") == -49_99 and stand(paying)["R1"][-1] == ("due", 125_50)
+    with paying.scope():
+        last = payments.reissues_run(batch=batch, by=users["fiona"])
+    answer(paying, last, rest_paid=True)
+    assert account(paying, "paid") == -175_49 and batch_of_(paying).state == "closed"
 
 
 def test_a_run_holds_the_batches_of_all_its_payments(paying: World) -> None:
@@ -426,7 +443,7 @@ def test_a_run_holds_the_batches_of_all_its_payments(paying: World) -> None:
         payment_voids.void_ask(payment=payment, reason="Stopped", by=fiona)
         payment_voids.void_confirm(payment=payment, by=frank)
     decide(paying, "R1", "set_aside")
-    assert batch_of_(paying).state == "paid" and account(paying, "paid") == 0
+    assert batch_of_(paying).state == "posted" and account(paying, "paid") == 0
     holds(paying)
     paying.earn("S1", "D-FEB", 5_00, date(2026, 2, 12))
     paying.approve(paying.submit(FEBRUARY))

@@ -23,8 +23,11 @@ from payouts.models import Batch, BatchDraw, BatchSettlement, Hold, Settlement, 
 from payouts.selectors import open_period
 from payouts.services import batches, replay
 from payouts.services.holds import hold_place, hold_release
+from payouts.services.partial import batch_approve_part
+from plans.models import Plan
 from plans.rules.load import read_yaml
-from tests.factories import member
+from plans.services import assignment_set
+from tests.factories import member, person
 from tests.payouts.cases import World, fits, world
 from tests.payouts.house import House, house, plan_text
 from tests.people.test_front_door import signed_in
@@ -225,6 +228,31 @@ def test_a_person_without_pay_is_topped_up_and_one_who_is_held_is_not() -> None:
     with acme.acme.scope(acme.preparer):
         hold_release(hold=hold, by=acme.preparer, reason="Nothing again")
     assert paid(acme, 2) == (0, 0, 2_000, 0, 0, 2_000)
+    sound(acme)
+
+
+@pytest.mark.django_db
+def test_who_is_settled_without_a_line_can_be_left_out() -> None:
+    acme = house(plan_text() + TERMS)
+    with acme.acme.scope(acme.ops):
+        bob = person(acme.acme, "Robert")
+        assignment_set(participant=bob, plan=Plan.objects.get(key="worked"), starts_on=date(2026, 1, 1))
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        batch = batches.batch_submit(
+            pay_group=acme.acme.pay_group, starts_on=date(2026, 1, 1), submitted_by=acme.preparer
+        )
+        assert (batch.lines, batch.totals) == (0, {"USD": 400_000})
+    with acme.acme.scope(acme.approver):
+        made = batch_approve_part(batch=batch, people=[bob], reason="On leave", by=acme.approver)
+        assert made.totals == {"USD": 200_000}
+        assert not BatchSettlement.objects.filter(batch=made, participant=bob).exists()
+        batches.batch_approve(batch=made, approved_by=acme.approver, digest=made.digest)
+        hold_release(hold=Hold.objects.get(), by=acme.approver, reason="Back")
+    acme.work()
+    with acme.acme.scope():
+        # What stands for the open period is settled again: with the draw of this period.
+        assert Settlement.objects.get(participant=bob).payout_minor == 200_000
     sound(acme)
 
 
