@@ -15,7 +15,7 @@ from comp.core.money import format_money, minor_digits
 from comp.people.models import Participant, PayGroup
 from comp.tenancy.scope import current_scope
 from crediting.models import DataIssue, WaitingCredit
-from payouts.models import Batch, BatchLine, BatchPerson, ChangedScope, LedgerEntry, LedgerTransaction, Payable
+from payouts.models import Batch, BatchLine, BatchPerson, ChangedScope, LedgerEntry, LedgerTransaction, Payable, Tranche
 from payouts.models.batches import DECIDED
 from payouts.selectors import TAKEN, open_period
 from payouts.selectors_settlements import effects, of_batch, of_open, with_effects
@@ -205,6 +205,13 @@ def issues_open() -> int:
 def unconverted(subject: Subject) -> list[WaitingCredit]:
     """The group's credits up to the period's end that no rate of exchange reaches today: in no figure of it."""
     return list(WaitingCredit.objects.filter(pay_group=subject.pay_group, credit_date__lt=subject.ends_on))
+
+
+def without_rate(subject: Subject) -> int:
+    """How many of the group's payables of credits up to the period's end cannot be converted today into what
+    their people are paid in: nothing of them is in it."""
+    waits = Tranche.objects.filter(pay_group=subject.pay_group, credit_date__lt=subject.ends_on)
+    return waits.filter(state=Tranche.State.NO_RATE).exclude(amount_minor=0).count()
 
 
 # ------------------------------------------------------------------ people, deals, exceptions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -34,10 +34,10 @@ def read_answer(
     decimals: str,
     header: Sequence[str],
     rows: Iterable[tuple[int, Sequence[str]]],
-    currency: str,
+    currency: Callable[[str], str],
 ) -> list[Said]:
-    """The rows of an answer, by line. `currency` is that of rows without one. Raises ProblemsError with all that cannot
-    be read: an answer is read whole or not at all."""
+    """The rows of an answer, by line. `currency` says that of an employee's rows without one. Raises ProblemsError
+    with all that cannot be read: an answer is read whole or not at all."""
     places = {name.strip().casefold(): place for place, name in enumerate(header)}
     columns = {field: places.get(title.strip().casefold()) for field, title in form.columns.items()}
     missing = [form.columns[field] for field in ("employee", "amount") if columns[field] is None]
@@ -61,7 +61,9 @@ def read_answer(
     return said
 
 
-def _row(form: AnswerForm, dates: str, decimals: str, line: int, texts: Mapping[str, str], currency: str) -> Said:
+def _row(
+    form: AnswerForm, dates: str, decimals: str, line: int, texts: Mapping[str, str], currency: Callable[[str], str]
+) -> Said:
     employee = texts["employee"].removeprefix("'")
     if not employee:
         raise ValueError("no employee is named.")
@@ -70,7 +72,7 @@ def _row(form: AnswerForm, dates: str, decimals: str, line: int, texts: Mapping[
         allowed = ", ".join((*form.paid, *form.rejected))
         raise ValueError(f"“{texts['status'][:40]}” is no status; allowed: {allowed}.")
     paid = status not in form.rejected
-    own = texts["currency"].upper() or currency
+    own = texts["currency"].upper() or currency(employee)
     if own not in CURRENCIES:
         raise ValueError(f"“{own[:10]}” is no currency.")
     amount = texts["amount"].replace(DECIMALS[decimals], ".") if decimals == "comma" else texts["amount"]

@@ -254,7 +254,11 @@ class Tranche(TrancheKey, BulkPayModel):
                 name="tranche_converted_by_a_rate",
             ),
         ]
-        indexes = [models.Index(fields=["tenant", "participant", "credit_date"], name="tranche_period")]
+        indexes = [
+            models.Index(fields=["tenant", "participant", "credit_date"], name="tranche_period"),
+            # What waits for a rate of exchange (NO_RATE).
+            models.Index(fields=["tenant", "pay_group"], condition=Q(state=5), name="tranche_without_rate"),
+        ]
 
     @property
     def earned_minor(self) -> int:

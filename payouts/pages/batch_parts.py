@@ -158,6 +158,8 @@ def before_signing(request: HttpRequest, subject: Subject) -> list[Fact]:
         people = len({row.participant_id for row in rows})
         of = f"of {people:,} {'person' if people == 1 else 'people'}, in no figure"
         facts.append(Fact("Credits waiting for a rate", f"{len(rows):,} {of}"))
+    if count := reads.without_rate(subject):
+        facts.append(Fact("Payables waiting for a rate", f"{count:,}, in no figure"))
     if isinstance(subject, Batch):
         facts.append(Fact("Digest", f"{subject.digest[:12]}…{subject.digest[-4:]}"))
     return facts

@@ -162,6 +162,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
         "failed": reads.scopes_failed(pay_group),
         "alerts": alerts_standing(pay_group),
         "unconverted": len(reads.unconverted(opened)),
+        "without_rate": reads.without_rate(opened),
         "facts": before_signing(request, opened),
         **lines_page(request, opened, view, people),
     }

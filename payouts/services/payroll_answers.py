@@ -86,7 +86,10 @@ def _said(form: AnswerForm, dates: str, decimals: str, text: str) -> list[Said]:
     reader = csv.reader(io.StringIO(text))
     header = next(reader, [])
     rows = ((line, cells) for line, cells in enumerate(reader, 2) if any(cells))
-    return read_answer(form, dates or "YYYY-MM-DD", decimals or "point", header, rows, own_currency())
+    own, paid_in = own_currency(), dict(Participant.objects.values_list("key", "currency"))
+    return read_answer(
+        form, dates or "YYYY-MM-DD", decimals or "point", header, rows, lambda employee: paid_in.get(employee, own)
+    )
 
 
 def _compared(run: PayrollRun, said: Iterable[tuple[Participant, Said]], rest_paid: bool) -> list[AnswerRow]:

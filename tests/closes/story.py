@@ -93,7 +93,8 @@ class Story:
     def _rate(self, step: dict[str, Any]) -> None:
         with self.acme.scope(self.ops):
             starts = parse_day(step["from"])
-            rate_set(source=step["rate"], target=CURRENCY, kind="spot", rate=str(step["is"]), starts_on=starts)
+            target = step.get("to", CURRENCY)
+            rate_set(source=step["rate"], target=target, kind="spot", rate=str(step["is"]), starts_on=starts)
 
     def _leaves(self, step: dict[str, Any]) -> None:
         with self.acme.scope(self.ops):
@@ -189,7 +190,10 @@ def story(path: Path) -> Story:
     ops, other = member(acme, Role.SALES_OPS, "Olga Ops"), member(acme, Role.SALES_OPS, "Otto Ops")
     preparer, approver = member(acme, Role.FINANCE, "Fay Finance"), member(acme, Role.FINANCE, "Finn Finance")
     with acme.scope(ops):
-        known = {name: person(acme, name, starts_on=opens) for name in document["people"]}
+        paid_in = document.get("paid_in", {})
+        known = {
+            name: person(acme, name, starts_on=opens, currency=paid_in.get(name, "")) for name in document["people"]
+        }
         product_create(key="gtx-pro", name="GTX Pro", series="GTX", list_price_minor=482100)
         account_create(key="acme", name="Acme Corporation")
     found = Story(acme, sender(acme), ops, other, preparer, approver, known, document)

@@ -30,12 +30,14 @@ from plans.rules.load import read_yaml, to_yaml
 from tests.factories import Company, company, member, person
 from tests.intake.sending import Sender, deal, event, sender
 
-#: Day, line kind, fact, what it takes back, component, person, amount, and the tranches: release day, state, amount.
+#: Day, line kind, fact, what it takes back, component, person, amount, and the tranches: release day, state, amount in
+#: the plan's currency, amount and currency of pay where it is another one.
 Line = tuple[Any, ...]
 #: What this module puts into the database.
 KEYS = frozenset(
     ("format", "name", "calendar", "people", "plan", "plans", "assignments", "attributes", "quotas", "reporting")
-    + ("deals", "transfers", "milestones", "usage", "leave", "employment", "holidays", "exchange", "expect")
+    + ("deals", "transfers", "milestones", "usage", "leave", "employment", "holidays", "exchange", "pay_currency")
+    + ("expect",)
 )
 FIELDS = frozenset(("stage", "amount", "close_date", "engage_date", "currency"))
 
@@ -58,9 +60,10 @@ class World:
     def lines(self) -> Counter[Line]:
         """The lines that stand."""
         with self.acme.scope():
-            parts: dict[tuple[Any, ...], list[tuple[date | None, int, int]]] = {}
+            parts: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
             for part in Tranche.objects.order_by("index", "part"):
-                row = (part.release_day, part.state, part.amount_minor)
+                paid = (part.amount_minor, part.currency) if part.rate_id else ()
+                row = (part.release_day, part.state, part.earned_minor, *paid)
                 parts.setdefault(_key(part), []).append(row)
             names = {one.pk: name for name, one in self.people.items()}
             deals = dict(Earning.objects.exclude(deal=None).values_list("deal_id", "deal__external_id"))
@@ -92,12 +95,16 @@ def kernel_lines(case: Case) -> Counter[Line]:
     result = calculate(case.batch)
     lines, groups, credits, parts = result.lines, result.groups, result.credits, result.tranches
     found: list[Line] = []
-    tranches: dict[int, list[tuple[date | None, int, int]]] = {}
+    tranches: dict[int, list[tuple[Any, ...]]] = {}
     for row in range(parts.line.size):
         released = int(parts.release_day[row])
         state = (0 if parts.pay_period[row] >= 0 else 1) if parts.state is None else int(parts.state[row])
         day = day_date(released) if state == 0 else None
-        tranches.setdefault(int(parts.line[row]), []).append((day, state, int(parts.amount[row])))
+        line, paid = int(parts.line[row]), tuple[Any, ...]()
+        if parts.paid_amount is not None and parts.exchange is not None and parts.exchange[row] >= 0:
+            person = int(groups.participant[lines.group[line]])
+            paid = (int(parts.paid_amount[row]), (case.batch.pay_currency or {})[person])
+        tranches.setdefault(line, []).append((day, state, int(parts.amount[row]), *paid))
     for row in range(lines.group.size):
         kind = OF_CREDIT if lines.kind is None else int(lines.kind[row])
         credit, group = int(lines.credit[row]), int(lines.group[row])
@@ -134,7 +141,10 @@ def world(path: Path) -> World:
     acme = company("acme", opens_on=date(2026, 1, 1), currency=case.currency)
     ops, other = member(acme, Role.SALES_OPS, "Olga Ops"), member(acme, Role.SALES_OPS, "Otto Ops")
     with acme.scope(ops):
-        known = {name: person(acme, name, starts_on=date(2020, 1, 1)) for name in case.people}
+        paid_in = document.get("pay_currency", {})
+        known = {
+            name: person(acme, name, starts_on=date(2020, 1, 1), currency=paid_in.get(name, "")) for name in case.people
+        }
         product_create(key="mg", name="MG Special")
         account_create(key="acme", name="Acme Corporation")
         _roles(document)

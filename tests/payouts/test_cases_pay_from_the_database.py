@@ -57,6 +57,10 @@ NAMES = (
     "periods-of-the-plan-s-own-are-prorated-read-and-carried-on",
     "transfer-that-goes-on-and-comes-back",
     "transfer-with-rolled-credit-that-stays-or-follows",
+    "euros-paid-in-dollars-at-three-dates",
+    "pounds-on-a-quota-in-euros-paid-in-dollars",
+    "missing-rates-of-exchange-wait",
+    "converted-once-and-divided-after",
 )
 
 

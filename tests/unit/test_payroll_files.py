@@ -153,7 +153,7 @@ def test_an_answer_is_read_whole_or_not_at_all() -> None:
     ).answer
     header = ["PERS.-NR.", "Betrag", "Status", "Reason", "Paid on", "Currency"]
     good = [(2, ["'=X1", "7,00", "ja", "", "2026-02-05", ""]), (4, ["S1", "", "Rejected", "closed account", "", "eur"])]
-    said = read_answer(form, "DD.MM.YYYY", "comma", header, good, "USD")
+    said = read_answer(form, "DD.MM.YYYY", "comma", header, good, lambda _: "USD")
     assert [(s.line, s.employee, s.currency, s.minor, s.paid, s.paid_on) for s in said] == [
         (2, "=X1", "USD", 700, True, date(2026, 2, 5)),
         (4, "S1", "EUR", 0, False, None),
@@ -168,7 +168,7 @@ def test_an_answer_is_read_whole_or_not_at_all() -> None:
         (8, ["R1", "1,00", "ja", "", "", "XYZ"]),
     ]
     with pytest.raises(ProblemsError) as refused:
-        read_answer(form, "DD.MM.YYYY", "comma", header, bad, "USD")
+        read_answer(form, "DD.MM.YYYY", "comma", header, bad, lambda _: "USD")
     assert [problem.path for problem in refused.value.problems] == [f"line {line}" for line in range(2, 9)]
     with pytest.raises(ProblemsError, match="No column “amount”"):
-        read_answer(AnswerForm(), "YYYY-MM-DD", "point", ["employee"], [], "USD")
+        read_answer(AnswerForm(), "YYYY-MM-DD", "point", ["employee"], [], lambda _: "USD")
