@@ -50,6 +50,7 @@ class RosterRowBody(Body):
     cost_centre = Text(max_length=LENGTHS["cost_centre"], required=False, allow_null=True)
     entity = Text(max_length=LENGTHS["entity"], required=False, allow_null=True)
     pay_group = Text(max_length=50, required=False)
+    currency = Text(max_length=3, required=False, help_text="What somebody new is paid in, for good.")
     leave_from = Day(required=False)
     leave_to = Day(required=False, allow_null=True, help_text="The first day back.")
     targets = TargetBody(many=True, required=False, max_length=100)

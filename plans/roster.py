@@ -204,6 +204,8 @@ class _Roster:
             for name in ("name", "email")
             if name in row.texts and row.texts[name] != getattr(person, name) and (row.texts[name] or name == "email")
         }
+        if (paid_in := row.texts.get("currency") or person.currency) != person.currency:
+            values["currency"] = paid_in
         group = self._one_of("pay_group", row)
         if group is not None and group.pk != person.pay_group_id:
             values["pay_group"] = group
@@ -221,8 +223,8 @@ class _Roster:
         assert hired is not None and group is not None
         left = row.days.get("left")
         self.people[row.employee] = people.participant_create(
-            key=row.employee, name=row.texts["name"], email=row.texts.get("email", ""), currency=self.currency,
-            pay_group=group, starts_on=hired, ends_on=left,
+            key=row.employee, name=row.texts["name"], email=row.texts.get("email", ""),
+            currency=row.texts.get("currency") or self.currency, pay_group=group, starts_on=hired, ends_on=left,
         )  # fmt: skip
         self._note(row, "joiner", f"employed {span(hired, left)}, paid with {group}", hired)
 

@@ -3,8 +3,9 @@ in plans.roster.
 
 Columns: `employee` (the number, needed) and any of `as_of`, `name`, `email`, `hired`, `left` (the first day no longer
 employed; empty: none known), `title`, `role`, `team`, `territory`, `manager` (an employee number), `region`,
-`position`, `pool`, `pay_group`, `leave_from`, `leave_to` (the first day back) and `target:KEY:FROM:UNTIL` (an amount of
-money for a measure period). A column that is not there says nothing. Days are YYYY-MM-DD.
+`position`, `pool`, `pay_group`, `currency` (what somebody new is paid in, else the company's), `leave_from`, `leave_to`
+(the first day back) and `target:KEY:FROM:UNTIL` (an amount of money for a measure period). A column that is not there
+says nothing. Days are YYYY-MM-DD.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from comp.core.errors import CompError, Problem, ProblemsError, refused
 
 COLUMNS = (
     *("employee", "as_of", "name", "email", "hired", "left", "title", "role", "team", "territory", "manager"),
-    *("region", "position", "pool", "cost_centre", "entity", "pay_group", "leave_from", "leave_to"),
+    *("region", "position", "pool", "cost_centre", "entity", "pay_group", "currency", "leave_from", "leave_to"),
 )
 DAYS = ("as_of", "hired", "left", "leave_from", "leave_to")
 #: More is for several files.
 ROWS, CHARACTERS = 20_000, 5_000_000
 LENGTHS = {
     **{"name": 150, "email": 254, "title": 120, "region": 120, "position": 120, "pool": 120},
-    **{"cost_centre": 120, "entity": 120},
+    **{"cost_centre": 120, "entity": 120, "currency": 3},
 }
 
 

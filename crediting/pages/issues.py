@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.forms import Form
@@ -21,7 +22,7 @@ from crediting import selectors
 from crediting.forms import SectorForm, TargetForm
 from crediting.models import DataIssue, SourceMapping
 from crediting.selectors_waiting import waiting_for, waiting_told
-from crediting.services.issues import OF_CREDITS, REASON, gap_cover, issue_close, issue_replay, mapping_set
+from crediting.services.issues import OF_CREDITS, PAY_RATE, REASON, gap_cover, issue_close, issue_replay, mapping_set
 
 State, Kind = DataIssue.State, SourceMapping.Kind
 PER_PAGE = 50
@@ -161,6 +162,7 @@ def _draw(request: HttpRequest, row: DataIssue, form: Form | None, status: int =
         "waiting": page,
         "waiting_rows": waiting_told(page.object_list) if page else [],
         "currency": row.value.partition("/")[0],
+        "wanted": _rate_wanted(row.value) if row.kind == PAY_RATE else "",
         "plan": row.value.partition("/")[2] if row.kind == "convert" else "",
         "sectors": selectors.candidates(kind=Kind.SECTOR) if row.kind == Kind.SECTOR else [],
         "reason_most": REASON.stop - 1,
@@ -170,6 +172,13 @@ def _draw(request: HttpRequest, row: DataIssue, form: Form | None, status: int =
         "crumbs": [Link("Data quality", reverse("issue_list", kwargs={"tenant": tenant}))],
     }
     return render(request, "crediting/issue.html", context, status=status)
+
+
+def _rate_wanted(value: str) -> str:
+    """Of `EUR/USD average`, the query of a page to enter that rate."""
+    pair, _, kind = value.partition(" ")
+    source, _, target = pair.partition("/")
+    return urlencode({"source": source, "target": target, "kind": kind})
 
 
 def _deliveries(count: int) -> str:

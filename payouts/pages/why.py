@@ -80,7 +80,7 @@ def why(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "say": _say(found),
         "steps": _steps(request, found, own),
         "releases": [_release(row, group, earning) for row in found.releases],
-        "rates_url": link(request, "rate_list") if Can.PLAN_READ in request.can else "",  # type: ignore[attr-defined]
+        "may_read_rates": Can.PLAN_READ in request.can,  # type: ignore[attr-defined]
         "months": spread_over(earning),
         "usage": _usage_words(history),
         "parts": team_parts(found),

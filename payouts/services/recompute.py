@@ -20,7 +20,7 @@ from comp.core.days import day_number
 from comp.outbox.services import publish
 from payouts.frames.figures import Figures, figures, lines_standing, standing
 from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
-from payouts.frames.sql import Columns, Table, Words, change, delete, differences, load
+from payouts.frames.sql import NONE, Columns, Table, Words, change, delete, differences, load
 from payouts.frames.tables import EARNINGS, TRANCHES, WAITS
 from payouts.frames.ties import Circles
 from payouts.kernel import calculate
@@ -178,6 +178,7 @@ def _redo(
         if table.name == TRANCHES.name:
             for ids in (columns["fact"][new], columns["fact"][differs], stands["fact"][gone]):
                 changed.facts.update(np.unique(ids).tolist())
+            _record_changes(columns, *_converted_otherwise(columns, differs, stands, was), why)
             moved = (columns["state"][new], columns["state"][differs], stands["state"][was], stands["state"][gone])
             changed.without_rate |= any((states == NO_RATE).any() for states in moved)
         delete(table, stands["id"][gone])
@@ -250,6 +251,16 @@ _CHANGES = Table(
     nullable=frozenset({"deal_id"}),
     stamped="at",
 )
+
+
+def _converted_otherwise(right: Columns, rows: Ints, stands: Columns, was: Ints) -> tuple[Ints, Ints, Ints]:
+    """Of these tranches those that another rate converts to another amount, with their amounts before and after: what
+    their lines earn did not move."""
+    if "rate_id" not in right or "rate_id" not in stands:
+        return rows[:0], rows[:0], rows[:0]
+    same = (right["plan_minor"][rows] == stands["plan_minor"][was]) & (right["rate_id"][rows] != NONE)
+    rows, was = rows[same], was[same]
+    return rows, stands["amount_minor"][was], right["amount_minor"][rows]
 
 
 def _record_changes(source: Columns, rows: Ints, before: Ints, after: Ints, why: _Why) -> None:

@@ -16,7 +16,7 @@ from comp.people.rates import rate_set
 from comp.tenancy.capabilities import Role
 from crediting.models import DataIssue
 from crediting.services.catalogue import account_create, product_create
-from payouts.models import BatchLine, Cause, Earning, LedgerEntry, Payable, Payment, Statement, Tranche
+from payouts.models import BatchLine, Cause, Earning, FigureChange, LedgerEntry, Payable, Payment, Statement, Tranche
 from payouts.services import payroll_files, replay
 from payouts.verify import batch_digests, identity, ledger_balance, payments_right
 from plans import services as plans
@@ -109,6 +109,16 @@ def test_from_the_hook_to_the_payment_in_three_currencies() -> None:
     assert "12,000.00" in home and "rate of exchange" in home
     assert "rate of exchange" in seen.get("/t/acme/statements/2026-01-01/").content.decode()
 
+    with acme.acme.scope():
+        issue = DataIssue.objects.get(state="open")
+    seen.force_login(acme.ops)
+    asks = seen.get(f"/t/acme/issues/{issue.pk}/").content.decode()
+    assert "rates/new/?source=EUR&amp;target=USD&amp;kind=spot" in asks and "Rate of pay" in asks
+    assert 'value="USD"' in seen.get("/t/acme/rates/new/?source=EUR&target=USD&kind=spot").content.decode()
+    seen.force_login(acme.preparer)
+    assert "1 payable up to the period" in seen.get("/t/acme/payouts/open/sales/").content.decode()
+    seen.force_login(acme.ann.user)
+
     rate(acme, "EUR", "USD", "1.10")
     assert parts(acme) == [(1_320_000, "USD", 1_200_000, "Dated")] and asked(acme) == []
     assert [row[:3] for row in owed(acme)] == [("release", 1_320_000, "USD")]
@@ -148,6 +158,9 @@ def test_from_the_hook_to_the_payment_in_three_currencies() -> None:
     assert owed(acme) == [("adjustment", -24_000, "USD", cause)]
     with acme.acme.scope():
         assert Payable.objects.get().cause.kind == Cause.Kind.RATE  # type: ignore[union-attr]
+        moved = FigureChange.objects.filter(currency="USD").values_list("before_minor", "after_minor", "cause__label")
+        assert list(moved) == [(1_320_000, 1_296_000, cause)]
+    assert "13,200.00 → $12,960.00" in seen.get(f"/t/acme/why/{line_id}/").content.decode()
     stands(acme)
     # What was known when January was locked gives it again, digest for digest.
     with acme.acme.scope():

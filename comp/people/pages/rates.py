@@ -96,7 +96,8 @@ def rate_list(request: HttpRequest, tenant: str) -> HttpResponse:
 def rate_add(request: HttpRequest, tenant: str) -> HttpResponse:
     """Says a rate. `source` and `from` may come with the address, from a question about credits."""
     own = request.tenant.currency  # type: ignore[attr-defined]
-    initial = {"source": request.GET.get("source", ""), "target": own, "starts_on": request.GET.get("from") or today()}
+    asked = {name: request.GET[name] for name in ("source", "target", "kind") if name in request.GET}
+    initial = {"source": "", "target": own, **asked, "starts_on": request.GET.get("from") or today()}
     form = RateForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
