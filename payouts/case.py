@@ -16,7 +16,7 @@ from comp.core.calendars import CalendarError, Kind, PayCalendar, Period, measur
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError
 from comp.core.money import CURRENCIES, NO_CURRENCY
-from payouts import case_facts, case_tables
+from payouts import case_facts, case_openings, case_tables
 from payouts.case_expect import Expectation, draw_keys, expectations
 from payouts.case_tables import columns, ints, text
 from payouts.kernel.batch import (
@@ -62,7 +62,9 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class Version:
+    """A plan version, in force in [start, end)."""
+
     plan: CompiledPlan
     types: Mapping[str, FieldType]
     start: int
@@ -83,7 +85,7 @@ class Reader:
         self.look = Look()
         required = ("format", "calendar", "people", "assignments")
         optional = ("name", "plan", "plans", "reporting", "quotas", "deals", "facts", "milestones", "usage", "expect")
-        self.document = self.look.table(document, "", required, (*optional, *case_tables.KEYS))
+        self.document = self.look.table(document, "", required, (*optional, case_openings.KEY, *case_tables.KEYS))
         self.people: list[str] = []
         self.facts: list[str] = []
         self.days: list[int] = []
@@ -121,6 +123,7 @@ class Reader:
         reporting = self._reporting()
         assignments = self._assignments(versions)
         milestones, usage = case_facts.read_milestones(self, facts), case_facts.read_usage(self, facts)
+        opened, released = case_openings.openings(self, versions, milestones)
         years = [day_date(day).year for day in self.days] or [2026]
         every: dict[Every, tuple[Period, ...]] = {
             each: tuple(measure_periods(calendar, each, min(years), max(years) + 1)) for each in _EVERY
@@ -153,6 +156,8 @@ class Reader:
             balances=balances,
             relief=case_tables.relief(self),
             in_force=tuple((version.start, version.end) for version in versions),
+            openings=opened,
+            opening_tranches=released,
         )
         name = look.text(self.document, "", "name", 200) or ""
         currency = look.currency
@@ -160,7 +165,7 @@ class Reader:
 
     # ------------------------------------------------------------------ plans, calendar, people
 
-    def _versions(self) -> list[_Version]:
+    def _versions(self) -> list[Version]:
         if ("plan" in self.document) == ("plans" in self.document):
             found = "both" if "plan" in self.document else "neither"
             message = f"A case has either one `plan` or a list of `plans`; found {found}. {ONE_PLAN}"
@@ -168,14 +173,14 @@ class Reader:
             return []
         if "plan" in self.document:
             made = self._compiled(self.document["plan"], "plan")
-            return [_Version(*made, -FAR_DAY, FAR_DAY)] if made else []
+            return [Version(*made, -FAR_DAY, FAR_DAY)] if made else []
         found_versions = []
         for path, row in self.rows("plans", self.document, least=1):
             table = self.look.table(row, path, ("from", "document"), ("to",))
             start, end = self.span(table, path)
             made = self._compiled(table["document"], join(path, "document")) if "document" in table else None
             if made and start is not None:
-                found_versions.append(_Version(*made, start, end))
+                found_versions.append(Version(*made, start, end))
         currencies = sorted({version.plan.currency for version in found_versions})
         if len(currencies) > 1:
             self.look.report("plans", ", ".join(currencies), "one currency", "All plans of a case share one currency.")
@@ -231,7 +236,7 @@ class Reader:
                 lines.append((person, manager, start, end))
         return Reporting(*columns(lines, 4))
 
-    def _assignments(self, versions: Sequence[_Version]) -> Assignments:
+    def _assignments(self, versions: Sequence[Version]) -> Assignments:
         """Assignments to a plan, cut by the dates of its versions."""
         keys = sorted({version.plan.key for version in versions})
         lines = []

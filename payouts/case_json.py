@@ -17,7 +17,7 @@ from payouts.kernel.explain import explain_settlement
 
 #: What a credit and a line is, by its code.
 _CREDITS = ("direct", "rolled", "transferred")
-_LINES = ("credit", "period", "reversal", "carried")
+_LINES = ("credit", "period", "reversal", "carried", "by hand", "opening")
 _WAITS = ("", "quota", "incentive", "measure")
 _KEYS = ("participant", "plan", "pay_period", "replicate")
 

@@ -35,6 +35,15 @@ def refusal(component: Component) -> str | None:
     return None
 
 
+def version_for(spans: Sequence[tuple[int, int]], day: int) -> int:
+    """The place of the version that an opening belongs to, of those of its plan by the days [start, end) on which they
+    are in force: on its day, else the next to come, else the last that was."""
+    later = [place for place, (_, end) in enumerate(spans) if end > day]
+    if later:
+        return min(later, key=lambda place: spans[place][0])
+    return max(range(len(spans)), key=lambda place: spans[place][1])
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """The openings of one component, one row each (and replicate)."""
