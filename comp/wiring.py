@@ -34,6 +34,7 @@ class WiringConfig(AppConfig):
         subscribe("people.changed", scopes.on_people_changed)
         subscribe("rates.changed", issues.on_rates_changed)
         subscribe("rates.changed", scopes.on_rates_changed)
+        subscribe("openings.changed", scopes.on_openings_changed)
         subscribe("credits.waiting", waiting.on_credits_waiting)
         subscribe("payables.waiting", unconverted.on_payables_waiting)
         register_judge(example_problems)

@@ -12,6 +12,7 @@ from comp.core.errors import CompError
 from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import Whole
 from payouts.frames.read import Read
+from payouts.frames.read_openings import tranche_rows
 from payouts.frames.sql import EPOCH, NONE, Columns, Table, Words, day, number, quoted, read, read_numbers
 from payouts.frames.tables import ATTAINMENTS, TABLES, TRANCHES, UNCONVERTED, WAITS
 from payouts.kernel.batch import (
@@ -19,6 +20,7 @@ from payouts.kernel.batch import (
     MISSING_DAY,
     OF_CARRY,
     OF_CREDIT,
+    OF_OPENING,
     OF_PERIOD,
     OF_REVERSAL,
     WAITING,
@@ -35,6 +37,8 @@ from payouts.reads.plans import trigger_word
 from plans.rules.compiled import CompiledPlan, Every, OwnPeriods
 from plans.rules.compiled_pay import Tranche
 
+#: What stands for a rule in the key of a line that the system before gives.
+OPENED = "opening"
 #: Up to so many words a text is compared with each of them.
 COMPARED = 8
 
@@ -195,6 +199,7 @@ def _of_lines(result: Result, source: Read, names: _Names, by_credit: Columns, s
     }
     participant = _taken(result.groups.participant, lines.group)
     of_period = (lines.kind == OF_PERIOD) | (lines.kind == OF_CARRY)
+    opening = lines.kind == OF_OPENING
     reversal = lines.kind == OF_REVERSAL
     at = np.maximum(lines.fact, 0)
     return found | {
@@ -202,10 +207,10 @@ def _of_lines(result: Result, source: Read, names: _Names, by_credit: Columns, s
         "fact": np.where(lines.fact >= 0, _taken(facts.id, at) if facts.id.size else nothing, 0),
         "deal_id": np.where(lines.fact >= 0, _deals(facts, at) if facts.id.size else nothing, NONE),
         "origin": np.where(reversal, own["fact"], 0),
-        "period": np.where(of_period, _taken(starts, lines.group), 0),
+        "period": np.where(of_period, _taken(starts, lines.group), np.where(opening, lines.day, 0)),
         "line_kind": lines.kind.astype(np.int64),
         "plan_id": _taken(names.plan_ids, plan),
-        "rule": _either(known, own["rule"], names.every(plan, lines.component)),
+        "rule": _either(known, own["rule"], _either(~opening, names.every(plan, lines.component), _all(rows, OPENED))),
         "role": _either(known, own["role"], Words(nothing, ("",))),
         "split": np.where(known, own["split"], 0),
         "pay_group_id": names.group_of(participant),
@@ -228,22 +233,34 @@ def _credited(result: Result) -> Ints:
 
 def _of_tranches(result: Result, source: Read, by_line: Columns) -> Columns:
     lines, tranches = result.lines, result.tranches
-    rows = tranches.line.size
+    rows, index = tranches.line.size, tranches.index
+    opening = np.full(rows, -1, dtype=np.int64) if lines.opening is None else _taken(lines.opening, tranches.line)
+    if lines.opening is not None:
+        # What of an opening is released by goes by no release of its component.
+        index = np.where(opening >= 0, 0, index)
     if lines.release is not None and result.releases is not None:
-        trigger = _triggers(result.releases)(_taken(lines.release, tranches.line), tranches.index)
+        trigger = _triggers(result.releases)(_taken(lines.release, tranches.line), index)
     else:
         plans = source.versions.compiled
         first = np.cumsum([0, *(len(plan.components) for plan in plans)], dtype=np.int64)
         component = _taken(first, _taken(_line_plans(result), tranches.line)) + _taken(lines.component, tranches.line)
         releases = [component.release for plan in plans for component in plan.components]
-        trigger = _triggers(releases)(component, tranches.index)
+        trigger = _triggers(releases)(component, index)
     if lines.kind is not None:
         # What is taken back or carried is released on its own day, whatever the component's release.
         kind = _taken(lines.kind.astype(np.int64), tranches.line)
         at_once = (kind == OF_REVERSAL) | (kind == OF_CARRY)
-        trigger = _either(~at_once, trigger, Words(np.zeros(rows, dtype=np.int64), ("credit_date",)))
+        trigger = _either(~at_once, trigger, _all(rows, "credit_date"))
     waits = tranches.release_day == MISSING_DAY
     of_line = {name: _pick(column, tranches.line) for name, column in by_line.items()}
+    if source.openings is not None:
+        mine = np.flatnonzero(opening >= 0)
+        given = tranche_rows(source.openings, opening[mine], tranches.index[mine])
+        own = Words(np.zeros(rows, dtype=np.int64), source.openings.trigger.words)
+        own.codes[mine] = source.openings.trigger.codes[given]
+        trigger = _either(opening < 0, trigger, own)
+        of_line["deal_id"] = of_line["deal_id"].copy()
+        of_line["deal_id"][mine] = source.openings.deal[given]
     return {
         **of_line,
         **_in_pay_currency(tranches, source, of_line["participant_id"], of_line["currency"]),
@@ -380,6 +397,11 @@ def _missing(column: Any, rows: int) -> Any:
     """A column of nothing, of the kind of another one."""
     nothing = np.zeros(rows, dtype=np.int64)
     return Words(nothing, ("",)) if isinstance(column, Words) else nothing
+
+
+def _all(rows: int, word: str) -> Words:
+    """One word throughout."""
+    return Words(np.zeros(rows, dtype=np.int64), (word,))
 
 
 def _either(first: Mask, one: Words, other: Words) -> Words:

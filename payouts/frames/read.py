@@ -25,6 +25,7 @@ from payouts.frames.read_asof import deals, facts, table
 from payouts.frames.read_facts import FactReader, milestones, transfers, usage
 from payouts.frames.read_fields import YEARS as YEARS
 from payouts.frames.read_fields import ends, fields_of
+from payouts.frames.read_openings import OpeningRows, opening_days, read_openings
 from payouts.frames.read_plans import Versions as Versions
 from payouts.frames.read_plans import read_versions as read_versions
 from payouts.kernel.batch import Batch, Ints
@@ -45,6 +46,7 @@ class Read:
     versions: Versions
     revision: Ints  # of each deal or other fact
     rates: Ints  # the row of each rate of exchange
+    openings: OpeningRows | None = None
 
 
 @lru_cache(maxsize=64)
@@ -114,6 +116,7 @@ def credit_days(as_of: datetime | None = None, people: Iterable[int] | None = No
             # Under another calendar the periods that stand began on other days.
             cursor.execute("SELECT min(starts_on), max(starts_on) FROM payouts_attainment")
             found += [day for day in cursor.fetchone() if day]
+    found += opening_days(as_of)
     return (min(found), max(found) + timedelta(days=31)) if found else None
 
 
@@ -126,9 +129,11 @@ def read_batch(
     participants: Sequence[int] | None,
     as_of: datetime | None = None,
     headcount: int | None = None,
+    openings: bool = True,
 ) -> Read:
     """Everything that the figures of `participants` (None: everyone) with credit dates in [start, end) depend on. Where
-    those whose facts are asked for are not few of a `headcount`, all facts are read: the quicker way."""
+    those whose facts are asked for are not few of a `headcount`, all facts are read: the quicker way. Without
+    `openings` as though no other system had been there before."""
     plans = versions.compiled
     params: dict[str, Any] = {"as_of": as_of, "start": start, "end": end, "people": None}
     # What somebody is paid may depend on all who are on these plans: then they are read too, and the kernel returns
@@ -148,6 +153,7 @@ def read_batch(
     rows = FactReader(fields_of(plans), params, as_of, narrow, currency, converts).rows()
     asks = read_people.needs_people(plans)
     quotas, relief = read_people.quotas(versions, params, as_of)
+    opened = read_openings(versions, params, as_of) if openings else None
     batch = Batch(
         plans=plans,
         periods={every: bounds(calendar, every) for every in ("month", "quarter", "half", "year")},
@@ -168,6 +174,8 @@ def read_batch(
         holidays=np.array(calendar.holidays, dtype=np.int64) if calendar.holidays else None,
         only=np.array(sorted(participants), dtype=np.int64) if participants is not None else None,
         in_force=tuple(zip(versions.starts, versions.ends, strict=True)),
+        openings=None if opened is None else opened.openings,
+        opening_tranches=None if opened is None else opened.tranches,
         settles=False,  # from what is payable, pay period by pay period: payouts.frames.waterfall
     )
-    return Read(with_own_periods(batch), versions, rows.revision, rates)
+    return Read(with_own_periods(batch), versions, rows.revision, rates, opened)

@@ -15,7 +15,7 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
 from crediting.kernel.exact import run_starts
 from crediting.kernel.people import Places
-from payouts.kernel.batch import DATED, MISSING_DAY, OF_CREDIT, OF_OPENING, WAITING, Batch, Ints, Openings
+from payouts.kernel.batch import DATED, MISSING_DAY, OF_CREDIT, OF_OPENING, WAITING, Assignments, Batch, Ints, Openings
 from payouts.kernel.book import Book
 from payouts.kernel.errors import BadOpening
 from payouts.kernel.groups import Lines, grouping_starts, iso, moved_reversals, pay_periods, ways_of
@@ -42,6 +42,26 @@ def version_for(spans: Sequence[tuple[int, int]], day: int) -> int:
     if later:
         return min(later, key=lambda place: spans[place][0])
     return max(range(len(spans)), key=lambda place: spans[place][1])
+
+
+def with_opened_people(batch: Batch) -> Batch:
+    """The batch with everybody who has an opening among the people it knows, on a plan or not."""
+    openings, given = batch.openings, batch.assignments
+    if openings is None:
+        return batch
+    known = np.concatenate((given.participant, batch.reporting.participant, batch.reporting.manager))
+    rows = np.flatnonzero(~np.isin(openings.participant, known))
+    if not rows.size:
+        return batch
+    # For no day at all.
+    day = openings.day[rows]
+    pairs = (
+        (given.participant, openings.participant[rows]),
+        (given.plan, openings.plan[rows]),
+        (given.start, day),
+        (given.end, day),
+    )
+    return replace(batch, assignments=Assignments(*(np.concatenate(pair) for pair in pairs)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +104,6 @@ class OpeningBook:
         _check_components(batch.plans, openings)
         wanted = openings.participant if only is None else only
         self._rows = np.flatnonzero(np.isin(openings.participant, wanted))
-        unknown = self._rows[self._person[self._rows] < 0]
-        if unknown.size:
-            who = openings.participant[unknown[0]]
-            raise BadOpening(f"Participant {who} has an opening and is assigned to no plan.")
         released = tally(batch.opening_tranches.amount, batch.opening_tranches.opening, openings.day.size)
         wrong = np.flatnonzero(released != openings.earned)
         if wrong.size:

@@ -22,7 +22,7 @@ from payouts.kernel.floating import float_rates, floats
 from payouts.kernel.gates import Effects, Places, effects, factors
 from payouts.kernel.groups import COUNTS_FOR_BOTH, PAY_ONLY, QUOTA_ONLY, Series
 from payouts.kernel.measure import fields_of, measure, moments
-from payouts.kernel.openings import OpeningBook, set_earned
+from payouts.kernel.openings import OpeningBook, set_earned, with_opened_people
 from payouts.kernel.order import Step, Version, reading_order
 from payouts.kernel.periods import PeriodSeries, looks_at_others, period_lines
 from payouts.kernel.quotas import QuotaBook
@@ -47,7 +47,7 @@ def calculate(batch: Batch, *, traced: bool = False) -> Result:
     KernelError (amount out of range, date outside the calendar, bad quota, absent column, circle of reads) before
     anything is returned.
     """
-    batch = with_own_periods(batch)
+    batch = with_opened_people(with_own_periods(batch))
     steps = reading_order(batch.plans, batch.in_force)
     work = _Work(batch, traced)
     for step in steps:

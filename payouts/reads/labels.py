@@ -42,5 +42,7 @@ def line_label(line: Any, deal: Deal | None) -> str:
             return f"Carried into {period_label(line.rule, line.period)}"
         case Kind.MANUAL:
             return str(line.rule)
+        case Kind.OPENING:
+            return f"Brought forward, up to {line.period:%-d %B %Y}"
     name = deal_label(deal) if deal is not None else f"Fact {line.fact}"
     return f"Taken back: {name}" if line.line_kind == Kind.REVERSAL else name

@@ -166,6 +166,10 @@ def adjustments(statement: Statement) -> QuerySet[Any]:
     )
 
 
+#: Lines that are released by no entry of their component's release.
+_WHOLE = (LineNamed.Kind.REVERSAL, LineNamed.Kind.CARRIED, LineNamed.Kind.OPENING)
+
+
 def adjustment_lines(statement: Statement, rows: Iterable[Any], names: Mapping[date, str]) -> list[Adjustment]:
     """Rows of `adjustments` in words; `names` gives origin periods their names."""
     rows = list(rows)
@@ -179,7 +183,7 @@ def adjustment_lines(statement: Statement, rows: Iterable[Any], names: Mapping[d
             continue
         component = known[row.plan_version_id].component(row.component)
         stated = releases(known[row.plan_version_id].says, component.key)
-        alone = row.line_kind in (LineNamed.Kind.REVERSAL, LineNamed.Kind.CARRIED) or all(len(r) == 1 for r in stated)
+        alone = row.line_kind in _WHOLE or all(len(r) == 1 for r in stated)
         words = {release_words(release[row.index]) for release in stated if row.index < len(release)}
         part = words.pop() if len(words) == 1 else f"part {row.index + 1}"
         name = component.name if alone else f"{component.name}, {part}"

@@ -96,6 +96,7 @@ class Why:
     tiers: list[TierRow]
     releases: list[ReleaseRow]
     role_names: Mapping[str, str]
+    opened: bool = False  # what another system measured stands before it
 
     @property
     def clause_words(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -115,7 +116,7 @@ class Why:
     def told_from_rows(self) -> bool:
         """Whether what is stored of the line says all of it."""
         by_credit = self.earning.line_kind == Kind.CREDIT and self.rule in self.version.says.credit_rules
-        by_credit = by_credit and isinstance(self.revision, DealRevision)
+        by_credit = by_credit and isinstance(self.revision, DealRevision) and not self.opened
         return by_credit and self.rule is not None and can_tell(self.version.says, self.component, self.rule)
 
 
@@ -140,15 +141,15 @@ def why_of(earning: Earning) -> Why:
     component = version.component(earning.component)
     tranches = list(Tranche.objects.filter(**key).select_related("rate").order_by("index", "part"))
     at_once = earning.line_kind in (Kind.REVERSAL, Kind.CARRIED)
-    known_releases = () if at_once else releases(version.says, component.key)
+    given = at_once or earning.line_kind == Kind.OPENING
+    known_releases = () if given else releases(version.says, component.key)
     release = _release(known_releases, tranches)
     lost = len(known_releases) == 1 and release != known_releases[0]
     if lost or at_once and [tranche.index for tranche in tranches] != [0]:
         raise moved
     names = dict(CreditRole.objects.values_list("key", "name"))
-    found = Why(
-        earning, version, component, rule, credit, revision, [], [], _release_rows(release, tranches, key), names
-    )
+    rows = _release_rows(release, tranches, key)
+    found = Why(earning, version, component, rule, credit, revision, [], [], rows, names, _opened(earning))
     if not found.told_from_rows or rule is None or credit is None or not isinstance(revision, DealRevision):
         return found
     groups = Attainment.objects.filter(
@@ -160,6 +161,12 @@ def why_of(earning: Earning) -> Why:
     group = next((row for row in groups if row.plan_version_id == earning.plan_version_id), groups.first())
     facts = _facts(earning, version, rule, credit, revision, tranches, group, names.get(earning.role, ""))
     return told(found, explain_line(version.says, component, facts))
+
+
+def _opened(earning: Earning) -> bool:
+    """Whether an opening stands in the line's measure period."""
+    named = ("participant_id", "plan_id", "component", "period_starts_on")
+    return Earning.objects.filter(line_kind=Kind.OPENING, **{name: getattr(earning, name) for name in named}).exists()
 
 
 def _release(known_releases: tuple[tuple[Release, ...], ...], tranches: list[Tranche]) -> tuple[Release, ...]:

@@ -133,8 +133,10 @@ def right_figures(
     versions: Versions,
     pay_group: Mapping[int, int],
     as_of: datetime | None = None,
+    openings: bool = True,
 ) -> Figures:
-    """What is right for the people (None: everyone) and the span, by the kernel; nothing is written."""
+    """What is right for the people (None: everyone) and the span, by the kernel; nothing is written. Without
+    `openings` as though no other system had been there before."""
     source = read_batch(
         calendar=calendar,
         versions=versions,
@@ -143,6 +145,7 @@ def right_figures(
         participants=people,
         as_of=as_of,
         headcount=len(pay_group),
+        openings=openings,
     )
     # A deal with two credit dates may have its other one in another span, whose lines are not all here.
     return figures(calculate(source.batch), source, pay_group).within(*span)

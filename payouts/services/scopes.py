@@ -20,6 +20,7 @@ from comp.tenancy.scope import current_tenant_id
 from crediting.models import Deal, DealRevision
 from payouts.frames.read import YEARS, Versions, calendars, credit_days, enclosing, read_versions
 from payouts.frames.read_fields import fields_of, is_day
+from payouts.frames.read_openings import people_waiting
 from payouts.frames.span import longest
 from payouts.models import Cause, ChangedScope, RecomputeJob
 from payouts.services.claims import FOREVER
@@ -47,7 +48,7 @@ class Marked(NamedTuple):
 
 def on_facts_changed(payload: dict[str, Any]) -> None:
     """Facts of deals changed: the people on them, and those above to whom credit rolls up, for the credit dates before
-    and after that their own plans go by."""
+    and after that their own plans go by; and those whose openings wait for a milestone of them."""
     versions = read_versions()
     fields, rises = _by_plan(versions)
     if not any(fields.values()):
@@ -60,6 +61,10 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
     plans_of: dict[int, set[int]] = defaultdict(set)
     for person, plan in PlanAssignment.objects.values_list("participant_id", "plan_id"):
         plans_of[person].add(plan)
+    opened: dict[int, set[tuple[int, date]]] = defaultdict(set)
+    reached = [change["deal"] for change in payload["changes"] if change["kind"] == "milestone"]
+    for deal, person, day in people_waiting(reached) if reached else ():
+        opened[deal].add((person, day))
     causes: list[Cause] = []
     for change in payload["changes"]:
         days = {name: {parse_day(text) for text in texts} for name, texts in change["dates"].items()}
@@ -73,6 +78,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
                 found |= {(person, day) for person in team if plans_of[person] & going}
                 higher = above.of(team, day, max(rolling.values(), default=0)) - team
                 found |= {(person, day) for person in higher if plans_of[person] & rolling.keys()}
+        found |= opened[change["deal"]]
         if not found:
             continue
         causes.append(
@@ -165,6 +171,15 @@ def on_assignment_changed(payload: dict[str, Any]) -> None:
 
 def on_quota_changed(payload: dict[str, Any]) -> None:
     _one_person(Cause.Kind.QUOTA, payload, _day(payload["to"]))
+
+
+def on_openings_changed(payload: dict[str, Any]) -> None:
+    """What the system before earned was brought forward, or taken back: each person on the days of their openings."""
+    cause = Cause(kind=Cause.Kind.MANUAL, label=payload["label"][:300])
+    for change in payload["changes"]:
+        day = parse_day(change["day"])
+        _mark(cause, change["participant"], day, day + timedelta(days=1))
+    _save([cause])
 
 
 def _until(payload: dict[str, Any], versions: Versions) -> date:

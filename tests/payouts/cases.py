@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,18 @@ from typing import Any
 from comp.core.days import day_date, parse_day
 from comp.core.money import parse_money
 from comp.core.numbers import parse_number
-from comp.outbox.services import work_once
+from comp.outbox.services import publish, work_once
 from comp.people import dated
 from comp.people import services as people
 from comp.people.models import Attribute, CreditRole, Participant, PayCalendar
 from comp.people.rates import rate_set
 from comp.tenancy.capabilities import Role
+from crediting.models import Deal
 from crediting.services.catalogue import account_create, product_create
 from payouts.case import Case, read_case
 from payouts.kernel import calculate
-from payouts.kernel.batch import OF_CARRY, OF_CREDIT, OF_PERIOD, OF_REVERSAL
-from payouts.models import Earning, Tranche
+from payouts.kernel.batch import OF_CARRY, OF_CREDIT, OF_OPENING, OF_PERIOD, OF_REVERSAL
+from payouts.models import CutOver, Earning, Opening, OpeningFile, OpeningTranche, Tranche
 from plans import services as plans
 from plans.models import Plan
 from plans.rules.load import read_yaml, to_yaml
@@ -37,7 +38,7 @@ Line = tuple[Any, ...]
 KEYS = frozenset(
     ("format", "name", "calendar", "people", "plan", "plans", "assignments", "attributes", "quotas", "reporting")
     + ("deals", "transfers", "milestones", "usage", "leave", "employment", "holidays", "exchange", "pay_currency")
-    + ("expect",)
+    + ("openings", "expect")
 )
 FIELDS = frozenset(("stage", "amount", "close_date", "engage_date", "currency"))
 
@@ -114,6 +115,8 @@ def kernel_lines(case: Case) -> Counter[Line]:
         rule: Any = ""
         if kind in (OF_PERIOD, OF_CARRY):
             rule = day_date(int(case.batch.periods[component.every][groups.period[group]]))
+        elif kind == OF_OPENING:
+            rule = day_date(int(lines.day[row]))
         else:
             rule = case.batch.plans[int(credits.plan[credit])].credit_rules[int(credits.rule[credit])].key
         found.append(
@@ -178,6 +181,10 @@ def world(path: Path) -> World:
     built = World(acme, sender(acme), case, known)
     for row in document.get("deals", []):
         built.crm.send(_deal(row, known, case.currency))
+    if "openings" in document:
+        built.work()
+        with acme.scope(ops):
+            _openings(built, document["openings"], ops)
     for place, row in enumerate(document.get("milestones", [])):
         at = f"2026-01-02T00:{place:02}:00Z"
         built.crm.send(event("milestone.reached", at, deal=row["deal"], milestone=row["kind"], on=row["day"]))
@@ -191,6 +198,36 @@ def world(path: Path) -> World:
         built.crm.send(event("deal.transferred", at, id=f"T{place}", deal=row["deal"], **handed))
     built.work()
     return built
+
+
+def _openings(built: World, rows: Any, by: Any) -> None:
+    """What the system before earned, as a cut-over of the day after the last opening brings it forward."""
+    group, currency = built.acme.pay_group, built.case.currency
+    last = max(parse_day(row["day"]) for row in rows)
+    cut_over = CutOver.objects.create(
+        pay_group=group,
+        source="The old one",
+        day=(last.replace(day=28) + timedelta(days=4)).replace(day=1),
+        prepared_by=by,
+    )
+    file = OpeningFile.objects.create(
+        cut_over=cut_over, kind="openings", name="o.csv", digest="0" * 64, rows=len(rows), totals={}, uploaded_by=by
+    )
+    for place, row in enumerate(rows):
+        whose = {"participant": built.people[row["person"]], "pay_group": group, "currency": currency}
+        day, earned = parse_day(row["day"]), parse_money(str(row["earned"]), currency)
+        opening = Opening.objects.create(
+            cut_over=cut_over, file=file, row=place + 1, plan=Plan.objects.get(), component=row["component"], day=day,
+            measured_minor=parse_money(str(row["measured"]), currency), earned_minor=earned, **whose,
+        )  # fmt: skip
+        for index, part in enumerate(row.get("tranches", [{"amount": row["earned"], "on": row["day"]}])):
+            OpeningTranche.objects.create(
+                opening=opening, index=index, amount_minor=parse_money(str(part["amount"]), currency),
+                release_day=parse_day(part["on"]) if "on" in part else None, milestone=part.get("milestone", ""),
+                deal=Deal.objects.get(external_id=part["deal"]) if "deal" in part else None, **whose,
+            )  # fmt: skip
+    changes = [{"participant": built.people[row["person"]].pk, "day": row["day"]} for row in rows]
+    publish(topic="openings.changed", payload={"changes": changes, "label": "Brought forward"})
 
 
 def _roles(document: Any) -> None:

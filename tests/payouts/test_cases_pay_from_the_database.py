@@ -61,6 +61,10 @@ NAMES = (
     "pounds-on-a-quota-in-euros-paid-in-dollars",
     "missing-rates-of-exchange-wait",
     "converted-once-and-divided-after",
+    "opening-whose-tranches-wait",
+    "opening-is-what-a-year-to-date-has-earned-before",
+    "opening-above-a-cap",
+    "openings-of-two-quarters-under-a-cap-of-the-year",
 )
 
 
