@@ -161,7 +161,7 @@ def _plain(cell: str) -> str:
 
 def told(line: int, error: ProblemsError) -> list[RowError]:
     """The problems of a service as those of a row."""
-    columns: dict[str, Any] = {"starts_on": "as_of", "ends_on": "left", "amount": "target", "currency": "target"}
+    columns: dict[str, Any] = {"starts_on": "as_of", "ends_on": "left", "amount": "target"}
     return [
         RowError(line, columns.get(p.path, p.path), str(p.found), str(p.allowed), str(p.message))
         for p in error.problems

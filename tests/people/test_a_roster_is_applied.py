@@ -68,11 +68,11 @@ def test_joiners_and_the_same_file_again(acme: Company) -> None:
         assert Quota.objects.get(participant=rita).amount_minor == 10_000_000
         assert applied(text).changes == ()
         # Another currency is said of who is new, and of nobody again.
-        group, head = acme.pay_group.key, "employee,name,hired,role,pay_group,currency\n"
-        applied(f"{head}e3,Jo,2026-01-01,ae,{group},EUR\ne4,Di,2026-01-01,ae,{group},\n")
+        group, head = acme.pay_group.key, "employee,name,hired,pay_group,currency\n"
+        applied(f"{head}e3,Jo,2026-01-01,{group},EUR\ne4,Di,2026-01-01,{group},\n")
         paid_in = Participant.objects.filter(key__in=["e3", "e4"]).order_by("key")
         assert list(paid_in.values_list("currency", flat=True)) == ["EUR", "USD"]
-        (error,) = tried(f"{head}e3,Jo,2026-01-01,ae,{group},GBP\n").errors
+        (error,) = tried(f"{head}e3,Jo,2026-01-01,{group},GBP\n").errors
         assert error.column == "currency" and "is paid in EUR" in error.message
 
 
