@@ -260,7 +260,13 @@ def _room(data: Path) -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     megabytes = max(128, min(1024, memory // 2**20 // 8))
     log = max(128, min(4096, shutil.disk_usage(data).total // 2**20 // 8))
-    return {"shared_buffers": f"{megabytes}MB", "max_wal_size": f"{log}MB", "checkpoint_timeout": "15min"}
+    return {
+        "shared_buffers": f"{megabytes}MB",
+        # Two that write at the same time filled PostgreSQL's own 16 MB between two writes of the log, and waited.
+        "wal_buffers": f"{megabytes // 16}MB",
+        "max_wal_size": f"{log}MB",
+        "checkpoint_timeout": "15min",
+    }
 
 
 def _first_number(path: Path) -> int | None:

@@ -22,6 +22,8 @@ NULL = f"'{NONE}'::bigint"
 EPOCH = "'1970-01-01'::date"
 CHUNK = 200_000
 #: From so many rows on it pays to try without looking for each whether it stands.
+TRIED = 1_000
+#: From so many rows on a temporary table is emptied rather than its rows deleted.
 MANY = 20_000
 #: Up to so many bytes of an answer are read here: pandas needs two milliseconds before its first row.
 SHORT = 100_000
@@ -195,7 +197,7 @@ def load(table: Table, columns: Columns, rows: Ints) -> None:
         )
         if not table.key:
             cursor.execute(insert, params)
-        elif rows.size < MANY or not _inserted(cursor, insert, params):
+        elif rows.size < TRIED or not _inserted(cursor, insert, params):
             key = ", ".join(map(quoted, table.key))
             changed = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in table.values)
             cursor.execute(insert + f"ON CONFLICT (tenant_id, {key}) DO UPDATE SET {changed}", params)

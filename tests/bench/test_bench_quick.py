@@ -20,6 +20,7 @@ NAMES = {
     "kernel_growth_exponent": "",
     "full_recompute_vs_copy_floor": "x",
     "full_recompute_vs_sql": "x",
+    "full_recompute_vs_sql_by_heart": "x",
     "webhook_accept_per_s": "1/s",
     "idle_event_p50_ms": "ms",
     "sustained_300_p99_ms": "ms",
