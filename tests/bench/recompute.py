@@ -1,5 +1,6 @@
-"""A full recomputation, held against moving the same bytes (the COPY floor) and against set-based SQL, in turns: SQL that
-does the product's job, and SQL that knows its answer by heart."""
+"""A full recomputation, held against moving the same bytes (the COPY floor) and against set-based SQL, in turns.
+
+One SQL does the product's job; another knows tiers, rates and periods by heart."""
 
 from __future__ import annotations
 
@@ -48,9 +49,9 @@ def measure(place: Ground, report: Report, *, deals: int, people: int, rounds: i
             samples["ours"].append(_ours(where, samples))
             ours = _digests(admin) if number == 0 else {}
             samples["floor"].append(_floor(place, admin))
-            for name, sql in (("sql", _general), ("sql_by_heart", _by_heart)):
+            for name, way in (("sql", _general), ("sql_by_heart", _by_heart)):
                 _empty(admin)
-                samples[name].append(sql(where))
+                samples[name].append(way(where))
                 if number == 0:
                     check_equal(ours, _digests(admin))
             if number == 0:
