@@ -32,6 +32,7 @@ from payouts.models import (
 from payouts.models.settlements import CARRIED, EFFECT, WITHHELD
 from payouts.reads.balance import unbalanced
 from payouts.reads.lines import BATCH_STATES
+from payouts.reads.unconverted import waiting_payables
 from payouts.selectors import TAKEN
 from payouts.selectors_batches import line_facts, lines_digest, person_digests, scopes_failed, subject_totals
 from payouts.selectors_settlements import all_facts, bound, of_batch, settlement_facts
@@ -397,6 +398,8 @@ def incremental() -> Check:
     looked_at = f"{lines} lines recomputed"
     if unconverted := WaitingCredit.objects.count():
         looked_at += f", {unconverted} credits wait for a rate of exchange"
+    if unpaid := waiting_payables().count():
+        looked_at += f", {unpaid} payables wait for a rate of exchange"
     return Check("Incremental = full", looked_at, differences_found())
 
 

@@ -51,9 +51,9 @@ def missing_rates() -> list[MissingRate]:
     found: dict[tuple[str, str, str], MissingRate] = {}
     for row in groups:
         version = known[row["plan_version_id"]]
-        by = "met_" if _stated(version) == "release_date" else ""
         key = (row["currency"], row["participant__currency"], rate_kind(version))
-        first, last, payables = row[f"{by}first"], row[f"{by}last"], row["payables"]
+        first, last = (rate_day(version, row[end], row[f"met_{end}"]) for end in ("first", "last"))
+        payables = row["payables"]
         if (other := found.get(key)) is not None:
             first, last, payables = min(first, other.first), max(last, other.last), payables + other.payables
             found[key] = replace(other, first=first, last=last, payables=payables)
@@ -66,6 +66,11 @@ def missing_rates() -> list[MissingRate]:
 def rate_kind(version: Version) -> str:
     """Of the kind is the rate that the version converts pay by."""
     return "average" if _stated(version) == "period_average" else "spot"
+
+
+def rate_day(version: Version, credit_date: date, released: date) -> date:
+    """By the rate of which day the version converts."""
+    return released if _stated(version) == "release_date" else credit_date
 
 
 def _stated(version: Version) -> str:

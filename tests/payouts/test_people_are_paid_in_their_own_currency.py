@@ -16,8 +16,20 @@ from comp.people.rates import rate_set
 from comp.tenancy.capabilities import Role
 from crediting.models import DataIssue
 from crediting.services.catalogue import account_create, product_create
-from payouts.models import BatchLine, Cause, Earning, FigureChange, LedgerEntry, Payable, Payment, Statement, Tranche
+from payouts.models import (
+    AccrualVariance,
+    BatchLine,
+    Cause,
+    Earning,
+    FigureChange,
+    LedgerEntry,
+    Payable,
+    Payment,
+    Statement,
+    Tranche,
+)
 from payouts.services import payroll_files, replay
+from payouts.services.accruals import AccrualError, accrue, policy_set
 from payouts.verify import batch_digests, identity, ledger_balance, payments_right
 from plans import services as plans
 from plans.models import Plan
@@ -265,3 +277,34 @@ def test_two_people_of_one_group_are_paid_in_two_currencies() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM payouts_tranche WHERE plan_minor IS NOT NULL OR rate_id IS NOT NULL")
             assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_month_is_accrued_in_what_it_will_be_paid_in() -> None:
+    """1,000.00 EUR wait for a rate in January and are accrued as such; at 1.10 they are 1,100.00 USD in February's
+    accrual, at 1.08 1,080.00 in March's: -20.00 of February's by the rate."""
+    acme = abroad()
+    rate(acme, "EUR", "USD", "1.10", APRIL)
+    acme.won("A", "10000.00", "2026-01-10", currency="EUR")
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        with pytest.raises(AccrualError, match="what waits for no-rate"):
+            accrue(month=JANUARY, made_by=acme.preparer)
+        policy_set(trigger="no-rate", share=100, reason="Rates are late and come")
+        assert accrue(month=JANUARY, made_by=acme.preparer).totals == {"EUR": 100_000}
+    rate(acme, "EUR", "USD", "1.10")
+    with acme.acme.scope(acme.preparer):
+        assert accrue(month=FEBRUARY, made_by=acme.preparer).totals == {"USD": 110_000}
+        assert missed() == {("EUR", "probability", -100_000), ("USD", "probability", 110_000)}
+    rate(acme, "EUR", "USD", "1.08")
+    with acme.acme.scope(acme.preparer):
+        march = accrue(month=MARCH, made_by=acme.preparer)
+        assert march.totals == {"USD": 108_000}
+        assert missed() == {("USD", "rate", -2_000)}
+    stands(acme)
+
+
+def missed() -> set[tuple[str, str, int]]:
+    """What the latest true-up says, by currency and cause."""
+    latest = AccrualVariance.objects.order_by("-accrual_id").values_list("accrual_id", flat=True)[:1]
+    return set(AccrualVariance.objects.filter(accrual__in=latest).values_list("currency", "cause", "amount_minor"))
