@@ -8,6 +8,7 @@ from payouts.pages.approval_rules import rule_urls
 from payouts.pages.approvals import approval_urls
 from payouts.pages.batches import batch_urls
 from payouts.pages.by_hand.adjustments import adjustment_urls
+from payouts.pages.by_hand.below_zero import below_zero_urls
 from payouts.pages.by_hand.holds import hold_urls
 from payouts.pages.by_hand.letters import letter_urls
 from payouts.pages.by_hand.reviews import review_urls
@@ -40,6 +41,7 @@ urlpatterns: list[URLPattern] = [
     *hold_urls,
     *letter_urls,
     *review_urls,
+    *below_zero_urls,
     *approval_urls,
     *rule_urls,
 ]

@@ -10,7 +10,6 @@ import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
 from django.test import TransactionTestCase
-from hypothesis import HealthCheck, settings
 from psycopg2.extensions import connection as Connection
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -21,10 +20,6 @@ from tests.database import TestDatabase, stop_if_unused
 
 # Playwright's loop stands still between its calls, and only then does a browser test's thread use the ORM.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-
-# How long something takes says how busy the machine is, and nothing of what is right.
-settings.register_profile("comp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("comp")
 
 
 @pytest.fixture(scope="session")

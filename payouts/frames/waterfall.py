@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -15,6 +15,8 @@ from django.db import connection
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_date, day_number
 from payouts.frames import read_people
+from payouts.frames.inflow import Account, Inflow, Place
+from payouts.frames.negatives import Owner, Straight, set_off, terms_of
 from payouts.frames.read import Versions, bounds, calendars, read_versions
 from payouts.frames.read_asof import table
 from payouts.kernel.batch import (
@@ -32,12 +34,15 @@ from payouts.kernel.batch import (
     Usage,
 )
 from payouts.kernel.quotas import QuotaBook
+from payouts.kernel.set_off import Terms
 from payouts.kernel.settle import Movements, Settled, settle
 from payouts.kernel.steps import STEPS
 
 _NONE = np.zeros(0, dtype=np.int64)
 _NO_TEXT = Text(_NONE.astype(np.int32), ())
 _RELEASES, _ADJUSTMENTS, _CLAWBACKS = range(len(STEPS))
+#: In which column of a settlement they come in.
+_COLUMN = ("released", "adjusted", "clawed_back")
 #: The columns of payouts.kernel.batch.Settlements that are amounts.
 AMOUNTS = tuple(
     name for name in Settlements.__slots__ if name not in ("participant", "plan", "pay_period", "replicate")
@@ -46,14 +51,6 @@ AMOUNTS = tuple(
 _SAYS = (*AMOUNTS, "inflow", "returned", "opened_carried", "opened_clawback", "opened_kept")
 
 Row = dict[str, Any]
-Account = tuple[int, int]  # participant and plan id
-
-
-class Place(NamedTuple):
-    """Where somebody is paid: pay group and period."""
-
-    group: int
-    starts_on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +61,14 @@ class Waterfalls:
     draws: list[Row]
 
 
-@dataclass(frozen=True, slots=True)
-class Inflow:
-    """What comes in, added up: of each account and kind of line, of a component, that belongs to a pay period."""
-
-    account: Account
-    version: int
-    component: str
-    line_kind: int
-    kind: str
-    origin: date
-    minor: int
-
-
-# ------------------------------------------------------------------ what comes in, and what was left
-
-_INFLOW = """
-SELECT participant_id, plan_id, plan_version_id, component, line_kind, kind, origin_starts_on, sum(amount_minor)::bigint
-FROM {rows} GROUP BY participant_id, plan_id, plan_version_id, component, line_kind, kind, origin_starts_on
-"""
-_FREE = """payouts_payable p JOIN unnest(%(people)s::bigint[], %(starts)s::date[]) AS o(participant_id, starts_on)
-    USING (participant_id)
-WHERE p.period_starts_on = o.starts_on AND p.hold_id IS NULL AND p.plan_id = ANY(%(plans)s)"""
-_TAKEN_LINES = "payouts_batchline WHERE batch_id = %(batch)s AND plan_id = ANY(%(plans)s)"
+# ------------------------------------------------------------------ what was left
 
 #: What the taken batches changed, and what was written off: an account's balances before the period.
 _LEFT = """
 SELECT participant_id, plan_id, sum(carried)::bigint, sum(owed)::bigint, sum(kept)::bigint, sum(paid)::bigint,
-    sum(held)::bigint
+    sum(held)::bigint, max(currency)
 FROM (
-    SELECT s.participant_id, s.plan_id, s.carried_forward_minor - s.opened_carried_minor AS carried,
+    SELECT s.participant_id, s.plan_id, s.currency, s.carried_forward_minor - s.opened_carried_minor AS carried,
         s.clawback_balance_minor - s.opened_clawback_minor AS owed,
         s.kept_adjustments_minor - s.opened_kept_minor AS kept,
         CASE WHEN s.period_starts_on >= o.year_starts AND s.period_starts_on < o.year_ends THEN s.payout_minor ELSE 0
@@ -103,7 +78,7 @@ FROM (
         %(year_ends)s::date[]) AS o(participant_id, starts_on, year_starts, year_ends) USING (participant_id)
     WHERE s.batch_id = ANY(%(batches)s)
     UNION ALL
-    SELECT a.participant_id, a.plan_id, CASE a.balance WHEN 'carried' THEN a.amount_minor ELSE 0 END,
+    SELECT a.participant_id, a.plan_id, a.currency, CASE a.balance WHEN 'carried' THEN a.amount_minor ELSE 0 END,
         CASE a.balance WHEN 'clawback' THEN -a.amount_minor ELSE 0 END, 0, 0, 0
     FROM payouts_adjustment a
     WHERE a.participant_id = ANY(%(people)s) AND a.state = 'approved' AND a.balance IN ('carried', 'clawback')
@@ -138,21 +113,6 @@ WHERE h.kind = 'placed' AND h.released_at IS NULL AND h.batch_id IS NULL AND h.p
 """
 
 
-def free_inflow(places: Mapping[int, Place], plans: Collection[int]) -> list[Inflow]:
-    """What the open period of these people has come in, of these plans: their payables that nothing holds."""
-    params = {"people": list(places), "starts": [place.starts_on for place in places.values()], "plans": list(plans)}
-    return _inflow(_INFLOW.format(rows=_FREE), params)
-
-
-def taken_inflow(batch: int, plans: Collection[int]) -> list[Inflow]:
-    """What a batch took of these plans."""
-    return _inflow(_INFLOW.format(rows=_TAKEN_LINES), {"batch": batch, "plans": list(plans)})
-
-
-def _inflow(query: str, params: Mapping[str, Any]) -> list[Inflow]:
-    return [Inflow((row[0], row[1]), *row[2:]) for row in _rows(query, params)]
-
-
 def settled_plans(versions: Versions) -> frozenset[int]:
     """The plans of which a version settles."""
     rows = zip(versions.plan_id, versions.compiled, strict=True)
@@ -166,13 +126,14 @@ def wholly_held(people: Collection[int], as_of: datetime | None = None) -> set[t
 
 @dataclass(slots=True)
 class _Left:
-    """What an account was left with; `held` comes back now. `draws`: owed, and since when."""
+    """What an account was left with; `held` comes back now."""
 
     carried: int = 0
     owed: int = 0
     kept: int = 0
     paid: int = 0
     held: int = 0
+    currency: str = ""
 
     def kinds(self) -> dict[str, int]:
         return {"carried": self.carried, "clawback": self.owed, "kept": self.kept, "paid": self.paid}
@@ -190,9 +151,10 @@ def waterfalls(
     as_of: datetime | None = None,
     held: Collection[tuple[int, int | None]] = (),
 ) -> Waterfalls:
-    """What the settlements of their plans make of what came in for these people, each in their period, started from
-    what `batches` (those taken before) left. Accounts in `held` are left out, and so are those that nothing moves."""
-    versions = versions or read_versions(as_of)
+    """What the settlements of their plans, and the rule for pay below zero, make of what came in for these people, each
+    in their period, started from what `batches` (those taken before) left. Accounts in `held` are left out, and so are
+    those that nothing moves."""
+    versions, terms = versions or read_versions(as_of), terms_of(places, as_of)
     shapes = calendars(as_of)
     found = Waterfalls([], [])
     together: dict[tuple[PayCalendar, date], list[int]] = defaultdict(list)
@@ -201,7 +163,7 @@ def waterfalls(
     for (calendar, starts_on), people in together.items():
         mine = set(people)
         one = _Period(calendar, starts_on, sorted(people), versions, as_of)
-        rows = one.settle([row for row in inflow if row.account[0] in mine], batches, held)
+        rows = one.settle([row for row in inflow if row.account[0] in mine], batches, set(held), terms)
         for target, source in ((found.settlements, rows.settlements), (found.draws, rows.draws)):
             target += [{**row, "pay_group_id": places[row["participant_id"]].group} for row in source]
     return found
@@ -222,10 +184,33 @@ class _Period:
         self.of_plan = {plan: place for place, plan in reversed(list(enumerate(versions.plan_id)))}
 
     def settle(
-        self, inflow: Sequence[Inflow], batches: Sequence[int], held: Collection[tuple[int, int | None]]
+        self,
+        inflow: Sequence[Inflow],
+        batches: Sequence[int],
+        held: set[tuple[int, int | None]],
+        terms: Mapping[Owner, Terms],
     ) -> Waterfalls:
         inflow = [row for row in inflow if row.account[1] in self.of_plan]
         left = self._left(batches)
+        told = self._settled(inflow, batches, held, left)
+        if terms:
+            straight = self._straight(inflow, held, left, told.settlements)
+            more = set_off(
+                settled=told.settlements, straight=straight, terms=terms, blank=_SAYS, starts_on=self.starts_on
+            )
+            told.settlements.extend(more)
+        return told
+
+    def _settled(
+        self,
+        inflow: Sequence[Inflow],
+        batches: Sequence[int],
+        held: set[tuple[int, int | None]],
+        left: Mapping[Account, _Left],
+    ) -> Waterfalls:
+        """What plans make of it that have a settlement."""
+        if not any(plan.settlement for plan in self.versions.compiled):
+            return Waterfalls([], [])
         draws = self._draws_left(batches)
         topped = self._topped(batches, inflow)
         plans = self.versions.compiled
@@ -250,10 +235,43 @@ class _Period:
         settled = settle(batch, self._movements(inflow), active, self.place)
         if settled is None:
             return Waterfalls([], [])
-        came: dict[Account, int] = defaultdict(int)
-        for row in inflow:
-            came[row.account] += row.minor
-        return self._told(settled, came, left, draws, set(held))
+        return self._told(settled, inflow, left, draws, held)
+
+    def _straight(
+        self,
+        inflow: Sequence[Inflow],
+        held: set[tuple[int, int | None]],
+        left: Mapping[Account, _Left],
+        rows: Sequence[Row],
+    ) -> dict[Account, Straight]:
+        """What those plans pay that settle nothing in this period. One that pays in two currencies is left out: it has
+        no one balance."""
+        of_version = dict(zip(self.versions.id, self.versions.compiled, strict=True))
+        stands = {(row["participant_id"], row["plan_id"]): row for row in rows}
+        currencies = {account: {stood.currency} for account, stood in left.items() if stood.carried}
+        for each in inflow:
+            currencies.setdefault(each.account, set()).add(each.currency)
+        found: dict[Account, Straight] = {}
+        for account, own in currencies.items():
+            row = stands.get(account)
+            version: int | None = self._in_force(account[1]) if row is None else row["plan_version_id"]
+            if version is None or of_version[version].settlement is not None:
+                continue
+            if len(own) == 1 and not held & {account, (account[0], None)}:
+                carried = left.get(account, _Left()).carried
+                found[account] = Straight(of_version[version].key, version, min(own), carried, row)
+        for each in inflow:
+            if each.account in found:
+                found[each.account].sums[_COLUMN[self._step(each)]] += each.minor
+        return found
+
+    def _in_force(self, plan: int) -> int | None:
+        """The version of a plan in force on the period's last day, else the last before it, else its first."""
+        rows = [place for place, of in enumerate(self.versions.plan_id) if of == plan]
+        end = int(self.bounds[self.place + 1])
+        begun = [place for place in rows if self.versions.starts[place] < end]
+        last = max(begun, key=lambda place: self.versions.starts[place], default=None)
+        return self.versions.id[rows[0] if last is None else last] if rows else None
 
     # -------------------------------------------------------------- in
 
@@ -294,6 +312,8 @@ class _Period:
         keys = [{each.key: number for number, each in enumerate(says.components)} for says in self.versions.compiled]
         rows = []
         for row in inflow:
+            if row.beside:
+                continue
             own = at.get(row.version, self.of_plan[row.account[1]])
             component = keys[own].get(row.component, -1)
             origin = int(np.searchsorted(self.bounds, day_number(row.origin), side="right")) - 1
@@ -338,12 +358,17 @@ class _Period:
     def _told(
         self,
         settled: Settled,
-        came: Mapping[Account, int],
+        inflow: Sequence[Inflow],
         left: Mapping[Account, _Left],
         draws: Mapping[tuple[Account, str], tuple[int, date | None]],
         held: set[tuple[int, int | None]],
     ) -> Waterfalls:
         table, found = settled.settlements, Waterfalls([], [])
+        came: dict[Account, int] = defaultdict(int)
+        beside: dict[Account, int] = defaultdict(int)
+        for each in inflow:
+            came[each.account] += each.minor
+            beside[each.account] += each.minor if each.beside else 0
         names: dict[int, Row] = {}
         for row in range(table.participant.size):
             version = int(table.plan[row])
@@ -358,6 +383,8 @@ class _Period:
                 "opened_clawback": stood.owed,
                 "opened_kept": stood.kept,
             }
+            for name in ("adjusted", "payout"):
+                columns[name] += beside[account]
             said: Row = {
                 "participant_id": account[0],
                 "plan_id": account[1],

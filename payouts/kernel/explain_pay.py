@@ -166,6 +166,8 @@ _COLUMNS = (
     *(column for column, _ in _CLOSING),
     "payout",
 )
+#: In which order a period is told that no settlement of the plan takes care of.
+_UNSETTLED = ("releases", "adjustments", "clawbacks", "carried")
 _ON_NET = ("released", "adjusted", "clawed_back", "brought_forward", "recovered", "capped", "held_back", "topped_up")
 
 
@@ -193,7 +195,7 @@ def settlement_steps(
     plan: CompiledPlan, amounts: Mapping[str, int], draws: Mapping[str, Sequence[tuple[str, int]]]
 ) -> list[Step]:
     """The same of amounts by column of Settlements, and of those of draws that have keys, by key."""
-    order = plan.settlement.order if plan.settlement is not None else ("releases", "adjustments", "clawbacks")
+    order = _UNSETTLED if plan.settlement is None else plan.settlement.order
     steps, net = [], 0
     for name in order:
         for column, sentence in _WATERFALL[name]:

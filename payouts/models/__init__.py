@@ -17,6 +17,7 @@ from payouts.models.accounting import (
 from payouts.models.approvals import ApprovalRule, ApprovalStage, Deputy, Reminder
 from payouts.models.batches import Batch, BatchLine, BatchPerson
 from payouts.models.cutover import CutOver, Opening, OpeningBalance, OpeningFile, OpeningTranche
+from payouts.models.debts import NegativeDecision, NegativePolicy, SettlementReview
 from payouts.models.evidence import EvidenceExport, EvidenceFile
 from payouts.models.figures import (
     Alert,
@@ -97,6 +98,8 @@ __all__ = [
     "OpeningBalance",
     "OpeningFile",
     "OpeningTranche",
+    "NegativeDecision",
+    "NegativePolicy",
     "Payable",
     "Payment",
     "PayrollAnswer",
@@ -110,6 +113,7 @@ __all__ = [
     "Reminder",
     "Schedule",
     "Settlement",
+    "SettlementReview",
     "SideLetter",
     "Statement",
     "Tranche",

@@ -21,7 +21,7 @@ from payouts.models.figures import LineKey, TrancheKey
 from plans.models import Plan, PlanVersion
 
 
-def _person(**kwargs: Any) -> models.ForeignKey:
+def user_key(**kwargs: Any) -> models.ForeignKey:
     return models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_constraint=False, **kwargs)
 
 
@@ -44,10 +44,10 @@ class Hold(KeptModel):
     component = models.CharField(max_length=50, blank=True)
     batch = TenantForeignKey(Batch, null=True)
     reason = models.TextField()
-    placed_by = _person(null=True)
+    placed_by = user_key(null=True)
     placed_at = models.DateTimeField(default=timezone.now)
     expires_on = models.DateField(null=True)  # the first day on which it no longer holds
-    released_by = _person(null=True)  # nobody: it expired
+    released_by = user_key(null=True)  # nobody: it expired
     released_at = models.DateTimeField(null=True)
     release_reason = models.TextField(blank=True)
 
@@ -91,7 +91,7 @@ class Attachment(PayModel):
     content = models.BinaryField()
     size = models.PositiveIntegerField()
     digest = models.CharField(max_length=64)
-    added_by = _person()
+    added_by = user_key()
     added_at = models.DateTimeField(default=timezone.now)
     erased_at = models.DateTimeField(null=True)
 
@@ -158,7 +158,7 @@ class AdjustmentFile(TenantModel):
     digest = models.CharField(max_length=64)
     rows = models.PositiveIntegerField()
     totals = models.JSONField()  # {currency: minor units}
-    uploaded_by = _person()
+    uploaded_by = user_key()
     uploaded_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -184,9 +184,9 @@ class Decided(models.Model):
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     reason = models.TextField()
-    prepared_by = _person()
+    prepared_by = user_key()
     prepared_at = models.DateTimeField(default=timezone.now)
-    decided_by = _person(null=True)
+    decided_by = user_key(null=True)
     decided_at = models.DateTimeField(null=True)
     decision = models.TextField(blank=True)  # why, in the words of whoever decided
 
@@ -195,10 +195,10 @@ class Decided(models.Model):
 
 
 #: What of a decided row may still change, once: see comp_decision_moves.
-_DECISION = ("state", "decided_by_id", "decided_at", "decision")
+DECISION = ("state", "decided_by_id", "decided_at", "decision")
 
 
-def _decided(name: str) -> list[Any]:
+def decided_rules(name: str) -> list[Any]:
     """The constraints of a Decided model."""
     two = Q(decided_by__isnull=False) & ~Q(decided_by=F("prepared_by"))
     return [
@@ -215,7 +215,7 @@ def _decided(name: str) -> list[Any]:
     ]
 
 
-def _two_people(name: str) -> models.CheckConstraint:
+def two_people(name: str) -> models.CheckConstraint:
     return models.CheckConstraint(
         condition=~Q(state="approved") | (Q(decided_by__isnull=False) & ~Q(decided_by=F("prepared_by"))),
         name=f"{name}_two_people",
@@ -237,14 +237,14 @@ class SideLetter(Decided, PayModel):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            *_decided("sideletter"),
-            _two_people("sideletter"),
+            *decided_rules("sideletter"),
+            two_people("sideletter"),
             models.CheckConstraint(condition=Q(ends_on__gt=F("starts_on")), name="sideletter_dates"),
             models.CheckConstraint(
                 condition=Q(monthly_minor__gt=0, plan_version=None) | Q(monthly_minor=None, plan_version__isnull=False),
                 name="sideletter_changes_one_thing",
             ),
-            AppendOnly(name="sideletter_append", changing=_DECISION),
+            AppendOnly(name="sideletter_append", changing=DECISION),
         ]
 
     def __str__(self) -> str:
@@ -284,7 +284,7 @@ class Adjustment(Decided, PayModel):
             models.UniqueConstraint(
                 fields=["tenant", "letter", "day"], condition=Q(letter__isnull=False), name="adjustment_letter_once"
             ),
-            *_decided("adjustment"),
+            *decided_rules("adjustment"),
             models.CheckConstraint(
                 condition=~Q(state="approved")
                 | Q(alone=True, decided_by=None, kind="manual")
@@ -298,7 +298,7 @@ class Adjustment(Decided, PayModel):
                 condition=Q(kind__in=["manual", "write_off", "windfall", "letter"]), name="adjustment_kind"
             ),
             Trigger(name="adjustment_within_limit", when="BEFORE INSERT OR UPDATE", function="comp_adjustment_alone"),
-            AppendOnly(name="adjustment_append", changing=(*_DECISION, "alone")),
+            AppendOnly(name="adjustment_append", changing=(*DECISION, "alone")),
         ]
         indexes = [models.Index(fields=["tenant", "participant", "state"], name="adjustment_participant")]
 
@@ -319,15 +319,15 @@ class QuotaRelief(KeptModel, Decided):
     starts_on = models.DateField()
     ends_on = models.DateField()
     percent = models.DecimalField(max_digits=7, decimal_places=4)
-    revoked_by = _person(null=True)
+    revoked_by = user_key(null=True)
     revoked_at = models.DateTimeField(null=True)
     revoked_because = models.TextField(blank=True)
 
     class Meta:
         ordering = ["-id"]
         constraints = [
-            *_decided("quotarelief"),
-            _two_people("quotarelief"),
+            *decided_rules("quotarelief"),
+            two_people("quotarelief"),
             Trigger(name="quotarelief_stands", when="BEFORE UPDATE", function="comp_relief_stands"),
             models.CheckConstraint(condition=Q(ends_on__gt=F("starts_on")), name="quotarelief_dates"),
             models.CheckConstraint(condition=Q(percent__gt=0, percent__lte=100), name="quotarelief_percent"),
@@ -352,10 +352,10 @@ class WindfallReview(LineKey, Decided, PayModel):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            *_decided("windfallreview"),
-            _two_people("windfallreview"),
+            *decided_rules("windfallreview"),
+            two_people("windfallreview"),
             models.CheckConstraint(condition=~Q(amount_minor=0), name="windfallreview_not_zero"),
-            AppendOnly(name="windfallreview_append", changing=(*_DECISION, "adjustment_id")),
+            AppendOnly(name="windfallreview_append", changing=(*DECISION, "adjustment_id")),
         ]
 
 
@@ -368,7 +368,7 @@ class FarApproval(TrancheKey, BulkPayModel):
     currency = models.CharField(max_length=3)
     origin_starts_on = models.DateField()
     reason = models.TextField()
-    approved_by = _person()
+    approved_by = user_key()
     approved_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -10,10 +10,10 @@ from comp.audit.services import record
 from comp.core.errors import refused
 from comp.people.models import Participant
 from comp.tenancy.models import User
-from payouts.models import QuotaRelief, SideLetter, WindfallReview
+from payouts.models import NegativeDecision, QuotaRelief, SettlementReview, SideLetter, WindfallReview
 from payouts.models.manual import State
 
-Row = TypeVar("Row", SideLetter, QuotaRelief, WindfallReview)
+Row = TypeVar("Row", SideLetter, QuotaRelief, WindfallReview, NegativeDecision, SettlementReview)
 
 
 def not_own(participant: Participant, by: User, what: str) -> None:

@@ -25,9 +25,10 @@ from comp.tenancy.scope import current_tenant_id
 from comp.tenancy.selectors import own_currency
 from crediting.services.locks import INTAKE
 from payouts.frames.tables import CREDITS, LINE
-from payouts.models import Batch, Posting
+from payouts.models import Batch, Posting, Settlement
 from payouts.reads.alerts import alerts_standing
 from payouts.reads.digests import MANY, MANY_LINES, MANY_OVER, Digests, payable_digests
+from payouts.reads.negatives import undecided, why_short
 from payouts.reads.plans import versions
 from payouts.selectors import TAKEN
 from payouts.selectors_batches import (
@@ -114,6 +115,12 @@ def off_cycle_lock(*, pay_group: PayGroup, people: Collection[Participant], lock
                 f"{line.participant.name} is paid by {line.plan.name}, which settles each period as a whole "
                 "(draws, caps, holdbacks). An off-cycle batch cannot take a part of it; leave this person out."
             )
+        carries = Settlement.objects.filter(participant_id__in=ids, period_starts_on=period.starts_on)
+        if row := carries.select_related("participant").order_by("participant__name").first():
+            raise BatchError(
+                f"{row.participant.name} has pay carried from one period to the next, which is set off with the whole "
+                "period. An off-cycle batch cannot take a part of it; leave this person out."
+            )
         runs = Batch.objects.filter(pay_group=pay_group, starts_on=period.starts_on).aggregate(last=Max("run"))
         return freeze(period, run=(runs["last"] or 0) + 1, by=locked_by)
 
@@ -153,7 +160,11 @@ def _not_settled(pay_group: PayGroup) -> str:
 
 
 def freeze(period: Open, *, run: int, by: User, replaces: Batch | None = None) -> Batch:
-    """The period's free payables as a batch in review, with its lines, sums by person, statements and checklist."""
+    """The period's free payables as a batch in review, with its lines, sums by person, statements and checklist.
+
+    Refused where somebody would be paid less than nothing and nobody said what becomes of it."""
+    if short := undecided(period.pay_group, period.starts_on, period.people):
+        raise BatchError(f"{period.pay_group}, {period.name}: {why_short(period.pay_group, short)}")
     kind = Batch.Kind.OFF_CYCLE if run else Batch.Kind.REGULAR
     number = f", off-cycle {run}" if run else ""
     found = payable_digests(

@@ -3,6 +3,7 @@ by two people, each an adjustment of its own kind where it moves money."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,8 +88,12 @@ def review_decide(*, review: WindfallReview, state: State, decided_by: User, rea
                 found.participant, found.plan, found.amount_minor, found.currency, due_now(found.participant), words,
                 found.component,
             )  # fmt: skip
-            found.adjustment = _made(wanted, Adjustment.Kind.WINDFALL, found.prepared_by, decided_by)
-            found.save(update_fields=["adjustment"])
+
+            def linked(adjustment: Adjustment) -> None:
+                found.adjustment = adjustment
+                found.save(update_fields=["adjustment"])
+
+            adjustment_made(wanted, Adjustment.Kind.WINDFALL, found.prepared_by, decided_by, linked)
     return found
 
 
@@ -122,8 +127,12 @@ def write_off_prepare(
         return adjustments_submit([draft], prepared_by)[0]
 
 
-def _made(wanted: Wanted, kind: Adjustment.Kind, prepared_by: User, decided_by: User) -> Adjustment:
+def adjustment_made(
+    wanted: Wanted, kind: Adjustment.Kind, prepared_by: User, decided_by: User, linked: Callable[[Adjustment], None]
+) -> Adjustment:
+    """The adjustment that pays what two people agreed to; `linked` names it in their decision before it is paid."""
     draft = adjustment_prepare(wanted=wanted, attachment=None, prepared_by=prepared_by, kind=kind)
+    linked(draft)
     adjustments_submit([draft], prepared_by)
     return adjustments_decide([draft], State.APPROVED, decided_by, wanted.reason)[0]
 

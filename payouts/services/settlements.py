@@ -12,17 +12,9 @@ from typing import Any
 
 from django.db import connection, models
 
+from payouts.frames.inflow import Place, free_inflow, taken_inflow
 from payouts.frames.read import pay_groups, read_versions
-from payouts.frames.waterfall import (
-    Place,
-    Row,
-    Waterfalls,
-    free_inflow,
-    settled_plans,
-    taken_inflow,
-    waterfalls,
-    wholly_held,
-)
+from payouts.frames.waterfall import Row, Waterfalls, settled_plans, waterfalls, wholly_held
 from payouts.models import Batch, BatchDraw, BatchSettlement, DrawStanding, Settlement
 from payouts.models.settlements import OfDraw, Waterfall
 from payouts.selectors import TAKEN
@@ -55,6 +47,7 @@ SETTLED_TEXT = f"concat_ws('|', pl.key, w.currency, w.returns_on, {', '.join(f'w
 _ASKED = """
 SELECT EXISTS (SELECT 1 FROM plans_planversion WHERE state = 'published' AND position('"settlement"' IN document) > 0)
     OR EXISTS (SELECT 1 FROM payouts_settlement WHERE participant_id = ANY(%(people)s))
+    OR EXISTS (SELECT 1 FROM payouts_negativepolicy WHERE way <> 'collect')
 """
 #: Whom plans settle: they are or were on one, are paid by one, or were settled before.
 _WHOSE = """
@@ -62,6 +55,13 @@ SELECT participant_id FROM plans_planassignment WHERE participant_id = ANY(%(peo
 UNION SELECT participant_id FROM payouts_payable WHERE participant_id = ANY(%(people)s) AND plan_id = ANY(%(plans)s)
 UNION SELECT participant_id FROM payouts_batchsettlement WHERE participant_id = ANY(%(people)s)
 """
+#: Who would be paid less than nothing.
+_SHORT = """
+SELECT participant_id FROM {rows} x WHERE participant_id = ANY(%(people)s) AND {which}
+GROUP BY participant_id, currency HAVING sum(amount_minor) < 0
+"""
+_FREE = _SHORT.format(rows="payouts_payable", which="hold_id IS NULL")
+_TAKEN = _SHORT.format(rows="payouts_batchline", which="batch_id = %(batch)s")
 
 
 def settlements_write(*, people: Sequence[int], groups: Sequence[int], starts: Sequence[date]) -> None:
@@ -81,19 +81,24 @@ def right_settlements(places: Mapping[int, Place]) -> Waterfalls:
     """What stands for these people when all is right: their free payables, settled."""
     versions = read_versions()
     plans = list(settled_plans(versions))
-    with connection.cursor() as cursor:
-        cursor.execute(_WHOSE, {"people": list(places), "plans": plans})
-        whom = {row[0] for row in cursor.fetchall()}
+    whom = _whom(_FREE, {"people": list(places), "plans": plans})
     mine = {person: place for person, place in places.items() if person in whom}
-    if not mine or not plans:
+    if not mine:
         return Waterfalls([], [])
     return waterfalls(
         places=mine,
-        inflow=free_inflow(mine, plans),
+        inflow=free_inflow(mine),
         batches=list(Batch.objects.filter(state__in=TAKEN).values_list("id", flat=True)),
         versions=versions,
         held=wholly_held(mine),
     )
+
+
+def _whom(short: str, params: Mapping[str, Any]) -> set[int]:
+    """Those of the people whom plans settle, and who would be paid less than nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_WHOSE} UNION ({short})", params)
+        return {row[0] for row in cursor.fetchall()}
 
 
 _KEYS: Mapping[type[models.Model], tuple[str, ...]] = {
@@ -117,13 +122,11 @@ def batch_settlements_off(batch: Batch, before: Iterable[Batch], as_of: datetime
     versions = read_versions(as_of)
     plans = list(settled_plans(versions))
     members = {person for person, group in pay_groups(as_of).items() if group == batch.pay_group_id}
-    with connection.cursor() as cursor:
-        cursor.execute(_WHOSE, {"people": sorted(members), "plans": plans})
-        whom = {row[0] for row in cursor.fetchall()}
+    whom = _whom(_TAKEN, {"people": sorted(members), "plans": plans, "batch": batch.pk})
     whom |= set(BatchSettlement.objects.filter(batch=batch).values_list("participant_id", flat=True))
     right = waterfalls(
         places={person: Place(batch.pay_group_id, batch.starts_on) for person in whom},
-        inflow=taken_inflow(batch.pk, plans),
+        inflow=taken_inflow(batch.pk, whom),
         batches=[each.pk for each in before],
         versions=versions,
         as_of=as_of,

@@ -1,8 +1,9 @@
 """A year of closes as an accountant writes it down: what came in, what each month paid, and what the books then say.
 
-A story is a YAML file: people, a plan, steps in their order. After a step `close: 2026-01` stands what is expected: of
-statements by person, of the ledger the balances of each account by person, debits positive; what is not named is zero.
-The arithmetic stands in its comments. Nothing here knows how pay is worked out.
+A story is a YAML file: people, a plan, what becomes of pay below zero (`negative`), steps in their order. After a step
+`close: 2026-01` stands what is expected: of statements by person, of the ledger the balances of each account by person,
+debits positive; what is not named is zero. The arithmetic stands in its comments. Nothing here knows how pay is worked
+out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from crediting.services.catalogue import account_create, product_create
 from payouts.models import Batch, LedgerEntry, Statement
 from payouts.services import batches, replay
 from payouts.services.holds import hold_release, standing
+from payouts.services.negatives import negative_policy_set
 from payouts.services.partial import batch_approve_part
 from payouts.verify import batch_digests, identity, ledger_balance
 from plans import services as plans
@@ -198,6 +201,13 @@ def story(path: Path) -> Story:
         account_create(key="acme", name="Acme Corporation")
     found = Story(acme, sender(acme), ops, other, preparer, approver, known, document)
     found._published(to_yaml(document["plan"]), opens)
+    if "negative" in document:
+        with acme.scope(approver):
+            negative_policy_set(
+                pay_group=acme.pay_group, currency=CURRENCY, way=document["negative"]["way"],
+                share=Decimal(str(document["negative"]["share"]).removesuffix("%")),
+                keep_minor=parse_money(str(document["negative"]["keep"]), CURRENCY),
+            )  # fmt: skip
     with acme.scope(ops):
         for one in known.values():
             plans.assignment_set(participant=one, plan=Plan.objects.get(), starts_on=opens)

@@ -16,7 +16,7 @@ from comp.people.models import Participant, PayCalendar, PayGroup
 from comp.tenancy.models import Membership, Tenant, User
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import Credit, Deal, DealRevision, HookEndpoint, RawDelivery
-from payouts.models import Batch, Cause, Earning, Payable, Tranche
+from payouts.models import Batch, Cause, Earning, NegativePolicy, Payable, Tranche
 from payouts.services import batches
 from payouts.services.payables import payables_refresh
 from plans.models import Plan, PlanVersion
@@ -201,6 +201,8 @@ def company(slug: str = "acme") -> World:
             Membership.objects.create(tenant=tenant, user=users[name], role=role)
         calendar = PayCalendar.objects.create(key="monthly", name="Monthly", kind="monthly")
         world.group = PayGroup.objects.create(key="sales", name="Sales", calendar=calendar, opens_on=JANUARY)
+        collected = {"currency": "USD", "way": "collect", "share": 100, "keep_minor": 0}
+        NegativePolicy.objects.create(pay_group=world.group, **collected)
         world.endpoint = HookEndpoint.objects.create(key="crm", name="CRM", token=f"token-of-{slug}")
         world.plan = Plan.objects.create(key="ae", name="Account executive")
         world.version = PlanVersion.objects.create(

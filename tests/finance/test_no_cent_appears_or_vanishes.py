@@ -5,14 +5,19 @@ from __future__ import annotations
 
 import random
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
 from comp.core.days import day_date
 from payouts import verify
 from payouts.models import Batch, BatchLine, Payable, Statement
+from payouts.models.manual import State
+from payouts.reads.negatives import undecided
 from payouts.selectors import open_period
-from payouts.services import batches
+from payouts.services import batches, negatives
+from payouts.services.batch_steps import BatchError
+from payouts.services.negatives import negative_policy_set
 from tests.payouts.house import House, house
 
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
@@ -62,10 +67,14 @@ def test_late_and_corrected_deals_are_answered_in_the_open_period() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("seed", [1, 2])
-def test_thirty_steps_at_random(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "way"), [(1, "carry"), (2, "ask"), (3, "collect")])
+def test_thirty_steps_at_random(seed: int, way: str) -> None:
     dice = random.Random(seed)
     acme = house()
+    with acme.acme.scope(acme.approver):
+        negative_policy_set(
+            pay_group=acme.acme.pay_group, currency="USD", way=way, share=Decimal("33.3"), keep_minor=1_00
+        )
     steps = 0
     for minute in range(30):
         at = f"2026-06-{1 + minute // 20:02}T{8 + minute % 12:02}:{minute:02}:00Z"
@@ -88,6 +97,14 @@ def _batch_step(of: House, step: str) -> bool:
         group = of.acme.pay_group
         if step == "submit":
             starts_on = day_date(open_period(group).start)
+            for short in undecided(group, starts_on):
+                with pytest.raises(BatchError, match="would be paid less than nothing. Two people decide"):
+                    batches.batch_submit(pay_group=group, starts_on=starts_on, submitted_by=of.preparer)
+                one = negatives.negative_prepare(
+                    participant=short.participant, currency="USD", way="set_off", reason="Set it off",
+                    prepared_by=of.preparer,
+                )  # fmt: skip
+                negatives.negative_decide(decision=one, state=State.APPROVED, decided_by=of.approver)
             batches.batch_submit(pay_group=group, starts_on=starts_on, submitted_by=of.preparer)
             return True
         wanted = "posted" if step == "pay" else "submitted"

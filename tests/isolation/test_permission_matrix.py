@@ -42,15 +42,18 @@ from payouts.models import (
     AnswerRow,
     Batch,
     BatchCheck,
+    BatchSettlement,
     Cause,
     CostLine,
     Earning,
     EvidenceExport,
     Journal,
+    NegativeDecision,
     Payment,
     PayrollFile,
     PayrollRun,
     RecomputeJob,
+    SettlementReview,
     Statement,
     WindfallReview,
 )
@@ -192,6 +195,8 @@ PAGES: dict[str, Page] = {
             "holds/<int:pk>/",
             "relief/<int:pk>/",
             "reviews/<int:pk>/",
+            "caps/<int:pk>/",
+            "below-zero/<int:pk>/",
         ),
         Page(FINANCE | {"Lena"}, needs=READ),
     ),
@@ -206,7 +211,10 @@ PAGES: dict[str, Page] = {
         ),
         Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT)),
     ),
-    "debts/new/": Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT), (302,)),
+    **dict.fromkeys(
+        ("debts/new/", "below-zero/new/<int:participant>/", "caps/new/<int:settled>/"),
+        Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT), (302,)),
+    ),
     **dict.fromkeys(
         ("adjustments/<int:pk>/withdraw/", "holds/<int:pk>/release/"), Page(FINANCE, STEP, (*READ, Can.BATCH_SUBMIT))
     ),
@@ -217,6 +225,8 @@ PAGES: dict[str, Page] = {
             "side-letters/<int:pk>/decide/",
             "relief/<int:pk>/decide/",
             "reviews/<int:pk>/decide/",
+            "caps/<int:pk>/decide/",
+            "below-zero/<int:pk>/decide/",
         ),
         Page(FINANCE, STEP, (*READ, Can.BATCH_APPROVE)),
     ),
@@ -562,8 +572,20 @@ def by_hand(world: World) -> dict[str, int]:
         accept=False, reason="None", prepared_by=fay,
     )  # fmt: skip
     held = hold_place(reason="Look at it", by=fay, participant=Participant.objects.get(name="Cleo"))
-    return {"adjustments": row.pk, "file": file.pk, "side-letters": letter.pk, "relief": eased.pk, "holds": held.pk,
-            "reviews": review.pk}  # fmt: skip
+    common = {"participant": ann, "pay_group": ann.pay_group, "period_starts_on": NOVEMBER, "currency": "USD"}
+    asked = {**common, "amount_minor": 1, "reason": "None", "prepared_by": fay}
+    below, above = (
+        NegativeDecision.objects.create(**asked, way="carry"),
+        SettlementReview.objects.create(**asked, plan=plan, pay_minor=0),
+    )
+    amounts = [field.attname for field in BatchSettlement._meta.concrete_fields if field.attname.endswith("_minor")]
+    settled = BatchSettlement.objects.create(
+        **common, plan=plan, plan_version=line.plan_version, batch=Batch.objects.filter(pay_group=ann.pay_group)[0],
+        **dict.fromkeys(amounts, 0),
+    )  # fmt: skip
+    ids = {"below-zero": below.pk, "caps": above.pk, "settled": settled.pk}
+    ids |= {"adjustments": row.pk, "file": file.pk, "side-letters": letter.pk, "relief": eased.pk}
+    return ids | {"holds": held.pk, "reviews": review.pk}
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,8 @@ from comp.local.process import free_port
 from comp.local.valkey import Valkey
 
 READY = "Comp is ready: "
-# How long to be patient on a busy machine, not how long it may take.
-FIRST_START_SECONDS = 300
-SECOND_START_SECONDS = 120
+FIRST_START_SECONDS = 180
+SECOND_START_SECONDS = 15
 
 
 class Run:

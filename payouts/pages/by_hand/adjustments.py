@@ -23,13 +23,21 @@ from comp.web.forms import add_problems
 from comp.web.parts import Fact, Link
 from comp.web.sizes import takes_file
 from comp.web.templatetags.comp import day, money
-from payouts.models import Adjustment, AdjustmentFile, AdjustmentPolicy, Attachment, ReachPolicy
+from payouts.models import Adjustment, AdjustmentFile, AdjustmentPolicy, Attachment, NegativePolicy, ReachPolicy
 from payouts.models.manual import State
 from payouts.pages.by_hand import parts
-from payouts.pages.by_hand.forms import FILE_BYTES, AdjustmentForm, FileForm, LimitsForm, ListForm, ReachForm
+from payouts.pages.by_hand.forms import (
+    FILE_BYTES,
+    AdjustmentForm,
+    BelowZeroRuleForm,
+    FileForm,
+    LimitsForm,
+    ListForm,
+    ReachForm,
+)
 from payouts.pages.links import link
 from payouts.reads.periods import pay_group_of, span_holding
-from payouts.services import adjustments, adjustments_file, differences
+from payouts.services import adjustments, adjustments_file, differences, negatives
 from payouts.services.adjustments import Wanted
 from payouts.services.attachments import BYTES
 
@@ -324,7 +332,8 @@ def adjustment_file(request: HttpRequest, tenant: str, file: int) -> HttpRespons
 @needs(*READ, Can.BATCH_APPROVE)
 @require_http_methods(["GET", "POST"])
 def adjustment_limits(request: HttpRequest, tenant: str) -> HttpResponse:
-    """What one person may do alone, what is too small to be paid alone, and how far back a difference may reach."""
+    """What one person may do alone, what is too small to be paid alone, how far back a difference may reach, and what
+    becomes of pay below zero."""
     own = request.tenant.currency  # type: ignore[attr-defined]
     reach = ReachPolicy.objects.first() or ReachPolicy()
     which = request.POST.get("which", "")
@@ -333,6 +342,11 @@ def adjustment_limits(request: HttpRequest, tenant: str) -> HttpResponse:
         request.POST if which == "reach" else None,
         initial={"periods_back": reach.periods_back, "approver": reach.approver},
     )
+    below = BelowZeroRuleForm(request.POST if which == "below" else None, initial={"of_currency": own})
+    if request.method == "POST" and which == "below" and below.is_valid():
+        done = "What becomes of pay below zero holds from now on."
+        parts.answered(request, lambda: negatives.negative_policy_set(**below.rule()), done)
+        return redirect("adjustment_limits", tenant=tenant)
     if request.method == "POST" and which == "limits" and limits.is_valid():
         said = limits.cleaned_data
         parts.answered(
@@ -347,9 +361,10 @@ def adjustment_limits(request: HttpRequest, tenant: str) -> HttpResponse:
         return redirect("adjustment_limits", tenant=tenant)
     context = {
         "tabs": parts.tabs(request, "adjustment_limits"), "limits": limits, "reach": far,
-        "policies": AdjustmentPolicy.objects.all(),
+        "policies": AdjustmentPolicy.objects.all(), "below": below,
+        "rules": NegativePolicy.objects.select_related("pay_group").order_by("pay_group__name", "currency"),
     }  # fmt: skip
-    status = 422 if limits.errors or far.errors else 200
+    status = 422 if limits.errors or far.errors or below.errors else 200
     return render(request, "payouts/manual/limits.html", context, status=status)
 
 

@@ -10,7 +10,7 @@ from comp.core.money import MoneyError, parse_money
 from comp.people.models import Participant, PayGroup
 from comp.tenancy.capabilities import Role
 from comp.web.forms import DateInput, table_as_csv
-from payouts.models import Adjustment
+from payouts.models import Adjustment, NegativeDecision, NegativePolicy
 from payouts.models.manual import State
 from payouts.selectors_batches import pay_groups_visible
 from payouts.services.adjustments_file import ROWS
@@ -148,6 +148,45 @@ class ReviewForm(forms.Form):
         label="The excess is", choices=[("yes", "paid"), ("no", "not paid")], widget=forms.RadioSelect
     )
     reason = forms.CharField(label="Reason", max_length=500, widget=_LINES)
+
+
+class CapReviewForm(forms.Form):
+    pay = forms.CharField(label="Amount paid of it", max_length=30, help_text="0 pays nothing.")
+    reason = forms.CharField(label="Reason", max_length=500, widget=_LINES)
+
+
+class BelowZeroForm(forms.Form):
+    way = forms.ChoiceField(label="It is", choices=NegativeDecision.Way.choices, widget=forms.RadioSelect)
+    reason = forms.CharField(label="Reason", max_length=500, widget=_LINES)
+
+
+class BelowZeroRuleForm(forms.Form):
+    """What becomes of pay below zero of a pay group, in a currency."""
+
+    pay_group = forms.ModelChoiceField(PayGroup.objects.none(), label="Pay group")
+    of_currency = forms.CharField(label="Currency", max_length=3)
+    way = forms.ChoiceField(label="Pay below zero is", choices=NegativePolicy.Way.choices, widget=forms.RadioSelect)
+    share = forms.DecimalField(
+        label="Percent of later pay that is set off at most", max_digits=7, decimal_places=4, initial=100, min_value=0
+    )
+    keep = forms.CharField(label="Left of each period's pay at least", max_length=30, initial="0")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["pay_group"].queryset = pay_groups_visible()  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        said["currency"] = str(said.get("of_currency", "")).strip().upper()
+        try:
+            said["keep_minor"] = parse_money(str(said.get("keep") or "0").strip(), said["currency"])
+        except MoneyError as error:
+            self.add_error("keep", str(error))
+        return said
+
+    def rule(self) -> dict[str, Any]:
+        """As the service takes it."""
+        return {name: self.cleaned_data[name] for name in ("pay_group", "currency", "way", "share", "keep_minor")}
 
 
 class WriteOffForm(forms.Form):

@@ -16,14 +16,15 @@ from comp.web.access import needs
 from comp.web.csv import csv_response
 from comp.web.parts import Fact, Link
 from comp.web.templatetags.comp import badge, day, money
-from payouts.models import Earning, WindfallReview
+from payouts.models import Earning, NegativeDecision, SettlementReview, WindfallReview
 from payouts.models.manual import State
 from payouts.pages.by_hand import parts
 from payouts.pages.by_hand.forms import ReviewForm, WriteOffForm
 from payouts.pages.links import link
 from payouts.reads.debts import Owed, owing
 from payouts.reads.labels import line_label
-from payouts.services import reviews
+from payouts.reads.negatives import Short, asked
+from payouts.services import cap_reviews, reviews
 
 READ = (Can.BATCH_READ,)
 
@@ -35,13 +36,14 @@ def review_list(request: HttpRequest, tenant: str) -> HttpResponse:
     known = WindfallReview.objects.select_related(
         "participant", "plan", "deal__account", "deal__product", "prepared_by"
     )
-    rows: list[Any] = [*reviews.reviews_open(), *known.order_by("-id")]
+    capped = SettlementReview.objects.select_related("participant", "plan").order_by("-id")
+    rows: list[Any] = [*reviews.reviews_open(), *cap_reviews.cap_reviews_open(), *known.order_by("-id"), *capped]
     if "csv" in request.GET:
         header = ("line", "employee", "name", "component", "excess", "currency", "state", "reason")
         return csv_response("windfalls", header, map(_cells, rows))
     listing = parts.Listing(
         title="Windfalls",
-        lead="What a cap took of a line and its plan sends to a review: paid or not, by two people.",
+        lead="What a cap took of a line or a period and its plan sends to a review: paid or not, by two people.",
         columns=(
             parts.Column("Line"), parts.Column("Person"), parts.Column("Component", "aside"),
             parts.Column("Excess", "num key"), parts.Column("State"),
@@ -54,6 +56,8 @@ def review_list(request: HttpRequest, tenant: str) -> HttpResponse:
 
 
 def _row(request: HttpRequest, row: Any) -> tuple[str, str, tuple[object, ...]]:
+    if isinstance(row, cap_reviews.Capped | SettlementReview):
+        return _of_cap(request, row)
     if isinstance(row, WindfallReview):
         words, url, mark = line_label(row, row.deal), link(request, "review", pk=row.pk), _mark(row)
         line, minor = row, row.amount_minor
@@ -63,13 +67,27 @@ def _row(request: HttpRequest, row: Any) -> tuple[str, str, tuple[object, ...]]:
     return words, url, (line.participant.name, line.component, money(minor, line.currency), mark)
 
 
-def _mark(row: WindfallReview) -> str:
+def _of_cap(request: HttpRequest, row: cap_reviews.Capped | SettlementReview) -> tuple[str, str, tuple[object, ...]]:
+    """What the cap of a settlement took."""
+    if isinstance(row, SettlementReview):
+        url, mark = link(request, "cap_review", pk=row.pk), _mark(row)
+    else:
+        url, mark = link(request, "cap_review_add", settled=row.settlement.pk), badge("To review", "wait", "eye")
+    return str(row), url, (row.participant.name, "Payment cap", money(row.amount_minor, row.currency), mark)
+
+
+def _mark(row: WindfallReview | SettlementReview) -> str:
     if row.state != State.APPROVED:
         return parts.state_mark(row)
-    return badge("Paid", "good", "check-circle") if row.accept else badge("Not paid", "plain", "no-symbol")
+    paid = row.accept if isinstance(row, WindfallReview) else row.pay_minor
+    return badge("Paid", "good", "check-circle") if paid else badge("Not paid", "plain", "no-symbol")
 
 
 def _cells(row: Any) -> list[Any]:
+    if isinstance(row, cap_reviews.Capped | SettlementReview):
+        said = (row.get_state_display(), row.reason) if isinstance(row, SettlementReview) else ("To review", "")
+        amount = Decimal(plain_money(row.amount_minor, row.currency))
+        return [str(row), row.participant.key, row.participant.name, "payment cap", amount, row.currency, *said]
     decided = isinstance(row, WindfallReview)
     line, minor = (row, row.amount_minor) if decided else (row.earning, row.minor)
     state, reason = (row.get_state_display(), row.reason) if decided else ("To review", "")
@@ -147,28 +165,40 @@ def review_decide(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 @require_GET
 def debt_list(request: HttpRequest, tenant: str) -> HttpResponse:
     """What people owe by their plans, of those whose pay one may see."""
-    rows = owing()
+    debts = owing()
     if "csv" in request.GET:
         header = ("employee", "name", "plan", "balance", "owed", "currency")
         cells = (
             (row.participant.key, row.participant.name, row.plan.name, row.what,
              Decimal(plain_money(row.minor, row.participant.currency)), row.participant.currency)
-            for row in rows
+            for row in debts
         )  # fmt: skip
         return csv_response("debts", header, cells)
+    waits = NegativeDecision.objects.filter(state=State.WAITING).select_related("participant")
+    rows: list[Any] = [*asked(), *waits.order_by("-id"), *debts]
     may = Can.BATCH_SUBMIT in request.can  # type: ignore[attr-defined]
     listing = parts.Listing(
         title="Debts",
         lead="What the open period would take back, and what draws and carried pay leave owed. Two people let it go.",
         columns=(parts.Column("Person"), parts.Column("Plan"), parts.Column("Of"), parts.Column("Owed", "num key")),
-        cells=lambda row: (
-            row.participant.name, f"{link(request, 'debt_add')}?{_address(row)}" if may else "",
-            (row.plan.name, row.what, money(row.minor, row.participant.currency)),
-        ),
+        cells=lambda row: _debt(request, row, may),
         empty=("Nobody owes anything", "What is taken back beyond what a period pays stands here."),
         csv="?csv=1",
     )  # fmt: skip
     return parts.page_list(request, "debt_list", listing, rows)
+
+
+def _debt(request: HttpRequest, row: Any, may: bool) -> tuple[str, str, tuple[object, ...]]:
+    """A debt by a plan; or one as a whole, to be decided about or waiting for its second person."""
+    if isinstance(row, NegativeDecision):
+        words = f"{row.get_way_display()}: waits for a second person"
+        url = link(request, "below_zero", pk=row.pk)
+        return row.participant.name, url, ("All plans", words, money(row.amount_minor, row.currency))
+    if isinstance(row, Short):
+        url = link(request, "below_zero_add", participant=row.participant.pk) if may else ""
+        return row.participant.name, url, ("All plans", "To be decided", money(row.minor, row.currency))
+    url = f"{link(request, 'debt_add')}?{_address(row)}" if may else ""
+    return row.participant.name, url, (row.plan.name, row.what, money(row.minor, row.participant.currency))
 
 
 def _address(row: Owed) -> str:

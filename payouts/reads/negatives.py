@@ -1,0 +1,108 @@
+"""Pay below zero: whose it is, and whether anybody said what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from django.db.models import Sum
+
+from comp.core.days import day_date
+from comp.core.money import format_money
+from comp.people.models import Participant, PayGroup
+from payouts.models import NegativeDecision, NegativePolicy, Payable, Settlement
+from payouts.models.manual import State
+from payouts.models.settlements import EFFECT
+from payouts.reads.plans import versions
+from payouts.selectors import open_period
+
+Way = NegativePolicy.Way
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Somebody who would be paid less than nothing by their open period, of whom nobody said what becomes of it."""
+
+    participant: Participant
+    currency: str
+    minor: int  # below zero; of one asked about what is owed
+
+    def __str__(self) -> str:
+        return f"{self.participant.name} ({format_money(self.minor, self.currency)})"
+
+
+def policies_of(pay_group: PayGroup) -> dict[str, NegativePolicy]:
+    """What the company chose for a pay group, by currency."""
+    return {row.currency: row for row in NegativePolicy.objects.filter(pay_group=pay_group)}
+
+
+def undecided(pay_group: PayGroup, starts_on: date, people: Collection[int] | None = None) -> list[Short]:
+    """Who of a pay group's open period (of `people`: of these) would be paid less than nothing, though it is not said
+    anywhere that they are: neither carried nor collected, by a plan's settlement or the company's rule."""
+    mine = {"pay_group": pay_group, "period_starts_on": starts_on}
+    mine |= {} if people is None else {"participant_id__in": people}
+    by = ("participant_id", "currency")
+    lines = Payable.objects.filter(**mine, hold=None).order_by().values_list(*by).annotate(minor=Sum("amount_minor"))
+    net = {(who, currency): int(minor) for who, currency, minor in lines}
+    settled = Settlement.objects.filter(**mine)
+    for who, currency, effect in settled.order_by().values_list(*by).annotate(effect=Sum(EFFECT)):
+        net[who, currency] = net.get((who, currency), 0) + int(effect)
+    short = {at: minor for at, minor in net.items() if minor < 0}
+    if not short:
+        return []
+    collects = {currency for currency, row in policies_of(pay_group).items() if row.way == Way.COLLECT}
+    below = settled.filter(payout_minor__lt=0, participant_id__in={who for who, _ in short})
+    says = versions(below.values_list("plan_version_id", flat=True))
+    for row in below:
+        if says[row.plan_version_id].says.settlement is not None:  # which collects it
+            at = row.participant_id, row.currency
+            short[at] = short.get(at, 0) - row.payout_minor
+    known = Participant.objects.in_bulk({who for who, _ in short})
+    found = [
+        Short(known[who], code, minor) for (who, code), minor in short.items() if minor < 0 and code not in collects
+    ]
+    return sorted(found, key=lambda one: (one.participant.name, one.currency))
+
+
+def why_short(pay_group: PayGroup, short: Collection[Short]) -> str:
+    """Why such a period is not locked, with the people and amounts, and what is to be done."""
+    names = [str(one) for one in short]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    chosen = policies_of(pay_group)
+    ways = {one.currency for one in short if one.currency not in chosen}
+    todo = f"Choose what becomes of pay below zero of {pay_group} in {', '.join(sorted(ways))} (Adjustments, Limits)"
+    if not ways:
+        todo = "Two people decide what becomes of each (Adjustments, Debts)"
+    return f"{', '.join(names[:5])}{more} would be paid less than nothing. {todo}."
+
+
+def asked() -> list[Short]:
+    """Whose debt as a whole two people may decide about, where the company decides each: below zero and undecided, or
+    carried; without those that wait for their second person. As the scope sees pay."""
+    waiting = set(
+        NegativeDecision.objects.filter(state=State.WAITING).values_list("participant_id", "currency").distinct()
+    )
+    found = []
+    for policy in NegativePolicy.objects.filter(way=Way.ASK).select_related("pay_group__calendar"):
+        group, currency = policy.pay_group, policy.currency
+        starts_on = day_date(open_period(group).start)
+        carries = Settlement.objects.filter(pay_group=group, currency=currency, carried_forward_minor__lt=0)
+        people = set(carries.values_list("participant_id", flat=True))
+        people |= {one.participant.pk for one in undecided(group, starts_on)}
+        for person in Participant.objects.select_related("pay_group__calendar").filter(pk__in=people).order_by("name"):
+            minor = owed_as_a_whole(person, currency)
+            if minor > 0 and (person.pk, currency) not in waiting:
+                found.append(Short(person, currency, minor))
+    return found
+
+
+def owed_as_a_whole(participant: Participant, currency: str) -> int:
+    """What somebody owes by all their plans without a settlement: what is carried at the end of the open period, and
+    what it would pay below zero."""
+    standing = Settlement.objects.filter(participant=participant, currency=currency)
+    says = versions(standing.values_list("plan_version_id", flat=True))
+    carried = sum(-row.carried_forward_minor for row in standing if says[row.plan_version_id].says.settlement is None)
+    starts_on = day_date(open_period(participant.pay_group).start)
+    short = undecided(participant.pay_group, starts_on, [participant.pk])
+    return carried - sum(one.minor for one in short if one.currency == currency)
