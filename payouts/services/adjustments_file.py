@@ -19,8 +19,8 @@ from payouts.services.attachments import File
 from plans.models import Plan
 
 #: Where left out `day` is the last of the open period, or today, `currency` the person's, and `belongs_to` (a day of
-#: the period) the day's own.
-COLUMNS = ("employee", "plan", "amount", "reason", "component", "day", "belongs_to", "currency")
+#: the period) the day's own. Rows that say the same are two by their `reference`.
+COLUMNS = ("employee", "plan", "amount", "reason", "component", "day", "belongs_to", "currency", "reference")
 NEEDED = COLUMNS[:4]
 #: More is for several files.
 ROWS = 5_000
@@ -37,8 +37,9 @@ class Wrong:
 def adjustments_read(
     text: str, *, by: User, groups: Iterable[PayGroup] | None = None
 ) -> tuple[list[tuple[Wanted, File]], list[Wrong]]:
-    """The adjustments of plain CSV, each with its own row as proof, and what is wrong with others. ProblemsError for a
-    table that is none of adjustments. `groups`: only people of these are found."""
+    """The adjustments of plain CSV, each with its own row as proof, and what is wrong with others, which includes a row
+    that says again what one before it says. ProblemsError for a table that is none of adjustments. `groups`: only
+    people of these are found."""
     table = csv.reader(io.StringIO(text))
     try:
         names = next(table, [])
@@ -55,6 +56,7 @@ def adjustments_read(
     plans = {row.key: row for row in Plan.objects.all()}
     found: list[tuple[Wanted, File]] = []
     wrong: list[Wrong] = []
+    seen: dict[tuple[Wanted, str], int] = {}
     for line, cells in enumerate(lines, start=2):
         if not any(cells):
             continue
@@ -64,6 +66,11 @@ def adjustments_read(
             wanted_checked(wanted, by)
         except (ProblemsError, MoneyError, DayError) as error:
             wrong.append(Wrong(line, str(error)))
+            continue
+        first = seen.setdefault((wanted, row.get("reference", "")), line)
+        if first != line:
+            text = f"It says the same as row {first}. Where both are meant, a column reference tells them apart."
+            wrong.append(Wrong(line, text))
         else:
             found.append((wanted, File(f"row-{line}.csv", _csv(names, cells))))
     return found, wrong
