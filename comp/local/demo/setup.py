@@ -35,6 +35,8 @@ from crediting.models import HookEndpoint
 from crediting.services.catalogue import account_create, product_create
 from crediting.services.endpoints import door_of, endpoint_create
 from crediting.services.issues import mapping_set
+from payouts.models import NegativePolicy
+from payouts.services.negatives import negative_policy_set
 from plans import services as plans
 from plans.models import Plan
 
@@ -143,6 +145,7 @@ def _people(
     """Participants and their roles by name: the agents, their managers, those beside them and the one above."""
     calendar = people.calendar_create(key="monthly", name="Monthly", kind="monthly", fiscal_year_start=1)
     group = people.pay_group_create(key="sales", name="Sales", calendar=calendar, opens_on=opens_on)
+    negative_policy_set(pay_group=group, currency=CURRENCY, way=NegativePolicy.Way.CARRY)
     roles = {key: people.credit_role_create(key=key, name=title) for key, title in TITLES.items() if key != "cro"}
     chief_role = people.credit_role_create(key="cro", name=TITLES["cro"])
     agents = source.agents()
