@@ -150,7 +150,7 @@ def test_a_file_counts_whole_or_not_at_all(assigned: World) -> None:
         twice = "employee,plan,amount,reason,day,currency,reference\n"
         twice += "S1,ae,10.00,Bonus,2026-01-05,,\nS1,ae,10,Bonus,2026-01-05,USD,\nS1,ae,10,Bonus,2026-01-05,,Q1\n"
         rows, wrong = adjustments_file.adjustments_read(twice, by=world.users["fiona"])
-        assert len(rows) == 2 and [(one.line, one.message[:27]) for one in wrong] == [(3, "It says the same as row 2. ")]
+        assert len(rows) == 2 and [(one.line, one.message[:25]) for one in wrong] == [(3, "It says the same as row 2")]
         for text, says in (
             ("employee,sum\n", "unknown or missing"),
             ("employee,plan,amount,reason,amount\nS1,ae,1,Bonus,99\n", "stands there twice"),

@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payouts", "0031_what_is_held_after_the_lock_goes_no_further"),
+        ("payouts", "0033_what_is_held_is_read_where_it_stands"),
         ("people", "0011_a_redaction_only_takes_out_a_person"),
         ("plans", "0003_quotas_in_units"),
         ("tenancy", "0005_rows_are_redacted_by_an_erasure_alone"),
