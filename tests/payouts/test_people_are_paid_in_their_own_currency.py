@@ -30,6 +30,7 @@ from payouts.models import (
 )
 from payouts.services import payroll_files, replay
 from payouts.services.accruals import AccrualError, accrue, policy_set
+from payouts.services.holds import hold_place, hold_release
 from payouts.verify import batch_digests, identity, ledger_balance, payments_right
 from plans import services as plans
 from plans.models import Plan
@@ -261,6 +262,19 @@ def test_two_people_of_one_group_are_paid_in_two_currencies() -> None:
     rate(acme, "EUR", "USD", "1.10")
     acme.won("A", "10000.00", "2026-01-10", currency="EUR")
     acme.won("B", "20000.00", "2026-01-11", currency="EUR", owner="bob")
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        plan = Plan.objects.get(key="worked")
+        hold = hold_place(reason="The rates are in doubt", by=acme.preparer, plan=plan)
+    acme.work()
+    seen = Client()
+    seen.force_login(acme.preparer)
+    listed = seen.get("/t/acme/holds/").content.decode()
+    assert "€2,000.00" in listed and "$1,100.00" in listed
+    table = seen.get("/t/acme/holds/?csv=1").content.decode()
+    assert ",2000.00,EUR" in table and ",1100.00,USD" in table
+    with acme.acme.scope(acme.approver):
+        hold_release(hold=hold, by=acme.approver, reason="They are right")
     acme.work()
     batch = acme.close(JANUARY)
     assert batch.totals == {"EUR": 200_000, "USD": 110_000}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
+from django.utils.html import format_html_join
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.core.money import format_money, plain_money
@@ -32,9 +35,16 @@ SHOWN = 200
 
 
 def _visible() -> QuerySet[Hold]:
-    rows = Hold.objects.filter(parts.of_visible()).select_related("participant", "deal", "plan", "batch", "placed_by")
-    held = Payable.objects.filter(hold=OuterRef("pk")).order_by().values("hold").annotate(minor=Sum("amount_minor"))
-    return rows.annotate(minor=Subquery(held.values("minor")[:1]))
+    return Hold.objects.filter(parts.of_visible()).select_related("participant", "deal", "plan", "batch", "placed_by")
+
+
+def _held() -> dict[int, list[tuple[int, str]]]:
+    """What each hold keeps now of those whose pay one may see, in minor units by currency."""
+    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    rows = Payable.objects.filter(hold__isnull=False).order_by("currency").values_list("hold_id", "currency")
+    for hold_id, currency, minor in rows.annotate(minor=Sum("amount_minor")):
+        found[hold_id].append((int(minor), currency))
+    return found
 
 
 @needs(*READ)
@@ -44,10 +54,11 @@ def hold_list(request: HttpRequest, tenant: str) -> HttpResponse:
     every = "all" in request.GET
     rows = _visible().order_by("released_at", "-id") if every else _visible().filter(released_at=None).order_by("-id")
     if "csv" in request.GET:
-        header = ("what", "component", "held by", "since", "until", "reason", "released", "amount")
-        return csv_response("holds", header, map(_cells, rows))
+        header = ("what", "component", "held by", "since", "until", "reason", "released", "amount", "currency")
+        return csv_response("holds", header, _cells(rows))
+    held = _held()
     sums = Payable.objects.filter(hold__isnull=False).order_by().values("currency").annotate(minor=Sum("amount_minor"))
-    currency = request.tenant.currency  # type: ignore[attr-defined]
+    nothing = [(0, request.tenant.currency)]  # type: ignore[attr-defined]
     listing = parts.Listing(
         title="Holds",
         lead="What is held stays in the open period and is in no payout. Whoever is held up reads by whom, and why.",
@@ -58,7 +69,7 @@ def hold_list(request: HttpRequest, tenant: str) -> HttpResponse:
         cells=lambda row: (
             str(row), link(request, "hold", pk=row.pk),
             (str(row.placed_by or "a rule"), row.reason, day(row.expires_on),
-             money(row.minor or 0, currency), _mark(row)),
+             format_html_join(", ", "{}", ((money(*each),) for each in held.get(row.pk, nothing))), _mark(row)),
         ),
         empty=("Nothing is held", "A disputed deal, a person on leave, a component in doubt: hold it with a reason."),
         totals=", ".join(f"{format_money(int(row['minor']), row['currency'])} held" for row in sums),
@@ -69,16 +80,14 @@ def hold_list(request: HttpRequest, tenant: str) -> HttpResponse:
     return parts.page_list(request, "hold_list", listing, rows)
 
 
-def _cells(row: Any) -> list[Any]:
-    amount = None if row.minor is None else Decimal(plain_money(int(row.minor), _currency(row)))
-    return [
-        str(row), row.component, str(row.placed_by or "a rule"), row.placed_at, row.expires_on, row.reason,
-        row.released_at, amount,
-    ]  # fmt: skip
-
-
-def _currency(row: Hold) -> str:
-    return str(Payable.objects.filter(hold=row).values_list("currency", flat=True).first() or "USD")
+def _cells(rows: Iterable[Hold]) -> Iterator[list[Any]]:
+    """A row for each hold and currency of what it keeps."""
+    held = _held()
+    for row in rows:
+        said = [str(row), row.component, str(row.placed_by or "a rule"), row.placed_at, row.expires_on, row.reason]
+        amounts = [[Decimal(plain_money(*each)), each[1]] for each in held.get(row.pk, [])] or [[None, ""]]
+        for amount in amounts:
+            yield [*said, row.released_at, *amount]
 
 
 def _may(request: HttpRequest) -> bool:
@@ -129,7 +138,7 @@ def _deal(form: HoldForm, number: str) -> Deal | None:
 @require_GET
 def hold(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """A hold: what it keeps now, and its release."""
-    row: Any = get_object_or_404(_visible(), pk=pk)
+    row = get_object_or_404(_visible(), pk=pk)
     kept = Payable.objects.filter(hold=row).select_related("participant", "deal__account", "deal__product")
     facts = [
         Fact("What", str(row)), Fact("State", _mark(row)), Fact("Held by", str(row.placed_by or "a rule")),
