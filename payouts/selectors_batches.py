@@ -116,9 +116,10 @@ def everybody_visible() -> bool:
 
 
 def batches_visible() -> QuerySet[Batch]:
-    """All batches of those pay groups, newest first."""
+    """All batches of those pay groups, newest first; what another system paid belongs to its cut-over."""
     return (
         Batch.objects.filter(pay_group__in=pay_groups_visible())
+        .exclude(kind=Batch.Kind.OPENING)
         .select_related("pay_group", "locked_by", "submitted_by", "decided_by", "paid_by", "closed_by", "voided_by")
         .order_by("-starts_on", "-id")
     )

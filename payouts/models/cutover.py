@@ -36,6 +36,9 @@ class CutOver(KeptModel):
         SIGNED = "signed", "Signed"
         ABANDONED = "abandoned", "Abandoned"
 
+    #: Neither signed nor given up.
+    OPEN = (State.PREPARING, State.PARALLEL)
+
     pay_group = TenantForeignKey(PayGroup)
     source = models.CharField(max_length=60)
     day = models.DateField()
@@ -72,8 +75,7 @@ class CutOver(KeptModel):
 
     @property
     def is_open(self) -> bool:
-        """Whether it is neither signed nor given up."""
-        return self.state in (self.State.PREPARING, self.State.PARALLEL)
+        return self.state in self.OPEN
 
 
 class OpeningFile(TenantModel):

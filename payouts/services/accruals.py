@@ -56,7 +56,8 @@ WITH shares AS (
         sum(l.amount_minor) AS minor
     FROM payouts_batchline l
     WHERE l.credit_date < %(behind)s AND l.batch_id IN (
-        SELECT x.batch_id FROM payouts_ledgertransaction x WHERE x.kind = 'approval' AND x.day < %(behind)s)
+        SELECT x.batch_id FROM payouts_ledgertransaction x
+        WHERE x.kind IN ('approval', 'opening') AND x.day < %(behind)s)
     GROUP BY {", ".join(f"l.{c}" for c in _KEY.split(", "))}, l.currency
 ), both_sides AS (
     SELECT {_KEY.split(", ", maxsplit=1)[0]}, plan_id, component, coalesce(w.pay_group_id, x.pay_group_id) AS

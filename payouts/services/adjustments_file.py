@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -40,17 +40,7 @@ def adjustments_read(
     """The adjustments of plain CSV, each with its own row as proof, and what is wrong with others, which includes a row
     that says again what one before it says. ProblemsError for a table that is none of adjustments. `groups`: only
     people of these are found."""
-    table = csv.reader(io.StringIO(text))
-    try:
-        names = next(table, [])
-        lines = list(table)
-    except csv.Error as error:
-        raise refused("file", str(error), "a table", f"The file cannot be read as a table: {error}.") from None
-    allowed = f"{', '.join(COLUMNS)}; {', '.join(NEEDED)} are needed"
-    for name in [*(name for name in names if name not in COLUMNS), *(name for name in NEEDED if name not in names)]:
-        raise refused("file", name, allowed, f"The column {name!r} is unknown or missing; allowed are {allowed}.")
-    if twice := [name for name in COLUMNS if names.count(name) > 1]:
-        raise refused("file", twice[0], "each column once", f"The column {twice[0]!r} stands there twice.")
+    names, lines = table_read(text, COLUMNS, NEEDED)
     rows = Participant.objects.all() if groups is None else Participant.objects.filter(pay_group__in=groups)
     people = {row.key: row for row in rows.select_related("pay_group__calendar")}
     plans = {row.key: row for row in Plan.objects.all()}
@@ -60,7 +50,7 @@ def adjustments_read(
     for line, cells in enumerate(lines, start=2):
         if not any(cells):
             continue
-        row = dict(zip_longest(names, (cell.strip() for cell in cells[: len(names)]), fillvalue=""))
+        row = row_of(names, cells)
         try:
             wanted = _wanted(row, people, plans)
             wanted_checked(wanted, by)
@@ -74,6 +64,28 @@ def adjustments_read(
         else:
             found.append((wanted, File(f"row-{line}.csv", _csv(names, cells))))
     return found, wrong
+
+
+def table_read(text: str, columns: Sequence[str], needed: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of plain CSV with these columns, of which some are `needed`. ProblemsError for another
+    table."""
+    table = csv.reader(io.StringIO(text))
+    try:
+        names = next(table, [])
+        lines = list(table)
+    except csv.Error as error:
+        raise refused("file", str(error), "a table", f"The file cannot be read as a table: {error}.") from None
+    allowed = f"{', '.join(columns)}; {', '.join(needed)} are needed"
+    for name in [*(name for name in names if name not in columns), *(name for name in needed if name not in names)]:
+        raise refused("file", name, allowed, f"The column {name!r} is unknown or missing; allowed are {allowed}.")
+    if twice := [name for name in columns if names.count(name) > 1]:
+        raise refused("file", twice[0], "each column once", f"The column {twice[0]!r} stands there twice.")
+    return names, lines
+
+
+def row_of(names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """A row by its columns; what it leaves out is empty."""
+    return dict(zip_longest(names, (cell.strip() for cell in cells[: len(names)]), fillvalue=""))
 
 
 def digest_of(text: str) -> str:

@@ -40,8 +40,12 @@ def one_writer() -> None:
 
 
 def locked(batch: Batch) -> Batch:
-    """The batch as it is now; nobody else takes a step on it until the transaction ends."""
-    return Batch.objects.select_for_update().get(pk=batch.pk)
+    """The batch as it is now; nobody else takes a step on it until the transaction ends. What another system paid goes
+    no batch's way."""
+    found = Batch.objects.select_for_update().get(pk=batch.pk)
+    if found.kind == Batch.Kind.OPENING:
+        raise BatchError(f"{found}: it is signed with the switch that it belongs to, and another system paid it.")
+    return found
 
 
 def lines_of(batch: Batch) -> QuerySet[BatchLine]:

@@ -47,6 +47,8 @@ SELECT s.participant_id, s.pay_group_id, side.account, s.plan_id, '', s.currency
 FROM payouts_batchsettlement s CROSS JOIN LATERAL (
     SELECT coalesce(sum(d.balance_minor - d.opened_minor), 0)::bigint AS minor FROM payouts_batchdraw d
     WHERE d.batch_id = s.batch_id AND d.participant_id = s.participant_id AND d.plan_id = s.plan_id
+        -- What is brought forward has rows of earlier periods too, for what is held back until other days.
+        AND s.period_starts_on = (SELECT starts_on FROM payouts_batch WHERE id = %(batch)s)
 ) drawn CROSS JOIN LATERAL (VALUES
     ('payable', s.inflow_minor - s.payout_minor),
     ('draw', drawn.minor),
@@ -57,6 +59,17 @@ FROM payouts_batchsettlement s CROSS JOIN LATERAL (
     ('expense', s.capped_minor + s.forgiven_minor + s.topped_up_minor + s.recovered_minor - drawn.minor)
 ) AS side(account, minor)
 WHERE s.batch_id = %(batch)s AND (%(everybody)s OR s.participant_id = ANY(%(people)s))
+"""
+#: What an opening batch books: the balances that it brings forward, against what they come from. What was paid and
+#: expensed before is in the books of the system before.
+OF_OPENING = f"""
+SELECT participant_id, pay_group_id, account, plan_id, '' AS component, currency,
+    sum(amount_minor)::bigint AS amount_minor
+FROM (
+    SELECT participant_id, pay_group_id, plan_id, currency, amount_minor,
+        CASE WHEN account IN ('draw', 'clawback', 'held_back', 'carried') THEN account ELSE 'opening' END AS account
+    FROM ({OF_BATCH}) booked
+) sides GROUP BY participant_id, pay_group_id, account, plan_id, currency
 """
 #: The triggers that look at a posting when all of its entries are there.
 _WHOLE = "ledgerentry_balance, ledger_whole, ledger_is_paid"

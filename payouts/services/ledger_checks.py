@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import connection
 
@@ -22,14 +23,14 @@ SELECT transaction_id, currency, sum(amount_minor)::bigint FROM payouts_ledgeren
 GROUP BY transaction_id, participant_id, currency HAVING sum(amount_minor) <> 0
 """
 #: The accounts in which an approval books something else than its batch says, by person and currency.
-_OTHERWISE = f"""
+_OTHERWISE = """
 WITH said AS (
-    SELECT participant_id, account, currency, sum(amount_minor) AS minor FROM ({ledger.OF_BATCH}) s
+    SELECT participant_id, account, currency, sum(amount_minor) AS minor FROM (WHAT_IT_SAYS) s
     GROUP BY participant_id, account, currency
 ), booked AS (
     SELECT e.participant_id, e.account, e.currency, sum(e.amount_minor) AS minor
     FROM payouts_ledgerentry e JOIN payouts_ledgertransaction t ON t.id = e.transaction_id
-    WHERE t.batch_id = %(batch)s AND t.kind = 'approval' GROUP BY e.participant_id, e.account, e.currency
+    WHERE t.batch_id = %(batch)s AND t.kind = %(kind)s GROUP BY e.participant_id, e.account, e.currency
 )
 SELECT DISTINCT account FROM said FULL JOIN booked USING (participant_id, account, currency)
 WHERE coalesce(said.minor, 0) <> coalesce(booked.minor, 0) ORDER BY account
@@ -67,15 +68,19 @@ def _entries_wrong(postings: list[LedgerTransaction]) -> Iterator[str]:
 
 def _batches_wrong(posted: set[tuple[int | None, str]]) -> Iterator[str]:
     for batch in Batch.objects.filter(state__in=POSTED):
-        if (batch.pk, "approval") not in posted:
-            yield f"{batch} has no approval posting"
+        kind, said = "approval", ledger.OF_BATCH
+        if batch.kind == Batch.Kind.OPENING:
+            kind, said = "opening", ledger.OF_OPENING
+        if (batch.pk, kind) not in posted:
+            yield f"{batch} has no {kind} posting"
         if batch.state in PAID and (batch.pk, "payment") not in posted and _was_paid(batch):
             yield f"{batch} has no payment posting"
         with connection.cursor() as cursor:
-            cursor.execute(_OTHERWISE, {"batch": batch.pk, "everybody": True, "people": []})
+            params: dict[str, Any] = {"batch": batch.pk, "kind": kind, "everybody": True, "people": []}
+            cursor.execute(_OTHERWISE.replace("WHAT_IT_SAYS", said), params)
             accounts = [account for (account,) in cursor.fetchall()]
         if accounts:
-            yield f"the approval of {batch} does not book what its lines say: {', '.join(accounts)}"
+            yield f"the {kind} of {batch} does not book what its lines say: {', '.join(accounts)}"
 
 
 def _was_paid(batch: Batch) -> bool:

@@ -10,6 +10,7 @@ from comp.core.money import format_money
 from comp.people.models import Participant
 from payouts.models import Batch, Payment, PayrollRun
 from payouts.reads.payments import owed, people_open, unsettled
+from payouts.services.batch_steps import statements_of
 
 #: By batch, person and currency: what payments say was paid, beside what the ledger says.
 _PAID = """
@@ -66,6 +67,8 @@ def _paid_wrong() -> Iterator[str]:
 
 def payment_states(batch: Batch) -> dict[int, str]:
     """By participant of whom the batch's own state does not say it: the state of the statement, by payroll's answer."""
+    if batch.kind == Batch.Kind.OPENING and batch.state == Batch.State.POSTED:
+        return {one.participant_id: "paid" for one in statements_of(batch)}
     if not PayrollRun.objects.filter(batch=batch).exists():
         return {}
     waiting = people_open(batch)

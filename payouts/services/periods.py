@@ -25,7 +25,7 @@ from comp.tenancy.scope import current_tenant_id
 from comp.tenancy.selectors import own_currency
 from crediting.services.locks import INTAKE
 from payouts.frames.tables import CREDITS, LINE
-from payouts.models import Batch, Posting, Settlement
+from payouts.models import Batch, CutOver, Posting, Settlement
 from payouts.reads.alerts import alerts_standing
 from payouts.reads.digests import MANY, MANY_LINES, MANY_OVER, Digests, payable_digests
 from payouts.reads.negatives import undecided, why_short
@@ -162,9 +162,13 @@ def _not_settled(pay_group: PayGroup) -> str:
 def freeze(period: Open, *, run: int, by: User, replaces: Batch | None = None) -> Batch:
     """The period's free payables as a batch in review, with its lines, sums by person, statements and checklist.
 
-    Refused where somebody would be paid less than nothing and nobody said what becomes of it."""
+    Refused where somebody would be paid less than nothing and nobody said what becomes of it, and before the switch
+    from another system is signed."""
     if short := undecided(period.pay_group, period.starts_on, period.people):
         raise BatchError(f"{period.pay_group}, {period.name}: {why_short(period.pay_group, short)}")
+    switch = CutOver.objects.filter(pay_group=period.pay_group, state__in=CutOver.OPEN).first()
+    if switch is not None:
+        raise BatchError(f"{period.pay_group}: its switch from {switch.source} on {switch.day} is not signed yet.")
     kind = Batch.Kind.OFF_CYCLE if run else Batch.Kind.REGULAR
     number = f", off-cycle {run}" if run else ""
     found = payable_digests(
@@ -311,8 +315,6 @@ WHERE s.id = o.id AND o.pay_group_id = %(pay_group)s AND o.period_starts_on = %(
 
 
 def _take(batch: Batch, period: Open, found: Digests) -> None:
-    last = None if batch.run else batch_before(batch)
-    currencies = sorted({*batch.totals, *(last.totals if last else {})})
     params: Mapping[str, Any] = {
         "batch": batch.pk,
         "own": own_currency(),
@@ -321,15 +323,6 @@ def _take(batch: Batch, period: Open, found: Digests) -> None:
         "starts_on": batch.starts_on,
         "everybody": period.people is None,
         "people": sorted(period.people or ()),
-        "before": last.pk if last else 0,
-        "digested": list(found.people),
-        "digests": list(found.people.values()),
-        "currencies": currencies,
-        "larges": [LARGE_UNITS * 10 ** minor_digits(currency) for currency in currencies],
-        "share": LARGE_SHARE,
-        "part_lines": PART_LINES,
-        "taken": [state.value for state in TAKEN],
-        "nothing": lines_digest([]),
     }
     with connection.cursor() as cursor:
         if batch.run:
@@ -341,13 +334,36 @@ def _take(batch: Batch, period: Open, found: Digests) -> None:
         taken = cursor.rowcount
         if many:
             cursor.execute(MANY_OVER)
-        if not batch.run:
-            settlements_take(batch)
-        if taken != batch.lines:
-            raise BatchError(
-                f"{batch}: took {taken} lines where {batch.lines} are payable. A statement or a plan version "
-                "is missing; recompute the period's people."
-            )
+    if not batch.run:
+        settlements_take(batch)
+    if taken != batch.lines:
+        raise BatchError(
+            f"{batch}: took {taken} lines where {batch.lines} are payable. A statement or a plan version "
+            "is missing; recompute the period's people."
+        )
+    sums_write(batch, found)
+
+
+def sums_write(batch: Batch, found: Digests) -> None:
+    """Each person's sums of what a batch took, and its statements as snapshots of them; `found` are its digests."""
+    last = None if batch.run else batch_before(batch)
+    currencies = sorted({*batch.totals, *(last.totals if last else {})})
+    params: Mapping[str, Any] = {
+        "batch": batch.pk,
+        "run": batch.run,
+        "pay_group": batch.pay_group_id,
+        "starts_on": batch.starts_on,
+        "before": last.pk if last else 0,
+        "digested": list(found.people),
+        "digests": list(found.people.values()),
+        "currencies": currencies,
+        "larges": [LARGE_UNITS * 10 ** minor_digits(currency) for currency in currencies],
+        "share": LARGE_SHARE,
+        "part_lines": PART_LINES,
+        "taken": [state.value for state in TAKEN],
+        "nothing": lines_digest([]),
+    }
+    with connection.cursor() as cursor:
         cursor.execute(_PEOPLE, params)
         cursor.execute(_STATEMENTS, params)
 

@@ -1,0 +1,290 @@
+"""A switch from another system in the middle of a quarter: what that one credited, paid and still owes comes by file, a
+second person signs, and the first period pays what an accountant would write."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.db import Error, transaction
+
+from payouts import verify
+from payouts.models import (
+    BatchLine,
+    BatchSettlement,
+    CutOver,
+    LedgerEntry,
+    LedgerTransaction,
+    Opening,
+    OpeningBalance,
+    OpeningFile,
+    OpeningTranche,
+    Statement,
+)
+from payouts.services import batches, cutover_file, cutovers, replay
+from payouts.services.batch_steps import BatchError
+from payouts.services.cutovers import CutOverError, Named
+from tests.payouts.house import House, house, plan_text
+
+MARCH = date(2026, 3, 1)
+#: A draw of 500 that half of pay gives back, a tenth held back for two periods.
+TERMS = """settlement:
+  order: [releases, adjustments, clawbacks, carried, recovery, holdback, top_up]
+  draw: {kind: recoverable, style: top_up, amount: 500.00, from: 2026-01-01, to: 2026-07-01, test: [releases],
+    recovery: {share: 50%, keep: 0.00, after_periods: 0}, on_leaving: owed}
+  holdback: {share: 10%, periods: 2}
+  negative: carried
+"""
+RELEASE = "[{share: 50%, on: credit_date}, {share: 50%, on: go-live}]"
+#: Ann stands at 110,000 of a quota of 100,000: 10,000 at 10% and 1,500 at 15% were earned, 9,500 of it paid.
+OPENINGS = """employee,plan,component,attainment,earned,paid,reference
+ann,worked,commission,110000.00,11500.00,9500.00,XA-77
+"""
+TRANCHES = """employee,plan,component,amount,release_date,deal,milestone
+ann,worked,commission,1000.00,2026-03-15,,
+ann,worked,commission,1000.00,,OLD-1,go-live
+"""
+BALANCES = """employee,plan,balance,amount,draw,day
+ann,worked,draw,800.00,,2026-01-01
+ann,worked,held_back,120.00,,2026-03-31
+ann,worked,held_back,80.00,,2026-04-30
+ann,worked,carried,-50.00,,
+ann,worked,paid_year,10200.00,,
+"""
+
+
+def arriving() -> House:
+    acme = house(plan_text(release=RELEASE) + TERMS)
+    acme.won("OLD-1", "30000.00", "2026-02-10")  # a part of what the system before counted
+    acme.work()
+    return acme
+
+
+def prepared(acme: House) -> CutOver:
+    with acme.acme.scope(acme.preparer):
+        found = cutovers.cutover_prepare(pay_group=acme.acme.pay_group, source="Xactly", day=MARCH, by=acme.preparer)
+        acme.acme.pay_group.refresh_from_db()
+        return found
+
+
+def take(acme: House, cut_over: CutOver) -> None:
+    with acme.acme.scope(acme.preparer):
+        found = cutover_file.openings_read(OPENINGS, TRANCHES, cut_over=cut_over)
+        assert (found.wrong, found.wrong_tranches) == ([], [])
+        beside = Named("tranches.csv", "2" * 64)
+        cutovers.openings_take(
+            cut_over=cut_over, found=found, file=Named("openings.csv", "1" * 64), beside=beside, by=acme.preparer
+        )
+        balances = cutover_file.balances_read(BALANCES, cut_over=cut_over)
+        assert balances.wrong == []
+        cutovers.balances_take(
+            cut_over=cut_over, found=balances, file=Named("balances.csv", "3" * 64), by=acme.preparer
+        )
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
+
+
+def sign(acme: House, cut_over: CutOver, by: Any = None) -> CutOver:
+    by = by or acme.approver
+    with acme.acme.scope(by):
+        cut_over.refresh_from_db()
+        assert cut_over.batch is not None
+        return cutovers.cutover_sign(cut_over=cut_over, signed_by=by, digest=cut_over.batch.digest)
+
+
+def sound(acme: House) -> None:
+    with acme.acme.scope():
+        assert replay.differences_found() == []
+        assert [problem for check in verify.CHECKS for problem in check().wrong] == []
+
+
+def parts(statement: Statement) -> dict[str, str]:
+    names = ("released", "adjustments", "recovered", "topped_up", "withheld", "carried", "payout")
+    found = {name: getattr(statement, f"{name}_minor") for name in names}
+    return {name: f"{minor / 100:,.2f}" for name, minor in found.items() if minor}
+
+
+@pytest.mark.django_db
+def test_what_another_system_paid_is_not_owed_again_and_what_it_owes_is_paid() -> None:
+    acme = arriving()
+    cut_over = prepared(acme)
+    acme.work()
+    take(acme, cut_over)
+    sound(acme)
+    with acme.acme.scope():
+        # OLD-1 lies before the switch, in a period that is opened: it is a part of the opening, and earns nothing.
+        line = BatchLine.objects.get(batch__state="in_review")
+        assert (line.amount_minor, line.line_kind, line.rule) == (950_000, 5, "opening")
+    # Nothing is paid before the switch is signed, and not by who prepared it.
+    with acme.acme.scope(acme.preparer), pytest.raises(BatchError, match="is not signed yet"):
+        batches.batch_submit(pay_group=acme.acme.pay_group, starts_on=MARCH, submitted_by=acme.preparer)
+    with pytest.raises(CutOverError, match="you prepared it"):
+        sign(acme, cut_over, acme.preparer)
+    cut_over = sign(acme, cut_over)
+    acme.work()
+    sound(acme)
+    with acme.acme.scope():
+        assert booked("opening") == {
+            "draw": 80_000, "held_back": -20_000, "carried": 5_000, "opening": -65_000
+        }  # fmt: skip
+        before = Statement.objects.get(period_starts_on=date(2026, 2, 1))
+        assert (before.state, before.run, before.payout_minor) == ("paid", -1, 1_020_000)
+
+    # March: the tranche of the 15th; the milestone of the old deal comes by hook, and a new deal.
+    acme.milestone("OLD-1", "go-live", "2026-03-10")
+    acme.won("NEW-1", "20000.00", "2026-03-12")
+    acme.work()
+    # 20,000 from 110% on: 10,000 at 15% and 10,000 at 20% earn 3,500, half of it now. 1,000 + 1,000 + 1,750 + the 120
+    # that come back, less the 50 carried: 3,820. The draw of 800 is given back; a tenth of 3,020 is held back.
+    march = acme.statement(MARCH)
+    assert parts(march) == {
+        "released": "3,750.00", "recovered": "-800.00", "withheld": "-182.00", "carried": "-50.00",
+        "payout": "2,718.00",
+    }  # fmt: skip
+    sound(acme)
+    acme.close(MARCH)
+    acme.work()
+    with acme.acme.scope():
+        replayed = replay.replay_period(acme.acme.pay_group, MARCH)
+        assert replayed.found == []
+        assert booked() == {
+            "expense": 375_000, "draw": 0, "carried": 0, "held_back": -20_000 - 18_200, "opening": -65_000,
+            "payable": 0, "paid": -271_800,
+        }  # fmt: skip
+        assert sum(booked().values()) == 0
+        # April begins with what is left of them: 80 come back.
+        assert BatchSettlement.objects.filter(batch__kind="regular").get().carried_forward_minor == 0
+    april = acme.statement(date(2026, 4, 1))
+    # 80 come back, of which a tenth is held back again; the draw tops up what they lack of 500.
+    assert parts(april) == {"topped_up": "420.00", "withheld": "72.00", "payout": "492.00"}
+    sound(acme)
+
+
+def booked(kind: str = "") -> dict[str, int]:
+    """The ledger by account, all of it or of a kind of posting."""
+    rows = LedgerEntry.objects.filter(transaction__in=LedgerTransaction.objects.filter(kind__contains=kind))
+    found: dict[str, int] = {}
+    for account, minor in rows.values_list("account", "amount_minor"):
+        found[account] = found.get(account, 0) + minor
+    return found
+
+
+@pytest.mark.django_db
+def test_a_file_counts_whole_and_everything_wrong_with_it_is_said() -> None:
+    acme = arriving()
+    cut_over = prepared(acme)
+    header = "employee,plan,component,attainment,earned,paid,through,currency\n"
+    wrong = {
+        "nobody,worked,commission,1.00,1.00,1.00,,": "Nobody has the number 'nobody'",
+        "ann,other,commission,1.00,1.00,1.00,,": "There is no plan 'other'",
+        "ann,worked,bonus,1.00,1.00,1.00,,": "has no component 'bonus'; it has commission",
+        "ann,worked,commission,1.00,1.00,1.00,2026-03-01,": "is not before the switch",
+        "ann,worked,commission,1.00,1.00,1.00,,EUR": "is in USD, not in EUR",
+        "ann,worked,commission,much,1.00,1.00,,": "much",
+        "ann,worked,commission,1.00,5.00,3.00,,": "Earned is $2.00 off from paid and unreleased",
+        "ann,worked,commission,1.00,1.00,1.00,2026-02-10,": "opened by line 8 already",
+    }
+    waits = {
+        "ann,worked,commission,1.00,2026-02-15,,": "lies before the switch",
+        "ann,worked,commission,1.00,,OLD-1,arrival": "allowed: go-live",
+        "ann,worked,commission,1.00,,OLD-9,go-live": "There is no deal 'OLD-9'",
+        "ann,worked,commission,1.00,,,": "write one of the two",
+    }
+    owed = {
+        "ann,worked,draw,-1.00,,": "above zero",
+        "ann,worked,draw,1.00,other,": "named by its key (draw)",
+        "ann,worked,held_back,1.00,,": "on which what is held back comes back",
+        "ann,worked,held_back,1.00,,2026-02-01": "on or after the switch",
+        "ann,worked,luck,1.00,,": "There is no balance 'luck'",
+    }
+    with acme.acme.scope(acme.preparer):
+        first, rest = OPENINGS.splitlines()[0], "employee,plan,component,amount,release_date,deal,milestone\n"
+        found = cutover_file.openings_read(header + "\n".join(wrong), "", cut_over=cut_over)
+        said(wrong, found.wrong)
+        both = cutover_file.openings_read(OPENINGS, rest + "\n".join(waits), cut_over=cut_over)
+        said(waits, both.wrong_tranches)
+        assert first.startswith("employee")
+        said(
+            owed,
+            cutover_file.balances_read(
+                "employee,plan,balance,amount,draw,day\n" + "\n".join(owed), cut_over=cut_over
+            ).wrong,
+        )
+        with pytest.raises(CutOverError, match="whole or not at all"):
+            cutovers.openings_take(cut_over=cut_over, found=found, file=Named("a.csv", "1" * 64), by=acme.preparer)
+        assert not OpeningFile.objects.exists() and not Opening.objects.exists()
+
+
+def said(rows: dict[str, str], wrong: list[cutover_file.Wrong]) -> None:
+    assert [each.line for each in wrong] == list(range(2, 2 + len(rows)))
+    for each, text in zip(wrong, rows.values(), strict=True):
+        assert text in each.message
+
+
+@pytest.mark.django_db
+def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> None:
+    acme = arriving()
+    cut_over = prepared(acme)
+    take(acme, cut_over)
+    with acme.acme.scope(acme.preparer):
+        cut_over.refresh_from_db()
+        first = cut_over.batch
+        file = OpeningFile.objects.get(kind="openings")
+        with pytest.raises(CutOverError, match="has a tranche released on 2026-03-15"):
+            cutovers.cutover_move(cut_over=cut_over, day=date(2026, 4, 1), by=acme.preparer)
+        cutovers.file_take_back(file=file, by=acme.preparer)
+        assert set(OpeningFile.objects.filter(taken_back_at=None).values_list("kind", flat=True)) == {"balances"}
+        with pytest.raises(CutOverError, match="took it back already"):
+            cutovers.file_take_back(file=file, by=acme.preparer)
+    acme.work()
+    sound(acme)
+    # Without its opening OLD-1 is a deal of ours again, and what it released before the switch was paid by them.
+    with acme.acme.scope():
+        cut_over.refresh_from_db()
+        assert cut_over.batch != first and first is not None
+        first.refresh_from_db()
+        assert first.state == "voided"
+    with acme.acme.scope(acme.preparer):
+        found = cutover_file.openings_read(OPENINGS, TRANCHES, cut_over=cut_over)
+        beside = Named("tranches.csv", "2" * 64)
+        cutovers.openings_take(
+            cut_over=cut_over, found=found, file=Named("openings.csv", "1" * 64), beside=beside, by=acme.preparer
+        )
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
+    with acme.acme.scope(acme.approver), pytest.raises(CutOverError, match="not what would be signed"):
+        cutovers.cutover_sign(cut_over=cut_over, signed_by=acme.approver, digest="0" * 64)
+    cut_over = sign(acme, cut_over)
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        for act in (
+            lambda: cutovers.cutover_move(cut_over=cut_over, day=date(2026, 4, 1), by=acme.preparer),
+            lambda: cutovers.file_take_back(file=OpeningFile.objects.get(kind="balances"), by=acme.preparer),
+            lambda: cutovers.cutover_abandon(cut_over=cut_over, by=acme.preparer, reason="No"),
+        ):
+            with pytest.raises(CutOverError, match="signed, and stays as it is"):
+                act()
+        assert cut_over.batch is not None
+        with pytest.raises(BatchError, match="another system paid it"):
+            batches.batch_export(batch=cut_over.batch, by=acme.approver)
+        gone = {"taken_back_at": cut_over.signed_at, "taken_back_by": acme.preparer}
+        opening, tranche = Opening.objects.get(taken_back_at=None), OpeningTranche.objects.filter(index=1).last()
+        assert tranche is not None
+        tranche.pk, tranche.index = None, 9
+        for refused in (
+            lambda: Opening.objects.filter(taken_back_at=None).update(**gone),
+            lambda: OpeningBalance.objects.update(**gone),
+            lambda: OpeningBalance.objects.update(amount_minor=1),
+            lambda: Opening.objects.filter(pk=opening.pk).delete(),
+            lambda: OpeningTranche.objects.update(amount_minor=1),
+            lambda: tranche.save(force_insert=True),
+            lambda: CutOver.objects.update(day=MARCH + timedelta(days=31)),
+            lambda: CutOver.objects.all().delete(),
+            lambda: BatchSettlement.objects.update(payout_minor=1),
+        ):
+            with pytest.raises(Error), transaction.atomic():
+                refused()
+    sound(acme)
