@@ -29,6 +29,7 @@ from payouts.services.adjustments import (
 )
 from payouts.services.decisions import decide, not_own, prepared, reasoned
 from payouts.services.holds import one_writer
+from payouts.services.pay_currency import in_pay_currency
 from plans.models import Plan
 
 
@@ -78,16 +79,16 @@ def review_prepare(*, earning: Earning, accept: bool, reason: str, prepared_by: 
 def review_decide(*, review: WindfallReview, state: State, decided_by: User, reason: str = "") -> WindfallReview:
     """A second person agrees. What is accepted is paid by an adjustment that names the line."""
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        earning = None
         if state == State.APPROVED:
             one_writer()
-            _still_there(review)
+            earning = _still_there(review)
         found = decide(review, state, decided_by, reason, "windfall")
-        if state == State.APPROVED and found.accept:
-            words = f"Windfall of {line_label(found, found.deal)}, {found.component}: {found.reason}"
-            wanted = Wanted(
-                found.participant, found.plan, found.amount_minor, found.currency, due_now(found.participant), words,
-                found.component,
-            )  # fmt: skip
+        if earning is not None and found.accept:
+            day = due_now(found.participant)
+            minor, currency, converted = in_pay_currency(earning, found.amount_minor, day)
+            words = f"Windfall of {line_label(found, found.deal)}, {found.component}: {found.reason}{converted}"
+            wanted = Wanted(found.participant, found.plan, minor, currency, day, words, found.component)
 
             def linked(adjustment: Adjustment) -> None:
                 found.adjustment = adjustment
@@ -97,10 +98,12 @@ def review_decide(*, review: WindfallReview, state: State, decided_by: User, rea
     return found
 
 
-def _still_there(review: WindfallReview) -> None:
-    """The line may have moved since somebody proposed to pay its excess."""
+def _still_there(review: WindfallReview) -> Earning | None:
+    """The line, which may have moved since somebody proposed to pay its excess; none where it went, and nothing is to
+    be paid of it."""
     key = {name: getattr(review, name) for name in LINE_KEY}
-    excess = Earning.objects.filter(**key).values_list("review_minor", flat=True).first() or 0
+    earning = Earning.objects.filter(**key).select_related("participant").first()
+    excess = earning.review_minor if earning else 0
     others = WindfallReview.objects.filter(**key, state=State.APPROVED).aggregate(sum=Sum("amount_minor"))["sum"] or 0
     left = excess - others
     if review.accept and not (0 < review.amount_minor <= left or left <= review.amount_minor < 0):
@@ -109,6 +112,7 @@ def _still_there(review: WindfallReview) -> None:
             f"{then} were to be paid, and {now} of this line are in excess now. Refuse it and look at the line again."
         )
         raise refused("review", then, now, text)
+    return earning
 
 
 def write_off_prepare(

@@ -28,9 +28,11 @@ from payouts.models import (
     Statement,
     Tranche,
 )
+from payouts.models.manual import State as Decision
 from payouts.services import payroll_files, replay
 from payouts.services.accruals import AccrualError, accrue, policy_set
 from payouts.services.holds import hold_place, hold_release
+from payouts.services.reviews import review_decide, review_prepare
 from payouts.verify import batch_digests, identity, ledger_balance, payments_right
 from plans import services as plans
 from plans.models import Plan
@@ -291,6 +293,30 @@ def test_two_people_of_one_group_are_paid_in_two_currencies() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM payouts_tranche WHERE plan_minor IS NOT NULL OR rate_id IS NOT NULL")
             assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db
+def test_excess_that_two_people_pay_is_converted_when_they_do() -> None:
+    """Of 1,000.00 EUR a cap leaves 600.00; two people pay the other 400.00: 440.00 USD at the rate of the credit."""
+    capped = text().replace(
+        "    cap: null\n", "    cap: null\n    caps: [{amount: 600.00, per: year, excess: review}]\n"
+    )
+    acme = abroad(capped)
+    acme.won("A", "10000.00", "2026-01-10", currency="EUR")
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        line = Earning.objects.get()
+        review = review_prepare(earning=line, accept=True, reason="Sold in earnest", prepared_by=acme.preparer)
+    with acme.acme.scope(acme.approver), pytest.raises(ProblemsError, match="from EUR to USD holds on 2026-01-10"):
+        review_decide(review=review, state=Decision.APPROVED, decided_by=acme.approver)
+    rate(acme, "EUR", "USD", "1.10")
+    with acme.acme.scope(acme.approver):
+        review = review_decide(review=review, state=Decision.APPROVED, decided_by=acme.approver)
+        made = review.adjustment
+        assert made is not None and (made.amount_minor, made.currency) == (44_000, "USD")
+        assert "(€400.00 at the rate of 2026-01-10)" in made.reason
+    assert sorted(row[:3] for row in owed(acme)) == [("manual", 44_000, "USD"), ("release", 66_000, "USD")]
+    stands(acme)
 
 
 @pytest.mark.django_db(transaction=True)
