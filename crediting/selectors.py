@@ -11,6 +11,7 @@ from datetime import date
 from django.db.models import Count, Model, Q, QuerySet
 
 from comp.people.models import CreditRole, Participant
+from comp.tenancy.rows import rows_read
 from crediting.models import (
     Account,
     Credit,
@@ -103,7 +104,8 @@ def deliveries(*, state: str = "", search: str = "") -> QuerySet[RawDelivery]:
 
 def deliveries_wait() -> bool:
     """Whether any has come that nobody has looked at yet."""
-    return RawDelivery.objects.filter(state=RawDelivery.State.PENDING).exists()
+    [(waits,)] = rows_read("SELECT EXISTS (SELECT 1 FROM crediting_rawdelivery WHERE state = 'pending')", [])
+    return bool(waits)
 
 
 def delivery_counts() -> Counter[str]:

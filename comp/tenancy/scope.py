@@ -109,6 +109,10 @@ def _settings(scope: Scope) -> tuple[str, list[str]]:
     return sql, [str(scope.tenant_id), who[:200], str(scope.actor.user_id or ""), narrow, groups]
 
 
+#: What is done again if it is lost is small and often the same: its plans are made once, for whatever parameters.
+_OF_DRAINS = "; SET LOCAL synchronous_commit = off; SET LOCAL plan_cache_mode = force_generic_plan"
+
+
 def _apply(scope: Scope, more: str = "") -> None:
     sql, params = _settings(scope)
     with connection.cursor() as cursor:
@@ -133,7 +137,7 @@ def tenant_scope(
     pay = pay if pay is not None else (outer.pay if outer else Pay.nobody())
     scope = Scope(int(tenant_id), actor, pay)
     with transaction.atomic():
-        _apply(scope, "; SET LOCAL synchronous_commit = off" if redone_if_lost else "")
+        _apply(scope, _OF_DRAINS if redone_if_lost else "")
         token = _current.set(scope)
         try:
             yield scope

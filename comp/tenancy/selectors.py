@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comp.tenancy.capabilities import Role
 from comp.tenancy.models import Membership, Tenant
+from comp.tenancy.rows import rows_read
 from comp.tenancy.scope import current_tenant_id
 
 #: Where the session keeps the slug of the tenant last visited.
@@ -13,7 +14,8 @@ SESSION_TENANT = "tenant"
 def own_currency() -> str:
     """The current tenant's currency. Everything that is paid or measured is in it: amounts of two currencies cannot be
     held against each other without a rate of exchange."""
-    return Tenant.objects.values_list("currency", flat=True).get(pk=current_tenant_id())
+    [(currency,)] = rows_read("SELECT currency FROM tenancy_tenant WHERE id = %s", [current_tenant_id()])
+    return str(currency)
 
 
 def own_time_zone() -> str:

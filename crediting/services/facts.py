@@ -15,7 +15,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from comp.tenancy.rows import rows_store
+from comp.tenancy.rows import models_read, rows_read, rows_store
 from crediting.intake.facts import DealFact, Event
 from crediting.models import Account, Deal, DealRevision, DealTeam, Fact, FactRevision, RawDelivery
 from crediting.services.news import Around, Change, Team, deal_label, told_of_deal, told_of_standing
@@ -96,7 +96,8 @@ def deals_known(keys: Iterable[DealKey]) -> dict[DealKey, Deal]:
     wanted = set(keys)
     if not wanted:
         return {}
-    found = Deal.objects.filter(endpoint_id__in={k[0] for k in wanted}, external_id__in={k[1] for k in wanted})
+    named = [list({key[0] for key in wanted}), list({key[1] for key in wanted})]
+    found = models_read(Deal, "endpoint_id = ANY(%s::bigint[]) AND external_id = ANY(%s::text[])", named)
     return {key: deal for deal in found if (key := (deal.endpoint_id, deal.external_id)) in wanted}
 
 
@@ -141,13 +142,18 @@ def deals_store(*, rows: Sequence[DealRow], known: dict[DealKey, Deal]) -> list[
     return moved
 
 
+_TEAMS = """
+SELECT deal_id, role, participant_id, weight FROM crediting_dealteam WHERE deal_id = ANY(%s::bigint[])
+ORDER BY deal_id, place
+"""
+
+
 def teams_of(deals: Iterable[int]) -> dict[int, Team]:
     """Who stands on each deal, in the deal's own order."""
     found: dict[int, Team] = defaultdict(list)
     wanted = list(deals)
     if wanted:
-        rows = DealTeam.objects.filter(deal_id__in=wanted).order_by("deal_id", "place")
-        for deal, role, participant, weight in rows.values_list("deal_id", "role", "participant_id", "weight"):
+        for deal, role, participant, weight in rows_read(_TEAMS, [wanted]):
             found[deal].append([role, participant, weight])
     return found
 

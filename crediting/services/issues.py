@@ -17,6 +17,7 @@ from comp.audit.services import record
 from comp.core.errors import refused
 from comp.people.models import CreditRole, Participant
 from comp.tenancy.models import User
+from comp.tenancy.rows import rows_read
 from crediting.intake.source import Change, Gap
 from crediting.models import Account, DataIssue, HookEndpoint, Product, RawDelivery, SourceMapping
 from crediting.services.locks import intake_hold
@@ -187,7 +188,8 @@ def questions_open(*, asked: Iterable[tuple[RawDelivery, Question]], waits: bool
 
 def questions_standing() -> bool:
     """Whether any question is open."""
-    return DataIssue.objects.filter(state=DataIssue.State.OPEN).exists()
+    [(standing,)] = rows_read("SELECT EXISTS (SELECT 1 FROM crediting_dataissue WHERE state = 'open')", [])
+    return bool(standing)
 
 
 def questions_leave(*, left: Sequence[tuple[int, str, str]]) -> None:

@@ -10,12 +10,13 @@ from functools import cached_property
 from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from comp.core.errors import Problem
 from comp.outbox.failures import PASSING
 from comp.people.selectors import convertible
+from comp.tenancy.rows import models_read, rows_change, rows_read
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from comp.tenancy.selectors import own_currency
 from crediting.intake.facts import AccountFact, DealFact, Event, Fact, Member, OtherFact, PersonFact, fact_key
@@ -50,13 +51,23 @@ from crediting.services.news import Change, Team, changes_tell
 from crediting.services.other_facts import FactRow, facts_known, facts_store, lines_of
 from crediting.services.people import PersonRow, people_store
 from crediting.services.records import records_carry, records_fold, records_make, records_remember, records_whole
-from crediting.services.uploads import upload_step, uploads_at_work
+from crediting.services.uploads import upload_step
 
 log = logging.getLogger(__name__)
 
 State, Kind = RawDelivery.State, SourceMapping.Kind
 #: Deliveries taken by one drain.
 LIMIT = 500
+#: Whether a part of a file waits to be checked or taken, and whether a delivery waits.
+_WAITING = """
+SELECT EXISTS (SELECT 1 FROM crediting_upload WHERE state IN ('checking', 'taking')),
+    EXISTS (SELECT 1 FROM crediting_rawdelivery WHERE state = 'pending')
+"""
+_DONE = """
+UPDATE crediting_rawdelivery
+SET state = 'done', attempts = attempts + 1, processed_at = %s, waits_for = '[]', error = ''
+WHERE id = ANY(%s::bigint[])
+"""
 
 
 def mailbox_drain(tenant_id: int) -> int:
@@ -68,20 +79,28 @@ def mailbox_drain(tenant_id: int) -> int:
     """
     try:
         with tenant_scope(tenant_id, actor=Actor.task("mailbox"), pay=Pay.nobody(), redone_if_lost=True):
-            files = uploads_at_work()
-            if not (files or RawDelivery.objects.filter(state=State.PENDING).exists()):
+            [(files, waits)] = rows_read(_WAITING, [])
+            if not (files or waits):
                 return 0
             intake_lock(wait=DRAIN_WAIT)
             rows = upload_step(attempt=_attempt) if files else 0
-            pending = list(
-                RawDelivery.objects.filter(state=State.PENDING).select_related("endpoint").order_by("id")[:LIMIT]
-            )
+            pending = _pending()
             changes_tell(_take_all(pending))
             return len(pending) or rows
     except OperationalError as error:
         if getattr(error.__cause__, "pgcode", None) == "55P03":  # lock_not_available
             return 0
         raise
+
+
+def _pending() -> list[RawDelivery]:
+    """The deliveries that wait longest, with their endpoints."""
+    pending = models_read(RawDelivery, "state = 'pending' ORDER BY id LIMIT %s", [LIMIT])
+    endpoints = {delivery.endpoint_id for delivery in pending}
+    found = {one.pk: one for one in models_read(HookEndpoint, "id = ANY(%s::bigint[])", [list(endpoints)])}
+    for delivery in pending:
+        delivery.endpoint = found[delivery.endpoint_id]
+    return pending
 
 
 def _attempt(deliveries: Sequence[RawDelivery]) -> tuple[list[Change], list[Question]]:
@@ -435,9 +454,7 @@ class Take:
     def _mark(self) -> None:
         taken = {*self.questions, *self.batches}
         done = [delivery.pk for delivery in self.deliveries if delivery.pk not in taken]
-        RawDelivery.objects.filter(id__in=done).update(
-            state=State.DONE, attempts=F("attempts") + 1, processed_at=timezone.now(), waits_for=[], error=""
-        )
+        rows_change(_DONE, [timezone.now(), done])
         marked = {delivery.pk: delivery for delivery in self.deliveries} | self.carriers
         aside = [delivery for delivery in marked.values() if delivery.pk in self.questions]
         if aside:

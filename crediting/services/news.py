@@ -17,6 +17,7 @@ from django.db.models import Q
 from comp.core.days import DayError, parse_day
 from comp.core.money import plain_money
 from comp.outbox.services import publish
+from comp.tenancy.rows import models_read
 from crediting.models import Deal, DealTeam, Fact, FactTeam
 from plans.rules.fields import FACT_FIELDS
 
@@ -43,7 +44,8 @@ class Around:
     def __init__(self, deals: Iterable[int]) -> None:
         self.dates: dict[int, Dates] = defaultdict(lambda: defaultdict(set))
         self.people: dict[int, set[int]] = defaultdict(set)
-        facts = list(Fact.objects.filter(deal_id__in=set(deals), stands=True)) if (deals := list(deals)) else []
+        of = list(set(deals))
+        facts = models_read(Fact, "deal_id = ANY(%s::bigint[]) AND stands", [of]) if of else []
         teams = people_of(fact.pk for fact in facts)
         for fact in facts:
             _add(self.dates[fact.deal_id or 0], _of_fact(fact))

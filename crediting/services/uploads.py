@@ -166,11 +166,6 @@ def upload_discard(*, upload: Upload) -> None:
 # ------------------------------------------------------------------ the mailbox's part
 
 
-def uploads_at_work() -> bool:
-    """Whether any file waits for a part of it to be checked or taken."""
-    return Upload.objects.filter(state__in=[State.CHECKING, State.TAKING]).exists()
-
-
 def upload_step(*, attempt: Attempt) -> int:
     """Checks or takes the next part of the file that waits longest; returns its rows, 0 where none waits. Callers hold
     the intake lock, and take what is pending then."""

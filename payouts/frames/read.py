@@ -20,6 +20,7 @@ from comp.core.calendars import PayCalendar as CalendarShape
 from comp.core.calendars import measure_periods, periods
 from comp.people.calendars import calendar_of
 from comp.people.models import PayCalendar
+from comp.tenancy.rows import models_read, rows_read
 from payouts.frames import read_people
 from payouts.frames.read_asof import deals, facts, table
 from payouts.frames.read_facts import FactReader, milestones, transfers, usage
@@ -72,18 +73,16 @@ def enclosing(calendar: CalendarShape, every: str, day_no: int) -> tuple[int, in
 
 def pay_groups(as_of: datetime | None = None) -> dict[int, int]:
     """Participant id to pay group id."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT id, pay_group_id FROM {table('people_participant', as_of)} p", {"as_of": as_of})
-        return dict(cursor.fetchall())
+    return dict(rows_read(f"SELECT id, pay_group_id FROM {table('people_participant', as_of)} p", {"as_of": as_of}))
 
 
 def calendars(as_of: datetime | None = None) -> dict[int, CalendarShape]:
     """Pay group id to its calendar, with the holidays known."""
     free = read_people.holidays(as_of)
-    shapes = {c.pk: replace(calendar_of(c), holidays=free.get(c.pk, ())) for c in PayCalendar.objects.all()}
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, calendar_id FROM people_paygroup")
-        return {group: shapes[calendar] for group, calendar in cursor.fetchall()}
+    stored = models_read(PayCalendar, "true", [])
+    shapes = {one.pk: replace(calendar_of(one), holidays=free.get(one.pk, ())) for one in stored}
+    groups = rows_read("SELECT id, calendar_id FROM people_paygroup", [])
+    return {group: shapes[calendar] for group, calendar in groups}
 
 
 Days = tuple[date, date]

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
+from comp.tenancy.rows import rows_read
 from payouts.frames.read_asof import as_date, open_end, table
 from payouts.frames.read_plans import Versions
 from payouts.frames.sql import Columns, day, read
@@ -159,9 +159,8 @@ def exchange(as_of: datetime | None) -> tuple[Exchange | None, Ints]:
 
 
 def _rates_were_said(known: str, as_of: datetime | None) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS (SELECT 1 FROM people_exchangerate {known})", {"as_of": as_of})
-        return bool(cursor.fetchone()[0])
+    [(said,)] = rows_read(f"SELECT EXISTS (SELECT 1 FROM people_exchangerate {known})", {"as_of": as_of})
+    return bool(said)
 
 
 def with_downlines(

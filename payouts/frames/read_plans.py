@@ -8,9 +8,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
 
-from django.db import connection
-
 from comp.core.days import day_number
+from comp.tenancy.rows import rows_read
 from payouts.frames.read_asof import table
 from payouts.frames.span import longest
 from payouts.kernel.batch import FAR_DAY
@@ -59,13 +58,11 @@ def compiled(digest: str, document: str) -> CompiledPlan:
 def read_versions(as_of: datetime | None = None, superseded_of: int | None = None) -> Versions:
     """All published versions, or all of one plan that were and are superseded, in the order of their ids."""
     which = "v.state = 'published'" if superseded_of is None else "v.state = 'superseded' AND v.plan_id = %(plan)s"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT v.id, v.plan_id, v.starts_on, v.ends_on, v.digest, v.document "
-            f"FROM {table('plans_planversion', as_of)} v WHERE {which} ORDER BY v.id",
-            {"as_of": as_of, "plan": superseded_of},
-        )
-        rows = cursor.fetchall()
+    rows = rows_read(
+        "SELECT v.id, v.plan_id, v.starts_on, v.ends_on, v.digest, v.document "
+        f"FROM {table('plans_planversion', as_of)} v WHERE {which} ORDER BY v.id",
+        {"as_of": as_of, "plan": superseded_of},
+    )
     return Versions(
         id=tuple(row[0] for row in rows),
         plan_id=tuple(row[1] for row in rows),

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from django.db import IntegrityError, connection, transaction
 
+from comp.tenancy import prepared
 from crediting.kernel.conditions import Mask
 from payouts.kernel.batch import MISSING_DAY, Ints
 
@@ -27,6 +28,8 @@ TRIED = 1_000
 MANY = 20_000
 #: Up to so many bytes of an answer are read here: pandas needs two milliseconds before its first row.
 SHORT = 100_000
+#: Up to so many rows of an answer are read one by one, by a plan that is kept; of more, COPY is the quicker way.
+ROWS = 300
 #: Up to so many rows are sent within the statement that writes them, not by COPY into a temporary table before it.
 FEW = 500
 
@@ -66,12 +69,17 @@ def number(column: str) -> str:
 def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> Columns:
     """Runs a SELECT through COPY. Columns are int64 (NULL already replaced), but for those named in `words`, where NULL
     reads as an empty text."""
+    if prepared.came(sql):
+        return _of_rows(*_few(sql, params), words)
     with connection.cursor() as cursor:
         query = cursor.cursor.mogrify(sql, _literal(params)).decode()
         out = io.BytesIO()
         cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER true)", out)
     if out.tell() <= SHORT:
-        return _short(out.getvalue().decode(), words)
+        names, *rows = csv.reader(io.StringIO(out.getvalue().decode(), newline=""))
+        if len(rows) <= ROWS:
+            prepared.note(sql)
+        return _of_rows(names, rows, words)
     names = out.getvalue().partition(b"\n")[0].decode().replace('"', "").split(",")
     # A column of texts that all read as numbers, or as true and false, would be taken for one of those: 007 for 7.
     out.write(",".join(_TEXT if name in words else "0" for name in names).encode())
@@ -115,15 +123,25 @@ def numbers(values: Sequence[int]) -> str:
     return f"{{{str(list(values))[1:-1]}}}"
 
 
-def _short(text: str, words: Sequence[str]) -> Columns:
-    names, *rows = csv.reader(io.StringIO(text, newline=""))
+def _few(sql: str, params: Mapping[str, Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns' names and the rows of a SELECT, by a plan that is kept for as long as they are few."""
+    with connection.cursor() as cursor:
+        prepared.execute(cursor, sql, _literal(params))
+        names, rows = [column.name for column in cursor.description], cursor.fetchall()
+    if len(rows) > ROWS:
+        prepared.forget(sql)
+    return names, rows
+
+
+def _of_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], words: Sequence[str]) -> Columns:
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
     found: Columns = {}
     for name, column in zip(names, columns, strict=True):
         if name in words:
-            known = sorted(set(column))
+            texts = [text or "" for text in column]
+            known = sorted(set(texts))
             place = {word: code for code, word in enumerate(known)}
-            found[name] = Words(np.array([place[word] for word in column], dtype=np.int64), tuple(known))
+            found[name] = Words(np.array([place[text] for text in texts], dtype=np.int64), tuple(known))
         else:
             found[name] = np.array([int(value) for value in column], dtype=np.int64)
     return found
@@ -131,12 +149,16 @@ def _short(text: str, words: Sequence[str]) -> Columns:
 
 def read_numbers(sql: str, params: Mapping[str, Any], names: Sequence[str]) -> Columns:
     """Runs a SELECT of bigints without NULL, named here, through binary COPY: nothing is parsed."""
+    if prepared.came(sql):
+        return _of_rows(names, _few(sql, params)[1], ())
     with connection.cursor() as cursor:
         query = cursor.cursor.mogrify(sql, _literal(params)).decode()
         out = io.BytesIO()
         cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", out)
     layout = _layout(names)
     count = (out.tell() - len(_HEAD) - len(_END)) // layout.itemsize
+    if count <= ROWS:
+        prepared.note(sql)
     block = np.frombuffer(out.getbuffer(), dtype=layout, count=count, offset=len(_HEAD))
     return {name: block[f"v{place}"].astype(np.int64) for place, name in enumerate(names)}
 
@@ -196,11 +218,12 @@ def load(table: Table, columns: Columns, rows: Ints) -> None:
             f"SELECT current_setting('app.tenant')::bigint, {', '.join(values)} FROM {source} "
         )
         if not table.key:
-            cursor.execute(insert, params)
+            prepared.execute(cursor, insert, params, keep=rows.size <= FEW)
         elif rows.size < TRIED or not _inserted(cursor, insert, params):
             key = ", ".join(map(quoted, table.key))
             changed = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in table.values)
-            cursor.execute(insert + f"ON CONFLICT (tenant_id, {key}) DO UPDATE SET {changed}", params)
+            insert += f"ON CONFLICT (tenant_id, {key}) DO UPDATE SET {changed}"
+            prepared.execute(cursor, insert, params, keep=rows.size <= FEW)
 
 
 def _inserted(cursor: Any, insert: str, params: Sequence[Any]) -> bool:
@@ -250,7 +273,8 @@ def _change(table: Table, columns: Columns, names: Sequence[str], rows: Ints, id
         connection.cursor() as cursor,
         _staged(cursor, f"change_{table.name}", every, ("id", *table.values), sent, rows) as (source, more),
     ):
-        cursor.execute(f"UPDATE {table.name} s SET {changed} FROM {source} WHERE s.id = t.id", [*params, *more])
+        update = f"UPDATE {table.name} s SET {changed} FROM {source} WHERE s.id = t.id"
+        prepared.execute(cursor, update, [*params, *more], keep=rows.size <= FEW)
 
 
 @contextmanager
@@ -301,12 +325,14 @@ def _values(
     params: list[Any] = []
     for name in names:
         column, value = columns[name], f"t.{quoted(name)}"
+        if name in table.words:
+            params.append(list(column.words))
         if name in alike:
-            value = f"'{alike[name]}'::bigint"
+            params.append(alike[name])
+            value = "%s::bigint"
         if name in table.nullable:
             value = f"nullif({value}, {NULL})"
         if name in table.words:
-            params.append(list(column.words))
             value = f"(%s::text[])[{value} + 1]"
         elif name in table.days:
             value = f"{EPOCH} + {value}::int"
@@ -387,4 +413,4 @@ def delete(table: Table, ids: Ints) -> None:
     """Takes away standing rows by id."""
     if ids.size:
         with connection.cursor() as cursor:
-            cursor.execute(f"DELETE FROM {table.name} WHERE id = ANY(%s)", [ids.tolist()])
+            prepared.execute(cursor, f"DELETE FROM {table.name} WHERE id = ANY(%s::bigint[])", [numbers(ids.tolist())])

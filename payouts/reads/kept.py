@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 
+from comp.tenancy.rows import rows_read
 from payouts.models import Batch
 from payouts.models.figures import TRANCHE_KEY
 from payouts.reads.plans import version_of
@@ -32,9 +33,15 @@ GROUP BY x.participant_id, x.currency
 """
 
 
+_KEEPING = "SELECT id FROM plans_planversion WHERE state <> 'draft' AND position('\"keep\"' IN document) > 0"
+
+
 def kept_components() -> list[tuple[int, str]]:
     """Version id and key of the components whose posted figures stay, of all versions that are or were in force."""
-    rows = PlanVersion.objects.exclude(state=PlanVersion.State.DRAFT).filter(document__contains='"keep"')
+    keeping = [pk for (pk,) in rows_read(_KEEPING, [])]
+    if not keeping:
+        return []
+    rows = PlanVersion.objects.filter(id__in=keeping)
     return [
         (row.pk, component.key)
         for row in rows.select_related("plan")

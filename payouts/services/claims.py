@@ -25,6 +25,7 @@ from comp.audit.services import record
 from comp.core.errors import refused
 from comp.outbox.failures import PASSING
 from comp.outbox.services import JOBS, ring
+from comp.tenancy.rows import rows_change, rows_read
 from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
 from crediting.selectors import deliveries_wait
 from payouts.frames.read import Days, credit_days
@@ -92,10 +93,8 @@ def changes_recompute(tenant_id: int) -> int:
     scopes away, in one transaction: a worker killed at any line leaves everything as it was. Returns how many scopes it
     redid; 0 when none wait."""
     with _scope(tenant_id, redone_if_lost=True):
-        due = _due(EVERYBODY).filter(job=None, later=False)
-        if not due.exists():
-            return 0
-        return _redo_due(due, EVERYBODY)
+        [(waits,)] = rows_read(f"SELECT EXISTS (SELECT 1 {_SINGLE} AND NOT s.later)", {"now": timezone.now()})
+        return _redo_claimed(_single_claimed, EVERYBODY) if waits else 0
 
 
 def later_recompute(tenant_id: int) -> int:
@@ -226,9 +225,13 @@ def _due(halves: Sequence[int]) -> QuerySet[ChangedScope]:
 
 
 def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
+    return _redo_claimed(lambda: _claimed(due), halves)
+
+
+def _redo_claimed(claim: Callable[[], list[ChangedScope]], halves: Sequence[int]) -> int:
     if not figures_lock(wait_ms=200, halves=halves):
         return 0  # whoever is at it looks again when done, or rings; this worker is free for other tenants
-    claimed = _claimed(due)
+    claimed = claim()
     if not claimed:
         return 0
     days = None
@@ -237,11 +240,39 @@ def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL work_mem = %s", [MEMORY])
     failed = _redo_all(claimed, days)
-    ChangedScope.objects.filter(id__in=[s.pk for s in claimed if s.participant_id not in failed]).delete()
+    done = [scope.pk for scope in claimed if scope.participant_id not in failed]
+    rows_change("DELETE FROM payouts_changedscope WHERE id = ANY(%s::bigint[])", [done])
     _set_aside(claimed, failed)
     if any(scope.cause.kind == Cause.Kind.JOB for scope in claimed):  # what it put right is told at once
         alerts_recheck(alerts_standing().filter(participant_id__in={scope.participant_id for scope in claimed}))
     return len(claimed)
+
+
+#: Single changes that are due, with their causes.
+_SINGLE = """
+FROM payouts_changedscope s JOIN payouts_cause c ON c.id = s.cause_id WHERE s.due_at <= %(now)s AND s.job_id IS NULL
+"""
+_FIRST = f"""
+SELECT s.id, s.participant_id, s.from_day, s.to_day, s.attempts, s.cause_id, c.kind, c.deal_id
+{_SINGLE} AND NOT s.later ORDER BY s.id LIMIT %(claim)s
+"""
+
+
+def _single_claimed() -> list[ChangedScope]:
+    """`_claimed` of the single changes of the people whose facts they are: every event goes this way."""
+    causes: dict[int, Cause] = {}
+    claimed = []
+    for pk, person, start, end, attempts, cause, kind, deal in rows_read(
+        _FIRST, {"now": timezone.now(), "claim": CLAIM}
+    ):
+        if cause not in causes:
+            causes[cause] = Cause(id=cause, kind=kind, deal_id=deal)
+        claimed.append(
+            ChangedScope(
+                id=pk, participant_id=person, from_day=start, to_day=end, attempts=attempts, cause=causes[cause]
+            )
+        )
+    return claimed if len(claimed) < CLAIM else _claimed(_due(EVERYBODY).filter(job=None, later=False))
 
 
 #: What is read of a scope and its cause: there are two or more for each event.

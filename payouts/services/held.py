@@ -15,6 +15,7 @@ from django.db import connection
 from comp.core.days import day_date
 from comp.people.calendars import pay_periods, period_holding
 from comp.people.models import Participant, PayGroup
+from comp.tenancy.rows import rows_read
 from payouts.models import Batch, Hold
 from payouts.models.figures import TRANCHE_KEY
 from plans.models import PlanVersion
@@ -79,11 +80,10 @@ WHERE p.pay_group_id = %(pay_group)s AND p.period_starts_on = %(starts_on)s AND 
 def holds_write(*, people: Sequence[int], groups: Sequence[int], starts: Sequence[date], ends: Sequence[date]) -> None:
     """Says of the payables of these people which are held, by what. `groups`, `starts` and `ends` are each one's pay
     group and open period."""
+    [(placed, small, periods_back, held)] = rows_read(_ASKED, {"people": list(people)})
+    if not (placed or small or periods_back is not None or held):
+        return
     with connection.cursor() as cursor:
-        cursor.execute(_ASKED, {"people": list(people)})
-        placed, small, periods_back, held = cursor.fetchone()
-        if not (placed or small or periods_back is not None or held):
-            return
         earliest, acts = _reach(people, groups, starts, ends, periods_back)
         params: dict[str, Any] = {"people": list(people), "earliest": earliest, "acts": acts}
         params["settled"] = _settled() if small else []

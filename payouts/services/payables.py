@@ -8,14 +8,17 @@ and to its cause (docs/algorithms/adjustments.md).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
 
 from comp.core.days import day_date
-from comp.people.models import Participant, PayGroup
-from payouts.frames.sql import quoted
+from comp.people.models import Participant, PayCalendar, PayGroup
+from comp.tenancy.prepared import execute
+from comp.tenancy.rows import models_read, rows_read
+from payouts.frames.sql import FEW, quoted
 from payouts.frames.tables import LINE
 from payouts.models import Batch, Cause
 from payouts.models.figures import NO_PERIOD, LineNamed
@@ -116,6 +119,8 @@ payouts_payable.kind,
     EXCLUDED.plan_version_id, EXCLUDED.posted_minor, EXCLUDED.pay_group_id, EXCLUDED.credit_date)
 """
 )
+#: The same of some facts: a plan that is kept looks for these by their index.
+_WRITE_SOME = re.sub(r"\(%\(every_fact\)s OR (.+? = ANY\(%\(facts\)s\))\)", r"\1", _WRITE)
 
 #: An open statement of a period that is no longer the person's open one says nothing any more.
 # Of what once was and is no more nothing stays: what stands is a function of the facts, whatever came in between.
@@ -198,16 +203,17 @@ def payables_write(
         cause_ids=list(why.values()),
         otherwise=[otherwise[person] for person in params["people"]],
     )
+    few = facts is not None and len(facts) <= FEW
     with connection.cursor() as cursor:
         # Some people's rows are found by their index, whatever is known of tables that grow under a recomputation.
         cursor.execute("SET LOCAL enable_seqscan = off")
         if facts is None or facts:
-            cursor.execute(_WRITE, params)
+            execute(cursor, _WRITE if facts is None else _WRITE_SOME, params, keep=few)
         holds_write(**{name: params[name] for name in ("people", "groups", "starts", "ends")})
         settlements_write(**{name: params[name] for name in ("people", "groups", "starts")})
         params["causes"] = [*{*why.values(), *otherwise.values()}]
-        cursor.execute(_STALE, params)
-        cursor.execute(_STATEMENTS, params)
+        execute(cursor, _STALE, params, keep=few)
+        execute(cursor, _STATEMENTS, params, keep=few)
         cursor.execute("SET LOCAL enable_seqscan = on")
 
 
@@ -217,11 +223,17 @@ def payables_refresh(participants: Sequence[int] | None, cause: Cause) -> None:
     payables_write(participants=people, facts=None, why={}, otherwise=dict.fromkeys(people, cause.pk))
 
 
+_GROUPS = "SELECT id, pay_group_id FROM people_participant WHERE id = ANY(%s::bigint[])"
+
+
 def open_now(participants: Sequence[int]) -> dict[str, Any]:
     """Each person's pay group, the period that their payables go to, and the day before which they are due."""
-    groups = dict(Participant.objects.filter(id__in=participants).values_list("id", "pay_group_id"))
-    rows = PayGroup.objects.select_related("calendar").in_bulk(set(groups.values()))
-    taken = list(Batch.objects.filter(state__in=TAKEN))
+    groups = dict(rows_read(_GROUPS, [list(participants)]))
+    rows = {group.pk: group for group in models_read(PayGroup, "id = ANY(%s::bigint[])", [list(set(groups.values()))])}
+    calendars = {each.pk: each for each in models_read(PayCalendar, "true", [])}
+    for group in rows.values():
+        group.calendar = calendars[group.calendar_id]
+    taken = models_read(Batch, "state = ANY(%s::text[])", [[state.value for state in TAKEN]])
     elsewhere = taken_elsewhere(groups)
     by_group = open_periods(rows.values(), taken)
     dues = due_before(groups, {group: day_date(p.end) for group, p in by_group.items()}, taken, elsewhere)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from comp.core.days import day_number
-from comp.people.models import Attribute, Position, ReportingLine
+from comp.people.models import Attribute, Position
+from comp.tenancy.rows import rows_read
 from payouts.frames.read import Versions
 from payouts.frames.ties import Ties, ties_by_plan
 from payouts.kernel.batch import FAR_DAY
@@ -120,13 +121,15 @@ def _higher(people: Set[int], above: Mapping[int, Collection[int]], depth: int |
     return found
 
 
+_LINES = "SELECT participant_id, manager_id, starts_on, ends_on FROM people_reportingline"
+
+
 class ReportingLines:
     """Who stands above whom, read once."""
 
     def __init__(self) -> None:
         self.above: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-        rows = ReportingLine.objects.values_list("participant_id", "manager_id", "starts_on", "ends_on")
-        for person, manager, starts, ends in rows:
+        for person, manager, starts, ends in rows_read(_LINES, []):
             self.above[person].append((manager, day_number(starts), day_number(ends) if ends else FAR_DAY))
 
     def of(self, people: Iterable[int], day: date, levels: int) -> set[int]:

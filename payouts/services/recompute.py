@@ -18,6 +18,7 @@ import numpy as np
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
 from comp.outbox.services import publish
+from comp.tenancy.rows import rows_read
 from payouts.frames.figures import Figures, figures, lines_standing, standing
 from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
 from payouts.frames.sql import NONE, Columns, Table, Words, change, delete, differences, load
@@ -27,7 +28,6 @@ from payouts.kernel import calculate
 from payouts.kernel.batch import NO_RATE, Ints
 from payouts.models import Cause
 from payouts.services.payables import payables_write
-from plans.models import PlanAssignment
 
 Span = tuple[int, int]  # day numbers, half-open
 Ids = tuple[int, ...]  # of plan versions
@@ -93,13 +93,15 @@ def recompute(marks: Iterable[Mark]) -> Changed:
     return changed
 
 
+_ASSIGNED = "SELECT participant_id, plan_id FROM plans_planassignment WHERE participant_id = ANY(%s::bigint[])"
+
+
 def _parts(people: Set[int]) -> dict[int, tuple[Versions, str]]:
     """Each of the people with the versions that their figures depend on, and the longest period over which they do.
     Those whose plans look at nobody else are taken together where their periods are alike."""
     circles = Circles(read_versions())
     plans_of: dict[int, set[int]] = {person: set() for person in people}
-    rows = PlanAssignment.objects.filter(participant_id__in=people)
-    for person, plan in rows.values_list("participant_id", "plan_id"):
+    for person, plan in rows_read(_ASSIGNED, [sorted(people)]):
         plans_of[person].add(plan)
     found: dict[int, frozenset[int]] = {}
     alone: dict[str, set[int]] = defaultdict(set)

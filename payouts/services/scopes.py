@@ -15,7 +15,7 @@ from comp.core.calendars import PayCalendar
 from comp.core.days import DayError, day_date, day_number, parse_day
 from comp.outbox.services import JOBS, ring
 from comp.people.models import Participant
-from comp.tenancy.rows import rows_store
+from comp.tenancy.rows import rows_change, rows_read, rows_store
 from comp.tenancy.scope import current_tenant_id
 from crediting.models import Deal, DealRevision
 from payouts.frames.read import YEARS, Versions, calendars, credit_days, enclosing, read_versions
@@ -59,7 +59,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
     customs = _custom_dates(custom, [c["deal"] for c in payload["changes"]])
     stated_days = {name: {parse_day(name)} for name in every if is_day(name)}
     plans_of: dict[int, set[int]] = defaultdict(set)
-    for person, plan in PlanAssignment.objects.values_list("participant_id", "plan_id"):
+    for person, plan in rows_read("SELECT participant_id, plan_id FROM plans_planassignment", []):
         plans_of[person].add(plan)
     opened: dict[int, set[tuple[int, date]]] = defaultdict(set)
     reached = [change["deal"] for change in payload["changes"] if change["kind"] == "milestone"]
@@ -283,6 +283,11 @@ def _job(cause: Cause, scopes: Sequence[Marked]) -> RecomputeJob | None:
     return RecomputeJob.objects.create(cause=cause, people=people) if people >= MANY else None
 
 
+_TRIED_AGAIN = """
+UPDATE payouts_changedscope SET due_at = %s WHERE attempts > 0 AND participant_id = ANY(%s::bigint[])
+"""
+
+
 def _save(causes: Iterable[Cause], versions: Versions | None = None) -> None:
     """Causes and their scopes, in two statements; and scopes of all who read what moves."""
     causes = [cause for cause in causes if cause.__dict__.get("pending")]
@@ -304,4 +309,4 @@ def _save(causes: Iterable[Cause], versions: Versions | None = None) -> None:
         ring(tenant_id=current_tenant_id(), queue=JOBS)
     # What could not be redone may be put right by this very change.
     people = {scope["participant_id"] for scope in scopes}
-    ChangedScope.objects.filter(participant_id__in=people, attempts__gt=0).update(due_at=timezone.now())
+    rows_change(_TRIED_AGAIN, [now, list(people)])

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import connection, models
 
+from comp.tenancy.rows import rows_read
 from payouts.frames.inflow import Place, free_inflow, taken_inflow
 from payouts.frames.read import pay_groups, read_versions
 from payouts.frames.waterfall import Row, Waterfalls, settled_plans, waterfalls, wholly_held
@@ -67,10 +68,9 @@ _TAKEN = _SHORT.format(rows="payouts_batchline", which="batch_id = %(batch)s")
 def settlements_write(*, people: Sequence[int], groups: Sequence[int], starts: Sequence[date]) -> None:
     """Brings the settlements of these people's open periods up to date; `groups` and `starts` are each one's pay group
     and open period."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ASKED, {"people": list(people)})
-        if not cursor.fetchone()[0]:
-            return
+    [(asked,)] = rows_read(_ASKED, {"people": list(people)})
+    if not asked:
+        return
     places = {who: Place(group, day) for who, group, day in zip(people, groups, starts, strict=True)}
     right = right_settlements(places)
     _write(Settlement, people, right.settlements)
