@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 from django.db import connection
 
-from comp.tenancy.scope import current_scope
+from comp.tenancy.scope import scope_or_none
 
 Params = Sequence[Any] | Mapping[str, Any]
 #: The tenant, whether it is seen as the role of pay, and the statement.
@@ -44,37 +44,46 @@ _sessions: WeakKeyDictionary[Any, _Session] = WeakKeyDictionary()
 
 
 def execute(cursor: Any, sql: str, params: Params, *, keep: bool = True) -> None:
-    """The same as `cursor.execute`, in a scope. For statements of which there are few texts; each parameter is of the
-    type that its first place in the statement asks for. `keep`: not where so much is asked for that a plan for what is
-    usual would be a poor one."""
+    """The same as `cursor.execute`. For statements of which there are few texts; each parameter is of the type that its
+    first place in the statement asks for. `keep`: not where so much is asked for that a plan for what is usual would be
+    a poor one."""
     name = _prepared(cursor, sql) if keep else None
     if name is None:
         cursor.execute(sql, params)
         return
     _, places = _numbered(sql)
-    values = [params[place] for place in places]  # type: ignore[call-overload, index]
+    values = [params[place] for place in places]  # type: ignore[index]
     marks = f" ({', '.join(['%s'] * len(values))})" if values else ""
     cursor.execute(f"EXECUTE {name}{marks}", values)
 
 
 def came(sql: str) -> bool:
     """Whether the statement came before, so that `execute` keeps it."""
-    session, key = _session(), _key(sql)
+    key = _key(sql)
+    if key is None:
+        return False
+    session = _session()
     return key in session.kept or key in session.once
 
 
 def note(sql: str) -> None:
     """The statement came, run otherwise than by `execute`."""
+    key = _key(sql)
+    if key is None:
+        return
     session = _session()
     if session.direct:
-        session.once[_key(sql)] = None
+        session.once[key] = None
         if len(session.once) > KNOWN:
             session.once.popitem(last=False)
 
 
 def forget(sql: str) -> None:
     """As if the statement had not come."""
-    session, key = _session(), _key(sql)
+    key = _key(sql)
+    if key is None:
+        return
+    session = _session()
     session.once.pop(key, None)
     if key in session.kept:
         name, _ = session.kept.pop(key)
@@ -84,10 +93,9 @@ def forget(sql: str) -> None:
 
 def _prepared(cursor: Any, sql: str) -> str | None:
     """The name under which the statement stands in this session; None while it is run as it is."""
-    session = _session()
-    if not session.direct:
-        return None
     key, now = _key(sql), time.monotonic()
+    if key is None or not (session := _session()).direct:
+        return None
     if key in session.kept:
         session.kept.move_to_end(key)
         name, until = session.kept[key]
@@ -107,20 +115,22 @@ def _prepared(cursor: Any, sql: str) -> str | None:
     return name
 
 
-def _key(sql: str) -> Key:
-    scope = current_scope()
+def _key(sql: str) -> Key | None:
+    """None outside a scope, where nothing is kept."""
+    scope = scope_or_none()
+    if scope is None:
+        return None
     return scope.tenant_id, scope.pay.every or scope.pay.groups is not None, sql
 
 
 def _session() -> _Session:
     """What is known of this thread's connection. A pool tells its clients another process than the one that serves
     them; then nothing is kept, for the next transaction may be another session's."""
-    connection.ensure_connection()
-    raw = connection.connection
-    session = _sessions.get(raw)
+    session = _sessions.get(connection.connection)
     if session is None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
+            raw = connection.connection
             session = _sessions[raw] = _Session(direct=cursor.fetchone()[0] == raw.info.backend_pid)
     return session
 

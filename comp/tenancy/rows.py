@@ -58,7 +58,7 @@ def models_read(model: type[M], where: str, params: Sequence[Any] | Mapping[str,
 def _selected(model: type[models.Model]) -> tuple[str, list[str], dict[int, Callable[[Any], Any]]]:
     """SELECT of a model's table, the attributes of its columns, and what makes values of those that need it."""
     fields = model._meta.concrete_fields
-    columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    columns = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     made_by = {place: _maker(field) for place, field in enumerate(fields) if hasattr(field, "from_db_value")}
     table = connection.ops.quote_name(model._meta.db_table)
     return f"SELECT {columns} FROM {table}", [field.attname for field in fields], made_by

@@ -90,6 +90,11 @@ def current_scope() -> Scope:
     return scope
 
 
+def scope_or_none() -> Scope | None:
+    """The innermost scope; None outside one."""
+    return _current.get()
+
+
 def current_tenant_id() -> int:
     return current_scope().tenant_id
 

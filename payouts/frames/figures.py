@@ -338,7 +338,7 @@ def standing(table: Table, *, right: Columns, start: int, end: int, participants
     """The rows that stand with credit dates (for attainments: period starts) in [start, end), with their ids. Texts are
     told in the words of `right`, what is compared with them; another word is code -1."""
     date = "starts_on" if table is ATTAINMENTS else "credit_date"
-    params: dict[str, Any] = {"start": start, "end": end}
+    params: dict[str, Any] = {"start": start, "end": end, "people": None}
     picked = {"id": "id"}
     for name in table.columns:
         if name in table.words:

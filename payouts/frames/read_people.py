@@ -126,12 +126,8 @@ def pay_currency(plans: Sequence[CompiledPlan], people: Sequence[int] | None, as
     if not converting:
         return {}
     narrow = "" if people is None else "AND p.id = ANY(%(people)s)"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT id, currency FROM {table('people_participant', as_of)} p WHERE currency <> ALL(%(own)s) {narrow}",
-            {"as_of": as_of, "own": sorted(converting), "people": list(people or ())},
-        )
-        return dict(cursor.fetchall())
+    sql = f"SELECT id, currency FROM {table('people_participant', as_of)} p WHERE currency <> ALL(%(own)s) {narrow}"
+    return dict(rows_read(sql, {"as_of": as_of, "own": sorted(converting), "people": list(people or ())}))
 
 
 def exchange(as_of: datetime | None) -> tuple[Exchange | None, Ints]:
@@ -139,6 +135,9 @@ def exchange(as_of: datetime | None) -> tuple[Exchange | None, Ints]:
     is. None where none was ever said; where all were taken back there are still facts in other currencies, and none is
     another one's."""
     known = "WHERE recorded_at <= %(as_of)s" if as_of else ""
+    [(said,)] = rows_read(f"SELECT EXISTS (SELECT 1 FROM people_exchangerate {known})", {"as_of": as_of})
+    if not said:
+        return None, np.zeros(0, dtype=np.int64)
     found = read(
         "SELECT id, source, target, kind, start, least(stop, coalesce(lead(start) OVER pair, stop)) AS end, rate FROM ("
         f"SELECT id, source, target, kind, {day('starts_on')} AS start, {open_end('ends_on')} AS stop, "
@@ -148,19 +147,12 @@ def exchange(as_of: datetime | None) -> tuple[Exchange | None, Ints]:
         {"as_of": as_of},
         words=["source", "target", "kind"],
     )
-    if not found["rate"].size and not _rates_were_said(known, as_of):
-        return None, found["id"]
     source, target, kind = (
         Text(found[name].codes.astype(np.int32), found[name].words) for name in ("source", "target", "kind")
     )
     common = np.gcd(found["rate"], TEN_DECIMALS)
     top, bottom = found["rate"] // common, TEN_DECIMALS // common
     return Exchange(source, target, kind, found["start"], found["end"], top, bottom), found["id"]
-
-
-def _rates_were_said(known: str, as_of: datetime | None) -> bool:
-    [(said,)] = rows_read(f"SELECT EXISTS (SELECT 1 FROM people_exchangerate {known})", {"as_of": as_of})
-    return bool(said)
 
 
 def with_downlines(

@@ -28,8 +28,9 @@ TRIED = 1_000
 MANY = 20_000
 #: Up to so many bytes of an answer are read here: pandas needs two milliseconds before its first row.
 SHORT = 100_000
-#: Up to so many rows of an answer are read one by one, by a plan that is kept; of more, COPY is the quicker way.
-ROWS = 300
+#: What is asked of so many people is read row by row, by a plan that is kept, while it is no more rows than this; of
+#: more, COPY is the quicker way.
+FEW_PEOPLE, ROWS = 4, 5000
 #: Up to so many rows are sent within the statement that writes them, not by COPY into a temporary table before it.
 FEW = 500
 
@@ -69,7 +70,8 @@ def number(column: str) -> str:
 def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> Columns:
     """Runs a SELECT through COPY. Columns are int64 (NULL already replaced), but for those named in `words`, where NULL
     reads as an empty text."""
-    if prepared.came(sql):
+    few = _is_few(params)
+    if few and prepared.came(sql):
         return _of_rows(*_few(sql, params), words)
     with connection.cursor() as cursor:
         query = cursor.cursor.mogrify(sql, _literal(params)).decode()
@@ -77,7 +79,7 @@ def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> C
         cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER true)", out)
     if out.tell() <= SHORT:
         names, *rows = csv.reader(io.StringIO(out.getvalue().decode(), newline=""))
-        if len(rows) <= ROWS:
+        if few and len(rows) <= ROWS:
             prepared.note(sql)
         return _of_rows(names, rows, words)
     names = out.getvalue().partition(b"\n")[0].decode().replace('"', "").split(",")
@@ -123,6 +125,12 @@ def numbers(values: Sequence[int]) -> str:
     return f"{{{str(list(values))[1:-1]}}}"
 
 
+def _is_few(params: Mapping[str, Any]) -> bool:
+    """Whether little is asked for: of a few people, or of what there is little of, as plans and lines of reporting."""
+    people = params.get("people", ())
+    return people is not None and len(people) <= FEW_PEOPLE
+
+
 def _few(sql: str, params: Mapping[str, Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
     """The columns' names and the rows of a SELECT, by a plan that is kept for as long as they are few."""
     with connection.cursor() as cursor:
@@ -149,7 +157,8 @@ def _of_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], words: Sequenc
 
 def read_numbers(sql: str, params: Mapping[str, Any], names: Sequence[str]) -> Columns:
     """Runs a SELECT of bigints without NULL, named here, through binary COPY: nothing is parsed."""
-    if prepared.came(sql):
+    few = _is_few(params)
+    if few and prepared.came(sql):
         return _of_rows(names, _few(sql, params)[1], ())
     with connection.cursor() as cursor:
         query = cursor.cursor.mogrify(sql, _literal(params)).decode()
@@ -157,7 +166,7 @@ def read_numbers(sql: str, params: Mapping[str, Any], names: Sequence[str]) -> C
         cursor.cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", out)
     layout = _layout(names)
     count = (out.tell() - len(_HEAD) - len(_END)) // layout.itemsize
-    if count <= ROWS:
+    if few and count <= ROWS:
         prepared.note(sql)
     block = np.frombuffer(out.getbuffer(), dtype=layout, count=count, offset=len(_HEAD))
     return {name: block[f"v{place}"].astype(np.int64) for place, name in enumerate(names)}
@@ -328,7 +337,7 @@ def _values(
         if name in table.words:
             params.append(list(column.words))
         if name in alike:
-            params.append(alike[name])
+            params.append(str(alike[name]))  # the smallest bigint is none before its sign is read
             value = "%s::bigint"
         if name in table.nullable:
             value = f"nullif({value}, {NULL})"
