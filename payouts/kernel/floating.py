@@ -78,7 +78,7 @@ def _paid(book: Book, place: int, found: Rated) -> Ratios:
 
 def _total_on(series: Series, lines: Ints, day: Ints) -> Ints:
     """The running total of each line's group at the end of a day, of a year to date at most that of its own period."""
-    in_turn = series.in_turn
+    in_turn = np.maximum(series.in_turn, series.day.min() - 1)
     if series.year is not None:
         starts = run_starts(series.group, series.period)
         last = np.append(starts[1:], series.row.size) - 1

@@ -12,7 +12,7 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
 from crediting.kernel.exact import Whole, money, run_numbers, run_starts, running
 from crediting.kernel.ratios import Ratios
-from payouts.kernel.batch import OF_CREDIT, OF_OPENING, Batch, Codes, Ints
+from payouts.kernel.batch import MISSING_DAY, OF_CREDIT, OF_OPENING, Batch, Codes, Ints
 from payouts.kernel.clawback import Reversals
 from payouts.kernel.errors import DateOutsideCalendar
 from payouts.kernel.order import Version
@@ -82,7 +82,7 @@ class Series:
         """By what day each line stands where lines of several groups are in one order: openings are before all."""
         if self.opening is None:
             return self.day
-        return np.where(self.opening >= 0, self.day.min() - 1, self.day)
+        return np.where(self.opening >= 0, MISSING_DAY, self.day)
 
     @property
     def totals(self) -> Ints:

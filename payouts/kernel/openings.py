@@ -6,7 +6,7 @@ Nothing rates, caps or moves it; what comes after it goes on from what it measur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -15,7 +15,18 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.credit import Credited
 from crediting.kernel.exact import run_starts
 from crediting.kernel.people import Places
-from payouts.kernel.batch import DATED, MISSING_DAY, OF_CREDIT, OF_OPENING, WAITING, Assignments, Batch, Ints, Openings
+from payouts.kernel.batch import (
+    DATED,
+    MILLIONTHS,
+    MISSING_DAY,
+    OF_CREDIT,
+    OF_OPENING,
+    WAITING,
+    Assignments,
+    Batch,
+    Ints,
+    Openings,
+)
 from payouts.kernel.book import Book
 from payouts.kernel.errors import BadOpening
 from payouts.kernel.groups import Lines, grouping_starts, iso, moved_reversals, pay_periods, ways_of
@@ -23,16 +34,25 @@ from payouts.kernel.order import Version
 from payouts.kernel.reads import tally
 from payouts.kernel.spans import inside
 from payouts.kernel.variants import Variant
-from plans.rules.compiled import CompiledPlan, Component
+from plans.rules.compiled import CompiledPlan, Component, Every
+
+#: Values of periods to which what another system measured can be added.
+ADDED = ("sum", "count", "weighted")
 
 
 def refusal(component: Component) -> str | None:
     """Why a component can have no opening; None where it can."""
     if component.kind == "result":
         return "it earns nothing: open the components that are paid by it"
-    if component.measure.by == "period":
-        return f"it looks at each whole {component.every}, and pays what is due of it once it is over"
+    if looks_back(component) and component.measure.value not in ADDED:
+        return "its later periods look back on single credits, of which an opening knows the sum alone"
     return None
+
+
+def looks_back(component: Component) -> bool:
+    """Whether periods of a component measure the credits of periods before them."""
+    measure = component.measure
+    return measure.by == "period" and measure.window != "discrete" and bool(component.classes)
 
 
 def version_for(spans: Sequence[tuple[int, int]], day: int) -> int:
@@ -79,6 +99,11 @@ class Opened:
     def at(self, rows: Ints | Mask) -> Opened:
         return Opened(*(getattr(self, each.name)[rows] for each in fields(Opened)))
 
+    def measured_by(self, versions: tuple[Version, ...], by: str) -> Opened | None:
+        """Those of versions that measure by credit, or by period; None where there are none."""
+        mine = np.array([each.component.measure.by == by for each in versions])[self.version]
+        return self.at(mine) if mine.any() else None
+
     def among(self, credited: Credited, block: slice) -> Opened:
         """Those of the people whose credits are these rows; of people without credits those that stand between."""
         person = credited.person
@@ -101,7 +126,7 @@ class OpeningBook:
         self._person = Places(people).of(openings.participant)
         replicate = batch.facts.replicate
         self._replicates = np.unique(replicate) if replicate is not None else np.zeros(1, dtype=np.int64)
-        _check_components(batch.plans, openings)
+        _check_components(batch.plans, openings, batch.periods)
         wanted = openings.participant if only is None else only
         self._rows = np.flatnonzero(np.isin(openings.participant, wanted))
         released = tally(batch.opening_tranches.amount, batch.opening_tranches.opening, openings.day.size)
@@ -140,7 +165,7 @@ class OpeningBook:
         )
 
 
-def _check_components(plans: Sequence[CompiledPlan], openings: Openings) -> None:
+def _check_components(plans: Sequence[CompiledPlan], openings: Openings, periods: Mapping[Every, Ints]) -> None:
     places = openings.plan * (max(len(plan.components) for plan in plans) + 1) + openings.component
     for row in np.unique(places, return_index=True)[1].tolist():
         component = plans[int(openings.plan[row])].components[int(openings.component[row])]
@@ -150,6 +175,18 @@ def _check_components(plans: Sequence[CompiledPlan], openings: Openings) -> None
         outside = np.flatnonzero((places == places[row]) & ~inside(component.every, openings.day))
         if outside.size:
             raise BadOpening(f"{_named(plans, openings, int(outside[0]))} lies in no {component.every}.")
+        if component.measure.by == "period":
+            bounds = periods[component.every]
+            within = np.flatnonzero((places == places[row]) & ~np.isin(openings.day + 1, bounds))
+            if within.size:
+                every = component.every
+                raise BadOpening(
+                    f"{_named(plans, openings, int(within[0]))} lies inside a {every}: a component that pays whole "
+                    f"periods is opened on the last day of a {every}."
+                )
+            counted = (places == places[row]) & (openings.measured % MILLIONTHS != 0)
+            if component.measure.value == "count" and counted.any():
+                raise BadOpening(f"{_named(plans, openings, int(np.argmax(counted)))} counts a part of one.")
 
 
 def _named(plans: Sequence[CompiledPlan], openings: Openings, row: int) -> str:

@@ -13,11 +13,12 @@ from crediting.kernel.exact import Whole, packed, ranked, run_starts
 from crediting.kernel.fields import FactRows
 from crediting.kernel.people import People
 from crediting.kernel.ratios import Ratios, choose
-from payouts.kernel.batch import Batch, Ints
+from payouts.kernel.batch import MILLIONTHS, Batch, Ints
 from payouts.kernel.groups import periods_of
+from payouts.kernel.openings import ADDED, Opened, check_single
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
-from payouts.kernel.reads import Ledger, taken
+from payouts.kernel.reads import Ledger, taken, unit_size
 from payouts.kernel.sequence import last_key
 from payouts.kernel.shared import pool_parts, prizes, readers, score
 from payouts.kernel.spans import inside
@@ -54,6 +55,7 @@ class PeriodSeries:
     waits: Mask
     fixed_earning: Ratios | None = None
     parts: Ints | None = None  # how many parts the value was added up from, 0 where it was not
+    opening: Ints | None = None  # row in Openings, -1 for none; None: for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class _Lines:
     waits: Mask
     fixed: Ints | None = None
     parts: Whole | None = None
+    opening: Ints | None = None
 
 
 def looks_at_others(plans: Sequence[CompiledPlan]) -> bool:
@@ -102,13 +105,15 @@ def period_lines(
     quotas: QuotaBook,
     versions: tuple[Version, ...],
     variant: Variant | None = None,
+    opened: Opened | None = None,
 ) -> PeriodSeries | None:
-    """The lines of one component's versions that measure by period, None where there are none.
+    """The lines of one component's versions that measure by period, None where there are none. An opening is the line
+    of its person and period, and counts where the credits would that it stands for.
 
     `credited` holds the credits of everybody whom anybody's value depends on, and `ledger` all components that these
     versions read. The lines of everybody are returned: whoever is not asked for is left out in the end.
     """
-    scene = _Scene(batch, credited, ledger, quotas, versions, variant)
+    scene = _Scene(batch, credited, ledger, quotas, versions, variant, opened)
     found: list[_Lines] = []
     met: set[int] = set()
     for place, version in enumerate(versions):
@@ -117,6 +122,8 @@ def period_lines(
             lines = scene.lines(place, version)
             if lines is not None and lines.replicate.size:
                 found.append(lines)
+    if opened is not None:
+        found.append(scene.openings(opened))
     if not found:
         return None
     return _in_order(batch, versions, found)
@@ -133,7 +140,9 @@ class _Scene:
         quotas: QuotaBook,
         versions: tuple[Version, ...],
         variant: Variant | None,
+        opened: Opened | None,
     ) -> None:
+        self.opened = opened
         self.batch, self.credited, self.ledger, self.quotas = batch, credited, ledger, quotas
         self.versions, self.variant = versions, variant
         self.people = People(batch.assignments, batch.reporting, len(batch.plans), None)
@@ -180,17 +189,20 @@ class _Scene:
         counts = np.array([self._counts(source, version) for source in range(len(credited.sources))], dtype=bool)
         rows = np.flatnonzero(counts[credited.source]) if counts.any() else np.zeros(0, dtype=np.int64)
         rows = rows[inside(component.every, credited.credits.day[rows])]
-        if not rows.size:
+        opened = self._added(version)
+        if not rows.size and opened is None:
             return None
         if component.when is not None:
             rows = rows[self._fields(version, rows).mask(component.when)]
+        if self.opened is not None and component.classes:
+            rows = rows[~self._covered(rows)]
         owner = credited.person[rows]
         if component.classes and component.measure.of in ("team", "pool"):
             owner = self._attribute(component.measure.of, owner, credited.credits.day[rows])
             rows, owner = rows[owner >= 0], owner[owner >= 0]
         elif component.measure.of == "company" or not component.classes:
             owner = np.zeros(rows.size, dtype=np.int64)
-        if not rows.size:
+        if not rows.size and opened is None:
             return None
         if component.classes:
             fields = self._fields(version, rows)
@@ -200,7 +212,57 @@ class _Scene:
             cells = Cells(np.zeros_like(rows), np.ones_like(rows))
         day = credited.credits.day[rows]
         period = periods_of(self.batch.periods[component.every], day, f"credit date, by {component.every}")
-        return owner, credited.replicate[rows], period, cells
+        own = owner, credited.replicate[rows], period
+        if opened is None:
+            return *own, cells
+        owner, replicate, period = (np.concatenate(pair) for pair in zip(own, opened[:3], strict=True))
+        return owner, replicate, period, Cells(np.concatenate((cells.top, opened[3])))
+
+    def _added(self, version: Version) -> tuple[Ints, Ints, Ints, Ints] | None:
+        """What openings add to the measure of a version: owner, replicate, period, amount."""
+        opened, component = self.opened, version.component
+        if opened is None or not component.classes or component.measure.value not in ADDED:
+            return None
+        opened = opened.at(inside(component.every, opened.day))
+        owner = opened.person
+        if component.measure.of in ("team", "pool"):
+            owner = self._attribute(component.measure.of, owner, opened.day)
+            opened, owner = opened.at(owner >= 0), owner[owner >= 0]
+        elif component.measure.of == "company":
+            owner = np.zeros_like(owner)
+        if not owner.size:
+            return None
+        period = periods_of(self.batch.periods[component.every], opened.day, "day of an opening")
+        amount = opened.measured
+        if component.measure.value == "count":
+            amount = amount // MILLIONTHS
+        return owner, opened.replicate, period, amount
+
+    def _covered(self, rows: Ints) -> Mask:
+        """Which credits an opening stands for: those of its person in its own measure period."""
+        assert self.opened is not None
+        found = np.zeros(rows.size, dtype=bool)
+        person, day = self.credited.person[rows], self.credited.credits.day[rows]
+        for place in np.unique(self.opened.version).tolist():
+            bounds = self.batch.periods[self.versions[place].component.every]
+            mine = self.opened.at(self.opened.version == place)
+            keys = mine.person * (bounds.size + 1) + np.searchsorted(bounds, mine.day, side="right")
+            found |= np.isin(person * (bounds.size + 1) + np.searchsorted(bounds, day, side="right"), keys)
+        return found
+
+    def openings(self, opened: Opened) -> _Lines:
+        """The lines that openings are."""
+        check_single(self.versions, self.people.ids, opened, opened.day)
+        period = np.empty_like(opened.day)
+        top, bottom = opened.measured, np.ones_like(opened.measured)
+        for place in np.unique(opened.version).tolist():
+            component, mine = self.versions[place].component, opened.version == place
+            bounds = self.batch.periods[component.every]
+            period[mine] = periods_of(bounds, opened.day[mine], "day of an opening")
+            bottom[mine] = unit_size(component)
+        standing = _Standing(opened.person, period, opened.day, opened.version)
+        none = np.zeros(opened.day.size, dtype=bool)
+        return _Lines(standing, opened.replicate, Ratios(top, bottom), none, opening=opened.row)
 
     def _counts(self, number: int, version: Version) -> bool:
         """Whether a component's measure takes the credits of a source."""
@@ -270,6 +332,10 @@ class _Scene:
         order = order[np.append(starts[1:], order.size) - 1] if order.size else order
         order = order[assigned.plan[rows[row[order]]] == version.plan_place]
         found = _Standing(person[order], period[order], day[order], np.full(order.size, place, dtype=np.int64))
+        if self.opened is not None:
+            # What the system before paid for a period is not paid again.
+            paid = self.opened.person * bounds.size + np.searchsorted(bounds, self.opened.day, side="right") - 1
+            found = found.at(~np.isin(found.person * bounds.size + found.period, paid))
         if version.component.pool is not None:
             found = found.at(found.day == bounds[found.period + 1] - 1)
         return self._eligible(found)
@@ -353,6 +419,11 @@ def _in_order(batch: Batch, versions: tuple[Version, ...], found: list[_Lines]) 
         for name in ("person", "period", "day", "version")
     )
     replicate, waits = (np.concatenate([getattr(lines, name) for lines in found]) for name in ("replicate", "waits"))
+    opening: Ints | None = None
+    if any(lines.opening is not None for lines in found):
+        opening = np.concatenate(
+            [np.full(lines.replicate.size, -1) if lines.opening is None else lines.opening for lines in found]
+        )
     day = np.empty_like(period)
     for place, each in enumerate(versions):
         mine = version == place
@@ -372,7 +443,9 @@ def _in_order(batch: Batch, versions: tuple[Version, ...], found: list[_Lines]) 
         rank = each.component.rank
         if rank is not None and (version == place).any():
             fixed = np.zeros(day.size, dtype=np.int64) if fixed is None else fixed
-            fixed = np.where(version == place, prizes(rank, contest, value, waits, person), fixed)
+            # Whose place the system before gave is in no contest.
+            out = waits if opening is None else waits | (opening >= 0)
+            fixed = np.where(version == place, prizes(rank, contest, value, out, person), fixed)
     parts: Ints | None = None
     if any(lines.parts is not None for lines in found):
         parts = np.concatenate(
@@ -390,6 +463,7 @@ def _in_order(batch: Batch, versions: tuple[Version, ...], found: list[_Lines]) 
         waits=waits[order],
         fixed_earning=None if fixed is None else Ratios.of(fixed[order]),
         parts=parts,
+        opening=None if opening is None else opening[order],
     )
 
 

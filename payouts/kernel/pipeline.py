@@ -12,7 +12,7 @@ from crediting.kernel.exact import money, run_numbers, run_starts
 from crediting.kernel.fields import World
 from crediting.kernel.ratios import Mask, Ratios
 from payouts.kernel.base import BroughtForward, Stretch
-from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_CREDIT, OF_PERIOD, Batch, Ints, Result
+from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_CREDIT, OF_OPENING, OF_PERIOD, Batch, Ints, Result
 from payouts.kernel.book import Book, Second
 from payouts.kernel.caps import Caps, capped_plans
 from payouts.kernel.carry import with_carried
@@ -82,14 +82,15 @@ class _Work:
         """The lines of one component: those of credits, and those of periods where some version measures so."""
         versions, variant = self.variants.extended(step.versions)
         books: list[Book] = []
-        opened = self.openings.of(versions, variant)
+        given = self.openings.of(versions, variant)
+        opened, whole = (None if given is None else given.measured_by(versions, by) for by in ("credit", "period"))
         for block in self._blocks(step, versions) or [slice(0, 0)]:
             theirs = None if opened is None else opened.among(self.credited, block)
             credited = measure(self.batch, self.credited, versions, variant, self.triggers.cash, block, theirs)
             if credited is not None:
                 books.append(self._book(credited))
         if any(version.component.measure.by == "period" for version in versions):
-            lines = period_lines(self.batch, self.credited, self.ledger, self.quotas, versions, variant)
+            lines = period_lines(self.batch, self.credited, self.ledger, self.quotas, versions, variant, whole)
             if lines is not None:
                 books.append(self._book(_of_periods(lines), lines))
         if step.is_read and books:
@@ -464,6 +465,7 @@ def _of_periods(lines: PeriodSeries) -> Series:
         shown = taken(lines.value, mine).multiply(Ratios.constant(unit_size(version.component)))
         total[mine] = money(shown.rounded(version.plan.round_mode), "A measure")
     nothing = np.zeros(rows, dtype=np.int64)
+    opening = np.zeros(rows, dtype=bool) if lines.opening is None else lines.opening >= 0
     return Series(
         versions=lines.versions,
         row=np.full(rows, -1, dtype=np.int64),
@@ -477,10 +479,11 @@ def _of_periods(lines: PeriodSeries) -> Series:
         after=total,
         person=lines.person,
         replicate=lines.replicate,
-        kind=np.full(rows, OF_PERIOD, dtype=np.int8),
+        kind=np.where(opening, OF_OPENING, OF_PERIOD).astype(np.int8),
         value=lines.value,
         waits=lines.waits,
         given=lines.fixed_earning,
+        opening=lines.opening,
     )
 
 

@@ -29,8 +29,17 @@ from tests.oracle.curves import (
     NO_VALUE,
 )
 from tests.oracle.fields import Sight, attribute, version_on
-from tests.oracle.measuring import earnings_read, measure_amount, order_key, rows_of, taken, value_of, window_of
-from tests.oracle.opening import opening_lines, stands_for
+from tests.oracle.measuring import (
+    earnings_read,
+    measure_amount,
+    opened_before,
+    order_key,
+    rows_of,
+    taken,
+    value_of,
+    window_of,
+)
+from tests.oracle.opening import opening_lines, opens, stands_for
 from tests.oracle.reading import (
     MILLION,
     Document,
@@ -213,7 +222,8 @@ def restarts(group: Group) -> bool:
     lines = sorted(group.lines, key=lambda line: line.order)
     last = [line for line in lines if line.kind in ("credit", "opening")] or lines
     kinds = ("credit", "opening", "reversal")
-    return bool(last[-1].document["on_new_version"] == "restart" and last[-1].kind in kinds)
+    restarting = last[-1].document["on_new_version"] == "restart" and not by_period(last[-1].component)
+    return bool(restarting and last[-1].kind in kinds)
 
 
 def period_groups(case: Case, credits: list[Ordered], node: Node, book: Book) -> list[Group]:
@@ -226,6 +236,13 @@ def period_groups(case: Case, credits: list[Ordered], node: Node, book: Book) ->
                 continue
             found = []
             for person in everybody:
+                openings = opens(case, node, person, starts[period], starts[period + 1])
+                for opening in openings:
+                    if measure_of(opening.component)["every"] == every:
+                        span = starts[period], starts[period + 1]
+                        groups.append(Group(person, plan, key, every, period, *span, [opening], value=opening.m))
+                if openings:
+                    continue
                 line = line_of_period(case, credits, node, book, person, every, period)
                 if line is not None:
                     found.append(line)
@@ -319,9 +336,14 @@ def value_for(
         )
         return Fraction(0) if stands else "no line"
     rows = rows_of(case, credits, document, component, person, day, period)
-    if not rows:
+    added = opened_before(case, document, component, person, day, period)
+    if not rows and not added:
         return "no line"
     unit = unit_of_component(case, (document["key"], component["key"]))
+    if added:
+        found = value_of(case, document, component, rows, unit) if rows else Fraction(0)
+        assert found is not None
+        return found + sum(added)
     return value_of(case, document, component, rows, unit)
 
 

@@ -11,6 +11,7 @@ from tests.oracle.book import Book, Component, Line, measure_of, natural, node_o
 from tests.oracle.case import Case
 from tests.oracle.crediting import Ordered, credit_counts_for
 from tests.oracle.fields import Sight, attribute, managers_above, type_of
+from tests.oracle.opening import opening_lines, opens_credit
 from tests.oracle.reading import Document, inside, period_of, rounded_to_minor, unit_of
 
 #: More levels than any line of managers has.
@@ -62,6 +63,9 @@ def rows_of(
             case _:
                 mine = attribute(case, person, of, day)
                 right = mine is not None and attribute(case, row.credit.person, of, row.credit.day) == mine
+        node = document["key"], component["key"]
+        if right and opens_credit(case, node, row.credit.person, row.credit.day):
+            continue
         if right and taken(component, Sight(case, document, row.fact, row.credit.person, row.credit.day), row):
             found.append(row)
     stated, starts = component.get("order", "credit_date"), case.periods[measure_of(component)["every"]]
@@ -74,6 +78,34 @@ def rows_of(
         return (period_of(row.credit.day, starts), order_key(sight, row, stated, row.credit.amount), *five)
 
     return sorted(found, key=place)
+
+
+def opened_before(
+    case: Case, document: Document, component: Component, person: int, day: date, period: int
+) -> list[Fraction]:
+    """What openings measured in the window, of the right people."""
+    first, behind = window_of(case, component, period)
+    of, found = measure_of(component)["of"], []
+    if measure_of(component)["value"] not in ("sum", "count", "weighted") or "credits" not in component:
+        return []
+    for line in opening_lines(case, (document["key"], component["key"]), periods=True):
+        match of:
+            case "own":
+                right = line.person == person
+            case "company":
+                right = True
+            case _:
+                mine = attribute(case, person, of, day)
+                right = mine is not None and attribute(case, line.person, of, line.day) == mine
+        if right and inside(line.day, first, behind) and in_some_period(case, component, line.day):
+            found.append(line.m)
+    return found
+
+
+def in_some_period(case: Case, component: Component, day: date) -> bool:
+    """Not between two of a plan's own?"""
+    every = measure_of(component)["every"]
+    return (every, period_of(day, case.periods[every])) not in case.between
 
 
 def order_key(sight: Sight, row: Ordered, stated: str, amount: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -33,13 +34,13 @@ def length_of(component: Component) -> str:
     return "year" if year_long(component) else str(measure_of(component)["every"])
 
 
-def opening_lines(case: Case, node: Node) -> Iterator[Line]:
-    """A line for each opening of a component whose lines are credits', the first of its group."""
+def opening_lines(case: Case, node: Node, *, periods: bool = False) -> Iterator[Line]:
+    """A line for each opening of a component whose lines are credits' (or are of periods), the first of its group."""
     plan, key = node
     for opening in case.openings:
         document = case.versions[opening.version].document
         component = component_in(document, key)
-        if document["key"] != plan or opening.component != key or component is None or by_period(component):
+        if document["key"] != plan or opening.component != key or component is None or by_period(component) != periods:
             continue
         unit = unit_of_component(case, node)
         starts = case.periods[length_of(component)]
@@ -58,6 +59,7 @@ def opening_lines(case: Case, node: Node) -> Iterator[Line]:
             period=period_of(opening.day, case.periods[measure_of(component)["every"]]),
             unit=unit,
             m=natural(opening.measured, unit),
+            after=natural(opening.measured, unit),
             measured=opening.measured,
             amount=opening.measured,
             rounded=opening.earned,
@@ -74,6 +76,21 @@ def stands_for(case: Case, node: Node, person: int, component: Component, day: d
         alike = alike and measure_of(line.component)["every"] == measure_of(component)["every"]
         alike = alike and line.person == person and period_of(line.day, starts) == period_of(day, starts)
         if alike and day <= line.day:
+            return True
+    return False
+
+
+def opens(case: Case, node: Node, person: int, first: date, behind: date) -> list[Line]:
+    """The openings that stand for a person's period, of a component that pays whole periods."""
+    found = [line for line in opening_lines(case, node, periods=True) if line.person == person]
+    return [line for line in found if first <= line.day < behind]
+
+
+def opens_credit(case: Case, node: Node, person: int, day: date) -> bool:
+    """Does an opening of whole periods stand for what a person is credited on a day?"""
+    for line in opening_lines(case, node, periods=True):
+        starts = case.periods[measure_of(line.component)["every"]]
+        if line.person == person and period_of(line.day, starts) == period_of(day, starts):
             return True
     return False
 
@@ -110,12 +127,12 @@ def some_openings(
 ) -> tuple[Opening, ...]:
     """For people on a plan, at most one a component and measure period."""
     found: dict[tuple[int, str, str, str, date], Opening] = {}
-    for place, version in enumerate(versions):
+    for number, version in enumerate(versions):
         document = version.document
         people = sorted({held.person for held in assignments if held.plan == document["key"]})
         for component in document["components"]:
             for person in people:
-                if by_period(component) or not pick.seldom(2):
+                if not may_open(component) or not pick.seldom(2):
                     continue
                 day = pick.one((date(2024, 1, 31), date(2024, 2, 10), START, *DAYS))
                 length = length_of(component)
@@ -123,14 +140,29 @@ def some_openings(
                 if own and not any(start <= day < end for start, end in own):
                     continue
                 starts = periods[length] if not own else [start for start, _ in own]
-                first = starts[period_of(day, [*starts, date.max])]
+                place = period_of(day, [*starts, date.max])
+                first = starts[place]
+                if by_period(component):
+                    ends = [*starts[1:], date.max] if not own else [end for _, end in own]
+                    day = ends[place] - timedelta(days=1)
                 every = measure_of(component)["every"]
                 every = length_name(every, own) if own else every
                 if not version.start <= day or (version.end is not None and day >= version.end):
                     continue
                 key = (person, document["key"], component["key"], f"{every} {length}", first)
-                found.setdefault(key, one_opening(pick, person, place, component["key"], day, unit))
+                opening = one_opening(pick, person, number, component["key"], day, unit)
+                if measure_of(component)["value"] == "count":
+                    opening = replace(opening, measured=opening.measured // 10**6 * 10**6)
+                found.setdefault(key, opening)
     return tuple(found.values())
+
+
+def may_open(component: Component) -> bool:
+    measure = measure_of(component)
+    if component["kind"] == "result":
+        return False
+    adds = measure["value"] in ("sum", "count", "weighted")
+    return not by_period(component) or measure["window"] == "discrete" or "credits" not in component or adds
 
 
 def one_opening(pick: Pick, person: int, version: int, component: str, day: date, unit: int) -> Opening:

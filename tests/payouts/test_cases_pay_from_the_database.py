@@ -65,6 +65,7 @@ NAMES = (
     "opening-is-what-a-year-to-date-has-earned-before",
     "opening-above-a-cap",
     "openings-of-two-quarters-under-a-cap-of-the-year",
+    "openings-of-whole-periods-of-a-team",
 )
 
 
