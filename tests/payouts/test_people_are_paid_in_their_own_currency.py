@@ -181,15 +181,15 @@ def test_from_the_hook_to_the_payment_in_three_currencies() -> None:
     with acme.acme.scope():
         again = replay.replay_period(acme.acme.pay_group, JANUARY)
         assert again.found == [] and again.total_minor == 1_320_000
-    acme.won("B", "1000.00", "2026-02-10", currency="EUR")
+    acme.won("B", "10000.00", "2026-02-10", currency="EUR")
     acme.work()
-    acme.close(FEBRUARY)  # 100.00 EUR at 1.08 are 108.00; 108.00 - 240.00 is owed back
+    acme.close(FEBRUARY)  # 1,000.00 EUR at 1.08 are 1,080.00, less 240.00
     statement = acme.statement(FEBRUARY)
-    assert (statement.released_minor, statement.adjustments_minor, statement.payout_minor) == (10_800, -24_000, -13_200)
+    assert (statement.released_minor, statement.adjustments_minor, statement.payout_minor) == (108_000, -24_000, 84_000)
     stands(acme)
     # Taken back: nothing is right any more, and all that was paid is owed back until a rate is said.
     rate(acme, "EUR", "USD", None)
-    assert sorted(row[1] for row in owed(acme)) == [-1_296_000, -10_800]
+    assert sorted(row[1] for row in owed(acme)) == [-1_296_000, -108_000]
     assert [row[0] for row in asked(acme)] == ["pay_rate"]
     stands(acme)
     rate(acme, "EUR", "USD", "1.08")
