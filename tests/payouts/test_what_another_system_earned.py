@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from comp.core.days import day_number
 from comp.outbox.services import publish
+from comp.tenancy.capabilities import Role
 from payouts.frames.read import calendars, pay_groups, read_versions
 from payouts.models import Earning, Opening, Payable, Tranche
 from payouts.services import replay
 from payouts.services.recompute import right_figures
+from tests.factories import member
 from tests.intake.sending import event
 from tests.payouts.cases import World, world
 
@@ -50,6 +53,12 @@ def test_what_is_brought_forward_stands_for_the_deals_before_it_until_it_is_take
             3, "go-live", "D-2", 50_000,
         )  # fmt: skip
         assert sum(Payable.objects.filter(line_kind=5).values_list("amount_minor", flat=True)) == 350_000
+    client = Client()
+    client.force_login(
+        member(built.acme, Role.FINANCE, "Fay Finance"), backend="django.contrib.auth.backends.ModelBackend"
+    )
+    page = client.get(f"/t/acme/why/{line.pk}/").content.decode()
+    assert "Brought forward from the system before: by 2026-01-31 it had counted $60,000.00" in page
     # Its go-live comes, and releases it on its day; one before the opening releases on the opening's own.
     built.crm.send(event("milestone.reached", "2026-05-01T00:00:00Z", deal="D-2", milestone="go-live", on="2026-05-04"))
     built.work()
