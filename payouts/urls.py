@@ -18,6 +18,7 @@ from payouts.pages.evidence import evidence_urls
 from payouts.pages.jobs import job_urls
 from payouts.pages.journals import journal_urls
 from payouts.pages.ledger import ledger_urls
+from payouts.pages.parallel import parallel_urls
 from payouts.pages.payments import payment_urls
 from payouts.pages.payroll import payroll_urls
 from payouts.pages.periods import period_urls
@@ -35,6 +36,7 @@ urlpatterns: list[URLPattern] = [
     *close_urls,
     *journal_urls,
     *evidence_urls,
+    *parallel_urls,
     *job_urls,
     *roster_urls,
     *adjustment_urls,

@@ -162,14 +162,14 @@ def waterfalls(
         together[shapes[place.group], place.starts_on].append(person)
     for (calendar, starts_on), people in together.items():
         mine = set(people)
-        one = _Period(calendar, starts_on, sorted(people), versions, as_of)
+        one = OnePeriod(calendar, starts_on, sorted(people), versions, as_of)
         rows = one.settle([row for row in inflow if row.account[0] in mine], batches, set(held), terms)
         for target, source in ((found.settlements, rows.settlements), (found.draws, rows.draws)):
             target += [{**row, "pay_group_id": places[row["participant_id"]].group} for row in source]
     return found
 
 
-class _Period:
+class OnePeriod:
     """One pay period of people who share a calendar."""
 
     def __init__(
@@ -213,24 +213,7 @@ class _Period:
             return Waterfalls([], [])
         draws = self._draws_left(batches)
         topped = self._topped(batches, inflow)
-        plans = self.versions.compiled
-        params: dict[str, Any] = {"as_of": self.as_of, "only": self.people}
-        batch = Batch(
-            plans=plans,
-            periods={every: bounds(self.calendar, every) for every in ("month", "quarter", "half", "year")},
-            pay_periods=self.bounds,
-            facts=Facts(_NONE, _NONE, _NONE, {}, {}, {}),
-            teams=Teams(_NONE, _NO_TEXT, _NONE, _NONE, _NONE),
-            reporting=Reporting(_NONE, _NONE, _NONE, _NONE),
-            assignments=read_people.assignments(self.versions, params, self.as_of),
-            quotas=Quotas(_NONE, _NO_TEXT, _NONE, _NONE, _NONE),
-            milestones=Milestones(_NONE, _NO_TEXT, _NONE),
-            usage=Usage(_NONE, _NONE, _NONE, _NONE),
-            employment=read_people.employment(self.as_of, self.people),
-            holidays=np.array(self.calendar.holidays, dtype=np.int64) if self.calendar.holidays else None,
-            only=np.array(self.people, dtype=np.int64),
-            balances=self._balances(left, draws, topped),
-        )
+        batch = self.batch(self._balances(left, draws, topped))
         active = QuotaBook(batch, np.array(self.people, dtype=np.int64)).active
         settled = settle(batch, self._movements(inflow), active, self.place)
         if settled is None:
@@ -274,6 +257,26 @@ class _Period:
         return self.versions.id[rows[0] if last is None else last] if rows else None
 
     # -------------------------------------------------------------- in
+
+    def batch(self, balances: Balances | None) -> Batch:
+        """What the waterfall of these people reads beside what comes in."""
+        params: dict[str, Any] = {"as_of": self.as_of, "only": self.people}
+        return Batch(
+            plans=self.versions.compiled,
+            periods={every: bounds(self.calendar, every) for every in ("month", "quarter", "half", "year")},
+            pay_periods=self.bounds,
+            facts=Facts(_NONE, _NONE, _NONE, {}, {}, {}),
+            teams=Teams(_NONE, _NO_TEXT, _NONE, _NONE, _NONE),
+            reporting=Reporting(_NONE, _NONE, _NONE, _NONE),
+            assignments=read_people.assignments(self.versions, params, self.as_of),
+            quotas=Quotas(_NONE, _NO_TEXT, _NONE, _NONE, _NONE),
+            milestones=Milestones(_NONE, _NO_TEXT, _NONE),
+            usage=Usage(_NONE, _NONE, _NONE, _NONE),
+            employment=read_people.employment(self.as_of, self.people),
+            holidays=np.array(self.calendar.holidays, dtype=np.int64) if self.calendar.holidays else None,
+            only=np.array(self.people, dtype=np.int64),
+            balances=balances,
+        )
 
     def _left(self, batches: Sequence[int]) -> dict[Account, _Left]:
         year = bounds(self.calendar, "year")

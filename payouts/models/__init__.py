@@ -46,6 +46,7 @@ from payouts.models.manual import (
     SideLetter,
     WindfallReview,
 )
+from payouts.models.parallel import Explanation, LegacyFile, LegacyLine, ParallelRun, TieOut
 from payouts.models.payments import AnswerRow, Payment, PayrollAnswer, PayrollFile, PayrollProvider, PayrollRun
 from payouts.models.periods import BatchCheck, ChecklistItem, Posting
 from payouts.models.settlements import BatchDraw, BatchSettlement, DrawStanding, Settlement
@@ -85,6 +86,7 @@ __all__ = [
     "Earning",
     "EvidenceExport",
     "EvidenceFile",
+    "Explanation",
     "FarApproval",
     "FigureChange",
     "GlMapping",
@@ -94,12 +96,15 @@ __all__ = [
     "JournalPosting",
     "LedgerEntry",
     "LedgerTransaction",
+    "LegacyFile",
+    "LegacyLine",
     "Opening",
     "OpeningBalance",
     "OpeningFile",
     "OpeningTranche",
     "NegativeDecision",
     "NegativePolicy",
+    "ParallelRun",
     "Payable",
     "Payment",
     "PayrollAnswer",
@@ -116,6 +121,7 @@ __all__ = [
     "SettlementReview",
     "SideLetter",
     "Statement",
+    "TieOut",
     "Tranche",
     "WindfallReview",
 ]

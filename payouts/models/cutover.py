@@ -68,6 +68,7 @@ class CutOver(KeptModel):
                 condition=Q(signed_by=None) | ~Q(signed_by=F("prepared_by")), name="cutover_two_people"
             ),
             Trigger(name="cutover_moves", when="BEFORE INSERT OR UPDATE OR DELETE", function="comp_cutover_moves"),
+            Trigger(name="cutover_tied", when="BEFORE UPDATE", function="comp_cutover_tied"),
         ]
 
     def __str__(self) -> str:

@@ -26,6 +26,7 @@ from payouts.models import (
     ChecklistItem,
     CutOver,
     Deputy,
+    Explanation,
     JournalPosting,
     LedgerEntry,
     LedgerTransaction,
@@ -39,6 +40,8 @@ from payouts.models import (
     QuotaRelief,
     Settlement,
     Statement,
+    TieOut,
+    Tranche,
 )
 
 START = date(2026, 1, 1)
@@ -70,6 +73,7 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     OpeningFile: {"beside": None},
     Opening: {"earned_minor": 0},
     OpeningTranche: {"amount_minor": 0},
+    Tranche: {"rate": None},
 }
 
 #: Tables with one row a person of each of these.
@@ -139,6 +143,12 @@ class Filler:
             said.setdefault("pay_group", self.row(PayGroup))  # one that is not paid yet
         if model is LedgerTransaction:
             said["month"] = None if said["batch"] else START + timedelta(days=30 * self._made)
+        if model is OpeningTranche and {"participant", "pay_group"} <= given.keys():  # of an opening of the same person
+            said["opening"] = self.row(Opening, **given)
+        if model is Explanation:  # of what is unexplained
+            tie = self.row(TieOut)
+            named = {name: getattr(tie, name) for name in ("cut_over", "person", "period_starts_on", "currency")}
+            said = {**named, "amount_minor": tie.rest_minor, **said}
         if model is JournalPosting and "transaction" not in said:
             said["transaction"] = self.entries().transaction  # a posting is in one journal
         if model is Payment and said["reissue_of"] is not None:

@@ -28,7 +28,7 @@ from comp.api.webhooks import tell, webhook_create
 from comp.people.dated import holiday_set
 from comp.people.models import Erasure, Participant
 from comp.people.rates import rate_set
-from comp.people.services import leave_set
+from comp.people.services import leave_set, pay_group_create
 from comp.tenancy.capabilities import CAPABILITIES, Can, Role
 from comp.tenancy.models import User
 from crediting.models import DataIssue, Deal
@@ -45,6 +45,7 @@ from payouts.models import (
     BatchSettlement,
     Cause,
     CostLine,
+    CutOver,
     Earning,
     EvidenceExport,
     Journal,
@@ -55,6 +56,7 @@ from payouts.models import (
     RecomputeJob,
     SettlementReview,
     Statement,
+    TieOut,
     WindfallReview,
 )
 from payouts.models.figures import LINE_KEY
@@ -235,6 +237,11 @@ PAGES: dict[str, Page] = {
     "adjustments/<int:pk>/": own(ANNS),
     "adjustments/<int:pk>/attachment/": own(ANNS),
     "side-letters/<int:pk>/": own(ANNS),
+    "cut-overs/<int:pk>/parallel/": Page(FINANCE | {"Lena"}, needs=READ),
+    "cut-overs/<int:pk>/parallel/<int:row>/": Page(FINANCE | {"Lena"}, needs=READ),
+    "cut-overs/<int:pk>/parallel/upload/": Page(FINANCE, FORM, (*READ, Can.BATCH_SUBMIT)),
+    "cut-overs/<int:pk>/parallel/step/": Page(FINANCE, STEP, (*READ, Can.BATCH_SUBMIT)),
+    "cut-overs/<int:pk>/parallel/<int:row>/explain/": Page(FINANCE, STEP, (*READ, Can.BATCH_SUBMIT)),
     "ledger/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
     "ledger/accounts/<slug:account>/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
     "ledger/postings/<int:number>/": Page(FINANCE, needs=(Can.LEDGER_READ,)),
@@ -546,7 +553,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "territories": rules.pk, "check": check.pk, "item": check.item_id, "provider": provider.pk,
             "payment": Payment.objects.get(participant=world.people["Ann"]).pk, "answer": says.pk,
             "kept": PayrollFile.objects.get().pk, "difference": AnswerRow.objects.exclude(difference="").get().pk,
-            **by_hand(world), "approval-rules": asked.pk, "deputy": stand_in.pk,
+            **by_hand(world), **switching(world), "approval-rules": asked.pk, "deputy": stand_in.pk,
             "account": "expense", "month": CLOSED.isoformat(), "cohort": CLOSED.isoformat(),
         }  # fmt: skip
         closed(world, deal)
@@ -586,6 +593,18 @@ def by_hand(world: World) -> dict[str, int]:
     ids = {"below-zero": below.pk, "caps": above.pk, "settled": settled.pk}
     ids |= {"adjustments": row.pk, "file": file.pk, "side-letters": letter.pk, "relief": eased.pk}
     return ids | {"holds": held.pk, "reviews": review.pk}
+
+
+def switching(world: World) -> dict[str, int]:
+    """A pay group that arrives from another system, and a statement of it that is tied out."""
+    group = pay_group_create(key="partners", name="Partners", calendar=world.company.calendar, opens_on=NOVEMBER)
+    fay = world.users["Fay"]
+    switch = CutOver.objects.create(pay_group=group, source="Xactly", day=NOVEMBER, prepared_by=fay)
+    row = TieOut.objects.create(
+        cut_over=switch, person="old-1", pay_group=group, period_starts_on=CLOSED, currency="USD", theirs_minor=5_00,
+        ours_minor=0, rest_minor=0, causes={"stranger": -5_00},
+    )  # fmt: skip
+    return {"cut-overs": switch.pk, "row": row.pk}
 
 
 @pytest.fixture(scope="module")
