@@ -19,7 +19,7 @@ class WiringConfig(AppConfig):
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
-        from payouts.services import claims, posting, scopes, unconverted
+        from payouts.services import claims, large, posting, scopes, unconverted
         from payouts.services.erasing import attachments_erase
         from payouts.services.evidence import evidence_drain
         from plans.services import register_judge
@@ -43,6 +43,7 @@ class WiringConfig(AppConfig):
         register_drain("messages", messages_drain)
         register_drain("recompute", claims.changes_recompute)
         register_drain("later", claims.later_recompute)
+        register_drain("large steps", large.steps_drain, queue=JOBS)
         register_drain("postings", posting.postings_drain, queue=JOBS)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)
         erase_also(attachments_erase)

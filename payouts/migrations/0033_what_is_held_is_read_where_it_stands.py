@@ -17,9 +17,9 @@ _OF_ONE = (
 PAYMENT = PAYMENT_BEFORE.replace(
     "SELECT hold_id INTO held FROM comp_held_in_batch(NEW.tenant_id, NEW.batch_id)\n"
     "            WHERE participant_id = NEW.participant_id LIMIT 1;",
-    f"SELECT hold_id INTO held FROM ({_OF_ONE}) one LIMIT 1;",
+    "SELECT hold_id INTO held FROM (OF_ONE) one LIMIT 1;",
     1,
-)
+).replace("OF_ONE", _OF_ONE)
 assert _OF_ONE in PAYMENT
 
 

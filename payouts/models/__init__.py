@@ -32,6 +32,7 @@ from payouts.models.figures import (
     Statement,
     Tranche,
 )
+from payouts.models.large import LargeStep
 from payouts.models.ledger import Account, LedgerEntry, LedgerTransaction
 from payouts.models.manual import (
     Adjustment,
@@ -94,6 +95,7 @@ __all__ = [
     "Journal",
     "JournalLine",
     "JournalPosting",
+    "LargeStep",
     "LedgerEntry",
     "LedgerTransaction",
     "LegacyFile",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -11,7 +11,9 @@ from django.shortcuts import get_object_or_404
 
 from comp.core.errors import CompError
 from payouts import selectors_batches as reads
-from payouts.models import Batch
+from payouts.models import Batch, LargeStep
+from payouts.selectors_batches import Open
+from payouts.services.large import step_take
 
 Result = TypeVar("Result")
 
@@ -28,3 +30,13 @@ def attempt(request: HttpRequest, step: Callable[[], Result]) -> Result | None:
     except CompError as error:
         messages.error(request, str(error))
         return None
+
+
+def take(request: HttpRequest, step: LargeStep.Step, of: Batch | Open, **said: Any) -> Batch | None:
+    """The batch that a step left; None with a message where it was refused, or is under way because it is large."""
+    user: Any = request.user
+    found = attempt(request, lambda: step_take(step=step, of=of, by=user, **said))
+    if isinstance(found, LargeStep):
+        messages.info(request, f"{found} takes a while: it is large. This page follows it.")
+        return None
+    return found

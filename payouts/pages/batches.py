@@ -21,7 +21,7 @@ from comp.web.csv import csv_response
 from comp.web.paging import paginate
 from comp.web.parts import Link
 from payouts import selectors_batches as reads
-from payouts.models import Batch
+from payouts.models import Batch, LargeStep
 from payouts.pages.approvals import chain_parts, decisions, next_told, only_deciders
 from payouts.pages.batch_parts import (
     BATCH_HEADER,
@@ -39,14 +39,14 @@ from payouts.pages.batch_parts import (
     lines_page,
     view_of,
 )
-from payouts.pages.batch_steps import attempt, batch_or_404
+from payouts.pages.batch_steps import batch_or_404, take
 from payouts.pages.periods import UnlockForm
 from payouts.reads.alerts import alerts_standing
 from payouts.reads.approvals import Turn
 from payouts.reads.batch_people import people_of
 from payouts.reads.closing import check_rows, checks_of, checks_to_do, due_items, posting_progress
+from payouts.reads.large import step_of
 from payouts.reads.negatives import undecided, why_short
-from payouts.services import batches
 
 
 class ReasonForm(forms.Form):
@@ -117,6 +117,7 @@ def batch(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "unlock_form": UnlockForm(),
         "checks": checks,
         "checks_done": sum(row.check.done_at is not None for row in checks),
+        "step_now": step_of(found.pay_group, found),
         "progress": posting_progress(found) if found.state == Batch.State.APPROVED else None,
         "may": _may(request, found, parts["turn"]),
         **parts,
@@ -137,14 +138,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
                 request, f"{pay_group}: another period is open now, {opened.name}. Look at it before you submit."
             )
             return redirect("batch_submit", tenant=tenant, group=group)
-        made = attempt(
-            request,
-            lambda: batches.batch_submit(
-                pay_group=pay_group,
-                starts_on=opened.starts_on,
-                submitted_by=request.user,  # type: ignore[arg-type]
-            ),
-        )
+        made = take(request, LargeStep.Step.SUBMIT, opened)
         if made is None:
             return redirect("batch_submit", tenant=tenant, group=group)
         messages.success(request, f"{made} is submitted. Somebody else has to approve it now.")
@@ -159,6 +153,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
         "crumbs": crumbs(request, pay_group),
         "last_day": opened.ends_on - timedelta(days=1),
         "still_runs": timezone.localdate() < opened.ends_on,
+        "step_now": step_of(pay_group),
         "pending": reads.scopes_pending(pay_group),
         "failed": reads.scopes_failed(pay_group),
         "alerts": alerts_standing(pay_group),
@@ -186,10 +181,7 @@ def batch_approve(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         return redirect("batch_approve", tenant=tenant, pk=pk)
     if request.method == "POST":
         digest = request.POST.get("digest", "")
-        done = attempt(
-            request,
-            lambda: batches.batch_approve(batch=found, approved_by=request.user, digest=digest),  # type: ignore[arg-type]
-        )
+        done = take(request, LargeStep.Step.APPROVE, found, digest=digest)
         if done is not None:
             if done.state == Batch.State.SUBMITTED:
                 messages.success(request, f"You approved your stage of {done}. {next_told(done)}")
@@ -219,10 +211,7 @@ def batch_reject(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     found = batch_or_404(pk)
     only_deciders(request, found)
     reason = request.POST.get("reason", "")[:2000]
-    done = attempt(
-        request,
-        lambda: batches.batch_reject(batch=found, rejected_by=request.user, reason=reason),  # type: ignore[arg-type]
-    )
+    done = take(request, LargeStep.Step.REJECT, found, reason=reason)
     if done is not None:
         messages.success(request, f"{done} is sent back. Its period is open again.")
     return redirect("batch", tenant=tenant, pk=pk)

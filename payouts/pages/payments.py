@@ -23,11 +23,12 @@ from comp.web.paging import paginate
 from comp.web.parts import Link
 from payouts import selectors_batches as batches_read
 from payouts.exports.files import File
-from payouts.models import Batch, Payment, PayrollFile, PayrollRun
+from payouts.models import Batch, LargeStep, Payment, PayrollFile, PayrollRun
 from payouts.pages.batch_parts import POSTED, crumbs, csv_link
-from payouts.pages.batch_steps import attempt, batch_or_404
+from payouts.pages.batch_steps import attempt, batch_or_404, take
 from payouts.reads import payments as reads
-from payouts.services import batches, payment_voids, payroll_files
+from payouts.services import payment_voids, payroll_files
+from payouts.services.large import is_large
 from payouts.services.payments import reissues_run
 
 PER_PAGE = 50
@@ -73,6 +74,10 @@ def batch_export(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
             messages.warning(request, "Figures moved since they were approved. Look at the differences, then export.")
             return redirect("batch_export", tenant=tenant, pk=pk)
         provider = reads.providers().filter(key=request.POST.get("provider", "")).first()
+        if is_large(found.people, found.lines) and not PayrollRun.objects.filter(batch=found).exists():
+            if take(request, LargeStep.Step.EXPORT, found, provider=provider.pk if provider else None):
+                messages.success(request, "The file is made. Export it again to download it.")
+            return redirect("batch", tenant=tenant, pk=pk)
         file = attempt(
             request,
             lambda: payroll_files.batch_file(batch=found, provider=provider, by=request.user),  # type: ignore[arg-type]
@@ -118,10 +123,7 @@ def _paid_totals(asked: dict[tuple[int, str], int]) -> dict[str, int]:
 def batch_paid(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """Records that payroll paid the exported file."""
     found = batch_or_404(pk)
-    done = attempt(
-        request,
-        lambda: batches.batch_mark_paid(batch=found, paid_by=request.user),  # type: ignore[arg-type]
-    )
+    done = take(request, LargeStep.Step.PAY, found)
     if done is not None and done.state == Batch.State.POSTED:
         left = reads.open_count(done)
         messages.info(request, f"What was with payroll is paid. {done} is when its {left} open payments are.")

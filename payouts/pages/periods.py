@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.people.models import Participant
@@ -19,13 +19,13 @@ from comp.web.live import live_response
 from comp.web.paging import paginate
 from comp.web.parts import Link
 from payouts import selectors_batches as reads
-from payouts.models import Batch
+from payouts.models import Batch, LargeStep
 from payouts.pages.batch_parts import crumbs
-from payouts.pages.batch_steps import attempt, batch_or_404
+from payouts.pages.batch_steps import attempt, batch_or_404, take
 from payouts.reads.batch_people import people_of
 from payouts.reads.closing import posting_progress
+from payouts.reads.large import step_now, step_of
 from payouts.services import batches, periods
-from payouts.services.partial import batch_approve_part
 
 PER_PAGE = 100
 
@@ -64,10 +64,7 @@ def period_lock(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
     if request.POST.get("starts_on") != opened.starts_on.isoformat():
         messages.error(request, f"{pay_group}: another period is open now, {opened.name}. Look at it before you lock.")
         return redirect("batch_submit", tenant=tenant, group=group)
-    made = attempt(
-        request,
-        lambda: periods.period_lock(pay_group=pay_group, starts_on=opened.starts_on, locked_by=_user(request)),
-    )
+    made = take(request, LargeStep.Step.LOCK, opened)
     if made is None:
         return redirect("batch_submit", tenant=tenant, group=group)
     messages.success(request, f"{made} is locked for review. Submit it when it is as it should be.")
@@ -132,12 +129,10 @@ def batch_part(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         chosen = [int(one) for one in request.POST.getlist("person") if one.isdecimal()]
         people = list(Participant.objects.filter(pk__in=chosen))
-        made = attempt(
-            request,
-            lambda: batch_approve_part(
-                batch=found, people=people, reason=form.cleaned_data["reason"], by=_user(request)
-            ),
-        )
+        said = {"people": [person.pk for person in people], "reason": form.cleaned_data["reason"]}
+        made = take(request, LargeStep.Step.PART, found, **said)
+        if made is None and step_of(found.pay_group, found):
+            return redirect("batch", tenant=tenant, pk=pk)
         if made is not None:
             count = f"{len(people)} {'person waits' if len(people) == 1 else 'people wait'}"
             messages.success(request, f"{count}. The rest is submitted anew: look at it and approve it.")
@@ -173,7 +168,7 @@ def batch_unlock(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 def batch_unlock_confirm(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """Opens the period again, as the second person."""
     found = batch_or_404(pk)
-    if attempt(request, lambda: periods.period_unlock_confirm(batch=found, confirmed_by=_user(request))):
+    if take(request, LargeStep.Step.UNLOCK, found):
         messages.success(request, f"{found} is opened again. What it held is owed in the open period.")
     return redirect("batch", tenant=tenant, pk=pk)
 
@@ -189,6 +184,22 @@ def batch_posting(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     answer = live_response(request, version, "payouts/batches/_posting.html", context)
     if progress is None:
         answer["HX-Refresh"] = "true"
+    return answer
+
+
+@needs(Can.BATCH_READ)
+@require_GET
+def batch_step(request: HttpRequest, tenant: str, step: int) -> HttpResponse:
+    """How far a step of a large batch is, asked for by the pages that show it; they are new when it ended, or give way
+    to the batch that it made."""
+    rows = LargeStep.objects.filter(pay_group__in=reads.pay_groups_visible()).select_related("asked_by")
+    found = step_now(get_object_or_404(rows, pk=step))
+    answer = live_response(request, found.version, "payouts/batches/_step.html", {"step_now": found})
+    if found.step.ended_at is not None:
+        if found.step.made_id is not None and found.step.made_id != found.step.batch_id:
+            answer["HX-Redirect"] = reverse("batch", args=[tenant, found.step.made_id])
+        else:
+            answer["HX-Refresh"] = "true"
     return answer
 
 
@@ -214,5 +225,6 @@ period_urls: list[URLPattern] = [
     path("payouts/<int:pk>/unlock/", batch_unlock, name="batch_unlock"),
     path("payouts/<int:pk>/unlock/confirm/", batch_unlock_confirm, name="batch_unlock_confirm"),
     path("payouts/<int:pk>/posting/", batch_posting, name="batch_posting"),
+    path("payouts/steps/<int:step>/", batch_step, name="batch_step"),
     path("payouts/<int:pk>/close/", batch_close, name="batch_close"),
 ]

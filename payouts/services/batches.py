@@ -66,24 +66,29 @@ def review_submit(*, batch: Batch, submitted_by: User) -> Batch:
 # ------------------------------------------------------------------ decide
 
 
+def approve_check(batch: Batch, approved_by: User, digest: str) -> None:
+    """Refuses an approval that this person may not give, of lines that were not shown, or of what is held."""
+    must_be(batch, "approved", State.SUBMITTED)
+    if refusal := why_not(batch, approved_by):
+        raise BatchError(f"{batch}: {refusal}")
+    if digest != batch.digest:
+        raise BatchError(
+            f"{batch}: what you were shown is not what would be approved. Open it again and look once more."
+        )
+    not_held(batch)
+    nobody_held(batch)
+
+
 def batch_approve(*, batch: Batch, approved_by: User, digest: str) -> Batch:
     """Approves exactly the lines whose digest was shown. The last stage of the chain has them posted: a small batch at
     once, a large one as a job. A second click is told who was first."""
     with everyone():
         batch = locked(batch)
-        must_be(batch, "approved", State.SUBMITTED)
-        if refusal := why_not(batch, approved_by):
-            raise BatchError(f"{batch}: {refusal}")
-        if digest != batch.digest:
-            raise BatchError(
-                f"{batch}: what you were shown is not what would be approved. Open it again and look once more."
-            )
+        approve_check(batch, approved_by, digest)
         if batch_digests_of(batch.pk).all != batch.digest:
             raise BatchError(
                 f"{batch}: its lines are not those that were submitted. Run `manage.py verify` before anything else."
             )
-        not_held(batch)
-        nobody_held(batch)
         if not stage_approve(batch=batch, approved_by=approved_by, digest=digest):
             return batch
         batch.state = State.APPROVED

@@ -28,6 +28,7 @@ from payouts.models import (
     Deputy,
     Explanation,
     JournalPosting,
+    LargeStep,
     LedgerEntry,
     LedgerTransaction,
     NegativeDecision,
@@ -72,6 +73,7 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     CutOver: {"batch": None, "digest": ""},
     OpeningFile: {"beside": None},
     Opening: {"earned_minor": 0},
+    LargeStep: {"ended_at": datetime(2026, 1, 1, tzinfo=UTC)},
     OpeningTranche: {"amount_minor": 0},
     Tranche: {"rate": None},
 }

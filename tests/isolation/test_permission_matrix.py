@@ -49,6 +49,7 @@ from payouts.models import (
     Earning,
     EvidenceExport,
     Journal,
+    LargeStep,
     NegativeDecision,
     Payment,
     PayrollFile,
@@ -157,6 +158,7 @@ PAGES: dict[str, Page] = {
     "payouts/<int:pk>/unlock/": Page(FINANCE, STEP, (*READ, Can.BATCH_SUBMIT)),
     "payouts/<int:pk>/unlock/confirm/": Page(FINANCE, STEP, (*READ, Can.BATCH_APPROVE)),
     "payouts/<int:pk>/posting/": Page(FINANCE | {"Lena"}, needs=READ),
+    "payouts/steps/<int:step>/": Page(FINANCE | {"Lena"}, needs=READ),
     "payouts/<int:pk>/close/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
     "payouts/<int:pk>/checks/<int:check>/": Page(FINANCE | {"Lena"}, needs=READ),
     "closes/": Page(MEMBERS),
@@ -539,8 +541,12 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
         gone = Erasure.objects.create(
             participant=leaver, pseudonym=f"Person of {customer}", reason="Asked", asked_by=world.users["Fay"]
         )
+        taken = LargeStep.objects.create(
+            step="lock", pay_group_id=batch.pay_group_id, starts_on=NOVEMBER, name=customer, people=1, lines=1,
+            asked_by=world.users["Fay"], ended_at=datetime(2026, 11, 19, tzinfo=UTC), refused=customer,
+        )  # fmt: skip
         built.ids = {
-            "erasures": gone.pk, "export": proof.pk,
+            "step": taken.pk, "erasures": gone.pk, "export": proof.pk,
             "period": NOVEMBER.isoformat(), "participant": world.people["Ann"].pk, "deal": deal.pk,
             "delivery": deal.revision.delivery_id, "endpoint": world.crm.endpoint.pk,
             "issue": DataIssue.objects.get(kind="owner").pk, "group": "sales",
