@@ -19,6 +19,7 @@ class Item:
     needs: Can
     icon: str  # heroicons name
     extra: bool = False
+    also: tuple[str, ...] = ()  # first words of other paths that belong to it
 
 
 ITEMS = (
@@ -26,8 +27,12 @@ ITEMS = (
     Item("Deals", "my_deals", Can.PAY_OWN, "briefcase"),
     Item("Statements", "statement_list", Can.PAY_OWN, "document-text"),
     Item("Team", "team", Can.PAY_TEAM, "user-group"),
-    Item("Payouts", "batch_list", Can.BATCH_READ, "banknotes"),
-    Item("Adjustments", "adjustment_list", Can.BATCH_READ, "pencil-square", extra=True),
+    Item("Payouts", "batch_list", Can.BATCH_READ, "banknotes", also=("closes", "payments")),
+    Item(
+        *("Adjustments", "adjustment_list", Can.BATCH_READ, "pencil-square"),
+        extra=True,
+        also=("holds", "differences", "side-letters", "relief", "reviews", "debts"),
+    ),
     Item("Decisions", "decision_list", Can.BATCH_READ, "pencil-square", extra=True),
     Item("Payroll", "payroll", Can.BATCH_PAY, "credit-card", extra=True),
     Item("Plans", "plan_list", Can.PLAN_READ, "clipboard-document-list"),
@@ -53,6 +58,7 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
     """The items that the signed-in person may open, the current one marked."""
     tenant, can = request.tenant, request.can  # type: ignore[attr-defined]
     match = request.resolver_match
+    word = request.path.split("/")[3] if request.path.count("/") > 3 else ""  # behind /t/<tenant>/
     found = []
     for item in ITEMS:
         if item.needs not in can or (item.needs == Can.PAY_OWN and request.participant is None):  # type: ignore[attr-defined]
@@ -63,5 +69,6 @@ def navigation(request: HttpRequest) -> list[dict[str, object]]:
             continue
         section = match.kwargs.get("section", match.url_name) if match else ""
         current = bool(match) and (section == item.name or request.path.startswith(url) and item.name != "home")
+        current = current or word in item.also
         found.append({"label": item.label, "url": url, "icon": item.icon, "extra": item.extra, "current": current})
     return found

@@ -89,7 +89,7 @@ def chain_parts(request: HttpRequest, batch: Batch) -> dict[str, Any]:
         "rule_told": rule_told(rule) if stages else "",
         "rule": rule,
         "new_approvers": new_approvers(batch) if submitted else [],
-        "last": mine and sum(stage.state != State.APPROVED for stage in stages) == 1,
+        "last_to_sign": mine and sum(stage.state != State.APPROVED for stage in stages) == 1,
         "delegate_form": DelegateForm(user=request.user) if mine and not turn.as_deputy_of else None,
         "voided": [stage for stage in stages if stage.state == State.VOIDED and stage.decided_by],
     }

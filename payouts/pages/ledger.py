@@ -124,12 +124,21 @@ def posting(request: HttpRequest, tenant: str, number: int) -> HttpResponse:
 
 def _shown(request: HttpRequest, posting: LedgerTransaction) -> dict[str, Any]:
     of = posting.batch.name if posting.batch else f"{posting.month:%B %Y}"
-    part = f", part {posting.part + 1}" if posting.part else ""
+    part = _part(posting)
     return {
         "posting": posting,
-        "title": f"{posting.number}. {posting.get_kind_display()} of {of}{part}",
+        "title": f"{posting.number}. {posting.get_kind_display()} of {of}{f', part {part}' if part > 1 else ''}",
         "url": link(request, "posting", number=posting.number),
     }
+
+
+def _part(posting: LedgerTransaction) -> int:
+    """Which of the postings of one kind it is, from 1: payments count so themselves, all others from 0. A write-off has
+    the number of its adjustment for a part."""
+    kinds = LedgerTransaction.Kind
+    if posting.kind == kinds.WRITE_OFF:
+        return 1
+    return posting.part if posting.kind in (kinds.PAYMENT, kinds.VOID) else posting.part + 1
 
 
 def _entries(postings: Any) -> QuerySet[LedgerEntry]:

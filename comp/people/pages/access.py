@@ -21,7 +21,7 @@ from comp.web.forms import DateInput
 class ReviewForm(forms.Form):
     """Both optional: today, and the month before it."""
 
-    day = forms.DateField(label="On", required=False, widget=DateInput, help_text="At the end of that day.")
+    day = forms.DateField(label="At the end of", required=False, widget=DateInput)
     since = forms.DateField(label="Changes since", required=False, widget=DateInput)
 
 
