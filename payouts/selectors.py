@@ -11,7 +11,7 @@ from comp.core.days import day_date, day_number
 from comp.people.calendars import pay_periods
 from comp.people.models import PayGroup
 from comp.tenancy.rows import rows_read
-from payouts.models import Batch
+from payouts.models import Batch, Statement
 
 #: A batch in one of these states has taken its lines and, unless it is an off-cycle one, its period.
 TAKEN = tuple(state for state in Batch.State if state not in (Batch.State.REJECTED, Batch.State.VOIDED))
@@ -54,6 +54,13 @@ def taken_elsewhere(groups: Mapping[int, int]) -> dict[int, dict[int, set[date]]
         if other != groups[person]:
             found.setdefault(person, {}).setdefault(other, set()).add(starts_on)
     return found
+
+
+def paid_elsewhere(batch: Batch) -> set[int]:
+    """Who was paid for a regular batch's period in another group: whoever moves to a group that is behind is owed
+    nothing by the periods that it still has to close."""
+    stated = Statement.objects.filter(period_starts_on=batch.starts_on, run=0).exclude(state=Statement.State.OPEN)
+    return set(stated.exclude(pay_group_id=batch.pay_group_id).values_list("participant_id", flat=True))
 
 
 def due_before(

@@ -17,7 +17,7 @@ from payouts.models.accounting import (
 from payouts.models.approvals import ApprovalRule, ApprovalStage, Deputy, Reminder
 from payouts.models.batches import Batch, BatchLine, BatchPerson
 from payouts.models.cutover import CutOver, Opening, OpeningBalance, OpeningFile, OpeningTranche
-from payouts.models.debts import NegativeDecision, NegativePolicy, SettlementReview
+from payouts.models.debts import NegativeDecision, NegativePolicy, SettlementReview, WrittenOff
 from payouts.models.evidence import EvidenceExport, EvidenceFile
 from payouts.models.figures import (
     Alert,
@@ -126,4 +126,5 @@ __all__ = [
     "TieOut",
     "Tranche",
     "WindfallReview",
+    "WrittenOff",
 ]

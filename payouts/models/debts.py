@@ -1,14 +1,15 @@
-"""What becomes of pay that a cap keeps back and of pay below zero: a rule of the company, and decisions of two
-people."""
+"""What becomes of pay that a cap keeps back and of pay below zero: a rule of the company, decisions of two people, and
+what a write-off lets go."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
 
-from comp.people.models import PayGroup, PayModel
+from comp.people.models import BulkPayModel, PayGroup, PayModel
 from comp.tenancy.models import KeptModel, TenantForeignKey
 from comp.tenancy.walls import AppendOnly
+from payouts.models.figures import TRANCHE_KEY, TrancheKey
 from payouts.models.manual import DECISION, Adjustment, Decided, decided_rules, two_people
 from plans.models import Plan
 
@@ -93,3 +94,22 @@ class SettlementReview(Decided, PayModel):
 
     def __str__(self) -> str:
         return f"{self.plan}, {self.period_starts_on:%B %Y}"
+
+
+class WrittenOff(TrancheKey, BulkPayModel):
+    """What a write-off lets go of a tranche that pays less than it did. No more is let go than was lost: where the
+    tranche pays more again than `upto_minor`, so much of it is owed again."""
+
+    adjustment = TenantForeignKey(Adjustment)
+    amount_minor = models.BigIntegerField()
+    upto_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+
+    class Meta:
+        verbose_name_plural = "written off"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "adjustment", *TRANCHE_KEY], name="writtenoff_once"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="writtenoff_amount"),
+            AppendOnly(name="writtenoff_append"),
+        ]
+        indexes = [models.Index(fields=["tenant", "participant", "fact"], name="writtenoff_participant")]

@@ -12,6 +12,7 @@ from comp.core.money import format_money
 from comp.people.models import Participant
 from payouts.models import Adjustment, BatchLine, BatchSettlement, Earning, Payable, Settlement, Tranche
 from payouts.reads.kept import kept_by
+from payouts.reads.undone import undone_by
 from payouts.selectors import TAKEN, due_days
 
 
@@ -24,10 +25,10 @@ def _same(model: type[Model], where: str) -> QuerySet[Any]:
 def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int, str]]]:
     """earned + adjusted by hand + kept = waiting + held + payable + in batch + approved + paid + lost, for every
     participant (or these) and currency. What is paid in another currency than it was earned in leaves the one and comes
-    into the other by its rate. What is held is a payable that no batch takes yet; what is lost has no release
-    day, as what waits; what is kept was posted, and stays. What a plan settles goes through its settlement: lines in,
-    and out of it the payout, what is held back, carried or lost to a cap, less top-ups and what is forgiven, plus what
-    is recovered; that these add up is the settlement's own constraint. Returns how many sums it looked at, and
+    into the other by its rate. What is held is a payable that no batch takes yet; what is lost has no release day, as
+    what waits; what is kept was posted, and stays; a write-off counts as far as its cause stands. What a plan settles
+    goes through its settlement: lines in, and out of it the payout, what is held back, carried or lost to a cap, less
+    top-ups and what is forgiven, plus what is recovered; that these add up is the settlement's own constraint. Returns how many sums it looked at, and
     participant and text of each that is off."""
     mine = Q() if only is None else Q(participant_id__in=only)
     rows = Participant.objects.all() if only is None else Participant.objects.filter(id__in=only)
@@ -59,6 +60,8 @@ def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int
         (-1, BatchSettlement.objects.filter(mine, batch__state__in=TAKEN), "inflow_minor"),
     )
     off: dict[tuple[int, str], int] = dict(kept_by(dues))
+    for at, minor in undone_by(dues).items():
+        off[at] = off.get(at, 0) - minor
     for sign, found, column in parts:
         currency = "rate__source" if column == "plan_minor" else "currency"
         for row in found.values("participant_id", currency).annotate(minor=Sum(F(column))):

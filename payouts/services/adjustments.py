@@ -33,6 +33,7 @@ from payouts.selectors import open_period
 from payouts.services import ledger
 from payouts.services.attachments import File, attachment_add, file_checked
 from payouts.services.holds import one_writer, people_follow
+from payouts.services.written_off import written_off
 from plans.models import Plan, PlanAssignment, PlanVersion
 
 #: First key of the advisory lock under which a tenant's adjustments are numbered and counted against limits.
@@ -262,6 +263,8 @@ def adjustments_decide(found: Iterable[Adjustment], state: State, decided_by: Us
         before = _facts(row)
         row.state, row.decided_by, row.decided_at, row.decision = state, decided_by, timezone.now(), reason
         row.save(update_fields=["state", "decided_by", "decided_at", "decision"])
+        if state == State.APPROVED and row.kind == Adjustment.Kind.WRITE_OFF:
+            written_off(row)
         if state == State.APPROVED and row.balance:
             ledger.write_off(row)  # of the open period it is a line, which its batch posts
         code = "adjustment.approve" if state == State.APPROVED else "adjustment.refuse"

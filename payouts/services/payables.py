@@ -23,6 +23,7 @@ from payouts.frames.tables import LINE
 from payouts.models import Batch, Cause
 from payouts.models.figures import NO_PERIOD, LineNamed
 from payouts.reads.kept import kept_params
+from payouts.reads.undone import UNDONE
 from payouts.selectors import TAKEN, due_before, first_free, open_periods, taken_elsewhere
 from payouts.services.held import holds_write
 from payouts.services.settlements import SETTLED, SETTLED_SUMS, SETTLED_TEXT, settlements_write
@@ -56,16 +57,20 @@ WITH open AS (
         %(otherwise)s::bigint[]) AS o(participant_id, pay_group_id, starts_on, due_before, cause_id)
 ), causes AS (
     SELECT * FROM unnest(%(cause_deals)s::bigint[], %(cause_ids)s::bigint[]) AS c(deal_id, cause_id)
+), undone AS (
+{UNDONE.format(due="open")}
 ), released AS (
     SELECT {_OF_TRANCHE}, t.amount_minor, t.period_starts_on, t.plan_version_id, t.credit_date, t.currency, t.deal_id,
         o.starts_on AS open_starts, o.pay_group_id AS pays, o.cause_id AS otherwise
     FROM payouts_tranche t JOIN open o USING (participant_id)
     WHERE t.release_day < o.due_before AND (%(every_fact)s OR t.fact = ANY(%(facts)s))
     UNION ALL
-    SELECT {KEY_OF_ADJUSTMENT}, a.amount_minor, a.origin_starts_on, a.plan_version_id, a.day, a.currency, NULL,
+    SELECT {KEY_OF_ADJUSTMENT}, CASE WHEN a.balance = '' THEN a.amount_minor ELSE 0 END - coalesce(u.minor, 0),
+        a.origin_starts_on, a.plan_version_id, a.day, a.currency, NULL,
         o.starts_on, o.pay_group_id, o.cause_id
-    FROM payouts_adjustment a JOIN open o USING (participant_id)
-    WHERE a.state = 'approved' AND a.balance = '' AND a.day < o.due_before AND (%(every_fact)s OR 0 = ANY(%(facts)s))
+    FROM payouts_adjustment a JOIN open o USING (participant_id) LEFT JOIN undone u ON u.adjustment_id = a.id
+    WHERE a.state = 'approved' AND (a.balance = '' OR u.minor > 0) AND a.day < o.due_before
+        AND (%(every_fact)s OR 0 = ANY(%(facts)s))
 ), taken AS (
     SELECT {_OF_LINE}, sum(l.amount_minor) AS amount_minor,
         max(l.origin_starts_on) AS origin_starts_on, max(l.plan_version_id) AS plan_version_id, max(l.credit_date) AS
@@ -192,6 +197,8 @@ def payables_write(
     """
     if not participants:
         return
+    if facts and len(facts) <= NAMED and _written_off(participants, facts):
+        facts = [*facts, 0]  # lines by hand are of no fact
     if facts is not None and len(facts) > NAMED:
         facts = None
     params = kept_params() | open_now(participants)
@@ -215,6 +222,14 @@ def payables_write(
         execute(cursor, _STALE, params, keep=few)
         execute(cursor, _STATEMENTS, params, keep=few)
         cursor.execute("SET LOCAL enable_seqscan = on")
+
+
+def _written_off(participants: Sequence[int], facts: Sequence[int]) -> bool:
+    """Whether something was let go of lines of these facts, which then follows them."""
+    with connection.cursor() as cursor:
+        query = "SELECT EXISTS (SELECT 1 FROM payouts_writtenoff WHERE participant_id = ANY(%s) AND fact = ANY(%s))"
+        cursor.execute(query, [list(participants), list(facts)])
+        return bool(cursor.fetchone()[0])
 
 
 def payables_refresh(participants: Sequence[int] | None, cause: Cause) -> None:

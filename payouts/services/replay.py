@@ -24,11 +24,11 @@ from payouts.frames.sql import NONE, Columns, Words
 from payouts.frames.sql import differences as compare
 from payouts.frames.tables import LINE, TABLES
 from payouts.kernel.batch import Ints
-from payouts.models import Adjustment, Batch, BatchHeld, BatchLine, Payable
+from payouts.models import Adjustment, Batch, BatchHeld, BatchLine, Payable, WrittenOff
 from payouts.models.figures import NO_PERIOD, LineNamed
 from payouts.models.manual import State as DecisionState
 from payouts.reads.kept import kept_components
-from payouts.selectors import TAKEN, due_before, open_period, taken_elsewhere
+from payouts.selectors import TAKEN, due_before, open_period, paid_elsewhere, taken_elsewhere
 from payouts.selectors_batches import lines_digest, person_digests
 from payouts.selectors_settlements import all_facts, bound, of_batch, settlement_facts
 from payouts.services.batch_steps import statements_of
@@ -106,7 +106,8 @@ def replay_period(pay_group: PayGroup, starts_on: date, as_of: datetime | None =
     moment = as_of or batch.locked_at
     sent_back = Q(state=Batch.State.REJECTED, decided_at__gt=batch.locked_at) | Q(voided_at__gt=batch.locked_at)
     before = Batch.objects.filter(locked_at__lt=batch.locked_at).filter(Q(state__in=TAKEN) | sent_back)
-    due = _left_out(batch, _due(pay_group, batch.ends_on, moment, list(before)))
+    due = _due(pay_group, batch.ends_on, moment, list(before))
+    due = _left_out(batch, due[~due["participant_id"].isin(paid_elsewhere(batch))])
     stood = _frame(BatchLine.objects.filter(batch=batch).values(*KEY, "amount_minor", "currency"))
     against = f"batch {batch.name}, locked {batch.locked_at:%Y-%m-%d %H:%M} UTC"
     result = _compared(pay_group, batch.name, against, moment, due, stood)
@@ -199,6 +200,7 @@ def _due(pay_group: PayGroup, ends_on: date, as_of: datetime | None, taken: list
         released = (columns["release_day"] != NONE) & (columns["release_day"] < due_day[columns["participant_id"]])
         parts.append(_decoded(columns, np.flatnonzero(released)))
     parts.append(_by_hand(dues, as_of))
+    parts.append(_undone(pd.concat(parts), dues, as_of))
     lines = BatchLine.objects.filter(batch__in=taken, participant_id__in=mine)
     taken_lines = lines.values(*KEY, "amount_minor", "currency", "deal_id", belonged=F("origin_starts_on"))
     minus = _frame(taken_lines)
@@ -213,6 +215,11 @@ def _by_hand(dues: Mapping[int, date], as_of: datetime | None) -> pd.DataFrame:
     """What people decided by hand before that moment, and is due."""
     rows = Adjustment.objects.filter(state=DecisionState.APPROVED, balance="", participant_id__in=dues)
     rows = rows.filter(decided_at__lte=as_of) if as_of else rows
+    return _of_hand({row: row.amount_minor for row in rows}, dues)
+
+
+def _of_hand(amounts: Mapping[Adjustment, int], dues: Mapping[int, date]) -> pd.DataFrame:
+    """The lines of adjustments that are due, by these amounts."""
     nothing = dict.fromkeys(("fact", "origin", "split", "index", "part"), 0)
     return _frame(
         {
@@ -224,13 +231,30 @@ def _by_hand(dues: Mapping[int, date], as_of: datetime | None) -> pd.DataFrame:
             "line_kind": LineNamed.Kind.MANUAL.value,
             "rule": row.name,
             "role": "",
-            "amount_minor": row.amount_minor,
+            "amount_minor": minor,
             "currency": row.currency,
             "belongs": row.origin_starts_on,
         }
-        for row in rows
+        for row, minor in amounts.items()
         if row.day < dues[row.participant_id]
     )
+
+
+def _undone(due: pd.DataFrame, dues: Mapping[int, date], as_of: datetime | None) -> pd.DataFrame:
+    """What of write-offs before that moment is owed again, because their tranches pay more than they did."""
+    rows = WrittenOff.objects.filter(participant_id__in=dues, adjustment__state=DecisionState.APPROVED)
+    rows = rows.filter(adjustment__decided_at__lte=as_of) if as_of else rows
+    found = list(rows.select_related("adjustment"))
+    if not found:
+        return _frame([])
+    stands = {tuple(key): minor for *key, minor in due[[*KEY, "amount_minor"]].itertuples(index=False)}
+    back: dict[Adjustment, int] = {}
+    for row in found:
+        said = (getattr(row, name) for name in KEY)
+        stood = stands.get(tuple(day_number(value) if isinstance(value, date) else value for value in said), 0)
+        more = min(row.amount_minor, max(stood - row.upto_minor, 0))
+        back[row.adjustment] = back.get(row.adjustment, 0) - more
+    return _of_hand({one: minor for one, minor in back.items() if minor}, dues)
 
 
 def _left_out(batch: Batch, due: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from payouts.frames.read import pay_groups, read_versions
 from payouts.frames.waterfall import Row, Waterfalls, settled_plans, waterfalls, wholly_held
 from payouts.models import Batch, BatchDraw, BatchSettlement, DrawStanding, Settlement
 from payouts.models.settlements import OfDraw, Waterfall
-from payouts.selectors import TAKEN
+from payouts.selectors import TAKEN, paid_elsewhere
 
 #: The columns of a statement that settlements give, and their sums over the rows `w` of settlements.
 _OF_STATEMENT = {
@@ -122,6 +122,7 @@ def batch_settlements_off(batch: Batch, before: Iterable[Batch], as_of: datetime
     versions = read_versions(as_of)
     plans = list(settled_plans(versions))
     members = {person for person, group in pay_groups(as_of).items() if group == batch.pay_group_id}
+    members -= paid_elsewhere(batch)
     whom = _whom(_TAKEN, {"people": sorted(members), "plans": plans, "batch": batch.pk})
     whom |= set(BatchSettlement.objects.filter(batch=batch).values_list("participant_id", flat=True))
     right = waterfalls(

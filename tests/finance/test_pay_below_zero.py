@@ -24,6 +24,7 @@ from payouts.reads.debts import owing
 from payouts.services import adjustments, batches, cap_reviews, negatives, periods, reviews
 from payouts.services.batch_steps import BatchError
 from payouts.services.replay import replay_period
+from plans.models import Plan
 from tests.finance.test_pages_of_what_people_decide import sent
 from tests.payouts.house import House, house, plan_text
 from tests.people.test_front_door import signed_in
@@ -189,3 +190,43 @@ def test_what_a_settlements_cap_takes_is_paid_in_part_beside_it() -> None:
         cap_reviews.cap_review_decide(review=no, state=State.APPROVED, decided_by=acme.approver)
         assert cap_reviews.cap_reviews_open() == [] and BatchSettlement.objects.count() == 2
     assert "Not paid" in finn.get("/t/acme/reviews/").content.decode()
+
+
+@pytest.mark.django_db
+def test_what_was_let_go_is_owed_again_when_its_cause_vanishes() -> None:
+    acme = house()
+    with acme.acme.scope(acme.approver):
+        negatives.negative_policy_set(pay_group=acme.acme.pay_group, currency="USD", way="carry")
+    acme.won("A", "20000.00", "2026-01-12")
+    acme.won("B", "10000.00", "2026-01-13")
+    acme.work()
+    acme.close(JANUARY)
+
+    def let_go(balance: str, minor: int) -> None:
+        with acme.acme.scope(acme.preparer):
+            found = {"participant": acme.ann, "plan": Plan.objects.get(), "prepared_by": acme.preparer}
+            row = reviews.write_off_prepare(**found, balance=balance, amount_minor=minor, reason="The customer's fault")
+        with acme.acme.scope(acme.approver):
+            adjustments.adjustment_approve(adjustment=row, approved_by=acme.approver)
+
+    # Cancelled in February: -2,000, carried; 1,500 of it are let go, and 500 are owed still.
+    acme.won("A", "0.00", "2026-01-12", at="2026-02-20T10:00:00Z", version=2)
+    acme.work()
+    acme.close(FEBRUARY)
+    let_go("carried", 1_500_00)
+    sound(acme)
+    # It was a mistake of the source's: 2,000 come back, of which 1,500 answer what was let go, and 500 what is carried.
+    acme.won("A", "20000.00", "2026-01-12", at="2026-03-05T10:00:00Z", version=3)
+    acme.work()
+    assert paid(acme, MARCH) == (500, -500, 0)
+    sound(acme)
+    acme.close(MARCH)
+    sound(acme)
+    # And cancelled again, and so on: half of it this time. What was let go counts again, as far as it goes.
+    acme.won("A", "10000.00", "2026-01-12", at="2026-04-05T10:00:00Z", version=4)
+    acme.work()
+    assert paid(acme, APRIL) == (0, 0, 0)
+    sound(acme)
+    acme.close(APRIL)
+    assert (books(acme, "carried"), books(acme, "expense"), -books(acme, "paid")) == (0, 3_000_00, 3_000_00)
+    sound(acme)

@@ -15,7 +15,7 @@ LOOSE = {
     "crediting_factrevision", "crediting_factteam", "payouts_attainment",
     "payouts_batchline", "payouts_batchperson", "payouts_earning", "payouts_figurechange", "payouts_ledgerentry",
     "payouts_payable", "payouts_schedule", "payouts_tranche", "crediting_waitingcredit",
-    "payouts_batchheld", "payouts_farapproval", "payouts_windfallreview",
+    "payouts_batchheld", "payouts_farapproval", "payouts_windfallreview", "payouts_writtenoff",
     "payouts_accrualline", "payouts_accrualvariance", "payouts_costline",
 }  # fmt: skip
 

@@ -274,3 +274,29 @@ def test_who_moved_to_another_group_follows_a_batch_that_is_sent_back() -> None:
         assert Statement.objects.get().pay_group == other and Settlement.objects.get().pay_group == other
     assert paid(acme, 1) == (0, 0, 2_000, 0, 0, 2_000)
     sound(acme)
+
+
+@pytest.mark.django_db
+def test_who_moves_to_a_group_that_is_behind_is_not_missed_in_the_periods_it_closes() -> None:
+    acme = house(plan_text() + TERMS)
+    acme.close(date(2026, 1, 1))
+    with acme.acme.scope(acme.preparer):
+        other = pay_group_create(key="other", name="Other", calendar=acme.acme.calendar, opens_on=date(2026, 1, 1))
+        acme.ann.refresh_from_db()
+        participant_change(participant=acme.ann, pay_group=other)
+    # Late news of January, which she was paid for: February pays it, as a release, for her new group has not closed it.
+    acme.won("A", "5000.00", "2026-01-20")
+    acme.work()
+    assert paid(acme, 2) == (500, 0, 1_500, -50, 0, 1_950)
+    with acme.acme.scope(acme.preparer):
+        january = batches.batch_submit(pay_group=other, starts_on=date(2026, 1, 1), submitted_by=acme.preparer)
+        assert (january.people, january.lines) == (0, 0)
+        assert replay.replay_period(other, date(2026, 1, 1)).found == []
+    with acme.acme.scope(acme.approver):
+        batches.batch_approve(batch=january, approved_by=acme.approver, digest=january.digest)
+    with acme.acme.scope(acme.preparer):
+        batches.batch_submit(pay_group=other, starts_on=date(2026, 2, 1), submitted_by=acme.preparer)
+        for month in (1, 2):
+            assert replay.replay_period(other, date(2026, month, 1)).found == []
+        assert replay.replay_period(acme.acme.pay_group, date(2026, 1, 1)).found == []
+    sound(acme)
