@@ -28,8 +28,8 @@ def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int
     into the other by its rate. What is held is a payable that no batch takes yet; what is lost has no release day, as
     what waits; what is kept was posted, and stays; a write-off counts as far as its cause stands. What a plan settles
     goes through its settlement: lines in, and out of it the payout, what is held back, carried or lost to a cap, less
-    top-ups and what is forgiven, plus what is recovered; that these add up is the settlement's own constraint. Returns how many sums it looked at, and
-    participant and text of each that is off."""
+    top-ups and what is forgiven, plus what is recovered; that these add up is the settlement's own constraint. Returns
+    how many sums it looked at, and participant and text of each that is off."""
     mine = Q() if only is None else Q(participant_id__in=only)
     rows = Participant.objects.all() if only is None else Participant.objects.filter(id__in=only)
     names = {pk: (key, group) for pk, key, group in rows.values_list("id", "key", "pay_group_id")}
