@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("crediting", "0018_territory_alignment"),
-        ("payouts", "0036_the_parallel_run"),
+        ("payouts", "0037_steps_of_large_batches"),
         ("people", "0011_a_redaction_only_takes_out_a_person"),
         ("plans", "0003_quotas_in_units"),
         ("tenancy", "0005_rows_are_redacted_by_an_erasure_alone"),
