@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 from django.test import Client
 from psycopg2.extensions import connection as Connection
 
 from comp.core.errors import ProblemsError
 from comp.outbox.services import publish
+from comp.people.models import Erasure
 from comp.people.rates import rate_set
 from comp.people.services import participant_change
 from payouts.kernel.tieout import KINDS, Line, tied
@@ -209,6 +210,17 @@ def test_every_difference_has_its_cause_and_the_rest_is_explained_before_the_swi
             parallel.tie_out(cut_over=of, by=acme.preparer)
         with pytest.raises(Error, match="its parallel run stays as it is"), transaction.atomic():
             TieOut.objects.all().delete()
+        # Words of a leaver can still be taken out, by an erasure and by nobody else.
+        told = Explanation.objects.get(taken_back_at=None)
+        gone = Erasure.objects.create(
+            participant=acme.ann, pseudonym="Person ann", reason="Asked", asked_by=acme.preparer,
+            approved_by=acme.approver, approved_at=datetime.now(UTC),
+        )  # fmt: skip
+        with connection.cursor() as cursor:
+            said = [gone.pk, "payouts_explanation", told.pk, "note", b"Person ann came late"]
+            cursor.execute("SELECT comp_redact(%s, %s, %s, %s, %s)", said)
+        told.refresh_from_db()
+        assert told.note == "Person ann came late"
 
 
 def _opened(acme: House, of: CutOver) -> None:
