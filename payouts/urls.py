@@ -14,6 +14,7 @@ from payouts.pages.by_hand.letters import letter_urls
 from payouts.pages.by_hand.reviews import review_urls
 from payouts.pages.checklists import checklist_urls
 from payouts.pages.close import close_urls
+from payouts.pages.cutovers import cutover_urls
 from payouts.pages.evidence import evidence_urls
 from payouts.pages.jobs import job_urls
 from payouts.pages.journals import journal_urls
@@ -35,6 +36,7 @@ urlpatterns: list[URLPattern] = [
     *ledger_urls,
     *close_urls,
     *journal_urls,
+    *cutover_urls,
     *evidence_urls,
     *parallel_urls,
     *job_urls,

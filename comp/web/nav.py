@@ -35,6 +35,7 @@ ITEMS = (
     ),
     Item("Decisions", "decision_list", Can.BATCH_READ, "pencil-square", extra=True),
     Item("Payroll", "payroll", Can.BATCH_PAY, "credit-card", extra=True),
+    Item("Switches", "cutover_list", Can.BATCH_READ, "arrow-right-circle", extra=True),
     Item("Plans", "plan_list", Can.PLAN_READ, "clipboard-document-list"),
     Item("People", "assignment_list", Can.PEOPLE_READ, "users"),
     Item("Data quality", "issue_list", Can.DATA_FIX, "inbox"),

@@ -18,7 +18,7 @@ from comp.web.paging import paginate
 from comp.web.parts import Fact, Link, Step
 from comp.web.templatetags.comp import day, money, state_badge
 from crediting.selectors_waiting import waiting_of_person
-from payouts.models import Statement
+from payouts.models import CutOver, Statement
 from payouts.pages.links import link
 from payouts.pages.unconverted import waiting_page_of
 from payouts.reads.labels import line_label
@@ -40,6 +40,7 @@ from payouts.reads.statements import (
     released,
     released_lines,
 )
+from payouts.services.opening_batch import RUN
 
 PER_PAGE = 50
 CSV_HEADER = (
@@ -89,8 +90,9 @@ def statement_of(request: HttpRequest, tenant: str, period: date, participant: i
 
 
 def _statement(request: HttpRequest, person: Participant, period: date, *, own: bool) -> HttpResponse:
-    run = request.GET.get("run", "")  # which off-cycle payout of the period; none: its regular one
-    run_number = int(run) if run.isdecimal() and len(run) < 5 else 0
+    # Which payout of the period: an off-cycle one, what another system paid (-1), or else its regular one.
+    run = request.GET.get("run", "")
+    run_number = int(run) if run == str(RUN) or run.isdecimal() and len(run) < 5 else 0
     statement = Statement.objects.filter(participant=person, period_starts_on=period, run=run_number).first()
     if statement is None:
         raise Http404("no such statement, or not yours to see")
@@ -99,6 +101,10 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
     group = pay_group_of(person)
     open_period = open_span(group)
     span = span_holding(group, statement.period_starts_on)
+    name = span.name
+    switches = CutOver.objects.filter(pay_group=statement.pay_group_id).exclude(state=CutOver.State.ABANDONED)
+    if statement.run == RUN and (switch := switches.first()):
+        name += f", brought forward from {switch.source}"
     state = MONEY_STATE[Statement.State(statement.state)]
     pay_on = pay_day(group, span, statement.run)
     made_of = parts(statement)
@@ -110,7 +116,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
     without_rate = waiting_of_person(person.pk).filter(credit_date__gte=span.starts_on, credit_date__lt=span.ends_on)
     context = {
         "person": person,
-        "over": f"Statement · {span.name}" if own else f"{person.name} · statement · {span.name}",
+        "over": f"Statement · {name}" if own else f"{person.name} · statement · {name}",
         "statement": statement,
         "span": span,
         "state": state,

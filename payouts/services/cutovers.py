@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from comp.audit.services import record
@@ -39,6 +40,8 @@ from payouts.services.opening_batch import opening_build, opening_void
 from payouts.services.periods import ready
 
 State = CutOver.State
+#: The triggers that look whether an opening's tranches are what it earned.
+_ADDS_UP = "opening_adds_up, openingtranche_adds_up"
 
 
 class CutOverError(CompError):
@@ -145,6 +148,10 @@ def openings_take(
             _kept(cut_over, OpeningFile.Kind.TRANCHES, beside, found.tranches, sums, by, kept)
         made = Opening.objects.bulk_create([_opening(cut_over, kept, row) for row in found.rows], batch_size=2000)
         OpeningTranche.objects.bulk_create(_tranches(made, found.rows), batch_size=2000)
+        with connection.cursor() as cursor:
+            # Looked at here, where all rows can be seen, and not at commit, when the request's narrower view is back.
+            cursor.execute(f"SET CONSTRAINTS {_ADDS_UP} IMMEDIATE")
+            cursor.execute(f"SET CONSTRAINTS {_ADDS_UP} DEFERRED")
         opening_build(cut_over, by=by)
         _told({(row.participant.pk, row.day) for row in found.rows}, f"Brought forward from {cut_over.source}")
     return kept

@@ -7,7 +7,9 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import Error, transaction
+from django.test import Client
 
 from payouts import verify
 from payouts.models import (
@@ -25,7 +27,9 @@ from payouts.models import (
 from payouts.services import batches, cutover_file, cutovers, replay
 from payouts.services.batch_steps import BatchError
 from payouts.services.cutovers import CutOverError, Named
+from tests.factories import PASSWORD
 from tests.payouts.house import House, house, plan_text
+from tests.people.test_front_door import signed_in
 
 MARCH = date(2026, 3, 1)
 #: A draw of 500 that half of pay gives back, a tenth held back for two periods.
@@ -288,3 +292,55 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
             with pytest.raises(Error), transaction.atomic():
                 refused()
     sound(acme)
+
+
+@pytest.mark.django_db
+def test_finance_walks_through_a_switch() -> None:
+    acme = arriving()
+    fay, finn = signed_in(acme.preparer), signed_in(acme.approver)
+    begun = {"pay_group": acme.acme.pay_group.pk, "source": "Xactly", "day": "2026-03-01"}
+    assert b"No switch" in fay.get("/t/acme/cut-overs/").content
+    assert fay.get("/t/acme/cut-overs/new/").status_code == 200
+    assert b"within a pay period" in fay.post("/t/acme/cut-overs/new/", {**begun, "day": "2026-03-05"}).content
+    home = fay.post("/t/acme/cut-overs/new/", begun)["Location"]
+    assert "No file yet" in fay.get(home).content.decode()
+    acme.work()
+    # Wrong rows are told and downloaded; right ones are shown before they count.
+    wrong = upload(fay, home + "openings/", file=OPENINGS.replace("ann", "nobody"), tranches=TRANCHES)
+    assert "Nobody has the number &#x27;nobody&#x27;" in wrong and "cannot be taken" in wrong
+    said = {"checked": OPENINGS.replace("ann", "nobody"), "beside": "", "wrong": "1"}
+    assert b"Openings,2," in fay.post(home + "openings/", said).content
+    shown = upload(fay, home + "openings/", file=OPENINGS, tranches=TRANCHES)
+    assert "What would be brought forward" in shown and "$11,500.00" in shown and "$2,000.00" in shown
+    checked = {"checked": OPENINGS, "beside": TRANCHES, "name": "o.csv", "beside_name": "t.csv"}
+    assert fay.post(home + "openings/", checked)["Location"] == home
+    assert "Draw owed" in upload(fay, home + "balances/", file=BALANCES)
+    assert fay.post(home + "balances/", {"checked": BALANCES, "name": "b.csv"})["Location"] == home
+    acme.work()
+    page = fay.get(home).content.decode()
+    assert "Figures from before the switch moved" in page and "go-live of OLD-1" in page and "You prepared it" in page
+    fay.post(home + "step/", {"act": "refresh"})
+    assert "Figures from before the switch moved" not in fay.get(home).content.decode()
+    assert fay.get(home + "sign/").status_code == 302
+    for act, state in (("parallel", "Parallel run"), ("preparing", "Preparing")):
+        fay.post(home + "step/", {"act": act})
+        assert state in fay.get(home).content.decode()
+    assert finn.get(home + "sign/").status_code == 302  # asks for the password first
+    finn.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    page = finn.get(home + "sign/").content.decode()
+    assert "You are about to sign" in page and "$9,500.00" in page
+    with acme.acme.scope():
+        batch = CutOver.objects.get().batch
+        assert batch is not None
+    assert "is signed" in finn.post(home + "sign/", {"digest": batch.digest}, follow=True).content.decode()
+    assert "Take back" not in fay.get(home).content.decode()
+    statement = finn.get(f"/t/acme/statements/2026-02-01/{acme.ann.pk}/?run=-1")
+    assert statement.status_code == 200 and "rought forward" in statement.content.decode()
+    # It is no batch of ours: neither in the list nor by its number.
+    assert "Xactly" not in finn.get("/t/acme/payouts/").content.decode()
+    assert finn.get(f"/t/acme/payouts/{batch.pk}/").status_code == 404
+
+
+def upload(client: Client, url: str, **files: str) -> str:
+    said = {name: SimpleUploadedFile(f"{name}.csv", text.encode()) for name, text in files.items()}
+    return client.post(url, said).content.decode()

@@ -51,6 +51,7 @@ from payouts.models import (
     Journal,
     LargeStep,
     NegativeDecision,
+    OpeningFile,
     Payment,
     PayrollFile,
     PayrollRun,
@@ -68,6 +69,7 @@ from payouts.services.approval_rules import deputy_add, rule_add
 from payouts.services.attachments import File
 from payouts.services.checklists import check_do
 from payouts.services.contract_costs import costs_run
+from payouts.services.cutovers import cutover_prepare
 from payouts.services.holds import hold_place
 from payouts.services.letters import letter_decide, letter_prepare
 from payouts.services.payroll_answers import answer_apply, answer_read
@@ -131,6 +133,7 @@ FORM, STEP = "GET POST", "POST"
 POSTED = (200, 302, 400, 422)
 READ = (Can.BATCH_READ,)
 PAYS = (Can.BATCH_READ, Can.BATCH_PAY)
+SUBMITS = (Can.BATCH_READ, Can.BATCH_SUBMIT)
 
 PAGES: dict[str, Page] = {
     "": Page(MEMBERS, answers=(302,)),
@@ -179,6 +182,14 @@ PAGES: dict[str, Page] = {
     "payouts/<int:pk>/answer/": Page(FINANCE, FORM, PAYS, POSTED),
     "payments/<int:payment>/": Page(FINANCE | {"Lena"}, needs=READ),
     "payments/<int:payment>/step/": Page(FINANCE, STEP, PAYS),
+    "cut-overs/": Page(FINANCE | {"Lena"}, needs=READ),
+    "cut-overs/new/": Page(FINANCE, FORM, SUBMITS),
+    "cut-overs/<int:pk>/": Page(FINANCE | {"Lena"}, needs=READ),
+    "cut-overs/<int:pk>/openings/": Page(FINANCE, FORM, SUBMITS),
+    "cut-overs/<int:pk>/balances/": Page(FINANCE, FORM, SUBMITS),
+    "cut-overs/<int:pk>/step/": Page(FINANCE, STEP, SUBMITS),
+    "cut-overs/<int:pk>/sign/": Page(FINANCE, FORM, (Can.BATCH_READ, Can.BATCH_APPROVE), (302,)),
+    "cut-overs/files/<int:brought>/back/": Page(FINANCE, STEP, SUBMITS),
     "payroll/": Page(FINANCE, needs=PAYS),
     "payroll/providers/new/": Page(FINANCE, FORM, PAYS),
     "payroll/providers/<int:provider>/": Page(FINANCE, FORM, PAYS),
@@ -584,6 +595,13 @@ def by_hand(world: World) -> dict[str, int]:
         **{name: getattr(line, name) for name in LINE_KEY}, pay_group=ann.pay_group, amount_minor=1, currency="USD",
         accept=False, reason="None", prepared_by=fay,
     )  # fmt: skip
+    arriving = pay_group_create(
+        key="arriving", name="Arriving", calendar=ann.pay_group.calendar, opens_on=date(2027, 1, 1)
+    )
+    switch = cutover_prepare(pay_group=arriving, source="Before", day=date(2027, 1, 1), by=fay)
+    brought = OpeningFile.objects.create(
+        cut_over=switch, kind="openings", name="openings.csv", digest="e" * 64, rows=0, totals={}, uploaded_by=fay
+    )
     held = hold_place(reason="Look at it", by=fay, participant=Participant.objects.get(name="Cleo"))
     common = {"participant": ann, "pay_group": ann.pay_group, "period_starts_on": NOVEMBER, "currency": "USD"}
     asked = {**common, "amount_minor": 1, "reason": "None", "prepared_by": fay}
@@ -596,7 +614,13 @@ def by_hand(world: World) -> dict[str, int]:
         **common, plan=plan, plan_version=line.plan_version, batch=Batch.objects.filter(pay_group=ann.pay_group)[0],
         **dict.fromkeys(amounts, 0),
     )  # fmt: skip
-    ids = {"below-zero": below.pk, "caps": above.pk, "settled": settled.pk}
+    ids = {
+        "cut-overs": switch.pk,
+        "brought": brought.pk,
+        "below-zero": below.pk,
+        "caps": above.pk,
+        "settled": settled.pk,
+    }
     ids |= {"adjustments": row.pk, "file": file.pk, "side-letters": letter.pk, "relief": eased.pk}
     return ids | {"holds": held.pk, "reviews": review.pk}
 
