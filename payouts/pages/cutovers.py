@@ -14,7 +14,7 @@ from django.contrib import messages
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import NoReverseMatch, path
+from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.core.errors import ProblemsError
@@ -36,6 +36,7 @@ from payouts.services import cutover_file, cutovers
 from payouts.services.adjustments_file import Wrong, digest_of
 from payouts.services.cutovers import Named
 from payouts.services.opening_batch import opening_is_stale
+from payouts.services.parallel import parallel_open
 from plans.selectors import version_in_force
 
 READ, WRITE, SIGN = (Can.BATCH_READ,), (Can.BATCH_READ, Can.BATCH_SUBMIT), (Can.BATCH_READ, Can.BATCH_APPROVE)
@@ -130,13 +131,13 @@ def cutover(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     openings = Opening.objects.filter(**standing).select_related("participant", "plan")
     page = paginate(request, openings.order_by("participant__name", "plan__key", "component", "day"), PER_PAGE)
     balances = OpeningBalance.objects.filter(**standing).select_related("participant", "plan")
-    refusals = cutovers.sign_refusals(found, _by(request))
+    refusals = _refusals(request, found)
     context = {
         "found": found, "crumbs": trail(request), "chain": _chain(request, found),
         "files": OpeningFile.objects.filter(cut_over=found).select_related("uploaded_by", "taken_back_by", "beside"),
         "page_obj": page, "rows": _told(page.object_list), "opened": page.paginator.count,
         "balances": paginate(request, balances.order_by("participant__name", "kind", "id"), PER_PAGE, "balances"),
-        "facts": _facts(found, openings, balances), "parallel": _parallel(request, found),
+        "facts": _facts(found, openings, balances), "parallel": link(request, "parallel", pk=found.pk),
         "stale": found.is_open and opening_is_stale(found), "refusals": refusals,
         "may": {"write": found.is_open and Can.BATCH_SUBMIT in can, "sign": found.is_open and Can.BATCH_APPROVE in can},
     }  # fmt: skip
@@ -205,12 +206,10 @@ def _told(rows: Iterable[Opening]) -> list[dict[str, Any]]:
     return found
 
 
-def _parallel(request: HttpRequest, found: CutOver) -> str:
-    """The address of the parallel run, where there is one."""
-    try:
-        return link(request, "parallel", pk=found.pk)
-    except NoReverseMatch:
-        return ""
+def _refusals(request: HttpRequest, found: CutOver) -> list[str]:
+    """Why the visitor may not sign the switch as it stands."""
+    left = parallel_open(found, exact=False) if found.is_open else []
+    return [*cutovers.sign_refusals(found, _by(request)), *left]
 
 
 # ------------------------------------------------------------------ files
@@ -362,7 +361,7 @@ def cutover_sign(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         if done is not None:
             messages.success(request, f"{done} is signed. From {done.day} on Comp pays {done.pay_group}.")
         return redirect("cutover", tenant=tenant, pk=pk)
-    refusals = cutovers.sign_refusals(found, _by(request))
+    refusals = _refusals(request, found)
     if refusals or found.batch is None:
         why = refusals[0] if refusals else "nothing is brought forward yet. Bring it up to date first."
         messages.error(request, f"{found}: {why}")

@@ -37,6 +37,7 @@ from payouts.services.approvals import stage_approve, why_not
 from payouts.services.batch_steps import audit, batch_facts, everyone, one_writer, statements_of
 from payouts.services.cutover_file import Balances, OpeningRow, Openings
 from payouts.services.opening_batch import opening_build, opening_void
+from payouts.services.parallel import parallel_open
 from payouts.services.periods import ready
 
 State = CutOver.State
@@ -271,7 +272,7 @@ def cutover_sign(*, cut_over: CutOver, signed_by: User, digest: str) -> CutOver:
         cut_over = CutOver.objects.select_related("pay_group__calendar").get(pk=cut_over.pk)
         ready(cut_over.pay_group)
         cut_over = _open(cut_over)
-        if reasons := sign_refusals(cut_over, signed_by):
+        if reasons := [*sign_refusals(cut_over, signed_by), *parallel_open(cut_over)]:
             raise CutOverError(f"{cut_over}: {reasons[0]}")
         batch = opening_build(cut_over, by=cut_over.prepared_by)
         if batch.digest != digest:
