@@ -18,6 +18,6 @@ STANDS = BEFORE.replace(
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payouts", "0037_steps_of_large_batches")]
+    dependencies = [("payouts", "0038_write_offs_are_undone_with_their_cause")]
 
     operations = [migrations.RunSQL(STANDS, BEFORE)]
