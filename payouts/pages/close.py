@@ -22,12 +22,12 @@ from comp.web.paging import paginate
 from crediting.models import Deal
 from payouts.models import Accrual, AccrualPolicy, CostLine, CostPolicy, CostRun
 from payouts.pages import days as days  # `<day:…>` in addresses
+from payouts.pages.by_hand.forms import PlanField, WithPlans
 from payouts.pages.ledger import crumbs, money_cell, tabs, whole_pay
 from payouts.pages.links import link
 from payouts.reads import accounting as reads
 from payouts.services.accruals import accrue, policy_set, triggers_unchosen
 from payouts.services.contract_costs import cost_policy_set, costs_run
-from plans.models import Plan
 
 
 class ShareForm(forms.Form):
@@ -36,8 +36,8 @@ class ShareForm(forms.Form):
     reason = forms.CharField(label="Why", max_length=300)
 
 
-class CostForm(forms.Form):
-    plan = forms.SlugField(label="Plan", max_length=50, help_text="Its key.")
+class CostForm(WithPlans):
+    plan = PlanField(to_field_name="key")
     component = forms.CharField(label="Component", max_length=50)
     treatment = forms.ChoiceField(label="Treatment", choices=CostPolicy.Treatment.choices)
     months = forms.IntegerField(
@@ -50,12 +50,6 @@ class CostForm(forms.Form):
     expedient = forms.BooleanField(label="Expense at once what serves at most 12 months", required=False)
     starts_on = forms.DateField(label="For credit dates from", widget=DateInput)
     reason = forms.CharField(label="Why", max_length=300)
-
-    def clean_plan(self) -> Plan:
-        found = Plan.objects.filter(key=self.cleaned_data["plan"]).first()
-        if found is None:
-            raise forms.ValidationError(f"{self.cleaned_data['plan']} is the key of no plan.")
-        return found
 
 
 class MonthForm(forms.Form):

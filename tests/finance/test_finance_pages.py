@@ -131,6 +131,14 @@ def test_exceptions_come_first_and_say_why(world: World) -> None:
     assert page.index("Rita Rep Negative") < page.index("Submit for approval")
 
 
+def test_who_signs_sees_the_batch_before_it(world: World) -> None:
+    world.approve(world.submit())
+    world.earn("S1", "D-7", 4_000_00, date(2026, 2, 9))
+    batch = world.submit(date(2026, 2, 1))
+    page = text(world.client("frank").get(world.url(f"payouts/{batch.pk}/")))
+    assert "against January 2026, Sales" in page and "posts them once" in page
+
+
 def test_what_moved_since_submission_is_said(world: World) -> None:
     batch = world.submit()
     world.earn("R1", "D-1", 110_00, date(2026, 1, 10))
