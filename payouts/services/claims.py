@@ -51,7 +51,7 @@ CLAIM, CLAIM_WHOLE = 2000, 8000
 CHUNK_SECONDS, CHUNK_PEOPLE = 3.0, 100
 #: How long those who move with others wait while deliveries come; how long a piece of their work should take, which
 #: holds that of the others up so long, and how many people it holds at least.
-LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=2), 0.08, 8
+LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=2), 0.1, 15
 FOREVER = date(2100, 1, 1)
 #: What cannot be redone is tried again at the latest after this.
 RETRY = timedelta(hours=1)
