@@ -36,7 +36,7 @@ from payouts.services import cutover_file, cutovers
 from payouts.services.adjustments_file import Wrong, digest_of
 from payouts.services.cutovers import Named
 from payouts.services.opening_batch import opening_is_stale
-from payouts.services.parallel import parallel_open
+from payouts.services.parallel import parallel_open, was_run
 from plans.selectors import version_in_force
 
 READ, WRITE, SIGN = (Can.BATCH_READ,), (Can.BATCH_READ, Can.BATCH_SUBMIT), (Can.BATCH_READ, Can.BATCH_APPROVE)
@@ -354,10 +354,11 @@ def cutover_sign(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
             raise
         return redirect("cutover_sign", tenant=tenant, pk=pk)
     if request.method == "POST":
-        digest = request.POST.get("digest", "")
+        digest, no_run = request.POST.get("digest", ""), request.POST.get("no_run", "")
         done = attempt(
-            request, lambda: cutovers.cutover_sign(cut_over=found, signed_by=_by(request), digest=digest)
-        )  # fmt: skip
+            request,
+            lambda: cutovers.cutover_sign(cut_over=found, signed_by=_by(request), digest=digest, no_run=no_run),
+        )
         if done is not None:
             messages.success(request, f"{done} is signed. From {done.day} on Comp pays {done.pay_group}.")
         return redirect("cutover", tenant=tenant, pk=pk)
@@ -369,7 +370,8 @@ def cutover_sign(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     standing = {"cut_over": found, "taken_back_at": None}
     facts = _facts(found, Opening.objects.filter(**standing), OpeningBalance.objects.filter(**standing))
     context = {
-        "found": found, "crumbs": trail(request, found), "facts": facts, "before": found.day - timedelta(days=1)
+        "found": found, "crumbs": trail(request, found), "facts": facts, "before": found.day - timedelta(days=1),
+        "was_run": was_run(found), "no_run": cutovers.NO_RUN,
     }  # fmt: skip
     return render(request, "payouts/cutover/sign.html", context)
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from comp.core.canonical import digest
 from comp.core.errors import CompError, ProblemsError
-from comp.core.money import format_money, parse_money, plain_money
+from comp.core.money import format_money, plain_money
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
 from comp.web.csv import Cell, csv_response
@@ -24,7 +24,8 @@ from comp.web.forms import add_problems, table_as_csv
 from comp.web.paging import paginate
 from comp.web.parts import Event, Link
 from comp.web.sizes import takes_file
-from payouts.models import CutOver, Earning, Explanation, LegacyFile
+from payouts.models import CutOver, Earning, Explanation, LegacyFile, OpeningBalance
+from payouts.pages.cutovers import trail
 from payouts.pages.links import link
 from payouts.reads import parallel as reads
 from payouts.selectors_batches import pay_groups_visible
@@ -106,13 +107,16 @@ def parallel(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     query.pop("page", None)
     query["csv"], query["view"] = "1", view
     every = reads.ties(cut_over).order_by()
-    run, currency = reads.run_of(cut_over), cut_over.tenant.currency
+    run = reads.run_of(cut_over)
     context = {
         "run": run,
-        "rounding": plain_money(run.rounding_minor if run else 0, currency),
+        "rounding": run.rounding_minor if run else 0,
+        "most_rounding": services.MOST_ROUNDING,
+        "units": _units(every),
         "cut_over": cut_over,
         "progress": reads.progress(cut_over),
         "totals": _totals(cut_over),
+        "balances": OpeningBalance.objects.filter(cut_over=cut_over, taken_back_at=None).exists(),
         "files": LegacyFile.objects.filter(cut_over=cut_over).select_related("uploaded_by", "taken_back_by"),
         "views": [
             Link(word, f"?view={name}#rows", name == view, every.filter(where).count())
@@ -125,7 +129,6 @@ def parallel(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "changed": cut_over.is_open and run is not None and run.last_cause < reads.last_cause(),
         "may_act": Can.BATCH_SUBMIT in request.can and cut_over.is_open,  # type: ignore[attr-defined]
         "crumbs": crumbs(request, cut_over),
-        "currency": currency,
     }
     return render(request, "payouts/parallel/run.html", context)
 
@@ -137,8 +140,7 @@ def _cut_over(pk: int) -> CutOver:
 
 
 def crumbs(request: HttpRequest, cut_over: CutOver, *more: Link) -> list[Link]:
-    payouts = f"{link(request, 'batch_list')}?group={cut_over.pay_group.key}"
-    return [Link(str(cut_over.pay_group), payouts), *more]
+    return [*trail(request, cut_over), *more]
 
 
 def _narrowed(rows: QuerySet[Any], form: FindForm) -> QuerySet[Any]:
@@ -146,6 +148,12 @@ def _narrowed(rows: QuerySet[Any], form: FindForm) -> QuerySet[Any]:
     if form.is_valid() and (who := form.cleaned_data["person"]):
         rows = rows.filter(Q(person=who) | Q(participant__name__icontains=who))
     return rows
+
+
+def _units(rows: QuerySet[Any]) -> str:
+    """What ten of the smallest units are in each currency of these rows."""
+    codes = rows.order_by("currency").values_list("currency", flat=True).distinct()
+    return ", ".join(f"{plain_money(10, code)} {code}" for code in codes)
 
 
 def _badge(row: Any) -> tuple[str, str, str]:
@@ -343,12 +351,11 @@ def parallel_step(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         file = get_object_or_404(rows, pk=int(number) if number.isdecimal() else 0)
         _answered(request, lambda: services.file_take_back(file=file, by=by), f"{file} is taken back.")
     elif "rounding" in request.POST:
-        currency = cut_over.tenant.currency
+        said = request.POST["rounding"].strip() or "0"
+        minor = int(said) if said.isdecimal() and len(said) < 10 else -1
         _answered(
             request,
-            lambda: services.rounding_set(
-                cut_over=cut_over, minor=parse_money(request.POST["rounding"].strip() or "0", currency), by=by
-            ),
+            lambda: services.rounding_set(cut_over=cut_over, minor=minor, by=by),
             "What is rounding is changed, and the run is tied out.",
         )
     else:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Case, F, Max, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models import fields as columns
 from django.db.models.functions import Abs
 
+from comp.tenancy.rows import rows_read
 from payouts.models import Cause, CutOver, Explanation, LegacyLine, ParallelRun, TieOut
 
 #: Causes that evidence gives, in words.
@@ -29,6 +30,10 @@ CAUSES = {
     "stranger": "The person is not in Comp",
     "rest": "Not explained by evidence",
 }
+_CAUSES = """
+SELECT t.period_starts_on, t.currency, c.key, sum(c.value::bigint)::bigint
+FROM payouts_tieout t, jsonb_each_text(t.causes) c WHERE t.cut_over_id = %s GROUP BY 1, 2, 3
+"""
 #: Where a row stands.
 STATES = {
     "alike": "Both pay the same",
@@ -93,17 +98,15 @@ def progress(cut_over: CutOver) -> Progress:
 
 def totals(cut_over: CutOver) -> list[dict[str, Any]]:
     """Both sides, by period and currency, with the difference by cause."""
-    found: dict[tuple[date, str], dict[str, Any]] = {}
-    for row in ties(cut_over).defer("parts").order_by("period_starts_on", "currency"):
-        one = found.setdefault(
-            (row.period_starts_on, row.currency),
-            {"starts_on": row.period_starts_on, "currency": row.currency, "people": 0, "theirs": 0, "ours": 0,
-             "open": 0, "causes": defaultdict(int)},
-        )  # fmt: skip
-        one["people"] += 1
-        one["theirs"] += row.theirs_minor
-        one["ours"] += row.ours_minor
-        one["open"] += row.rest_minor if row.open else 0
-        for cause, minor in row.causes.items():
-            one["causes"][cause] += minor
-    return list(found.values())
+    at = ("period_starts_on", "currency")
+    causes: dict[tuple[date, str], dict[str, int]] = defaultdict(dict)
+    for day, currency, cause, minor in rows_read(_CAUSES, [cut_over.pk]):
+        causes[day, currency][cause] = minor
+    sums = {"theirs": Sum("theirs_minor"), "ours": Sum("ours_minor"), "open": Sum("rest_minor", filter=Q(open__gt=0))}
+    rows = ties(cut_over).order_by(*at).values(*at).annotate(people=Count("id"), **{f"of_{n}": s for n, s in sums.items()})
+    return [
+        {"starts_on": row["period_starts_on"], "currency": row["currency"], "people": row["people"],
+         "causes": causes[row["period_starts_on"], row["currency"]]}
+        | {name: int(row[f"of_{name}"] or 0) for name in sums}
+        for row in rows
+    ]  # fmt: skip

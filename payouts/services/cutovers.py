@@ -37,10 +37,12 @@ from payouts.services.approvals import stage_approve, why_not
 from payouts.services.batch_steps import audit, batch_facts, everyone, one_writer, statements_of
 from payouts.services.cutover_file import Balances, OpeningRow, Openings
 from payouts.services.opening_batch import opening_build, opening_void
-from payouts.services.parallel import parallel_open
+from payouts.services.parallel import parallel_open, was_run
 from payouts.services.periods import ready
 
 State = CutOver.State
+#: How long the reason for signing without a parallel run may be.
+NO_RUN = 500
 #: The triggers that look whether an opening's tranches are what it earned.
 _ADDS_UP = "opening_adds_up, openingtranche_adds_up"
 
@@ -264,10 +266,11 @@ def cutover_refresh(*, cut_over: CutOver, by: User) -> CutOver:
     return cut_over
 
 
-def cutover_sign(*, cut_over: CutOver, signed_by: User, digest: str) -> CutOver:
+def cutover_sign(*, cut_over: CutOver, signed_by: User, digest: str, no_run: str = "") -> CutOver:
     """A second person signs what was shown, by its digest: the opening batch is approved and posted, and from now on
     Comp pays. Nothing of it moves any more. Refused while figures are under way or the parallel run does not tie out,
-    and to whoever prepared it or uploaded a file that stands."""
+    and to whoever prepared it or uploaded a file that stands. `no_run`: why there is no parallel run, where there is
+    none."""
     with everyone():
         cut_over = CutOver.objects.select_related("pay_group__calendar").get(pk=cut_over.pk)
         ready(cut_over.pay_group)
@@ -277,12 +280,16 @@ def cutover_sign(*, cut_over: CutOver, signed_by: User, digest: str) -> CutOver:
         batch = opening_build(cut_over, by=cut_over.prepared_by)
         if batch.digest != digest:
             raise CutOverError(f"{cut_over}: what you were shown is not what would be signed. Look at it once more.")
+        was = was_run(cut_over)
+        no_run = "" if was else no_run.strip()[:NO_RUN]
+        if not was and not no_run:
+            raise CutOverError(f"{cut_over}: no parallel run was made; say why it is signed without one.")
         _approve(batch, cut_over, signed_by)
         before = _facts(cut_over)
         cut_over.state, cut_over.signed_by, cut_over.signed_at = State.SIGNED, signed_by, timezone.now()
-        cut_over.digest = batch.digest
-        cut_over.save(update_fields=["state", "signed_by", "signed_at", "digest"])
-        record(code="cutover.sign", subject=cut_over, before=before, after=_facts(cut_over))
+        cut_over.digest, cut_over.no_run = batch.digest, no_run
+        cut_over.save(update_fields=["state", "signed_by", "signed_at", "digest", "no_run"])
+        record(code="cutover.sign", subject=cut_over, before=before, after=_facts(cut_over), reason=no_run)
     return cut_over
 
 

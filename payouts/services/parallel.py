@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import Count, Sum
 from django.utils import timezone
 
 from comp.audit.services import record
@@ -65,8 +66,8 @@ def file_take(
         sums: Counter[str] = Counter()
         for line in lines:
             sums[line.currency] += line.amount_minor
-        record(code="parallel.file", subject=file, after={"digest": digest, "rows": len(lines), "totals": dict(sums)})
         _tie(cut_over, by)
+        record(code="parallel.file", subject=file, after={"digest": digest, "rows": len(lines), "totals": dict(sums)})
     return file
 
 
@@ -79,15 +80,15 @@ def file_take_back(*, file: LegacyFile, by: User) -> None:
             raise ParallelError(f"{found}: it was taken back already.")
         found.taken_back_at, found.taken_back_by = timezone.now(), by
         found.save(update_fields=["taken_back_at", "taken_back_by"])
-        record(code="parallel.file_back", subject=found, before={"digest": found.digest, "rows": found.rows})
         _tie(cut_over, by)
+        record(code="parallel.file_back", subject=found, before={"digest": found.digest, "rows": found.rows})
 
 
 # ------------------------------------------------------------------ the tie-out
 
 
 def rounding_set(*, cut_over: CutOver, minor: int, by: User) -> None:
-    """Differences of a line up to so many minor units are rounding; ties the run out by it."""
+    """Differences of a line up to so many minor units of its own currency are rounding; ties the run out by it."""
     if not 0 <= minor <= MOST_ROUNDING:
         raise refused("rounding", minor, f"0 to {MOST_ROUNDING}", f"{minor} is more than rounding can be.")
     with everyone():
@@ -95,8 +96,8 @@ def rounding_set(*, cut_over: CutOver, minor: int, by: User) -> None:
         run, _ = ParallelRun.objects.get_or_create(cut_over=cut_over)
         before, run.rounding_minor = run.rounding_minor, minor
         run.save(update_fields=["rounding_minor"])
-        record(code="parallel.rounding", subject=cut_over, before={"minor": before}, after={"minor": minor})
         _tie(cut_over, by)
+        record(code="parallel.rounding", subject=cut_over, before={"minor": before}, after={"minor": minor})
 
 
 def tie_out(*, cut_over: CutOver, by: User) -> ParallelRun:
@@ -106,6 +107,7 @@ def tie_out(*, cut_over: CutOver, by: User) -> ParallelRun:
 
 
 def _tie(cut_over: CutOver, by: User) -> ParallelRun:
+    """Works both sides out and records it last: an audit entry locks the company's trail until the transaction ends."""
     run, _ = ParallelRun.objects.get_or_create(cut_over=cut_over)
     run.last_cause = last_cause()
     both = sides(cut_over)
@@ -215,6 +217,12 @@ def _standing(row: TieOut) -> Explanation | None:
 # ------------------------------------------------------------------ the gate
 
 
+def was_run(cut_over: CutOver) -> bool:
+    """Whether any statement of the system before stands; a switch without is signed with the reason why."""
+    with everyone():
+        return lines_standing(cut_over).exists()
+
+
 def parallel_open(cut_over: CutOver, *, exact: bool = True) -> list[str]:
     """Why the switch cannot be signed as the parallel run stands; nothing where it can. Reads only. Not `exact`: for a
     page, which does not compare both sides again to see whether amounts moved since they were tied out."""
@@ -232,12 +240,10 @@ def parallel_open(cut_over: CutOver, *, exact: bool = True) -> list[str]:
         if late is not None:
             from_day = f"{late.period_starts_on:%-d %B %Y}"
             found.append(f"A statement is of the period from {from_day}, which Comp pays: take its file back.")
-        open_rows = ties(cut_over).filter(open__gt=0).defer("parts")
-        if count := open_rows.order_by().count():
-            state, sums = progress(cut_over), Counter[str]()
-            for row in open_rows:
-                sums[row.currency] += row.open
-            said = ", ".join(format_money(minor, currency) for currency, minor in sorted(sums.items()))
+        open_rows = ties(cut_over).filter(open__gt=0).order_by("currency").values("currency")
+        if sums := list(open_rows.annotate(count=Count("id"), minor=Sum("open"))):
+            said = ", ".join(format_money(int(row["minor"]), row["currency"]) for row in sums)
+            count = sum(row["count"] for row in sums)
             of = f"{count:,} statement{'' if count == 1 else 's'}"
-            found.append(f"{said} in {of} is unexplained; {state}.")
+            found.append(f"{said} in {of} is unexplained; {progress(cut_over)}.")
         return found

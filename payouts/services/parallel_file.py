@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from itertools import zip_longest
 
 from comp.core.canonical import digest
 from comp.core.days import DayError, day_date, parse_day
@@ -23,6 +19,8 @@ from payouts.frames.read import read_versions
 from payouts.kernel.tieout import KINDS
 from payouts.models import CutOver, LegacyLine
 from payouts.reads.parallel import lines_standing
+from payouts.services.adjustments_file import Wrong, row_of, table_read
+from payouts.services.adjustments_file import digest_of as text_digest
 from plans.models import Plan
 
 #: `period` is any day of the pay period. What is left out is not stated: a line without a kind is a total.
@@ -40,14 +38,6 @@ WORDS = {
     "manual": "adjustment", "guarantee": "draw", "draw recovery": "recovery", "capped": "cap",
     "held back": "holdback", "clawback": "commission", "carried forward": "carried", "total": "",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """What is wrong with a row."""
-
-    line: int
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +73,7 @@ def kinds_read(text: str) -> dict[str, str]:
 
 def statements_read(text: str, *, cut_over: CutOver, kinds: Mapping[str, str]) -> Statements:
     """The lines of plain CSV and all that is wrong with it. ProblemsError for a table that is none of statements."""
-    table = csv.reader(io.StringIO(text))
-    try:
-        names = next(table, [])
-        rows = list(table)
-    except csv.Error as error:
-        raise refused("file", str(error), "a table", f"The file cannot be read as a table: {error}.") from None
-    allowed = f"{', '.join(COLUMNS)}; {', '.join(NEEDED)} are needed"
-    for name in [*(name for name in names if name not in COLUMNS), *(name for name in NEEDED if name not in names)]:
-        raise refused("file", name, allowed, f"The column {name!r} is unknown or missing; allowed are {allowed}.")
+    names, rows = table_read(text, COLUMNS, NEEDED)
     if len(rows) > ROWS:
         raise refused("file", len(rows), f"{ROWS:,} rows", f"The file has more than {ROWS:,} rows: upload several.")
     reader = _Reader(cut_over, kinds)
@@ -99,9 +81,7 @@ def statements_read(text: str, *, cut_over: CutOver, kinds: Mapping[str, str]) -
     for number, cells in enumerate(rows, start=2):
         if not any(cells):
             continue
-        row = dict.fromkeys(COLUMNS, "") | dict(
-            zip_longest(names, (cell.strip() for cell in cells[: len(names)]), fillvalue="")
-        )
+        row = dict.fromkeys(COLUMNS, "") | row_of(names, cells)
         try:
             line = reader.line(row, number)
         except (CompError, MoneyError, DayError) as error:
@@ -114,7 +94,7 @@ def statements_read(text: str, *, cut_over: CutOver, kinds: Mapping[str, str]) -
 
 def digest_of(text: str, kinds: Mapping[str, str]) -> str:
     """By which the same file, read in the same way, is known again."""
-    return digest([hashlib.sha256(text.encode()).hexdigest(), dict(kinds)])
+    return digest([text_digest(text), dict(kinds)])
 
 
 class _Reader:

@@ -24,7 +24,8 @@ from payouts.models import (
     OpeningTranche,
     Statement,
 )
-from payouts.services import batches, cutover_file, cutovers, replay
+from payouts.reads.parallel import ties
+from payouts.services import batches, cutover_file, cutovers, parallel, parallel_file, replay
 from payouts.services.batch_steps import BatchError
 from payouts.services.cutovers import CutOverError, Named
 from tests.factories import PASSWORD
@@ -90,12 +91,12 @@ def take(acme: House, cut_over: CutOver) -> None:
         cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
 
 
-def sign(acme: House, cut_over: CutOver, by: Any = None) -> CutOver:
+def sign(acme: House, cut_over: CutOver, by: Any = None, no_run: str = "They closed their system") -> CutOver:
     by = by or acme.approver
     with acme.acme.scope(by):
         cut_over.refresh_from_db()
         assert cut_over.batch is not None
-        return cutovers.cutover_sign(cut_over=cut_over, signed_by=by, digest=cut_over.batch.digest)
+        return cutovers.cutover_sign(cut_over=cut_over, signed_by=by, digest=cut_over.batch.digest, no_run=no_run)
 
 
 def sound(acme: House) -> None:
@@ -126,7 +127,10 @@ def test_what_another_system_paid_is_not_owed_again_and_what_it_owes_is_paid() -
         batches.batch_submit(pay_group=acme.acme.pay_group, starts_on=MARCH, submitted_by=acme.preparer)
     with pytest.raises(CutOverError, match="you prepared it"):
         sign(acme, cut_over, acme.preparer)
+    with pytest.raises(CutOverError, match="no parallel run was made; say why"):
+        sign(acme, cut_over, no_run=" ")
     cut_over = sign(acme, cut_over)
+    assert cut_over.no_run == "They closed their system"
     acme.work()
     sound(acme)
     with acme.acme.scope():
@@ -227,6 +231,23 @@ def said(rows: dict[str, str], wrong: list[cutover_file.Wrong]) -> None:
         assert text in each.message
 
 
+def tied_out(acme: House, cut_over: CutOver) -> None:
+    """Statements of the system before stand; the switch is not signed until what they differ by is explained."""
+    with acme.acme.scope(acme.preparer):
+        text = "employee,period,amount\nann,2026-01-31,500.00\nann,2026-02-28,9123.45\n"
+        found = parallel_file.statements_read(text, cut_over=cut_over, kinds={})
+        assert found.wrong == []
+        parallel.file_take(
+            cut_over=cut_over, name="s.csv", digest="4" * 64, lines=found.lines, kinds={}, by=acme.preparer
+        )
+    with pytest.raises(CutOverError, match="is unexplained"):
+        sign(acme, cut_over)
+    with acme.acme.scope(acme.preparer):
+        for row in ties(cut_over).filter(open__gt=0):
+            said = {"amount_minor": row.rest_minor, "cause": "other_terms", "note": "They guaranteed more"}
+            parallel.explain(row=row, by=acme.preparer, **said)
+
+
 @pytest.mark.django_db
 def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> None:
     acme = arriving()
@@ -261,7 +282,9 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
         cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
     with acme.acme.scope(acme.approver), pytest.raises(CutOverError, match="not what would be signed"):
         cutovers.cutover_sign(cut_over=cut_over, signed_by=acme.approver, digest="0" * 64)
-    cut_over = sign(acme, cut_over)
+    tied_out(acme, cut_over)
+    cut_over = sign(acme, cut_over, no_run="not asked for")
+    assert cut_over.no_run == ""
     acme.work()
     with acme.acme.scope(acme.preparer):
         for act in (
@@ -328,12 +351,13 @@ def test_finance_walks_through_a_switch() -> None:
     assert finn.get(home + "sign/").status_code == 302  # asks for the password first
     finn.post("/accounts/reauthenticate/", {"password": PASSWORD})
     page = finn.get(home + "sign/").content.decode()
-    assert "You are about to sign" in page and "$9,500.00" in page
+    assert "You are about to sign" in page and "No parallel run was made" in page and "$9,500.00" in page
     with acme.acme.scope():
         batch = CutOver.objects.get().batch
         assert batch is not None
-    assert "is signed" in finn.post(home + "sign/", {"digest": batch.digest}, follow=True).content.decode()
-    assert "Take back" not in fay.get(home).content.decode()
+    assert "is signed" in finn.post(home + "sign/", {"digest": batch.digest, "no_run": "No statements are left"}, follow=True).content.decode()
+    page = fay.get(home).content.decode()
+    assert "Take back" not in page and "Signed without a parallel run: No statements are left" in page
     statement = finn.get(f"/t/acme/statements/2026-02-01/{acme.ann.pk}/?run=-1")
     assert statement.status_code == 200 and "rought forward" in statement.content.decode()
     # It is no batch of ours: neither in the list nor by its number.
