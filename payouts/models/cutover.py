@@ -49,7 +49,9 @@ class CutOver(KeptModel):
     signed_by = _person(null=True)
     signed_at = models.DateTimeField(null=True)
     digest = models.CharField(max_length=64, blank=True)  # of what was signed
-    no_run = models.CharField(max_length=500, blank=True, default="", db_default="")  # why signed without a parallel run
+    no_run = models.CharField(
+        max_length=500, blank=True, default="", db_default=""
+    )  # why signed without a parallel run
 
     class Meta:
         ordering = ["-day", "-id"]

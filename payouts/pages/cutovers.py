@@ -149,12 +149,13 @@ def _chain(request: HttpRequest, found: CutOver) -> list[ChainStep]:
     if found.state == CutOver.State.ABANDONED:
         return [ChainStep("People and plans", "done"), ChainStep("Given up", "refused")]
     signed = found.state == CutOver.State.SIGNED
-    parallel = "done" if signed else "current" if found.state == CutOver.State.PARALLEL else "todo"
+    parallel = "current" if found.state == CutOver.State.PARALLEL else "todo"
+    parallel = "done" if signed and not found.no_run else parallel
     return [
         ChainStep("People and plans", "done", found.pay_group.name),
         ChainStep("Openings", "done" if "openings" in files else "todo" if signed else "current"),
         ChainStep("Balances", "done" if "balances" in files else "todo"),
-        ChainStep("Parallel run", parallel),
+        ChainStep("Parallel run", parallel, "none was made" if found.no_run else ""),
         ChainStep("Signed", "done" if signed else "todo", str(found.signed_by) if signed else "by a second person"),
     ]
 

@@ -103,7 +103,9 @@ def totals(cut_over: CutOver) -> list[dict[str, Any]]:
     for day, currency, cause, minor in rows_read(_CAUSES, [cut_over.pk]):
         causes[day, currency][cause] = minor
     sums = {"theirs": Sum("theirs_minor"), "ours": Sum("ours_minor"), "open": Sum("rest_minor", filter=Q(open__gt=0))}
-    rows = ties(cut_over).order_by(*at).values(*at).annotate(people=Count("id"), **{f"of_{n}": s for n, s in sums.items()})
+    rows = (
+        ties(cut_over).order_by(*at).values(*at).annotate(people=Count("id"), **{f"of_{n}": s for n, s in sums.items()})
+    )
     return [
         {"starts_on": row["period_starts_on"], "currency": row["currency"], "people": row["people"],
          "causes": causes[row["period_starts_on"], row["currency"]]}
