@@ -4,14 +4,16 @@ what people decided by hand, and what the waterfall of their plans makes of both
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from comp.core.days import day_date, day_number
 from comp.tenancy.rows import rows_read
+from payouts.frames.inflow import Account, Place
+from payouts.frames.negatives import Straight, set_off, terms_of
 from payouts.frames.read import Versions, bounds, calendars, read_versions
 from payouts.frames.waterfall import OnePeriod, settled_plans
 from payouts.kernel.batch import OF_REVERSAL, Ints
@@ -21,6 +23,8 @@ from payouts.kernel.steps import STEPS
 from payouts.models.figures import LineNamed
 
 _RELEASES, _ADJUSTMENTS, _CLAWBACKS = range(len(STEPS))
+#: In which column of a settlement they come in.
+_COLUMN = ("released", "adjusted", "clawed_back")
 
 #: What is released, by the pay period of its release. Of what is brought forward the first tranche was paid before.
 _RELEASED = """
@@ -78,8 +82,11 @@ def would_pay(group: int, first: date, behind: date, covered: Mapping[int, date]
         place = place_of(edges, day)
         found.append(Paid(who, plan, version, component, "adjustment", place, None, currency, minor, _ADJUSTMENTS))
     start, end = place_of(edges, first), place_of(edges, behind)
-    settled = _settled(group, found, end)
-    return [row for row in (*found, *settled) if start <= row.place < end and row.minor]
+    versions = read_versions()
+    plans = settled_plans(versions)
+    found += list(_settled(group, found, versions, plans, end))
+    found += list(_set_off(group, found, versions, plans, end))
+    return [row for row in found if start <= row.place < end and row.minor]
 
 
 def step_of(line_kind: int) -> int:
@@ -95,10 +102,8 @@ def place_of(edges: Ints, day: date) -> int:
 # ------------------------------------------------------------------ what the waterfall makes of it
 
 
-def _settled(group: int, rows: Sequence[Paid], end: int) -> Iterator[Paid]:
-    """What the settlements of these people's plans add, or take, in the pay periods before `end`."""
-    versions = read_versions()
-    plans = settled_plans(versions)
+def _settled(group: int, rows: Sequence[Paid], versions: Versions, plans: Collection[int], end: int) -> Iterator[Paid]:
+    """What the settlements of these `plans` add, or take, in the pay periods before `end`."""
     if not plans:
         return
     rows = [row for row in rows if row.plan in plans]
@@ -149,3 +154,39 @@ def _told(found: Settled, rows: Sequence[Paid], versions: Versions, end: int) ->
         for kind, minor in parts.items():
             currency = versions.compiled[version].currency
             yield Paid(at[0], at[1], versions.id[version], "", kind, at[2], None, currency, minor, _RELEASES)
+
+
+def _set_off(
+    group: int, rows: Sequence[Paid], versions: Versions, settled: Collection[int], end: int
+) -> Iterator[Paid]:
+    """What the company's rule for pay below zero carries of the plans that settle nothing, and sets against later pay,
+    in the pay periods before `end`. A plan that pays somebody in two currencies has no one balance, and is left out."""
+    places: dict[int, list[Paid]] = defaultdict(list)
+    named: dict[Account, set[str]] = defaultdict(set)
+    for row in rows:
+        places[row.place].append(row)
+        named[row.participant, row.plan].add(row.currency)
+    edges, keys = bounds(calendars()[group], "pay"), dict(zip(versions.id, versions.compiled, strict=True))
+    people = {who for who, plan in named if plan not in settled}
+    carried: dict[Account, Straight] = {}
+    for place in range(min(places, default=end), end):
+        day = day_date(int(edges[place]))
+        terms = terms_of(dict.fromkeys(people, Place(group, day)), None)
+        if not terms:
+            return
+        straight = carried
+        base: list[dict[str, Any]] = []
+        for row in places[place]:
+            account = row.participant, row.plan
+            if row.plan in settled:
+                base.append({"participant_id": account[0], "currency": row.currency, "payout_minor": row.minor})
+            elif len(named[account]) == 1:
+                own = Straight(keys[row.version].key, row.version, row.currency)
+                straight.setdefault(account, own).sums[_COLUMN[row.step]] += row.minor
+        carried = {}
+        for left in set_off(settled=base, straight=straight, terms=terms, blank=(), starts_on=day):
+            who, plan, version = left["participant_id"], left["plan_id"], left["plan_version_id"]
+            minor, before = left["carried_forward_minor"], left["opened_carried_minor"]
+            yield Paid(who, plan, version, "", "carried", place, None, left["currency"], before - minor, _RELEASES)
+            if minor:
+                carried[who, plan] = Straight(keys[version].key, version, left["currency"], minor)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -33,6 +34,9 @@ from payouts.models import (
 )
 from payouts.reads import parallel as reads
 from payouts.services import parallel
+from payouts.services.adjustments import Wanted, adjustment_approve, adjustment_prepare, adjustment_submit
+from payouts.services.attachments import File
+from payouts.services.negatives import negative_policy_set
 from payouts.services.parallel_file import kinds_read, statements_read
 from plans import services as plans
 from plans.models import Plan
@@ -294,6 +298,18 @@ def test_a_file_is_judged_as_a_whole(acme: House) -> None:
             kinds_read("Kicker = nothing")
         assert kinds_read("Q = kicker = cap\n\nAll=total") == {"q = kicker": "cap", "all": ""}
     taken(acme, of, STATEMENTS)
+    # Pay below zero is carried by the company's rule: half of later pay, at most, is set against it.
+    with acme.acme.scope(acme.preparer):
+        negative_policy_set(pay_group=acme.acme.pay_group, currency="USD", way="carry", share=Decimal(50))
+        wanted = Wanted(acme.ann, Plan.objects.get(key="worked"), -250_00, "USD", date(2026, 1, 20), "Paid twice")
+        draft = adjustment_prepare(wanted=wanted, attachment=File("why.txt", b"a note"), prepared_by=acme.preparer)
+        adjustment_approve(adjustment=adjustment_submit(adjustment=draft, by=acme.preparer), approved_by=acme.approver)
+        parallel.tie_out(cut_over=of, by=acme.preparer)
+        ours = TieOut.objects.filter(person="ann").order_by("period_starts_on").values_list("ours_minor", "causes")
+        assert list(ours) == [
+            (0, {"only_ours": -250_00, "settlement": 150_00}), (100_00, {"settlement": -100_00}),
+            (250_00, {"settlement": -50_00}),
+        ]  # fmt: skip
     with acme.acme.scope(acme.preparer):
         twice = statements_read(STATEMENTS, cut_over=of, kinds=kinds_read("Kicker=commission"))
         assert len(twice.wrong) == 17 and "stands in statements.csv" in twice.wrong[0].message
