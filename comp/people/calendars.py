@@ -8,8 +8,9 @@ from typing import cast
 
 from comp.core import calendars
 from comp.core.calendars import Every, Kind, Period, YearEnd
-from comp.core.days import day_number
+from comp.core.days import DayError, day_number
 from comp.people.models import PayCalendar
+from comp.people.timeline import YEARS
 
 
 def calendar_of(pay_calendar: PayCalendar) -> calendars.PayCalendar:
@@ -34,7 +35,10 @@ def measure_periods(pay_calendar: PayCalendar, every: Every, first_day: date, la
 
 
 def period_holding(pay_calendar: PayCalendar, day: date, every: Every | None = None) -> Period:
-    """The pay period (or the month, quarter, half or year) in which a day lies."""
+    """The pay period (or the month, quarter, half or year) in which a day lies. DayError for years that calendars are
+    not cut in."""
+    if day.year not in YEARS:
+        raise DayError(f"No pay period holds {day}: it lies outside the years {YEARS[0]} to {YEARS[-1]}.")
     (found,) = _holding(calendar_of(pay_calendar), every, day, day)
     return found
 

@@ -49,6 +49,25 @@ def refusal(component: Component) -> str | None:
     return None
 
 
+def misplaced(component: Component, day: Ints, measured: Ints, bounds: Ints) -> tuple[int, str] | None:
+    """The place of an opening that the component cannot have, and why, among those of these days and measures; None
+    where there is none such. `bounds`: of the component's periods."""
+    every, measure = component.every, component.measure
+    outside = ~inside(every, day)
+    if outside.any():
+        return int(np.argmax(outside)), f"lies in no {every}."
+    if measure.by != "period":
+        return None
+    within = ~np.isin(day + 1, bounds)
+    if within.any():
+        why = f"a component that pays whole periods is opened on the last day of a {every}."
+        return int(np.argmax(within)), f"lies inside a {every}: {why}"
+    parts = measured % MILLIONTHS != 0
+    if measure.value == "count" and parts.any():
+        return int(np.argmax(parts)), "counts a part of one."
+    return None
+
+
 def looks_back(component: Component) -> bool:
     """Whether periods of a component measure the credits of periods before them."""
     measure = component.measure
@@ -172,21 +191,10 @@ def _check_components(plans: Sequence[CompiledPlan], openings: Openings, periods
         why = refusal(component)
         if why is not None:
             raise BadOpening(f"{_named(plans, openings, row)} cannot be: {why}.")
-        outside = np.flatnonzero((places == places[row]) & ~inside(component.every, openings.day))
-        if outside.size:
-            raise BadOpening(f"{_named(plans, openings, int(outside[0]))} lies in no {component.every}.")
-        if component.measure.by == "period":
-            bounds = periods[component.every]
-            within = np.flatnonzero((places == places[row]) & ~np.isin(openings.day + 1, bounds))
-            if within.size:
-                every = component.every
-                raise BadOpening(
-                    f"{_named(plans, openings, int(within[0]))} lies inside a {every}: a component that pays whole "
-                    f"periods is opened on the last day of a {every}."
-                )
-            counted = (places == places[row]) & (openings.measured % MILLIONTHS != 0)
-            if component.measure.value == "count" and counted.any():
-                raise BadOpening(f"{_named(plans, openings, int(np.argmax(counted)))} counts a part of one.")
+        mine = np.flatnonzero(places == places[row])
+        found = misplaced(component, openings.day[mine], openings.measured[mine], periods[component.every])
+        if found is not None:
+            raise BadOpening(f"{_named(plans, openings, int(mine[found[0]]))} {found[1]}")
 
 
 def _named(plans: Sequence[CompiledPlan], openings: Openings, row: int) -> str:

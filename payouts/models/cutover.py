@@ -42,6 +42,7 @@ class CutOver(KeptModel):
     pay_group = TenantForeignKey(PayGroup)
     source = models.CharField(max_length=60)
     day = models.DateField()
+    opened_before = models.DateField(null=True)  # the group's first day before the switch: its own again when given up
     state = models.CharField(max_length=10, choices=State.choices, default=State.PREPARING)
     batch = TenantForeignKey(Batch, null=True)  # the opening batch that stands; none where nothing is brought forward
     prepared_by = _person()

@@ -33,7 +33,7 @@ from payouts.pages.links import link
 from payouts.reads.plans import Version, measured_words, version_of
 from payouts.selectors_batches import pay_groups_visible
 from payouts.services import cutover_file, cutovers
-from payouts.services.adjustments_file import Wrong, digest_of
+from payouts.services.adjustments_file import Wrong
 from payouts.services.cutovers import Named
 from payouts.services.opening_batch import opening_is_stale
 from payouts.services.parallel import parallel_open, was_run
@@ -164,8 +164,9 @@ def _facts(found: CutOver, openings: Any, balances: Any) -> list[Fact]:
     """Counts and totals by kind and currency."""
     paid = OpeningTranche.objects.filter(opening__in=openings, release_day__lt=found.day)
     rest = OpeningTranche.objects.filter(opening__in=openings).exclude(release_day__lt=found.day)
+    people = (rows.values_list("participant", flat=True) for rows in (openings, balances))
     said = [
-        Fact("People", len({*openings.values_list("participant", flat=True), *balances.values_list("participant")})),
+        Fact("People", len(set().union(*people))),
         Fact("Earned before", _sum(openings, "earned_minor")),
         Fact("Paid before", _sum(paid)),
         Fact("Still to be released", _sum(rest)),
@@ -226,10 +227,10 @@ def cutover_openings(request: HttpRequest, tenant: str, pk: int) -> HttpResponse
     def read(text: str, beside: str) -> cutover_file.Openings:
         return cutover_file.openings_read(text, beside, cut_over=found)
 
-    def take(rows: Any, text: str, beside: str) -> OpeningFile:
-        other = Named(request.POST.get("beside_name") or "tranches.csv", digest_of(beside)) if beside else None
-        file = Named(request.POST.get("name") or "openings.csv", digest_of(text))
-        return cutovers.openings_take(cut_over=found, found=rows, file=file, beside=other, by=_by(request))
+    def take(text: str, beside: str) -> OpeningFile:
+        other = Named(request.POST.get("beside_name") or "tranches.csv", beside) if beside else None
+        file = Named(request.POST.get("name") or "openings.csv", text)
+        return cutovers.openings_take(cut_over=found, file=file, beside=other, by=_by(request))
 
     columns = {"Openings": cutover_file.OPENINGS, "Unreleased tranches": cutover_file.TRANCHES}
     return _upload(request, found, OpeningsForm, read, take, "Openings", columns)
@@ -245,9 +246,9 @@ def cutover_balances(request: HttpRequest, tenant: str, pk: int) -> HttpResponse
     def read(text: str, beside: str) -> cutover_file.Balances:
         return cutover_file.balances_read(text, cut_over=found)
 
-    def take(rows: Any, text: str, beside: str) -> OpeningFile:
-        file = Named(request.POST.get("name") or "balances.csv", digest_of(text))
-        return cutovers.balances_take(cut_over=found, found=rows, file=file, by=_by(request))
+    def take(text: str, beside: str) -> OpeningFile:
+        file = Named(request.POST.get("name") or "balances.csv", text)
+        return cutovers.balances_take(cut_over=found, file=file, by=_by(request))
 
     columns = {"Balances": cutover_file.BALANCES}
     return _upload(request, found, BalancesForm, read, take, "Balances", columns)
@@ -255,7 +256,7 @@ def cutover_balances(request: HttpRequest, tenant: str, pk: int) -> HttpResponse
 
 def _upload(
     request: HttpRequest, found: CutOver, shape: type[forms.Form], read: Callable[[str, str], Any],
-    take: Callable[[Any, str, str], OpeningFile], title: str, columns: Mapping[str, tuple[str, ...]],
+    take: Callable[[str, str], OpeningFile], title: str, columns: Mapping[str, tuple[str, ...]],
 ) -> HttpResponse:  # fmt: skip
     checked = request.POST.get("checked", "")
     form = shape(None if checked else request.POST or None, request.FILES or None)
@@ -271,7 +272,7 @@ def _upload(
             wrong = _wrong(rows, title)
             if "wrong" in request.POST:
                 return csv_response("to-correct", ("file", "line", "what is wrong"), wrong)
-            if checked and rows.rows and not wrong and attempt(request, lambda: take(rows, text, beside)):
+            if checked and rows.rows and not wrong and attempt(request, lambda: take(text, beside)):
                 messages.success(request, f"{title} are brought forward: {len(rows.rows):,} rows.")
                 return redirect("cutover", tenant=found.tenant.slug, pk=found.pk)
             name, other = (getattr(request.FILES.get(each), "name", "") for each in ("file", "tranches"))

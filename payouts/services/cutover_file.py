@@ -9,15 +9,19 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
-from comp.core.days import DayError, day_date, parse_day
+import numpy as np
+
+from comp.core.days import DayError, day_date, day_number, parse_day
 from comp.core.errors import ProblemsError, refused
 from comp.core.money import MoneyError, format_money, parse_money
 from comp.core.numbers import parse_number
-from comp.people.calendars import period_holding
+from comp.people.calendars import calendar_of, period_holding
 from comp.people.models import Participant
 from comp.people.selectors import in_force
 from crediting.models import Deal
-from payouts.kernel.openings import refusal
+from payouts.frames.read import YEARS, bounds
+from payouts.kernel.openings import misplaced, refusal
+from payouts.kernel.spans import bounds as own_bounds
 from payouts.models import CutOver, Opening, OpeningBalance
 from payouts.reads.periods import own_span
 from payouts.reads.plans import Version, releases, version_of
@@ -125,13 +129,14 @@ def openings_read(text: str, tranches: str, *, cut_over: CutOver) -> Openings:
     """The openings of plain CSV, with the unreleased tranches of another (empty: none). ProblemsError for tables that
     are none of these."""
     around, found = _Around(cut_over), Openings()
-    stands = _standing(cut_over)
+    stands = _standing(around)
     rows: dict[tuple[int, int, str, date], OpeningRow] = {}
 
     def opening(line: int, row: Mapping[str, str]) -> None:
         one = around.opening(line, row)
         period = _period(around, one.component, one.day)
         at = (one.participant.pk, one.version.plan_id, one.component.key, period)
+        around.fits(one)
         if at in rows or at in stands:
             where = f"line {rows[at].line}" if at in rows else "a file that was taken before"
             text = f"{one.participant}: {one.component.key} of the period from {period} is opened by {where} already."
@@ -167,7 +172,8 @@ def openings_read(text: str, tranches: str, *, cut_over: CutOver) -> Openings:
 def balances_read(text: str, *, cut_over: CutOver) -> Balances:
     """The balances of plain CSV. ProblemsError for a table that is none of balances."""
     around, found = _Around(cut_over), Balances()
-    standing = OpeningBalance.objects.filter(cut_over=cut_over, taken_back_at=None)
+    # Of any switch: who moved here after the one of another group brought it forward there.
+    standing = OpeningBalance.objects.filter(taken_back_at=None, participant__pay_group=cut_over.pay_group)
     stands = {(b.participant_id, b.plan_id, b.kind, b.key, _day(b.kind, b.day)): "a file" for b in standing}
 
     def balance(line: int, row: Mapping[str, str]) -> None:
@@ -183,6 +189,15 @@ def balances_read(text: str, *, cut_over: CutOver) -> Balances:
 
     _each(text, BALANCES, balance, found.wrong)
     return found
+
+
+def _a_day(row: Mapping[str, str], name: str) -> date:
+    """A day that calendars reach."""
+    day = parse_day(row[name])
+    if day.year not in YEARS:
+        allowed = f"the years {YEARS[0]} to {YEARS[-1]}"
+        raise refused(name, day, allowed, f"{day} lies outside {allowed}.")
+    return day
 
 
 def _day(kind: str, day: date | None) -> date | None:
@@ -203,11 +218,12 @@ def _each(
                 wrong.append(Wrong(line, str(error)))
 
 
-def _standing(cut_over: CutOver) -> set[tuple[int, int, str, date]]:
-    """What the files that stand open already: participant, plan, component and measure period."""
-    around = _Around(cut_over)
+def _standing(around: _Around) -> set[tuple[int, int, str, date]]:
+    """What the files that stand open already for people of the group, in this switch or in one of a group where they
+    were before: participant, plan, component and measure period."""
     found = set()
-    for row in Opening.objects.filter(cut_over=cut_over, taken_back_at=None):
+    rows = Opening.objects.filter(taken_back_at=None, participant__pay_group=around.cut_over.pay_group)
+    for row in rows.only("participant", "plan", "component", "day"):
         version = around.version(row.plan_id, row.day)
         if version is not None:
             period = _period(around, version.component(row.component), row.day)
@@ -216,15 +232,15 @@ def _standing(cut_over: CutOver) -> set[tuple[int, int, str, date]]:
 
 
 def _period(around: _Around, component: Component, day: date) -> date:
-    """The first day of the stretch of which there is one opening: the measure period, or the fiscal year of what is
-    measured to date. ProblemsError where no period holds the day."""
+    """The first day of the stretch of which there is one opening: the measure period, or the fiscal year where credits
+    are measured to date. ProblemsError where no period holds the day."""
     every: Any = component.every
     if isinstance(every, OwnPeriods):
         span = own_span(every, day)
         if span is None:
             raise refused("through", day, "a day of a measure period", f"No period of {component.key} holds {day}.")
         return span.starts_on
-    if component.measure.window == "year_to_date":
+    if component.measure.window == "year_to_date" and component.measure.by == "credit":
         every = "year"
     return day_date(period_holding(around.cut_over.pay_group.calendar, day, every).start)
 
@@ -283,7 +299,7 @@ class _Around:
     def place(self, row: Mapping[str, str]) -> tuple[Participant, Version, Component, date]:
         """Whose opening a row is of, of which component and through which day."""
         before = self.cut_over.day - timedelta(days=1)
-        day = parse_day(row["through"]) if row.get("through") else before
+        day = _a_day(row, "through") if row.get("through") else before
         if day > before:
             text = f"{day} is not before the switch of {self.cut_over.day}."
             raise refused("through", day, f"{before} or earlier", text)
@@ -297,6 +313,15 @@ class _Around:
             text = f"{component.key} of {version.name} cannot be opened: {why}."
             raise refused("component", component.key, "another component", text)
         return person, version, component, day
+
+    def fits(self, row: OpeningRow) -> None:
+        """Refuses what the calculation would."""
+        every, shape = row.component.every, calendar_of(self.cut_over.pay_group.calendar)
+        edges = own_bounds(every, bounds(shape, "year")) if isinstance(every, OwnPeriods) else bounds(shape, every)
+        day, measured = (np.array([each], dtype=np.int64) for each in (day_number(row.day), row.measured_minor))
+        if (found := misplaced(row.component, day, measured, edges)) is not None:
+            text = f"{row.participant}, {row.component.key} through {row.day}: it {found[1]}"
+            raise refused("component", row.component.key, "an opening that can be reckoned with", text)
 
     def opening(self, line: int, row: Mapping[str, str]) -> OpeningRow:
         person, version, component, day = self.place(row)
@@ -322,7 +347,7 @@ class _Around:
             text = "A tranche waits for a release_date, or for the milestone of a deal: write one of the two."
             raise refused("release_date", day or "nothing", "a day, or deal and milestone", text)
         if day:
-            found = parse_day(day)
+            found = _a_day(row, "release_date")
             if found < self.cut_over.day:
                 text = f"{found} lies before the switch of {self.cut_over.day}: the system before pays it."
                 raise refused("release_date", found, f"{self.cut_over.day} or later", text)
@@ -359,15 +384,19 @@ class _Around:
         amount = parse_money(row["amount"], version.says.currency)
         if kind not in _SIGNED and amount <= 0:
             raise refused("amount", row["amount"], "more than 0", f"{kind.label} is above zero, not {row['amount']}.")
-        day = parse_day(row["day"]) if row.get("day") else None
+        day = _a_day(row, "day") if row.get("day") else None
         return BalanceRow(line, person, version, kind, key, self._day(kind, day), amount, version.says.currency)
 
     def _day(self, kind: OpeningBalance.Kind, day: date | None) -> date | None:
         """The first day of the pay period that a balance's day lies in, where it has one."""
         cut_over = self.cut_over
         calendar = cut_over.pay_group.calendar
-        if kind == Kind.PAID_YEAR and day_date(period_holding(calendar, cut_over.day, "year").start) == cut_over.day:
-            text = f"A fiscal year begins on {cut_over.day}: nothing was paid in it yet."
+        before = period_holding(calendar, cut_over.day - timedelta(days=1))
+        year = period_holding(calendar, cut_over.day, "year")
+        if kind == Kind.PAID_YEAR and before.start < year.start:
+            text = (
+                f"Of the fiscal year from {day_date(year.start)} no pay period lies before the switch: it paid nothing."
+            )
             raise refused("balance", kind.value, "another balance", text)
         if kind not in (Kind.HELD_BACK, Kind.DRAW):
             if day is not None:

@@ -33,9 +33,10 @@ from payouts.models import (
 )
 from payouts.selectors import TAKEN
 from payouts.services import ledger
+from payouts.services.adjustments_file import Wrong, digest_of
 from payouts.services.approvals import stage_approve, why_not
 from payouts.services.batch_steps import audit, batch_facts, everyone, one_writer, statements_of
-from payouts.services.cutover_file import Balances, OpeningRow, Openings
+from payouts.services.cutover_file import OpeningRow, balances_read, openings_read
 from payouts.services.opening_batch import opening_build, opening_void
 from payouts.services.parallel import parallel_open, was_run
 from payouts.services.periods import ready
@@ -53,10 +54,14 @@ class CutOverError(CompError):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A file by its name and the digest of its text."""
+    """A table by its name, as plain CSV."""
 
     name: str
-    digest: str
+    text: str
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.text)
 
 
 def cutover_prepare(*, pay_group: PayGroup, source: str, day: date, by: User) -> CutOver:
@@ -71,8 +76,11 @@ def cutover_prepare(*, pay_group: PayGroup, source: str, day: date, by: User) ->
             raise CutOverError(f"{pay_group}: {batch} stands, so Comp pays this group already.")
         if found := CutOver.objects.filter(pay_group=pay_group).exclude(state=State.ABANDONED).first():
             raise CutOverError(f"{pay_group}: its switch from {found.source} was begun by {found.prepared_by} already.")
+        before = pay_group.opens_on
         _opens(pay_group, day)
-        cut_over = CutOver.objects.create(pay_group=pay_group, source=source[:60], day=day, prepared_by=by)
+        cut_over = CutOver.objects.create(
+            pay_group=pay_group, source=source[:60], day=day, opened_before=before, prepared_by=by
+        )
         record(code="cutover.prepare", subject=cut_over, after=_facts(cut_over))
     return cut_over
 
@@ -118,7 +126,7 @@ def cutover_phase(*, cut_over: CutOver, state: CutOver.State, by: User) -> CutOv
 
 
 def cutover_abandon(*, cut_over: CutOver, by: User, reason: str) -> CutOver:
-    """Gives the switch up: its files are taken back, and the group is paid as if there had been none."""
+    """Gives the switch up: its files are taken back, and the group is paid from the day, and as, it was before."""
     reason = reason.strip()
     if not reason:
         raise CutOverError(f"{cut_over}: say why it is given up.")
@@ -130,6 +138,9 @@ def cutover_abandon(*, cut_over: CutOver, by: User, reason: str) -> CutOver:
         before = _facts(cut_over)
         cut_over.state, cut_over.batch = State.ABANDONED, None
         cut_over.save(update_fields=["state", "batch"])
+        group = cut_over.pay_group
+        if cut_over.opened_before is not None and group.opens_on == cut_over.day != cut_over.opened_before:
+            named_change(row=group, opens_on=cut_over.opened_before)
         record(code="cutover.abandon", subject=cut_over, before=before, after=_facts(cut_over), reason=reason)
     return cut_over
 
@@ -137,14 +148,13 @@ def cutover_abandon(*, cut_over: CutOver, by: User, reason: str) -> CutOver:
 # ------------------------------------------------------------------ files
 
 
-def openings_take(
-    *, cut_over: CutOver, found: Openings, file: Named, beside: Named | None = None, by: User
-) -> OpeningFile:
-    """Takes a checked table of openings (with its unreleased tranches, `beside`) as a whole."""
-    if found.wrong or found.wrong_tranches or not found.rows:
-        raise CutOverError(f"{file.name}: a file counts whole or not at all, and has to hold something.")
+def openings_take(*, cut_over: CutOver, file: Named, beside: Named | None = None, by: User) -> OpeningFile:
+    """Takes a table of openings (with its unreleased tranches, `beside`) as a whole. It is read and checked here, where
+    nobody else changes the switch meanwhile."""
     with everyone():
         cut_over = _open(cut_over)
+        found = openings_read(file.text, beside.text if beside else "", cut_over=cut_over)
+        _whole(file, found.rows, [*found.wrong, *found.wrong_tranches])
         kept = _kept(cut_over, OpeningFile.Kind.OPENINGS, file, len(found.rows), found.totals(), by)
         if beside is not None:
             sums = {"unreleased": found.totals()["unreleased"]}
@@ -160,12 +170,12 @@ def openings_take(
     return kept
 
 
-def balances_take(*, cut_over: CutOver, found: Balances, file: Named, by: User) -> OpeningFile:
-    """Takes a checked table of balances as a whole."""
-    if found.wrong or not found.rows:
-        raise CutOverError(f"{file.name}: a file counts whole or not at all, and has to hold something.")
+def balances_take(*, cut_over: CutOver, file: Named, by: User) -> OpeningFile:
+    """Takes a table of balances as a whole, read and checked as openings are."""
     with everyone():
         cut_over = _open(cut_over)
+        found = balances_read(file.text, cut_over=cut_over)
+        _whole(file, found.rows, found.wrong)
         kept = _kept(cut_over, OpeningFile.Kind.BALANCES, file, len(found.rows), found.totals(), by)
         OpeningBalance.objects.bulk_create(
             [
@@ -194,6 +204,15 @@ def file_take_back(*, file: OpeningFile, by: User) -> OpeningFile:
         _take_back(file, by)
         opening_build(cut_over, by=by)
     return file
+
+
+def _whole(file: Named, rows: Sequence[object], wrong: Sequence[Wrong]) -> None:
+    """CutOverError unless all of a file can be taken."""
+    if wrong:
+        first = f"line {wrong[0].line}: {wrong[0].message}"
+        raise CutOverError(f"{file.name}: a file counts whole or not at all, and {first}")
+    if not rows:
+        raise CutOverError(f"{file.name}: it holds nothing to bring forward.")
 
 
 def _kept(

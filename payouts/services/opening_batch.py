@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import Max, Q, Sum
 from django.utils import timezone
 
 from comp.core.days import day_date
@@ -38,10 +39,13 @@ from payouts.models import (
 from payouts.models.figures import LineNamed
 from payouts.models.settlements import Waterfall
 from payouts.reads.digests import batch_digests_of
+from payouts.reads.plans import version_of
 from payouts.selectors_batches import subject_totals
 from payouts.services.batch_steps import BatchError, State, audit, batch_facts, lines_of, one_writer, statements_open
 from payouts.services.payables import payables_refresh
 from payouts.services.periods import sums_write
+from plans.models import PlanVersion
+from plans.rules.compiled import CompiledPlan
 from plans.selectors import version_in_force
 
 Kind = OpeningBalance.Kind
@@ -76,7 +80,8 @@ WHERE pay_group_id = %s AND origin_starts_on < %s AND hold_id IS NULL
 def opening_is_stale(cut_over: CutOver) -> bool:
     """Whether figures that belong before the switch moved since its opening batch was built."""
     rows = Payable.objects.filter(pay_group=cut_over.pay_group, origin_starts_on__lt=cut_over.day, hold=None)
-    return rows.exclude(line_kind=LineNamed.Kind.MANUAL).exists()
+    # As what the batch takes of them: an opening's tranche may be due since before the switch, and is for us to pay.
+    return rows.exclude(line_kind__in=(LineNamed.Kind.MANUAL, LineNamed.Kind.OPENING)).exists()
 
 
 def opening_build(cut_over: CutOver, *, by: User) -> Batch:
@@ -205,33 +210,82 @@ def _statements(batch: Batch, people: Iterable[int]) -> dict[int, int]:
     return {row.participant_id: row.pk for row in made}
 
 
+#: Participant, plan and currency.
+_Account = tuple[int, int, str]
+
+
+@dataclass(slots=True)
+class _Came:
+    """What the lines of an account come to, and what of them is of the fiscal year, in minor units; the last plan
+    version of them, 0 for none."""
+
+    minor: int = 0
+    of_year: int = 0
+    version: int = 0
+
+
+def _came(batch: Batch, cut_over: CutOver) -> dict[_Account, _Came]:
+    """The lines of a batch by account. The fiscal year is that of the batch's period, as `paid_year` and caps of a year
+    have it; a line is of the year of what it was paid for."""
+    year = day_date(period_holding(cut_over.pay_group.calendar, batch.starts_on, "year").start)
+    opened = Q(line_kind=LineNamed.Kind.OPENING)
+    of_year = opened & Q(period__gte=year) | ~opened & Q(origin_starts_on__gte=year)
+    lines = lines_of(batch).order_by().values_list("participant_id", "plan_id", "currency")
+    sums = lines.annotate(
+        minor=Sum("amount_minor"),
+        of_year=Sum("amount_minor", filter=of_year, default=0),
+        version=Max("plan_version_id"),
+    )
+    return {row[:3]: _Came(int(row[3]), int(row[4]), row[5]) for row in sums}
+
+
 class _Versions:
     """The plan versions of days, where there is none that of the day before the switch."""
 
     def __init__(self, last_day: date) -> None:
         self._last_day = last_day
-        self._found: dict[tuple[int, date], int] = {}
+        self._found: dict[tuple[int, date], int | None] = {}
+        self._says: dict[int, CompiledPlan] = {}
 
     def of(self, plan: int, day: date | None = None) -> int:
-        at = (plan, day or self._last_day)
-        if at not in self._found:
-            row = version_in_force(plan_id=plan, day=at[1])
-            if row is None:
-                raise BatchError(f"No version of plan {plan} is in force on {at[1]}: what was paid by it has no terms.")
-            self._found[at] = row.pk
-        return self._found[at]
+        found = self._at(plan, day or self._last_day)
+        if found is None:
+            on = day or self._last_day
+            raise BatchError(f"No version of plan {plan} is in force on {on}: what was paid by it has no terms.")
+        return found
+
+    def last(self, plan: int, own: _Came) -> int:
+        """That of the day before the switch; of a plan that ended before, the one of its lines."""
+        return self._at(plan, self._last_day) or own.version or self.of(plan)
+
+    def settles(self, account: _Account, own: _Came) -> bool:
+        """Whether the plan of an account settles between periods, so that what it paid counts on."""
+        version = self.last(account[1], own)
+        if version not in self._says:
+            self._says[version] = version_of(PlanVersion.objects.select_related("plan").get(pk=version)).says
+        says = self._says[version]
+        return says.settlement is not None and says.currency == account[2]
+
+    def _at(self, plan: int, day: date) -> int | None:
+        if (plan, day) not in self._found:
+            row = version_in_force(plan_id=plan, day=day)
+            self._found[plan, day] = row.pk if row is not None else None
+        return self._found[plan, day]
 
 
 def _balances(batch: Batch, cut_over: CutOver, balances: Iterable[OpeningBalance], versions: _Versions) -> None:
-    """The settlements that leave these balances behind. What the lines and balances do not say of what was paid stands
-    as topped up (below zero: kept back), by the system before."""
-    accounts: dict[tuple[int, int], list[OpeningBalance]] = defaultdict(list)
+    """The settlements that leave these balances behind, and by which a cap of the year knows what was paid. What the
+    lines and balances do not say of what was paid stands as topped up (below zero: kept back), by the system before."""
+    accounts: dict[_Account, list[OpeningBalance]] = defaultdict(list)
     for row in balances:
-        accounts[row.participant_id, row.plan_id].append(row)
-    lines = lines_of(batch).order_by().values_list("participant_id", "plan_id").annotate(minor=Sum("amount_minor"))
-    came = {(person, plan): int(minor) for person, plan, minor in lines}
+        accounts[row.participant_id, row.plan_id, row.currency].append(row)
+    came = _came(batch, cut_over)
+    for account, own in came.items():
+        if account not in accounts and versions.settles(account, own):
+            accounts[account] = []
     settlements, draws = [], []
     for account, rows in sorted(accounts.items()):
+        own = came.get(account, _Came())
         minor: dict[str, int] = defaultdict(int)
         held: dict[date, int] = defaultdict(int)
         for row in rows:
@@ -246,13 +300,13 @@ def _balances(batch: Batch, cut_over: CutOver, balances: Iterable[OpeningBalance
             "participant_id": account[0],
             "pay_group_id": batch.pay_group_id,
             "plan_id": account[1],
-            "currency": rows[0].currency,
+            "currency": account[2],
         }
-        settled = {**said, "plan_version_id": versions.of(account[1])}
-        inflow = came.get(account, 0)
+        settled = {**said, "plan_version_id": versions.last(account[1], own)}
+        inflow = own.minor
         balance = minor[Kind.CLAWBACK] - minor[Kind.CARRIED] - minor[Kind.KEPT]
         paid_year = next((row.amount_minor for row in rows if row.kind == Kind.PAID_YEAR), None)
-        paid = paid_year if paid_year is not None else inflow + minor[Kind.DRAW] + balance - sum(held.values())
+        paid = paid_year if paid_year is not None else own.of_year + minor[Kind.DRAW] + balance - sum(held.values())
         settlements.append(
             _settlement(
                 **settled,

@@ -3,6 +3,7 @@ second person signs, and the first period pays what an accountant would write.""
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import Error, transaction
 from django.test import Client
 
+from comp.people.models import Participant
+from comp.people.services import pay_group_create
 from payouts import verify
 from payouts.models import (
     BatchLine,
@@ -22,13 +25,17 @@ from payouts.models import (
     OpeningBalance,
     OpeningFile,
     OpeningTranche,
+    Payable,
     Statement,
 )
 from payouts.reads.parallel import ties
 from payouts.services import batches, cutover_file, cutovers, parallel, parallel_file, replay
 from payouts.services.batch_steps import BatchError
 from payouts.services.cutovers import CutOverError, Named
-from tests.factories import PASSWORD
+from payouts.services.opening_batch import opening_is_stale
+from plans import services as plans
+from plans.models import Plan
+from tests.factories import PASSWORD, person
 from tests.payouts.house import House, house, plan_text
 from tests.people.test_front_door import signed_in
 
@@ -59,8 +66,17 @@ ann,worked,paid_year,10200.00,,
 """
 
 
-def arriving() -> House:
-    acme = house(plan_text(release=RELEASE) + TERMS)
+#: Whole months, measured to date.
+WHOLE = """  - {key: whole, name: Whole, clause: You earn by tiers., kind: commission, quota: null,
+     credits: {classes: [bookings], roles: [ae]}, below_zero: lowest_tier, accelerator: null, cap: null,
+     release: [{share: 100%, on: credit_date}],
+     measure: {every: month, value: sum, window: year_to_date, of: own, by: period, quota_basis: year},
+     tiers: {mode: marginal, axis: amount, boundary: above, rates: [{from: 0.00, rate: 1%}]}}
+"""
+
+
+def arriving(more: str = "") -> House:
+    acme = house(plan_text(release=RELEASE) + more + TERMS)
     acme.won("OLD-1", "30000.00", "2026-02-10")  # a part of what the system before counted
     acme.work()
     return acme
@@ -77,15 +93,11 @@ def take(acme: House, cut_over: CutOver) -> None:
     with acme.acme.scope(acme.preparer):
         found = cutover_file.openings_read(OPENINGS, TRANCHES, cut_over=cut_over)
         assert (found.wrong, found.wrong_tranches) == ([], [])
-        beside = Named("tranches.csv", "2" * 64)
-        cutovers.openings_take(
-            cut_over=cut_over, found=found, file=Named("openings.csv", "1" * 64), beside=beside, by=acme.preparer
-        )
+        beside = Named("tranches.csv", TRANCHES)
+        cutovers.openings_take(cut_over=cut_over, file=Named("openings.csv", OPENINGS), beside=beside, by=acme.preparer)
         balances = cutover_file.balances_read(BALANCES, cut_over=cut_over)
         assert balances.wrong == []
-        cutovers.balances_take(
-            cut_over=cut_over, found=balances, file=Named("balances.csv", "3" * 64), by=acme.preparer
-        )
+        cutovers.balances_take(cut_over=cut_over, file=Named("balances.csv", BALANCES), by=acme.preparer)
     acme.work()
     with acme.acme.scope(acme.preparer):
         cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
@@ -170,6 +182,54 @@ def test_what_another_system_paid_is_not_owed_again_and_what_it_owes_is_paid() -
     sound(acme)
 
 
+@pytest.mark.django_db
+def test_a_cap_of_the_year_knows_what_was_paid_before_and_in_which_year() -> None:
+    capped = """settlement:
+  order: [releases, adjustments, clawbacks, carried, cap]
+  caps: [{amount: 2500.00, per: year, excess: lost}]
+  negative: carried
+"""
+    acme = house(plan_text() + capped)
+    start, year = date(2025, 10, 1), date(2026, 1, 1)
+    with acme.acme.scope(acme.ops):
+        bob = person(acme.acme, "Bo", starts_on=start)
+        plan = Plan.objects.get(key="worked")
+        draft = plans.version_draft(
+            plan=plan, text=plan_text() + capped, starts_on=start, ends_on=year, note="Before", prepared_by=acme.ops
+        )
+    with acme.acme.scope(acme.other_ops):
+        plans.version_publish(version=draft, published_by=acme.other_ops)
+        plans.assignment_set(participant=bob, plan=plan, starts_on=start)
+        for day, minor in ((start, 10_000_000), (year, 10_000_000)):
+            until = year if day == start else date(2026, 4, 1)
+            plans.quota_set(
+                participant=bob, key="sales", starts_on=day, ends_on=until, amount_minor=minor, currency="USD"
+            )
+    acme.work()
+    cut_over = prepared(acme)
+    acme.work()
+    rows = """employee,plan,component,attainment,earned,paid,through
+bo,worked,commission,90000.00,9000.00,9000.00,2025-12-31
+bo,worked,commission,20000.00,2000.00,2000.00,
+"""
+    with acme.acme.scope(acme.preparer):
+        cutovers.openings_take(cut_over=cut_over, file=Named("openings.csv", rows), by=acme.preparer)
+    acme.work()
+    cut_over = sign(acme, cut_over)
+    acme.work()
+    with acme.acme.scope():
+        # No balance was brought forward; of both openings one is of this year.
+        left = BatchSettlement.objects.get(batch=cut_over.batch)
+        assert (left.inflow_minor, left.topped_up_minor, left.payout_minor) == (1_100_000, -900_000, 200_000)
+    acme.won("NEW-1", "10000.00", "2026-03-12", owner="bo")
+    acme.work()
+    with acme.acme.scope():
+        # 1,000 are earned, and 500 are left of the 2,500 that a year may pay.
+        march = Statement.objects.get(participant=bob, period_starts_on=MARCH)
+        assert parts(march) == {"released": "1,000.00", "withheld": "-500.00", "payout": "500.00"}
+    sound(acme)
+
+
 def booked(kind: str = "") -> dict[str, int]:
     """The ledger by account, all of it or of a kind of posting."""
     rows = LedgerEntry.objects.filter(transaction__in=LedgerTransaction.objects.filter(kind__contains=kind))
@@ -181,7 +241,7 @@ def booked(kind: str = "") -> dict[str, int]:
 
 @pytest.mark.django_db
 def test_a_file_counts_whole_and_everything_wrong_with_it_is_said() -> None:
-    acme = arriving()
+    acme = arriving(WHOLE)
     cut_over = prepared(acme)
     header = "employee,plan,component,attainment,earned,paid,through,currency\n"
     wrong = {
@@ -193,12 +253,15 @@ def test_a_file_counts_whole_and_everything_wrong_with_it_is_said() -> None:
         "ann,worked,commission,much,1.00,1.00,,": "much",
         "ann,worked,commission,1.00,5.00,3.00,,": "Earned is $2.00 off from paid and unreleased",
         "ann,worked,commission,1.00,1.00,1.00,2026-02-10,": "opened by line 8 already",
+        "ann,worked,whole,1.00,1.00,1.00,2026-02-10,": "lies inside a month: a component that pays whole periods",
+        "ann,worked,commission,1.00,1.00,1.00,0001-01-01,": "outside the years 1990 to 2099",
     }
     waits = {
         "ann,worked,commission,1.00,2026-02-15,,": "lies before the switch",
         "ann,worked,commission,1.00,,OLD-1,arrival": "allowed: go-live",
         "ann,worked,commission,1.00,,OLD-9,go-live": "There is no deal 'OLD-9'",
         "ann,worked,commission,1.00,,,": "write one of the two",
+        "ann,worked,commission,1.00,9999-12-31,,": "outside the years 1990 to 2099",
     }
     owed = {
         "ann,worked,draw,-1.00,,": "above zero",
@@ -206,6 +269,7 @@ def test_a_file_counts_whole_and_everything_wrong_with_it_is_said() -> None:
         "ann,worked,held_back,1.00,,": "on which what is held back comes back",
         "ann,worked,held_back,1.00,,2026-02-01": "on or after the switch",
         "ann,worked,luck,1.00,,": "There is no balance 'luck'",
+        "ann,worked,held_back,1.00,,9999-12-31": "outside the years 1990 to 2099",
     }
     with acme.acme.scope(acme.preparer):
         first, rest = OPENINGS.splitlines()[0], "employee,plan,component,amount,release_date,deal,milestone\n"
@@ -221,8 +285,15 @@ def test_a_file_counts_whole_and_everything_wrong_with_it_is_said() -> None:
             ).wrong,
         )
         with pytest.raises(CutOverError, match="whole or not at all"):
-            cutovers.openings_take(cut_over=cut_over, found=found, file=Named("a.csv", "1" * 64), by=acme.preparer)
+            cutovers.openings_take(cut_over=cut_over, file=Named("a.csv", header + "\n".join(wrong)), by=acme.preparer)
         assert not OpeningFile.objects.exists() and not Opening.objects.exists()
+        # Each of whole periods is opened for itself, to date or not.
+        each = "".join(f"ann,worked,whole,1.00,1.00,1.00,{day},\n" for day in ("2026-01-31", "2026-02-28"))
+        months = cutover_file.openings_read(header + each, "", cut_over=cut_over)
+        assert (len(months.rows), months.wrong) == (2, [])
+        cutovers.cutover_abandon(cut_over=cut_over, by=acme.preparer, reason="Not this year")
+        acme.acme.pay_group.refresh_from_db()
+        assert acme.acme.pay_group.opens_on == date(2026, 1, 1)
 
 
 def said(rows: dict[str, str], wrong: list[cutover_file.Wrong]) -> None:
@@ -265,6 +336,9 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
             cutovers.file_take_back(file=file, by=acme.preparer)
     acme.work()
     sound(acme)
+    # What waits for it is due since before the switch: ours to pay, and nothing that moved.
+    acme.milestone("OLD-1", "go-live", "2026-02-20")
+    acme.work()
     # Without its opening OLD-1 is a deal of ours again, and what it released before the switch was paid by them.
     with acme.acme.scope():
         cut_over.refresh_from_db()
@@ -273,13 +347,17 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
         assert first.state == "voided"
     with acme.acme.scope(acme.preparer):
         found = cutover_file.openings_read(OPENINGS, TRANCHES, cut_over=cut_over)
-        beside = Named("tranches.csv", "2" * 64)
-        cutovers.openings_take(
-            cut_over=cut_over, found=found, file=Named("openings.csv", "1" * 64), beside=beside, by=acme.preparer
-        )
+        beside = Named("tranches.csv", TRANCHES)
+        cutovers.openings_take(cut_over=cut_over, file=Named("openings.csv", OPENINGS), beside=beside, by=acme.preparer)
     acme.work()
     with acme.acme.scope(acme.preparer):
         cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
+        assert Payable.objects.filter(line_kind=5, origin_starts_on__lt=MARCH).exists()
+        assert not opening_is_stale(cut_over)
+        # Another text, checked before the first was taken, opens the same.
+        again = Named("o.csv", OPENINGS.replace("11500.00,9500.00", "9500.00,9500.00"))
+        with pytest.raises(CutOverError, match="whole or not at all, and line 2.*by a file that was taken before"):
+            cutovers.openings_take(cut_over=cut_over, file=again, by=acme.preparer)
     with acme.acme.scope(acme.approver), pytest.raises(CutOverError, match="not what would be signed"):
         cutovers.cutover_sign(cut_over=cut_over, signed_by=acme.approver, digest="0" * 64)
     tied_out(acme, cut_over)
@@ -287,6 +365,15 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
     assert cut_over.no_run == ""
     acme.work()
     with acme.acme.scope(acme.preparer):
+        # Who moves to a group that is switched later brings nothing forward twice.
+        other = pay_group_create(key="b", name="B", calendar=acme.acme.calendar, opens_on=MARCH)
+        Participant.objects.filter(pk=acme.ann.pk).update(pay_group=other)
+        later = cutovers.cutover_prepare(pay_group=other, source="Varicent", day=MARCH, by=acme.preparer)
+        twice = cutover_file.openings_read(again.text, "", cut_over=later)
+        owed = cutover_file.balances_read(BALANCES, cut_over=later)
+        assert not twice.rows and not owed.rows
+        assert all("a file" in each.message for each in (*twice.wrong, *owed.wrong))
+        Participant.objects.filter(pk=acme.ann.pk).update(pay_group=acme.acme.pay_group)
         for act in (
             lambda: cutovers.cutover_move(cut_over=cut_over, day=date(2026, 4, 1), by=acme.preparer),
             lambda: cutovers.file_take_back(file=OpeningFile.objects.get(kind="balances"), by=acme.preparer),
@@ -324,7 +411,8 @@ def test_finance_walks_through_a_switch() -> None:
     begun = {"pay_group": acme.acme.pay_group.pk, "source": "Xactly", "day": "2026-03-01"}
     assert b"No switch" in fay.get("/t/acme/cut-overs/").content
     assert fay.get("/t/acme/cut-overs/new/").status_code == 200
-    assert b"within a pay period" in fay.post("/t/acme/cut-overs/new/", {**begun, "day": "2026-03-05"}).content
+    for day, why in (("2026-03-05", b"within a pay period"), ("9999-12-31", b"No pay period holds 9999-12-31")):
+        assert why in fay.post("/t/acme/cut-overs/new/", {**begun, "day": day}).content
     home = fay.post("/t/acme/cut-overs/new/", begun)["Location"]
     assert "No file yet" in fay.get(home).content.decode()
     acme.work()
@@ -341,6 +429,7 @@ def test_finance_walks_through_a_switch() -> None:
     assert fay.post(home + "balances/", {"checked": BALANCES, "name": "b.csv"})["Location"] == home
     acme.work()
     page = fay.get(home).content.decode()
+    assert re.search(r"People</dt>\s*<dd[^>]*>\s*1\s*<", page)
     assert "Figures from before the switch moved" in page and "go-live of OLD-1" in page and "You prepared it" in page
     fay.post(home + "step/", {"act": "refresh"})
     assert "Figures from before the switch moved" not in fay.get(home).content.decode()
