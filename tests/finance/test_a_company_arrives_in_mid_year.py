@@ -346,7 +346,6 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
         first.refresh_from_db()
         assert first.state == "voided"
     with acme.acme.scope(acme.preparer):
-        found = cutover_file.openings_read(OPENINGS, TRANCHES, cut_over=cut_over)
         beside = Named("tranches.csv", TRANCHES)
         cutovers.openings_take(cut_over=cut_over, file=Named("openings.csv", OPENINGS), beside=beside, by=acme.preparer)
     acme.work()
