@@ -41,9 +41,9 @@ _INFLOW = f"""
 SELECT {_KINDS}, rule = ANY(%(beside)s) AND line_kind = {LineNamed.Kind.MANUAL}, sum(amount_minor)::bigint
 FROM {{rows}} GROUP BY {_KINDS}, rule = ANY(%(beside)s) AND line_kind = {LineNamed.Kind.MANUAL}
 """
-#: The adjustments that pay what a review let pass of a settlement's cap.
-_BESIDE = """
-SELECT 'ADJ-' || lpad(a.number::text, greatest(6, length(a.number::text)), '0')
+#: The adjustments (whose they are, and the rule of their lines) that pay what a review let pass of a settlement's cap.
+BESIDE = """
+SELECT r.participant_id, 'ADJ-' || lpad(a.number::text, greatest(6, length(a.number::text)), '0') AS rule
 FROM payouts_settlementreview r JOIN payouts_adjustment a ON a.id = r.adjustment_id
 WHERE r.participant_id = ANY(%(people)s)
 """
@@ -65,7 +65,7 @@ def taken_inflow(batch: int, people: Collection[int]) -> list[Inflow]:
 
 
 def _inflow(query: str, params: dict[str, Any]) -> list[Inflow]:
-    params["beside"] = [row[0] for row in _rows(_BESIDE, params)]
+    params["beside"] = [rule for _, rule in _rows(BESIDE, params)]
     return [Inflow((row[0], row[1]), *row[2:]) for row in _rows(query, params)]
 
 

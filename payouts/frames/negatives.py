@@ -28,6 +28,10 @@ ORDER BY decided_at, id
 """
 
 
+#: Where no rule acts any more, what is carried stands as it is, until two people let it go.
+_STANDS = Terms(most=0, share=Fraction(0))
+
+
 def terms_of(places: Mapping[int, Place], as_of: datetime | None) -> dict[Owner, Terms]:
     """What becomes of pay below zero of these people (id to pay group and period), by currency; nobody of those whose
     company has not chosen, or collects it outside of pay."""
@@ -93,9 +97,11 @@ def set_off(
         if id(row) not in own_rows:
             base[row["participant_id"], row["currency"]] += row["payout_minor"]
     found = []
-    for owner in owners.keys() & terms.keys():
-        mine = {at: straight[at] for at in sorted(owners[owner], key=lambda at: straight[at].key)}
-        for account, taken in _taken(mine, base[owner], terms[owner]).items():
+    for owner, accounts in owners.items():
+        if owner not in terms and not any(straight[at].carried for at in accounts):
+            continue
+        mine = {at: straight[at] for at in sorted(accounts, key=lambda at: straight[at].key)}
+        for account, taken in _taken(mine, base[owner], terms.get(owner, _STANDS)).items():
             one = straight[account]
             if one.row is None:
                 if not taken and not one.carried:

@@ -15,7 +15,7 @@ from django.db import connection
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_date, day_number
 from payouts.frames import read_people
-from payouts.frames.inflow import Account, Inflow, Place
+from payouts.frames.inflow import BESIDE, Account, Inflow, Place
 from payouts.frames.negatives import Owner, Straight, set_off, terms_of
 from payouts.frames.read import Versions, bounds, calendars, read_versions
 from payouts.frames.read_asof import table
@@ -37,6 +37,7 @@ from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.set_off import Terms
 from payouts.kernel.settle import Movements, Settled, settle
 from payouts.kernel.steps import STEPS
+from payouts.models.figures import LineNamed
 
 _NONE = np.zeros(0, dtype=np.int64)
 _NO_TEXT = Text(_NONE.astype(np.int32), ())
@@ -63,19 +64,27 @@ class Waterfalls:
 
 # ------------------------------------------------------------------ what was left
 
-#: What the taken batches changed, and what was written off: an account's balances before the period.
-_LEFT = """
+#: What the taken batches changed, and what was written off: an account's balances before the period. What a review let
+#: pass of a cap is not of what the year's cap counts.
+_LEFT = f"""
+WITH beside AS (
+    SELECT l.batch_id, l.participant_id, l.plan_id, sum(l.amount_minor) AS minor
+    FROM payouts_batchline l JOIN ({BESIDE}) r ON r.participant_id = l.participant_id AND r.rule = l.rule
+    WHERE l.line_kind = {LineNamed.Kind.MANUAL} AND l.batch_id = ANY(%(batches)s)
+    GROUP BY l.batch_id, l.participant_id, l.plan_id
+)
 SELECT participant_id, plan_id, sum(carried)::bigint, sum(owed)::bigint, sum(kept)::bigint, sum(paid)::bigint,
     sum(held)::bigint, max(currency)
 FROM (
     SELECT s.participant_id, s.plan_id, s.currency, s.carried_forward_minor - s.opened_carried_minor AS carried,
         s.clawback_balance_minor - s.opened_clawback_minor AS owed,
         s.kept_adjustments_minor - s.opened_kept_minor AS kept,
-        CASE WHEN s.period_starts_on >= o.year_starts AND s.period_starts_on < o.year_ends THEN s.payout_minor ELSE 0
-        END AS paid,
+        CASE WHEN s.period_starts_on >= o.year_starts AND s.period_starts_on < o.year_ends
+            THEN s.payout_minor - coalesce(x.minor, 0) ELSE 0 END AS paid,
         CASE WHEN s.returns_on <= o.starts_on THEN -s.held_back_minor ELSE 0 END - s.returned_minor AS held
     FROM payouts_batchsettlement s JOIN unnest(%(people)s::bigint[], %(starts)s::date[], %(year_starts)s::date[],
         %(year_ends)s::date[]) AS o(participant_id, starts_on, year_starts, year_ends) USING (participant_id)
+        LEFT JOIN beside x USING (batch_id, participant_id, plan_id)
     WHERE s.batch_id = ANY(%(batches)s)
     UNION ALL
     SELECT a.participant_id, a.plan_id, a.currency, CASE a.balance WHEN 'carried' THEN a.amount_minor ELSE 0 END,
@@ -107,9 +116,10 @@ GROUP BY participant_id, plan_id, key, origin_starts_on
 """
 #: Whose pay by a plan is held as a whole: nothing of it is settled meanwhile.
 _HELD = """
-SELECT h.participant_id, h.plan_id FROM {holds} h
-WHERE h.kind = 'placed' AND h.released_at IS NULL AND h.batch_id IS NULL AND h.participant_id = ANY(%(people)s)
-    AND h.deal_id IS NULL AND h.component = ''
+SELECT o.participant_id, h.plan_id FROM {holds} h JOIN unnest(%(people)s::bigint[]) AS o(participant_id)
+    -- A plan may be held for everybody.
+    ON coalesce(h.participant_id = o.participant_id, h.plan_id IS NOT NULL)
+WHERE h.kind = 'placed' AND h.released_at IS NULL AND h.batch_id IS NULL AND h.deal_id IS NULL AND h.component = ''
 """
 
 
@@ -193,7 +203,7 @@ class OnePeriod:
         inflow = [row for row in inflow if row.account[1] in self.of_plan]
         left = self._left(batches)
         told = self._settled(inflow, batches, held, left)
-        if terms:
+        if terms or any(stood.carried for stood in left.values()):
             straight = self._straight(inflow, held, left, told.settlements)
             more = set_off(
                 settled=told.settlements, straight=straight, terms=terms, blank=_SAYS, starts_on=self.starts_on

@@ -16,8 +16,8 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Of a negative payout at most `most` is carried as a whole, else nothing of it (None: any). Of pay a `share` is
-    set off, rounded down, and `keep` is left."""
+    """A negative payout is carried as a whole where it and what is carried already come to `most` (None: to anything),
+    else nothing of it. Of pay a `share` is set off, rounded down, and `keep` is left."""
 
     most: int | None
     share: Fraction
@@ -27,7 +27,7 @@ class Terms:
 def moved(pay: int, owed: int, terms: Terms) -> int:
     """How much of what is paid is set against what is owed; negative: what is carried of pay below zero."""
     if pay < 0:
-        return pay if terms.most is None or -pay <= terms.most else 0
+        return pay if terms.most is None or owed - pay <= terms.most else 0
     return max(min(owed, int(pay * terms.share), pay - terms.keep), 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
@@ -77,32 +78,45 @@ def why_short(pay_group: PayGroup, short: Collection[Short]) -> str:
     return f"{', '.join(names[:5])}{more} would be paid less than nothing. {todo}."
 
 
-def asked() -> list[Short]:
-    """Whose debt as a whole two people may decide about, where the company decides each: below zero and undecided, or
-    carried; without those that wait for their second person. As the scope sees pay."""
+def asked(participant: Participant | None = None) -> list[Short]:
+    """Whose debt as a whole two people may decide about (or one of whom alone), where the company decides each: below
+    zero and undecided, or carried; without those that wait for their second person. As the scope sees pay."""
+    mine = {} if participant is None else {"participant": participant}
     waiting = set(
-        NegativeDecision.objects.filter(state=State.WAITING).values_list("participant_id", "currency").distinct()
+        NegativeDecision.objects.filter(state=State.WAITING, **mine).values_list("participant_id", "currency")
     )
-    found = []
+    codes: dict[PayGroup, set[str]] = defaultdict(set)
     for policy in NegativePolicy.objects.filter(way=Way.ASK).select_related("pay_group__calendar"):
-        group, currency = policy.pay_group, policy.currency
-        starts_on = day_date(open_period(group).start)
-        carries = Settlement.objects.filter(pay_group=group, currency=currency, carried_forward_minor__lt=0)
-        people = set(carries.values_list("participant_id", flat=True))
-        people |= {one.participant.pk for one in undecided(group, starts_on)}
-        for person in Participant.objects.select_related("pay_group__calendar").filter(pk__in=people).order_by("name"):
-            minor = owed_as_a_whole(person, currency)
-            if minor > 0 and (person.pk, currency) not in waiting:
-                found.append(Short(person, currency, minor))
-    return found
+        if participant is None or participant.pay_group_id == policy.pay_group_id:
+            codes[policy.pay_group].add(policy.currency)
+    found = []
+    for group, currencies in codes.items():
+        rows = owed_as_a_whole(group, None if participant is None else [participant.pk])
+        found += [one for one in rows if one.currency in currencies]
+    return [one for one in found if (one.participant.pk, one.currency) not in waiting]
 
 
-def owed_as_a_whole(participant: Participant, currency: str) -> int:
-    """What somebody owes by all their plans without a settlement: what is carried at the end of the open period, and
-    what it would pay below zero."""
-    standing = Settlement.objects.filter(participant=participant, currency=currency)
-    says = versions(standing.values_list("plan_version_id", flat=True))
-    carried = sum(-row.carried_forward_minor for row in standing if says[row.plan_version_id].says.settlement is None)
-    starts_on = day_date(open_period(participant.pay_group).start)
-    short = undecided(participant.pay_group, starts_on, [participant.pk])
-    return carried - sum(one.minor for one in short if one.currency == currency)
+def owed_as_a_whole(pay_group: PayGroup, people: Collection[int] | None = None) -> list[Short]:
+    """What people of a pay group (`people`: these of them) owe by all their plans without a settlement, by name: what
+    is carried at the end of the open period, and what it would pay below zero."""
+    mine = {} if people is None else {"participant_id__in": people}
+    minor: dict[tuple[int, str], int] = defaultdict(int)
+    known = {}
+    carries = Settlement.objects.filter(pay_group=pay_group, **mine).exclude(carried_forward_minor=0)
+    carries = carries.select_related("participant__pay_group__calendar")
+    says = versions(carries.values_list("plan_version_id", flat=True).distinct())
+    for row in carries:
+        if says[row.plan_version_id].says.settlement is None:
+            known[row.participant_id] = row.participant
+            minor[row.participant_id, row.currency] -= row.carried_forward_minor
+    for one in undecided(pay_group, day_date(open_period(pay_group).start), people):
+        known[one.participant.pk] = one.participant
+        minor[one.participant.pk, one.currency] -= one.minor
+    found = [Short(known[who], currency, owed) for (who, currency), owed in minor.items() if owed > 0]
+    return sorted(found, key=lambda one: (one.participant.name, one.currency))
+
+
+def owes_as_a_whole(participant: Participant, currency: str) -> int:
+    """What one person owes by all their plans without a settlement, in a currency; 0 where nothing."""
+    rows = owed_as_a_whole(participant.pay_group, [participant.pk])
+    return sum(one.minor for one in rows if one.currency == currency)

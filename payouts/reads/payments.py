@@ -95,8 +95,8 @@ class OwedBack:
 
 
 def owed_back(batch: Batch) -> list[OwedBack]:
-    """Balances that payroll does not pay: they stay in the ledger against the person, and later pay does not answer
-    them by itself: a plan's settlement carries, or Finance sets off by hand."""
+    """Balances that payroll does not pay: they stay in the ledger against the person. Later pay does not answer them by
+    itself: a payout is negative only where it is collected outside of pay, and Finance sets off by hand."""
     negative = [(one.participant_id, one.currency, -one.minor, "the payout is negative") for one in owed(batch)]
     over = Payment.objects.filter(batch=batch, state=State.PAID, paid_minor__gt=F("amount_minor"))
     rows = [one for one in negative if one[2] > 0]

@@ -19,6 +19,7 @@ from payouts.frames.tables import LINE
 from payouts.models import Accrual, AccrualLine, AccrualPolicy, LedgerTransaction, Posting
 from payouts.reads.accounting import month_after
 from payouts.reads.kept import kept_params
+from payouts.reads.undone import UNDONE
 from payouts.services import ledger
 from payouts.services.payables import KEY_OF_ADJUSTMENT
 
@@ -32,20 +33,26 @@ _WAITS_FOR = (
     "CASE WHEN t.release_day IS NOT NULL THEN '' WHEN t.state = 2 THEN 'held' WHEN t.state = 3 THEN 'withheld' "
     "WHEN t.state = 4 THEN 'lost' WHEN t.state = 5 THEN 'no-rate' ELSE split_part(t.trigger, ' ', 1) END"
 )
+#: Whose write-offs may be undone, with the day before which what undoes them is released.
+_BY_THEN = "(SELECT DISTINCT participant_id, %(behind)s::date AS due_before FROM payouts_writtenoff)"
 #: What stands with credit dates to the month's end, by tranche and adjustment by hand, and what batches posted by then
-#: hold of it. Where a
-#: plan says that what was posted stays, no difference to it is owed.
+#: hold of it. Of what was let go, what its cause undid since counts against what the cause pays. Where a plan says that
+#: what was posted stays, no difference to it is owed.
 _STANDS = f"""
 WITH shares AS (
     SELECT * FROM unnest(%(triggers)s::text[], %(shares)s::int[]) AS p(trigger, share)
+), undone AS (
+{UNDONE.format(due=_BY_THEN)}
 ), stands AS (
     SELECT {", ".join(f"t.{c}" for c in _KEY.split(", "))}, t.pay_group_id, t.deal_id, t.currency, t.plan_version_id,
         t.amount_minor, {_WAITS_FOR} AS waits_for
     FROM payouts_tranche t WHERE t.credit_date < %(behind)s
     UNION ALL
-    SELECT {KEY_OF_ADJUSTMENT}, p.pay_group_id, NULL, a.currency, a.plan_version_id, a.amount_minor, ''
+    SELECT {KEY_OF_ADJUSTMENT}, p.pay_group_id, NULL, a.currency, a.plan_version_id,
+        CASE WHEN a.balance = '' THEN a.amount_minor ELSE 0 END - coalesce(u.minor, 0), ''
     FROM payouts_adjustment a JOIN people_participant p ON p.id = a.participant_id
-    WHERE a.state = 'approved' AND a.balance = '' AND a.day < %(behind)s
+        LEFT JOIN undone u ON u.adjustment_id = a.id
+    WHERE a.state = 'approved' AND (a.balance = '' OR u.minor > 0) AND a.day < %(behind)s
 ), weighed AS (
     SELECT s.*, CASE WHEN waits_for = '' THEN 0 ELSE amount_minor END AS waiting, CASE WHEN waits_for = '' THEN 0
         ELSE amount_minor - round(amount_minor * coalesce(p.share, 0) / 100.0) END AS improbable
@@ -126,16 +133,19 @@ _VARIANCE = (
     WHERE a.state = 'approved' AND a.balance = '' AND a.day < %(behind)s AND a.decided_at > %(since)s
     GROUP BY a.participant_id, a.plan_id, a.component, a.currency
 ), rest AS (
-    SELECT participant_id, max(pay_group_id) AS pay_group_id, plan_id, component, currency, 'probability' AS cause,
-        sum(minor) AS minor
+    -- Of no component are adjustments alone: beyond those decided since, what of a write-off its cause undid.
+    SELECT participant_id, max(pay_group_id) AS pay_group_id, plan_id, component, currency,
+        CASE component WHEN '' THEN 'manual' ELSE 'probability' END AS cause, sum(minor) AS minor
     FROM (SELECT participant_id, pay_group_id, plan_id, component, currency, minor FROM grain
         UNION ALL SELECT participant_id, pay_group_id, plan_id, component, currency, -minor FROM changed) sides
     GROUP BY participant_id, plan_id, component, currency
 )
 INSERT INTO payouts_accrualvariance (tenant_id, accrual_id, participant_id, pay_group_id, plan_id, component, currency,
     cause, amount_minor)
-SELECT %(tenant)s, %(accrual)s, participant_id, pay_group_id, plan_id, component, currency, cause, minor::bigint
-FROM (TABLE changed UNION ALL TABLE rest) causes WHERE minor <> 0
+SELECT %(tenant)s, %(accrual)s, participant_id, max(pay_group_id), plan_id, component, currency, cause,
+    sum(minor)::bigint
+FROM (TABLE changed UNION ALL TABLE rest) causes
+GROUP BY participant_id, plan_id, component, currency, cause HAVING sum(minor) <> 0
 """
 )
 

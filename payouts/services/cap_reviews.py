@@ -83,7 +83,8 @@ def cap_review_prepare(
 def cap_review_decide(
     *, review: SettlementReview, state: State, decided_by: User, reason: str = ""
 ) -> SettlementReview:
-    """A second person agrees, or does not. What is accepted is paid by an adjustment that the review names."""
+    """A second person agrees, or does not. What is accepted is paid by an adjustment that the review names. The excess
+    is that of a posted period, which never moves: so it is still what it was when the review was prepared."""
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
         if state == State.APPROVED:
             one_writer()

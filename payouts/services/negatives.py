@@ -14,7 +14,7 @@ from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
 from payouts.models import NegativeDecision, NegativePolicy
 from payouts.models.manual import State
-from payouts.reads.negatives import owed_as_a_whole
+from payouts.reads.negatives import owes_as_a_whole
 from payouts.selectors import open_period
 from payouts.services.adjustments import one_counter
 from payouts.services.decisions import decide, not_own, prepared, reasoned
@@ -65,7 +65,7 @@ def negative_prepare(
             found = policy.get_way_display() if policy else "no rule"
             text = f"{group} in {currency}: {found}. Only where the rule asks for it is each decided."
             raise refused("policy", found, Way.ASK.label, text)
-        minor = owed_as_a_whole(participant, currency)
+        minor = owes_as_a_whole(participant, currency)
         if minor <= 0:
             raise refused("amount", minor, "more than 0", f"{participant} owes nothing in {currency}.")
         row = NegativeDecision.objects.create(
@@ -83,7 +83,7 @@ def negative_decide(
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
         if state == State.APPROVED:
             one_writer()
-            now = owed_as_a_whole(decision.participant, decision.currency)
+            now = owes_as_a_whole(decision.participant, decision.currency)
             if now > decision.amount_minor:
                 found, then = (format_money(each, decision.currency) for each in (now, decision.amount_minor))
                 raise refused("amount", found, then, f"{found} are owed by now, and {then} were when it was prepared.")

@@ -48,6 +48,7 @@ SETTLED_TEXT = f"concat_ws('|', pl.key, w.currency, w.returns_on, {', '.join(f'w
 _ASKED = """
 SELECT EXISTS (SELECT 1 FROM plans_planversion WHERE state = 'published' AND position('"settlement"' IN document) > 0)
     OR EXISTS (SELECT 1 FROM payouts_settlement WHERE participant_id = ANY(%(people)s))
+    OR EXISTS (SELECT 1 FROM payouts_batchsettlement WHERE participant_id = ANY(%(people)s))
     OR EXISTS (SELECT 1 FROM payouts_negativepolicy WHERE way <> 'collect')
 """
 #: Whom plans settle: they are or were on one, are paid by one, or were settled before.

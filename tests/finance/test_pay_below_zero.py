@@ -9,9 +9,11 @@ import pytest
 from django.db.models import Sum
 
 from comp.core.errors import ProblemsError
+from comp.people.selectors import today
 from comp.people.services import participant_change
 from payouts import verify
 from payouts.models import (
+    AccrualVariance,
     Batch,
     BatchSettlement,
     LedgerEntry,
@@ -20,8 +22,9 @@ from payouts.models import (
     SettlementReview,
 )
 from payouts.models.manual import State
+from payouts.reads.accounting import month_after
 from payouts.reads.debts import owing
-from payouts.services import adjustments, batches, cap_reviews, negatives, periods, reviews
+from payouts.services import accruals, adjustments, batches, cap_reviews, negatives, periods, reviews
 from payouts.services.batch_steps import BatchError
 from payouts.services.replay import replay_period
 from plans.models import Plan
@@ -190,10 +193,19 @@ def test_what_a_settlements_cap_takes_is_paid_in_part_beside_it() -> None:
         cap_reviews.cap_review_decide(review=no, state=State.APPROVED, decided_by=acme.approver)
         assert cap_reviews.cap_reviews_open() == [] and BatchSettlement.objects.count() == 2
     assert "Not paid" in finn.get("/t/acme/reviews/").content.decode()
+    # From March a cap of the year: of its 3,000 are 2,000 paid; the 600 beside it took nothing of it.
+    text = plan_text() + CAP.replace(
+        "cap: {amount: 1000.00, excess: review}", "caps: [{amount: 3000.00, per: year, excess: lost}]"
+    )
+    acme.publish(text, starts_on=MARCH)
+    acme.won("C", "20000.00", "2026-03-12")
+    acme.work()
+    assert acme.statement(MARCH).payout_minor == 1_000_00
+    sound(acme)
 
 
 @pytest.mark.django_db
-def test_what_was_let_go_is_owed_again_when_its_cause_vanishes() -> None:
+def test_what_was_let_go_is_owed_again_when_its_cause_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
     acme = house()
     with acme.acme.scope(acme.approver):
         negatives.negative_policy_set(pay_group=acme.acme.pay_group, currency="USD", way="carry")
@@ -215,6 +227,21 @@ def test_what_was_let_go_is_owed_again_when_its_cause_vanishes() -> None:
     acme.close(FEBRUARY)
     let_go("carried", 1_500_00)
     sound(acme)
+
+    def rule(way: str) -> None:
+        with acme.acme.scope(acme.approver):
+            negatives.negative_policy_set(pay_group=acme.acme.pay_group, currency="USD", way=way)
+
+    # Where no rule sets it off any more, what is carried stands, for all to see, beside pay.
+    rule("collect")
+    acme.won("C", "3000.00", "2026-03-03")
+    acme.work()
+    assert paid(acme, MARCH) == (300, 0, 300)
+    with acme.acme.scope(acme.preparer):
+        assert [(each.what, each.minor) for each in owing()] == [("Carried", 500_00)]
+    sound(acme)
+    acme.won("C", "0.00", "2026-03-03", at="2026-03-04T10:00:00Z", version=2)
+    rule("carry")
     # It was a mistake of the source's: 2,000 come back, of which 1,500 answer what was let go, and 500 what is carried.
     acme.won("A", "20000.00", "2026-01-12", at="2026-03-05T10:00:00Z", version=3)
     acme.work()
@@ -222,11 +249,21 @@ def test_what_was_let_go_is_owed_again_when_its_cause_vanishes() -> None:
     sound(acme)
     acme.close(MARCH)
     sound(acme)
+    # What is undone is in no month's accrual: nobody is owed it.
+    with acme.acme.scope(acme.approver):
+        months = [month_after(today()), month_after(month_after(today()))]
+        monkeypatch.setattr(accruals, "today", lambda: month_after(months[-1]))
+        assert accruals.accrue(month=months[0], made_by=acme.approver).totals == {}
     # And cancelled again, and so on: half of it this time. What was let go counts again, as far as it goes.
     acme.won("A", "10000.00", "2026-01-12", at="2026-04-05T10:00:00Z", version=4)
     acme.work()
     assert paid(acme, APRIL) == (0, 0, 0)
     sound(acme)
+    with acme.acme.scope(acme.approver):
+        assert accruals.accrue(month=months[1], made_by=acme.approver).totals == {"USD": 0}
+        missed = dict(AccrualVariance.objects.values_list("component", "amount_minor"))
+        assert missed == {"commission": -1_000_00, "": 1_000_00}
+        assert AccrualVariance.objects.get(component="").cause == "manual"
     acme.close(APRIL)
     assert (books(acme, "carried"), books(acme, "expense"), -books(acme, "paid")) == (0, 3_000_00, 3_000_00)
     sound(acme)

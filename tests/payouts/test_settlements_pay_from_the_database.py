@@ -229,6 +229,10 @@ def test_a_person_without_pay_is_topped_up_and_one_who_is_held_is_not() -> None:
         hold_release(hold=hold, by=acme.preparer, reason="Nothing again")
     assert paid(acme, 2) == (0, 0, 2_000, 0, 0, 2_000)
     sound(acme)
+    with acme.acme.scope(acme.preparer):  # and so where the plan is held for everybody
+        hold_place(reason="The plan is disputed", by=acme.preparer, plan=Plan.objects.get(key="worked"))
+        assert not Settlement.objects.filter(participant=acme.ann).exists()
+    sound(acme)
 
 
 @pytest.mark.django_db

@@ -34,7 +34,7 @@ def below_zero_add(request: HttpRequest, tenant: str, participant: int) -> HttpR
     """Proposes what becomes of what somebody owes as a whole; a second person agrees."""
     people = Participant.objects.select_related("pay_group__calendar").filter(pay_group__in=pay_groups_visible())
     person = get_object_or_404(people, pk=participant)
-    found = [one for one in asked() if one.participant == person]
+    found = asked(person)
     if not found:
         return redirect("debt_list", tenant=tenant)
     one = found[0]

@@ -24,6 +24,8 @@ def test_a_quarter_of_pay_is_set_off_and_two_hundred_are_left() -> None:
 def test_what_was_decided_is_carried_as_a_whole_or_not_at_all() -> None:
     decided = Terms(1_500_00, Fraction(0))
     assert moved(-1_500_00, 0, decided) == -1_500_00 and moved(-1_500_01, 0, decided) == 0
+    # It is of the whole: of what is carried from before as well.
+    assert moved(-500_00, 1_000_00, decided) == -500_00 and moved(-1_400_00, 1_000_00, decided) == 0
     assert moved(9_000_00, 1_500_00, decided) == 0  # carried alone: no pay is set against it
 
 
