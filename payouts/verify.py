@@ -25,12 +25,14 @@ from payouts.models import (
     BatchPerson,
     BatchSettlement,
     ChangedScope,
+    CutOver,
     Earning,
     LedgerTransaction,
     Payable,
 )
 from payouts.models.settlements import CARRIED, EFFECT, WITHHELD
 from payouts.reads.balance import unbalanced
+from payouts.reads.digests import switch_digest
 from payouts.reads.lines import BATCH_STATES
 from payouts.reads.unconverted import waiting_payables
 from payouts.selectors import TAKEN
@@ -289,7 +291,8 @@ _STATEMENTS = {batch: state for state, batches in BATCH_STATES.items() for batch
 
 
 def batch_digests() -> Check:
-    """Each batch's lines are those whose digest was shown and approved; statements and audit say the same."""
+    """Each batch's lines are those whose digest was shown and approved; statements and audit say the same. What
+    a signed switch brings forward is what was signed."""
     wrong: list[str] = []
     batches = list(Batch.objects.order_by("id"))
     told = set(AuditEntry.objects.filter(subject_kind="payouts.batch").values_list("subject_id", "code"))
@@ -314,6 +317,9 @@ def batch_digests() -> Check:
             digests |= {said[0][0]: bound(digests.get(said[0][0], lines_digest([])), said) for said in settled.values()}
             wrong.extend(_statements_wrong(batch, lines, digests))
             wrong.extend(_settled_wrong(batch))
+    for switch in CutOver.objects.filter(state=CutOver.State.SIGNED).select_related("batch"):
+        if switch_digest(switch) != switch.digest:
+            wrong.append(f"{switch} (id {switch.pk}): what it brings forward is not what was signed")
     return Check("Batches", f"{len(batches)} batches, {BatchLine.objects.count()} lines", wrong)
 
 

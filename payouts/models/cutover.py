@@ -47,9 +47,10 @@ class CutOver(KeptModel):
     batch = TenantForeignKey(Batch, null=True)  # the opening batch that stands; none where nothing is brought forward
     prepared_by = _person()
     prepared_at = models.DateTimeField(default=timezone.now)
+    moved_by = _person(null=True)  # who set the day that stands, where it was moved
     signed_by = _person(null=True)
     signed_at = models.DateTimeField(null=True)
-    digest = models.CharField(max_length=64, blank=True)  # of what was signed
+    digest = models.CharField(max_length=64, blank=True)  # of what was signed (comp_cutover_digest)
     no_run = models.CharField(
         max_length=500, blank=True, default="", db_default=""
     )  # why signed without a parallel run

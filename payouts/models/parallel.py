@@ -29,6 +29,7 @@ class ParallelRun(KeptModel):
 
     cut_over = TenantForeignKey(CutOver)
     rounding_minor = models.PositiveIntegerField(default=0)  # differences of a line up to this are rounding
+    rounding_by = _person(null=True)  # who said so, where anybody did
     tied_at = models.DateTimeField(null=True)
     tied_by = _person(null=True)
     digest = models.CharField(max_length=64, blank=True)

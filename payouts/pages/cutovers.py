@@ -138,6 +138,7 @@ def cutover(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "page_obj": page, "rows": _told(page.object_list), "opened": page.paginator.count,
         "balances": paginate(request, balances.order_by("participant__name", "kind", "id"), PER_PAGE, "balances"),
         "facts": _facts(found, openings, balances), "parallel": link(request, "parallel", pk=found.pk),
+        "digest": found.digest or cutovers.sign_digest(found),
         "stale": found.is_open and opening_is_stale(found), "refusals": refusals,
         "may": {"write": found.is_open and Can.BATCH_SUBMIT in can, "sign": found.is_open and Can.BATCH_APPROVE in can},
     }  # fmt: skip
@@ -374,6 +375,7 @@ def cutover_sign(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     context = {
         "found": found, "crumbs": trail(request, found), "facts": facts, "before": found.day - timedelta(days=1),
         "was_run": was_run(found), "no_run": cutovers.NO_RUN,
+        "digest": cutovers.sign_digest(found),
     }  # fmt: skip
     return render(request, "payouts/cutover/sign.html", context)
 

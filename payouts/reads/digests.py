@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection
 
-from payouts.models import BatchLine, Payable
+from payouts.models import BatchLine, CutOver, Payable
 from payouts.selectors_batches import lines_digest
 from payouts.selectors_settlements import Facts, all_facts, bound, of_batch, of_open, settlement_facts
 
@@ -95,6 +95,17 @@ def batch_digests_of(batch: int) -> Digests:
     """Of what a batch took."""
     found = _digests(BatchLine._meta.db_table, "l.batch_id = %(batch)s", {"batch": batch})
     return _settled(found, settlement_facts(*of_batch(batch)))
+
+
+def switch_digest(cut_over: CutOver) -> str:
+    """Of all that a cut-over brings forward: its opening batch, and the openings, tranches and balances that stand,
+    whether they were paid or not. Nothing where no batch stands."""
+    if cut_over.batch is None:
+        return ""
+    said = [cut_over.tenant_id, cut_over.pk, cut_over.day, cut_over.batch.digest]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT comp_cutover_digest(%s, %s, %s, %s)", said)
+        return str(cursor.fetchone()[0])
 
 
 def _settled(found: Digests, facts: Facts) -> Digests:

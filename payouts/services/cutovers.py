@@ -24,13 +24,17 @@ from payouts.models import (
     ApprovalStage,
     Batch,
     CutOver,
+    Explanation,
     LedgerTransaction,
+    LegacyFile,
     Opening,
     OpeningBalance,
     OpeningFile,
     OpeningTranche,
+    ParallelRun,
     Statement,
 )
+from payouts.reads.digests import switch_digest
 from payouts.selectors import TAKEN
 from payouts.services import ledger
 from payouts.services.adjustments_file import Wrong, digest_of
@@ -89,6 +93,8 @@ def cutover_move(*, cut_over: CutOver, day: date, by: User) -> CutOver:
     """Moves the switch to the first day of another pay period. Refused where what the files say does not fit it."""
     with everyone():
         cut_over = _open(cut_over)
+        if cut_over.day == day:
+            raise CutOverError(f"{cut_over}: it is on {day} already.")
         late = OpeningTranche.objects.filter(
             opening__cut_over=cut_over, opening__taken_back_at=None, index__gt=0, release_day__lt=day
         ).select_related("participant")
@@ -106,8 +112,8 @@ def cutover_move(*, cut_over: CutOver, day: date, by: User) -> CutOver:
         before = _facts(cut_over)
         opening_void(cut_over, by=by, reason=f"The switch moves to {day}.")
         _opens(cut_over.pay_group, day)
-        cut_over.day, cut_over.batch = day, None
-        cut_over.save(update_fields=["day", "batch"])
+        cut_over.day, cut_over.moved_by, cut_over.batch = day, by, None
+        cut_over.save(update_fields=["day", "moved_by", "batch"])
         opening_build(cut_over, by=by)
         record(code="cutover.move", subject=cut_over, before=before, after=_facts(cut_over))
     return cut_over
@@ -288,16 +294,17 @@ def cutover_refresh(*, cut_over: CutOver, by: User) -> CutOver:
 def cutover_sign(*, cut_over: CutOver, signed_by: User, digest: str, no_run: str = "") -> CutOver:
     """A second person signs what was shown, by its digest: the opening batch is approved and posted, and from now on
     Comp pays. Nothing of it moves any more. Refused while figures are under way or the parallel run does not tie out,
-    and to whoever prepared it or uploaded a file that stands. `no_run`: why there is no parallel run, where there is
-    none."""
+    and to whoever had a hand in it or has pay in it. `no_run`: why there is no parallel run, where there is none."""
     with everyone():
         cut_over = CutOver.objects.select_related("pay_group__calendar").get(pk=cut_over.pk)
         ready(cut_over.pay_group)
         cut_over = _open(cut_over)
         if reasons := [*sign_refusals(cut_over, signed_by), *parallel_open(cut_over)]:
             raise CutOverError(f"{cut_over}: {reasons[0]}")
-        batch = opening_build(cut_over, by=cut_over.prepared_by)
-        if batch.digest != digest:
+        built_by = cut_over.batch.locked_by if cut_over.batch else None
+        batch = opening_build(cut_over, by=built_by or cut_over.prepared_by)
+        signed = switch_digest(cut_over)
+        if signed != digest:
             raise CutOverError(f"{cut_over}: what you were shown is not what would be signed. Look at it once more.")
         was = was_run(cut_over)
         no_run = "" if was else no_run.strip()[:NO_RUN]
@@ -306,7 +313,7 @@ def cutover_sign(*, cut_over: CutOver, signed_by: User, digest: str, no_run: str
         _approve(batch, cut_over, signed_by)
         before = _facts(cut_over)
         cut_over.state, cut_over.signed_by, cut_over.signed_at = State.SIGNED, signed_by, timezone.now()
-        cut_over.digest, cut_over.no_run = batch.digest, no_run
+        cut_over.digest, cut_over.no_run = signed, no_run
         cut_over.save(update_fields=["state", "signed_by", "signed_at", "digest", "no_run"])
         record(code="cutover.sign", subject=cut_over, before=before, after=_facts(cut_over), reason=no_run)
     return cut_over
@@ -319,10 +326,30 @@ def sign_refusals(cut_over: CutOver, user: User) -> list[str]:
         found.append(f"it is {cut_over.get_state_display().lower()}.")
     if cut_over.prepared_by_id == user.pk:
         found.append("you prepared it, so somebody else has to sign it.")
-    files = OpeningFile.objects.filter(cut_over=cut_over, taken_back_at=None)
-    if file := files.filter(uploaded_by=user).first():
-        found.append(f"you uploaded {file}, so somebody else has to sign it.")
+    if cut_over.moved_by_id == user.pk:
+        found.append("you moved its day, so somebody else has to sign it.")
+    if cut_over.batch is not None and cut_over.batch.locked_by_id == user.pk:
+        found.append("you brought its opening batch up to date, so somebody else has to sign it.")
+    stands = {"cut_over": cut_over, "taken_back_at": None}
+    with everyone():
+        for files in (OpeningFile.objects, LegacyFile.objects):
+            if file := files.filter(**stands, uploaded_by=user).first():
+                found.append(f"you uploaded {file}, so somebody else has to sign it.")
+        if Explanation.objects.filter(**stands, explained_by=user).exists():
+            found.append("you explained a difference of its parallel run, so somebody else has to sign it.")
+        if ParallelRun.objects.filter(cut_over=cut_over, rounding_by=user).exists():
+            found.append("you said what rounding is in its parallel run, so somebody else has to sign it.")
+        if any(
+            rows.filter(**stands, participant__user=user).exists() for rows in (Opening.objects, OpeningBalance.objects)
+        ):
+            found.append("your own pay is in it, so somebody else has to sign it.")
     return found
+
+
+def sign_digest(cut_over: CutOver) -> str:
+    """What whoever signs has to be shown, and sends back."""
+    with everyone():
+        return switch_digest(cut_over)
 
 
 def _approve(batch: Batch, cut_over: CutOver, signed_by: User) -> None:
@@ -382,5 +409,5 @@ def _facts(cut_over: CutOver) -> dict[str, Any]:
     """What the audit trail keeps of it: no amounts, which its digest binds."""
     return {
         "pay_group": cut_over.pay_group.key, "source": cut_over.source, "day": cut_over.day.isoformat(),
-        "state": str(cut_over.state), "digest": cut_over.batch.digest if cut_over.batch else "",
+        "state": str(cut_over.state), "digest": cut_over.digest or (cut_over.batch.digest if cut_over.batch else ""),
     }  # fmt: skip

@@ -94,8 +94,8 @@ def rounding_set(*, cut_over: CutOver, minor: int, by: User) -> None:
     with everyone():
         cut_over = _open(cut_over)
         run, _ = ParallelRun.objects.get_or_create(cut_over=cut_over)
-        before, run.rounding_minor = run.rounding_minor, minor
-        run.save(update_fields=["rounding_minor"])
+        before, run.rounding_minor, run.rounding_by = run.rounding_minor, minor, by
+        run.save(update_fields=["rounding_minor", "rounding_by"])
         _tie(cut_over, by)
         record(code="parallel.rounding", subject=cut_over, before={"minor": before}, after={"minor": minor})
 

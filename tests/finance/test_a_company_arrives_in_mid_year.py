@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 from django.test import Client
 
-from comp.people.models import Participant
+from comp.people.models import Erasure, Participant
 from comp.people.services import pay_group_create
 from payouts import verify
 from payouts.models import (
@@ -21,10 +21,12 @@ from payouts.models import (
     CutOver,
     LedgerEntry,
     LedgerTransaction,
+    LegacyFile,
     Opening,
     OpeningBalance,
     OpeningFile,
     OpeningTranche,
+    ParallelRun,
     Payable,
     Statement,
 )
@@ -93,8 +95,7 @@ def take(acme: House, cut_over: CutOver) -> None:
     with acme.acme.scope(acme.preparer):
         found = cutover_file.openings_read(OPENINGS, TRANCHES, cut_over=cut_over)
         assert (found.wrong, found.wrong_tranches) == ([], [])
-        beside = Named("tranches.csv", TRANCHES)
-        cutovers.openings_take(cut_over=cut_over, file=Named("openings.csv", OPENINGS), beside=beside, by=acme.preparer)
+        openings_take(acme, cut_over)
         balances = cutover_file.balances_read(BALANCES, cut_over=cut_over)
         assert balances.wrong == []
         cutovers.balances_take(cut_over=cut_over, file=Named("balances.csv", BALANCES), by=acme.preparer)
@@ -103,12 +104,20 @@ def take(acme: House, cut_over: CutOver) -> None:
         cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
 
 
-def sign(acme: House, cut_over: CutOver, by: Any = None, no_run: str = "They closed their system") -> CutOver:
+def openings_take(acme: House, cut_over: CutOver, text: str = OPENINGS, beside: str = TRANCHES) -> OpeningFile:
+    return cutovers.openings_take(
+        cut_over=cut_over, file=Named("ann.csv", text), beside=Named("tranches.csv", beside), by=acme.preparer
+    )
+
+
+def sign(
+    acme: House, cut_over: CutOver, by: Any = None, *, digest: str = "", no_run: str = "They closed their system"
+) -> CutOver:
     by = by or acme.approver
     with acme.acme.scope(by):
         cut_over.refresh_from_db()
-        assert cut_over.batch is not None
-        return cutovers.cutover_sign(cut_over=cut_over, signed_by=by, digest=cut_over.batch.digest, no_run=no_run)
+        digest = digest or cutovers.sign_digest(cut_over)
+        return cutovers.cutover_sign(cut_over=cut_over, signed_by=by, digest=digest, no_run=no_run)
 
 
 def sound(acme: House) -> None:
@@ -320,20 +329,35 @@ def tied_out(acme: House, cut_over: CutOver) -> None:
 
 
 @pytest.mark.django_db
-def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> None:
+def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     acme = arriving()
     cut_over = prepared(acme)
     take(acme, cut_over)
     with acme.acme.scope(acme.preparer):
+        CutOver.objects.update(source="Ann's sheet")
         cut_over.refresh_from_db()
         first = cut_over.batch
         file = OpeningFile.objects.get(kind="openings")
+        with pytest.raises(CutOverError, match="opened by a file that was taken before"):
+            openings_take(acme, cut_over, OPENINGS.replace("XA-77", "XA-78"))
+        with pytest.raises(CutOverError, match="it is on 2026-03-01 already"):
+            cutovers.cutover_move(cut_over=cut_over, day=MARCH, by=acme.preparer)
         with pytest.raises(CutOverError, match="has a tranche released on 2026-03-15"):
             cutovers.cutover_move(cut_over=cut_over, day=date(2026, 4, 1), by=acme.preparer)
         cutovers.file_take_back(file=file, by=acme.preparer)
+        mark = transaction.savepoint()
+        cutovers.cutover_move(cut_over=cut_over, day=date(2026, 2, 1), by=acme.approver)
+        cut_over.refresh_from_db()
+        assert "you moved its day, so somebody else has to sign it." in cutovers.sign_refusals(cut_over, acme.approver)
+        transaction.savepoint_rollback(mark)
+        cut_over.refresh_from_db()
         assert set(OpeningFile.objects.filter(taken_back_at=None).values_list("kind", flat=True)) == {"balances"}
         with pytest.raises(CutOverError, match="took it back already"):
             cutovers.file_take_back(file=file, by=acme.preparer)
+        late = Opening.objects.get(file=file)
+        late.pk = late.taken_back_at = late.taken_back_by = None
+        with pytest.raises(Error, match="of another cut-over, or taken back"), transaction.atomic():
+            late.save(force_insert=True)
     acme.work()
     sound(acme)
     # What waits for it is due since before the switch: ours to pay, and nothing that moved.
@@ -345,18 +369,34 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
         assert cut_over.batch != first and first is not None
         first.refresh_from_db()
         assert first.state == "voided"
+    # Another attainment, and another day of a tranche: the same was paid, but it is not the same that is signed. Bob
+    # is brought forward with nothing that was paid.
     with acme.acme.scope(acme.preparer):
-        beside = Named("tranches.csv", TRANCHES)
-        cutovers.openings_take(cut_over=cut_over, file=Named("openings.csv", OPENINGS), beside=beside, by=acme.preparer)
-    acme.work()
+        plans.assignment_set(participant=bob(), plan=Plan.objects.get(), starts_on=date(2026, 1, 1))
+    shown: list[tuple[str, str]] = []
+    for opened, waits in (
+        (OPENINGS.replace("110000", "120000"), TRANCHES.replace("03-15", "03-16")), (OPENINGS, TRANCHES)
+    ):  # fmt: skip
+        with acme.acme.scope(acme.preparer):
+            if shown:
+                cutovers.file_take_back(
+                    file=OpeningFile.objects.get(kind="openings", taken_back_at=None), by=acme.preparer
+                )
+            opened = opened.replace("XA-77", "Ann 77") + "bob,worked,commission,1000.00,0.00,0.00,\n"
+            openings_take(acme, cut_over, opened, waits)
+        acme.work()
+        with acme.acme.scope(acme.preparer):
+            batch = cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer).batch
+            cut_over.refresh_from_db()
+            assert batch is not None
+            shown.append((batch.digest, cutovers.sign_digest(cut_over)))
+    assert shown[0][0] == shown[1][0] and shown[0][1] != shown[1][1]
+    with pytest.raises(CutOverError, match="not what would be signed"):
+        sign(acme, cut_over, digest=shown[0][1])
     with acme.acme.scope(acme.preparer):
-        cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
         assert Payable.objects.filter(line_kind=5, origin_starts_on__lt=MARCH).exists()
         assert not opening_is_stale(cut_over)
-        # Another text, checked before the first was taken, opens the same.
-        again = Named("o.csv", OPENINGS.replace("11500.00,9500.00", "9500.00,9500.00"))
-        with pytest.raises(CutOverError, match="whole or not at all, and line 2.*by a file that was taken before"):
-            cutovers.openings_take(cut_over=cut_over, file=again, by=acme.preparer)
+    had_a_hand_in_it(acme, cut_over, monkeypatch)
     with acme.acme.scope(acme.approver), pytest.raises(CutOverError, match="not what would be signed"):
         cutovers.cutover_sign(cut_over=cut_over, signed_by=acme.approver, digest="0" * 64)
     tied_out(acme, cut_over)
@@ -368,7 +408,7 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
         other = pay_group_create(key="b", name="B", calendar=acme.acme.calendar, opens_on=MARCH)
         Participant.objects.filter(pk=acme.ann.pk).update(pay_group=other)
         later = cutovers.cutover_prepare(pay_group=other, source="Varicent", day=MARCH, by=acme.preparer)
-        twice = cutover_file.openings_read(again.text, "", cut_over=later)
+        twice = cutover_file.openings_read(OPENINGS, "", cut_over=later)
         owed = cutover_file.balances_read(BALANCES, cut_over=later)
         assert not twice.rows and not owed.rows
         assert all("a file" in each.message for each in (*twice.wrong, *owed.wrong))
@@ -384,7 +424,8 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
         with pytest.raises(BatchError, match="another system paid it"):
             batches.batch_export(batch=cut_over.batch, by=acme.approver)
         gone = {"taken_back_at": cut_over.signed_at, "taken_back_by": acme.preparer}
-        opening, tranche = Opening.objects.get(taken_back_at=None), OpeningTranche.objects.filter(index=1).last()
+        opening = Opening.objects.get(taken_back_at=None, participant=acme.ann)
+        tranche = OpeningTranche.objects.filter(index=1).last()
         assert tranche is not None
         tranche.pk, tranche.index = None, 9
         for refused in (
@@ -400,7 +441,66 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards() -> Non
         ):
             with pytest.raises(Error), transaction.atomic():
                 refused()
+        # An erasure reaches what names a person all the same.
+        gone_for = Erasure.objects.create(
+            participant=acme.ann, pseudonym="Person ann", reason="Asked", asked_by=acme.preparer,
+            approved_by=acme.approver, approved_at=cut_over.signed_at,
+        )  # fmt: skip
+        for row, column, text in (
+            (cut_over, "source", "Person ann's sheet"),
+            (opening, "reference", "Person ann 77"),
+            (opening.file, "name", "Person ann.csv"),
+        ):
+            with connection.cursor() as cursor:
+                redacted: list[Any] = [gone_for.pk, row._meta.db_table, row.pk, column, text.encode()]
+                cursor.execute("SELECT comp_redact(%s, %s, %s, %s, %s)", redacted)
+            row.refresh_from_db()
+            assert getattr(row, column) == text
+        assert cutovers.sign_digest(cut_over) == cut_over.digest
     sound(acme)
+
+
+def bob() -> Participant:
+    return Participant.objects.get(key="bob")
+
+
+def had_a_hand_in_it(acme: House, cut_over: CutOver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who moved the day, built the batch, wrote a part of the parallel run or is brought forward does not sign, and
+    the database refuses it too."""
+
+    def legacy() -> None:
+        LegacyFile.objects.create(cut_over=cut_over, name="l.csv", digest="4" * 64, rows=0, uploaded_by=acme.approver)
+
+    grounds: dict[str, tuple[Any, str]] = {
+        "you uploaded l.csv": (legacy, "cannot sign what they prepared"),
+        "you said what rounding is": (
+            lambda: ParallelRun.objects.create(cut_over=cut_over, rounding_by=acme.approver),
+            "cannot sign what they prepared",
+        ),
+        "your own pay is in it": (
+            lambda: Participant.objects.filter(key="bob").update(user=acme.approver), "cannot sign their own pay"
+        ),
+        "brought its opening batch up to date": (
+            lambda: cutovers.cutover_refresh(cut_over=cut_over, by=acme.approver), "locked it"
+        ),
+    }  # fmt: skip
+    for why, (act, refused) in grounds.items():
+        with acme.acme.scope(acme.approver):
+            mark = transaction.savepoint()
+            act()
+            with pytest.raises(CutOverError, match=why):
+                sign(acme, cut_over)
+            with monkeypatch.context() as patch, pytest.raises((Error, CutOverError), match=refused):
+                patch.setattr(cutovers, "sign_refusals", lambda *_: [])
+                with transaction.atomic():
+                    sign(acme, cut_over)
+            transaction.savepoint_rollback(mark)
+    with acme.acme.scope(acme.approver):
+        with pytest.raises(Error, match="its day is moved by somebody"), transaction.atomic():
+            CutOver.objects.update(moved_by=acme.approver)
+        with pytest.raises(Error, match="its day is moved by somebody"), transaction.atomic():
+            CutOver.objects.update(day=date(2026, 2, 1))
+        cut_over.refresh_from_db()
 
 
 @pytest.mark.django_db
@@ -441,20 +541,14 @@ def test_finance_walks_through_a_switch() -> None:
     page = finn.get(home + "sign/").content.decode()
     assert "You are about to sign" in page and "No parallel run was made" in page and "$9,500.00" in page
     with acme.acme.scope():
-        batch = CutOver.objects.get().batch
-        assert batch is not None
-    assert (
-        "is signed"
-        in finn.post(
-            home + "sign/", {"digest": batch.digest, "no_run": "No statements are left"}, follow=True
-        ).content.decode()
-    )
+        switch = CutOver.objects.get()
+        batch, digest = switch.batch, cutovers.sign_digest(switch)
+        assert batch is not None and digest in page and batch.digest not in page
+    reason = "No statements are left"
+    signed = finn.post(home + "sign/", {"digest": digest, "no_run": reason}, follow=True)
+    assert "is signed" in signed.content.decode()
     page = fay.get(home).content.decode()
-    assert (
-        "Take back" not in page
-        and "none was made" in page
-        and "Signed without a parallel run: No statements are left" in page
-    )
+    assert "Take back" not in page and "none was made" in page and f"without a parallel run: {reason}" in page
     statement = finn.get(f"/t/acme/statements/2026-02-01/{acme.ann.pk}/?run=-1")
     assert statement.status_code == 200 and "rought forward" in statement.content.decode()
     # It is no batch of ours: neither in the list nor by its number.
