@@ -176,7 +176,7 @@ CELERY_TASK_TIME_LIMIT = 240
 CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 300,
+    "visibility_timeout": 1200,  # beyond every task's time limit (comp.outbox.job), or another worker gets it too
     "unacked_restore_interval": 5,
     "socket_timeout": 10,
     "socket_connect_timeout": 5,

@@ -13,6 +13,8 @@ from comp.tenancy.models import Tenant
 SWEEP_SECONDS = 15
 #: After so long a tenant's work goes to the end of the queue: others have come meanwhile.
 TURN_SECONDS = 1.0
+#: A step of a large batch is one transaction, and may take so long. Less than the broker waits for its task.
+JOB_SECONDS = 1000
 
 
 @shared_task(name="comp.outbox.work")
@@ -27,7 +29,7 @@ def work(tenant_id: int) -> None:
             return
 
 
-@shared_task(name="comp.outbox.job")
+@shared_task(name="comp.outbox.job", soft_time_limit=JOB_SECONDS, time_limit=JOB_SECONDS + 60)
 def job(tenant_id: int) -> None:
     """Does one chunk of the tenant's jobs and goes to the end of the queue: the jobs of several tenants take turns."""
     bells.heard(tenant_id, services.JOBS)

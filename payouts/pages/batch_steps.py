@@ -12,8 +12,9 @@ from django.shortcuts import get_object_or_404
 from comp.core.errors import CompError
 from payouts import selectors_batches as reads
 from payouts.models import Batch, LargeStep
+from payouts.reads.large import StepNow
 from payouts.selectors_batches import Open
-from payouts.services.large import step_take
+from payouts.services.large import CAN, step_take
 
 Result = TypeVar("Result")
 
@@ -40,3 +41,9 @@ def take(request: HttpRequest, step: LargeStep.Step, of: Batch | Open, **said: A
         messages.info(request, f"{found} takes a while: it is large. This page follows it.")
         return None
     return found
+
+
+def step_shown(request: HttpRequest, found: StepNow | None) -> dict[str, Any]:
+    """What the step's region shows, and whether this person may take it back."""
+    can: Any = request.can  # type: ignore[attr-defined]
+    return {"step_now": found, "step_back": found is not None and CAN[found.step.step] in can}

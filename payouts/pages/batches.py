@@ -39,7 +39,7 @@ from payouts.pages.batch_parts import (
     lines_page,
     view_of,
 )
-from payouts.pages.batch_steps import batch_or_404, take
+from payouts.pages.batch_steps import batch_or_404, step_shown, take
 from payouts.pages.periods import UnlockForm
 from payouts.reads.alerts import alerts_standing
 from payouts.reads.approvals import Turn
@@ -117,7 +117,7 @@ def batch(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "unlock_form": UnlockForm(),
         "checks": checks,
         "checks_done": sum(row.check.done_at is not None for row in checks),
-        "step_now": step_of(found.pay_group, found),
+        **step_shown(request, step_of(found.pay_group, found)),
         "progress": posting_progress(found) if found.state == Batch.State.APPROVED else None,
         "may": _may(request, found, parts["turn"]),
         **parts,
@@ -153,7 +153,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
         "crumbs": crumbs(request, pay_group),
         "last_day": opened.ends_on - timedelta(days=1),
         "still_runs": timezone.localdate() < opened.ends_on,
-        "step_now": step_of(pay_group),
+        **step_shown(request, step_of(pay_group)),
         "pending": reads.scopes_pending(pay_group),
         "failed": reads.scopes_failed(pay_group),
         "alerts": alerts_standing(pay_group),

@@ -123,7 +123,7 @@ def _paid_totals(asked: dict[tuple[int, str], int]) -> dict[str, int]:
 def batch_paid(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """Records that payroll paid the exported file."""
     found = batch_or_404(pk)
-    done = take(request, LargeStep.Step.PAY, found)
+    done = take(request, LargeStep.Step.PAY, found, sent=reads.with_payroll(found))
     if done is not None and done.state == Batch.State.POSTED:
         left = reads.open_count(done)
         messages.info(request, f"What was with payroll is paid. {done} is when its {left} open payments are.")

@@ -21,11 +21,12 @@ from comp.web.parts import Link
 from payouts import selectors_batches as reads
 from payouts.models import Batch, LargeStep
 from payouts.pages.batch_parts import crumbs
-from payouts.pages.batch_steps import attempt, batch_or_404, take
+from payouts.pages.batch_steps import attempt, batch_or_404, step_shown, take
 from payouts.reads.batch_people import people_of
 from payouts.reads.closing import posting_progress
 from payouts.reads.large import step_now, step_of
 from payouts.services import batches, periods
+from payouts.services.large import step_withdraw
 
 PER_PAGE = 100
 
@@ -194,13 +195,26 @@ def batch_step(request: HttpRequest, tenant: str, step: int) -> HttpResponse:
     to the batch that it made."""
     rows = LargeStep.objects.filter(pay_group__in=reads.pay_groups_visible()).select_related("asked_by")
     found = step_now(get_object_or_404(rows, pk=step))
-    answer = live_response(request, found.version, "payouts/batches/_step.html", {"step_now": found})
+    answer = live_response(request, found.version, "payouts/batches/_step.html", step_shown(request, found))
     if found.step.ended_at is not None:
         if found.step.made_id is not None and found.step.made_id != found.step.batch_id:
             answer["HX-Redirect"] = reverse("batch", args=[tenant, found.step.made_id])
         else:
             answer["HX-Refresh"] = "true"
     return answer
+
+
+@needs(Can.BATCH_READ)
+@require_POST
+def batch_step_back(request: HttpRequest, tenant: str, step: int) -> HttpResponse:
+    """Takes back a step that no worker has begun, which frees its pay group."""
+    rows = LargeStep.objects.filter(pay_group__in=reads.pay_groups_visible()).select_related("batch")
+    found = get_object_or_404(rows, pk=step)
+    if attempt(request, lambda: step_withdraw(step=found, by=_user(request))):
+        messages.success(request, f"{found} is taken back.")
+    if found.batch is None:
+        return redirect("batch_list", tenant=tenant)
+    return redirect("batch", tenant=tenant, pk=found.batch.pk)
 
 
 @needs(Can.BATCH_READ, Can.BATCH_PAY)
@@ -226,5 +240,6 @@ period_urls: list[URLPattern] = [
     path("payouts/<int:pk>/unlock/confirm/", batch_unlock_confirm, name="batch_unlock_confirm"),
     path("payouts/<int:pk>/posting/", batch_posting, name="batch_posting"),
     path("payouts/steps/<int:step>/", batch_step, name="batch_step"),
+    path("payouts/steps/<int:step>/back/", batch_step_back, name="batch_step_back"),
     path("payouts/<int:pk>/close/", batch_close, name="batch_close"),
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.expressions import Combinable
 
+from comp.core.canonical import digest
 from comp.people.models import Participant
 from payouts.models import AnswerRow, Batch, BatchLine, BatchSettlement, Payment, PayrollProvider, PayrollRun, Statement
 from payouts.models.settlements import EFFECT
@@ -74,8 +75,16 @@ def people_open(batch: Batch) -> set[int]:
 
 
 def due_of(batch: Batch) -> QuerySet[Payment]:
-    """Payments of the batch that are issued again and wait for an export."""
+    """Payments of the batch that wait for an export: issued again, or a first one that was held when the batch's run
+    was made."""
     return Payment.objects.filter(batch=batch, state=State.DUE).order_by("number")
+
+
+def with_payroll(batch: Batch) -> str:
+    """Names what of the batch's first run waits for payroll's answer: another text when anything of it was answered,
+    voided or sent since."""
+    sent = Payment.objects.filter(run__batch=batch, run__number=0, state=State.EXPORTED).order_by("pk")
+    return digest(list(sent.values_list("pk", flat=True)))
 
 
 def totals(rows: QuerySet[Payment]) -> dict[str, int]:

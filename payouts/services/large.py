@@ -1,6 +1,7 @@
 """Steps of large batches: asked for within a request, taken by the workers of the jobs; those of small ones at once.
 
 A step and its row's end are one transaction, so a worker that is killed leaves the batch as it was and the row waiting.
+That it is tried is counted before, so what no worker gets through is given up, and what waits can be taken back.
 One is under way a pay group: a second click is told of the first.
 """
 
@@ -8,20 +9,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from comp.audit.services import record
 from comp.core.errors import CompError
 from comp.outbox.failures import PASSING
 from comp.outbox.services import JOBS, ring
 from comp.people.models import Participant
 from comp.tenancy.capabilities import Can, capabilities
 from comp.tenancy.models import Membership, User
-from comp.tenancy.scope import Actor, Pay, current_scope, current_tenant_id, tenant_scope
+from comp.tenancy.scope import Actor, Pay, Scope, current_scope, current_tenant_id, tenant_scope
 from payouts.models import Batch, LargeStep, PayrollProvider
 from payouts.selectors_batches import Open
 from payouts.services import batches, partial, payroll_files, periods
@@ -76,7 +80,7 @@ def _export(asked: LargeStep) -> Batch:
 
 
 def _pay(asked: LargeStep) -> Batch:
-    return batches.batch_mark_paid(batch=_batch(asked), paid_by=asked.asked_by)
+    return batches.batch_mark_paid(batch=_batch(asked), paid_by=asked.asked_by, sent=asked.said.get("sent"))
 
 
 STEPS: Mapping[str, Callable[[LargeStep], Batch]] = {
@@ -115,7 +119,7 @@ def step_take(*, step: LargeStep.Step, of: Batch | Open, by: User, **said: Any) 
     asked for, and returned as what workers have still to do. Refused while another step of the pay group is under way.
 
     `said` is what the step needs: approve its `digest`, reject its `reason`, part its `people` (ids) and `reason`,
-    export its `provider` (an id, or None)."""
+    export its `provider` (an id, or None), pay what was `sent` (`with_payroll`)."""
     batch = of if isinstance(of, Batch) else None
     if isinstance(of, Batch):
         people, lines, name = of.people, of.lines, of.name
@@ -154,41 +158,97 @@ def _under_way(step: LargeStep) -> BatchError:
 
 def steps_drain(tenant_id: int) -> int:
     """Takes the step that waits longest, as the one who asked for it; 0 where none waits. Refused, it ends with the
-    reason."""
-    with tenant_scope(tenant_id, actor=Actor.task("large steps"), pay=Pay.everyone()):
-        waiting = LargeStep.objects.select_for_update(of=("self",), skip_locked=True)
-        asked = waiting.filter(ended_at=None, due_at__lte=timezone.now()).order_by("id").first()
+    reason.
+
+    The attempt is counted in a transaction before that of the step: a worker that is stopped at its time limit cannot
+    count it any more."""
+    with _of_workers(tenant_id):
+        asked = _next(LargeStep.objects.filter(due_at__lte=timezone.now()))
+        if asked is None:
+            return 0
+        if asked.attempts >= ATTEMPTS:
+            _again(asked, asked.error or "The workers that took it were stopped.")
+            return 0
+        asked.attempts += 1
+        asked.save(update_fields=["attempts"])
+    try:
+        return _taken(tenant_id, asked.pk)
+    except PASSING as error:
+        # The server or the clock, not the step. Yet what takes too long does so again, and keeps its pay group waiting.
+        with suppress(*PASSING), _of_workers(tenant_id):  # with the server gone the row waits as it is
+            if still := _next(LargeStep.objects.filter(pk=asked.pk)):
+                _again(still, _words(error))
+        raise
+
+
+def _taken(tenant_id: int, pk: int) -> int:
+    """The step and its row's end, in one transaction. 0 where another worker has it, or it broke off."""
+    with _of_workers(tenant_id):
+        asked = _next(LargeStep.objects.filter(pk=pk))
         if asked is None:
             return 0
         try:
             with tenant_scope(tenant_id, actor=Actor(**asked.actor)):
-                _still_may(asked)
+                if not _may(asked, asked.asked_by):
+                    raise BatchError(f"{asked.name}: {asked.asked_by} may not take this step any more.")
                 asked.made = STEPS[asked.step](asked)
         except PASSING:
-            raise  # the server, not the step
+            raise
         except CompError as error:
             asked.refused = str(error)
         except Exception as error:
             log.exception("step %s (%s) breaks off", asked.pk, asked)
-            _again(asked, error)
+            _again(asked, _words(error))
             return 0
         asked.ended_at, asked.error = timezone.now(), ""
         asked.save(update_fields=["made", "refused", "ended_at", "error"])
         return 1
 
 
-def _still_may(asked: LargeStep) -> None:
-    """Whoever asked may have lost the role meanwhile, or the pay group."""
-    rows = Membership.objects.filter(tenant_id=current_tenant_id(), user_id=asked.asked_by_id)
+def _of_workers(tenant_id: int) -> AbstractContextManager[Scope]:
+    return tenant_scope(tenant_id, actor=Actor.task("large steps"), pay=Pay.everyone())
+
+
+def _next(steps: QuerySet[LargeStep]) -> LargeStep | None:
+    """The first of these that has not ended and that no worker holds; nobody else takes it until the transaction
+    ends."""
+    free = steps.select_for_update(of=("self",), skip_locked=True)
+    return free.filter(ended_at=None).order_by("id").first()
+
+
+def _may(asked: LargeStep, user: User) -> bool:
+    """Whether somebody may take this step as of now: the role may be lost meanwhile, or the pay group."""
+    rows = Membership.objects.filter(tenant_id=current_tenant_id(), user_id=user.pk)
     roles = [row.role for row in rows if not row.pay_groups or asked.pay_group.key in row.pay_groups]
-    if not asked.asked_by.is_active or CAN[asked.step] not in capabilities(roles):
-        raise BatchError(f"{asked.name}: {asked.asked_by} may not take this step any more.")
+    return user.is_active and CAN[asked.step] in capabilities(roles)
 
 
-def _again(asked: LargeStep, error: Exception) -> None:
-    asked.attempts += 1
-    asked.error = f"{type(error).__name__}: {error}"[:2000]
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]
+
+
+def _again(asked: LargeStep, error: str) -> None:
+    """It is tried later, or given up where it was tried often enough."""
+    asked.error = error
     asked.due_at = timezone.now() + timedelta(seconds=2**asked.attempts)
     if asked.attempts >= ATTEMPTS:
         asked.ended_at, asked.refused = timezone.now(), f"It could not be done. {asked.error}"
-    asked.save(update_fields=["attempts", "error", "due_at", "ended_at", "refused"])
+    asked.save(update_fields=["error", "due_at", "ended_at", "refused"])
+
+
+# ------------------------------------------------------------------ taken back
+
+
+def step_withdraw(*, step: LargeStep, by: User) -> LargeStep:
+    """Takes back a step that waits, so that the pay group is free for another one; by whoever could take it. Refused
+    while a worker is at it."""
+    with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        asked = _next(LargeStep.objects.filter(pk=step.pk))
+        if asked is None:
+            raise BatchError(f"{step}: it is done, or a worker is at it just now. Look again in a minute.")
+        if not _may(asked, by):
+            raise BatchError(f"{step}: only who may take this step can take it back.")
+        asked.ended_at, asked.refused = timezone.now(), f"{by} took it back."
+        asked.save(update_fields=["ended_at", "refused"])
+        record(code="batch.step_withdrawn", subject=asked, after={"step": str(asked), "by": str(by)})
+    return asked

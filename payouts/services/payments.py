@@ -21,7 +21,7 @@ from comp.tenancy.models import User
 from comp.tenancy.scope import current_tenant_id
 from payouts.models import Account, Batch, LedgerTransaction, Payment, PayrollRun, Statement
 from payouts.reads.held import batches_held, held_inside
-from payouts.reads.payments import due_of, open_count, owed, people_open
+from payouts.reads.payments import due_of, open_count, owed, people_open, with_payroll
 from payouts.services import ledger
 from payouts.services.batch_steps import (
     BatchError,
@@ -304,9 +304,9 @@ def reissue(rows: Sequence[tuple[Payment, int, Payment.Why]]) -> list[Payment]:
     return Payment.objects.bulk_create(made, batch_size=2000)
 
 
-def batch_mark_paid(*, batch: Batch, paid_by: User) -> Batch:
+def batch_mark_paid(*, batch: Batch, paid_by: User, sent: str | None = None) -> Batch:
     """Records that payroll paid all that is with it, as it was asked. While other payments of the batch are open, it
-    stays posted."""
+    stays posted. Refused where other payments are with payroll than when it was said, `sent` (`with_payroll`)."""
     with everyone():
         batch = locked(batch)
         must_be(batch, "marked paid", Batch.State.POSTED)
@@ -314,11 +314,13 @@ def batch_mark_paid(*, batch: Batch, paid_by: User) -> Batch:
             raise BatchError(f"{batch}: payroll cannot have paid what was never exported. Export it first.")
         run = run_make(batch=batch, by=paid_by)
         run_locked(run)
-        sent = list(Payment.objects.select_for_update().filter(run=run, state=State.EXPORTED).order_by("pk"))
-        payments_settle([Settled(payment, payment.amount_minor) for payment in sent], by=paid_by)
+        there = list(Payment.objects.select_for_update().filter(run=run, state=State.EXPORTED).order_by("pk"))
+        if sent is not None and sent != with_payroll(batch):
+            raise BatchError(f"{batch}: other payments are with payroll than when you said that it paid. Look again.")
+        payments_settle([Settled(payment, payment.amount_minor) for payment in there], by=paid_by)
         batch.refresh_from_db()
         batch_follows(batch, by=paid_by)
-        if not sent and batch.state == Batch.State.POSTED:
+        if not there and batch.state == Batch.State.POSTED:
             raise BatchError(
                 f"{batch}: nothing of it is with payroll, and {open_count(batch)} of its payments are open. Issue them "
                 "again; it is paid when they are."

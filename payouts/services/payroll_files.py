@@ -16,6 +16,8 @@ from comp.tenancy.models import User
 from payouts.exports.files import ExportError, File, Head, Pay, own_file, provider_file
 from payouts.exports.mapping import Form, form_of
 from payouts.models import Batch, BatchLine, Payment, PayrollFile, PayrollProvider, PayrollRun
+from payouts.reads.held import held_inside
+from payouts.reads.lines import hold_words
 from payouts.reads.payments import owed
 from payouts.services.batch_steps import BatchError, everyone, not_held, statements_of
 from payouts.services.payments import run_make
@@ -72,7 +74,7 @@ def run_file(*, run: PayrollRun, provider: PayrollProvider | None, by: User) -> 
     are named as they were when the run was made, and another mapping is another file."""
     frozen = {"shape": provider.shape, "settings": provider.settings} if provider else {}
     with everyone():
-        not_held(run.batch)
+        _nothing_held(run)
         file = _file(run, form_of(provider.shape, provider.settings) if provider else None)
         kept, first = PayrollFile.objects.get_or_create(
             run=run,
@@ -104,7 +106,7 @@ def run_file(*, run: PayrollRun, provider: PayrollProvider | None, by: User) -> 
 def file_again(*, kept: PayrollFile, by: User) -> File:
     """A file that went out, as it was, whatever its provider's mapping is today."""
     with everyone():
-        not_held(kept.run.batch)
+        _nothing_held(kept.run)
         form = form_of(kept.mapping["shape"], kept.mapping["settings"]) if kept.mapping else None
         file = _file(kept.run, form)
         said = {"run": kept.run.number, "rows": file.rows, "file": file.digest, "again": True, "by": str(by)}
@@ -129,6 +131,23 @@ def preview(*, batch: Batch, shape: str, settings: Mapping[str, Any]) -> File:
         ]
         people = Participant.objects.in_bulk({payment.participant_id for payment in payments})
         return provider_file(form, _head(batch, 0), _pays(payments, people, form.grouping))
+
+
+def _nothing_held(run: PayrollRun) -> None:
+    """A run goes out, and again, while nothing of it is held that payroll has not paid: its batch, those of payments
+    that are issued again with it, or pay of somebody since the run was made."""
+    not_held(run.batch)
+    sent = Payment.objects.filter(run=run, state=Payment.State.EXPORTED)
+    for batch in Batch.objects.filter(pk__in=sent.order_by().values("batch")).order_by("pk"):
+        not_held(batch)
+        held = held_inside(batch)
+        mine = sent.filter(batch=batch, participant__in=held).select_related("participant").order_by("number")
+        if payment := mine.first():
+            more = f" and {mine.count() - 1} more" if mine.count() > 1 else ""
+            raise BatchError(
+                f"{batch}: {payment} of {payment.participant.name}{more} is held since it was exported, "
+                f"{hold_words(held[payment.participant_id])}. Release the hold first."
+            )
 
 
 def _file(run: PayrollRun, form: Form | None) -> File:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from psycopg2.extensions import connection as Connection
 
 from comp.audit.models import AuditEntry
 from comp.tenancy.models import Membership
-from payouts.models import Batch, BatchLine, LargeStep, LedgerTransaction, PayrollRun
+from payouts.models import Batch, BatchLine, LargeStep, LedgerTransaction, Payment, PayrollRun
 from payouts.selectors_batches import open_of
 from payouts.services import batches, large, periods
 from payouts.services.batch_steps import BatchError
+from payouts.services.payment_voids import payment_again
+from payouts.services.payments import reissues_run
+from payouts.services.payroll_answers import answer_apply, answer_read
 from tests.finance.cast import JANUARY, World, january
 from tests.finance.test_finance_pages import confirm, text
 
@@ -79,10 +83,27 @@ def test_the_way_of_a_large_batch(world: World, small: None) -> None:
     assert "Exporting January 2026, Sales takes a while" in text(fiona.post(url + "export/", {"seen": ""}, follow=True))
     assert work(world) == 1
     assert b"PAY-000001" in fiona.post(url + "export/", {"seen": ""}).content
+    # Of what is with payroll something is answered between the click and the work: that was not what she meant.
     fiona.post(url + "paid/")
-    assert work(world) == 1 and stands(world) == ("paid",)
     with world.scope():
-        assert PayrollRun.objects.count() == 1 and LedgerTransaction.objects.count() == 2
+        run = PayrollRun.objects.get()
+        body = "employee,amount,currency,status,reason\nS1,40.00,USD,rejected,No account\n"
+        answer = answer_read(run=run, provider=None, name="a.csv", text=body, rest_paid=False, by=world.users["fiona"])
+        answer_apply(answer=answer, by=world.users["fiona"])
+    assert work(world) == 1 and stands(world) == ("posted",)
+    assert "other payments are with payroll than when you said" in text(frank.get(url))
+    with world.scope():
+        payment_again(payment=Payment.objects.get(state="rejected"), by=world.users["fiona"])
+    fiona.post(url + "paid/")
+    assert work(world) == 1 and stands(world) == ("posted",)
+    with world.scope():
+        rest = reissues_run(batch=batch, by=world.users["fiona"])
+        body = "employee,amount,currency,status\nS1,40.00,USD,paid\n"
+        answer = answer_read(run=rest, provider=None, name="b.csv", text=body, rest_paid=False, by=world.users["fiona"])
+        answer_apply(answer=answer, by=world.users["fiona"])
+    assert stands(world) == ("paid",)
+    with world.scope():
+        assert PayrollRun.objects.count() == 2 and LedgerTransaction.objects.count() == 3
         assert not LargeStep.objects.filter(ended_at=None).exists()
         assert "was refused" not in text(frank.get(url))
 
@@ -137,6 +158,53 @@ def test_what_breaks_off_is_tried_again_and_then_given_up(
     assert "Locking January 2026, Sales was refused" in page and "no disk" in page
 
 
+def test_what_no_worker_gets_through_is_given_up_and_what_waits_is_taken_back(
+    world: World, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fiona = world.users["fiona"]
+
+    def ask() -> LargeStep:
+        with world.scope():
+            step = large.step_take(step=large.Step.LOCK, of=large_open(world), by=fiona)
+            assert isinstance(step, LargeStep)
+            return step
+
+    def outlasting(*said: Any, **more: Any) -> Any:
+        Batch.objects.exists()
+        raise SoftTimeLimitExceeded
+
+    asked = ask()
+    client, back = world.client("fiona"), world.url(f"payouts/steps/{asked.pk}/back/")
+    assert "Take it back" in text(client.get(world.url("payouts/open/sales/")))
+    assert "only who may take this step" in text(world.client("lena").post(back, follow=True))
+    assert "Locking January 2026, Sales is taken back" in text(client.post(back, follow=True))
+    assert "it is done, or a worker is at it" in text(client.post(back, follow=True)) and work(world) == 0
+
+    asked = ask()
+    with monkeypatch.context() as patch:
+        patch.setattr(periods, "freeze", outlasting)
+        for attempt in range(1, large.ATTEMPTS + 1):
+            with world.scope():
+                LargeStep.objects.filter(pk=asked.pk).update(due_at=world.tenant.created_at)
+            with pytest.raises(SoftTimeLimitExceeded):
+                work(world)
+            with world.scope():
+                step = LargeStep.objects.get(pk=asked.pk)
+                assert (step.attempts, step.error) == (attempt, "SoftTimeLimitExceeded: SoftTimeLimitExceeded()")
+                assert step.due_at > world.tenant.created_at
+    assert step.refused.startswith("It could not be done. SoftTimeLimitExceeded") and stands(world) == ()
+
+    # Killed at the hard limit nothing is written down any more but that it was tried.
+    asked = ask()
+    with world.scope():
+        LargeStep.objects.filter(pk=asked.pk).update(attempts=large.ATTEMPTS)
+    assert work(world) == 0 and stands(world) == ()
+    with world.scope():
+        assert LargeStep.objects.get(pk=asked.pk).refused.endswith("The workers that took it were stopped.")
+    ask()
+    assert work(world) == 1 and stands(world) == ("in_review",)
+
+
 def large_open(world: World) -> Any:
     return open_of(world.group)
 
@@ -162,6 +230,8 @@ def test_a_worker_that_dies_leaves_the_step_to_the_next(
         work(world)
     connection.close()
     assert stands(world) == ()
+    with world.scope():
+        LargeStep.objects.update(due_at=world.tenant.created_at)
     assert work(world) == 1 and work(world) == 0 and stands(world) == ("submitted",)
     with world.scope():
         assert BatchLine.objects.count() == 3

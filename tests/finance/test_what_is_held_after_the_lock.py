@@ -95,7 +95,20 @@ def test_payroll_gets_nothing_that_is_held(world: World) -> None:
         with world.scope(), pytest.raises(BatchError, match="it is held by Fiona"), transaction.atomic():
             step()
     release(world, whole)
+    # Held since the run was made: its file would ask for it once more.
+    since = hold(world, participant=world.people["S1"])
+    for step in (
+        lambda: payroll_files.batch_file(batch=batch, provider=None, by=fiona),
+        lambda: payroll_files.file_again(kept=PayrollFile.objects.get(), by=fiona),
+    ):
+        with (
+            world.scope(),
+            pytest.raises(BatchError, match="PAY-000002 of Sam .*is held since it was exported, by"),
+        ):
+            step()
+    release(world, since)
     with world.scope():
+        assert payroll_files.file_again(kept=PayrollFile.objects.get(), by=fiona).rows == 1
         assert payments.batch_mark_paid(batch=batch, paid_by=frank).state == "posted"
         with pytest.raises(BatchError, match="but for those of people whose pay is held"), transaction.atomic():
             payments.reissues_run(batch=batch, by=fiona)

@@ -162,6 +162,7 @@ PAGES: dict[str, Page] = {
     "payouts/<int:pk>/unlock/confirm/": Page(FINANCE, STEP, (*READ, Can.BATCH_APPROVE)),
     "payouts/<int:pk>/posting/": Page(FINANCE | {"Lena"}, needs=READ),
     "payouts/steps/<int:step>/": Page(FINANCE | {"Lena"}, needs=READ),
+    "payouts/steps/<int:step>/back/": Page(FINANCE | {"Lena"}, STEP, READ),
     "payouts/<int:pk>/close/": Page(FINANCE, STEP, (*READ, Can.BATCH_PAY)),
     "payouts/<int:pk>/checks/<int:check>/": Page(FINANCE | {"Lena"}, needs=READ),
     "closes/": Page(MEMBERS),
