@@ -58,6 +58,8 @@ REASONS = {
     "payouts/services/batch_steps.py:statements_open": "a part of the batch's steps, which record",
     "payouts/services/batch_steps.py:period_moves": "a part of the batch's steps, which record",
     "payouts/services/holds.py:people_follow": "a projection of holds, which are recorded",
+    "payouts/services/large.py:step_take": "asks for a step of a batch, which records when it is taken",
+    "payouts/services/large.py:steps_drain": "counts how often a step is tried; the step records",
     "payouts/services/ledger.py:post_query": "postings are numbered and chained themselves; the batch's step records",
     "payouts/services/payments.py:payments_post": "a part of paying and voiding, which record",
     "payouts/services/payments.py:reissue": "a part of an answer or a void, which record",
