@@ -11,6 +11,7 @@ from django.core.management import call_command
 from comp.people import services as people
 from comp.people.models import Participant
 from payouts.models import Batch, Statement
+from payouts.services.negatives import negative_policy_set
 from payouts.services.replay import Replay, replay_period
 from plans import services as plans
 from plans.models import Plan, PlanVersion
@@ -58,6 +59,7 @@ def test_five_versions_and_a_reorganisation_later() -> None:
         )  # fmt: skip
         for person in (acme.ann, bob):
             people.reporting_line_set(participant=person, manager=boss, starts_on=date(2026, 1, 1))
+        negative_policy_set(pay_group=acme.acme.pay_group, currency="USD", way="carry")
     acme.work()
     posted: dict[date, dict[str, str]] = {}
     tops = ["21%", "22%", "23%", "24%", "25%"]
