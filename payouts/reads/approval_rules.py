@@ -118,8 +118,8 @@ class _About:
 
 def _holds(rule: ApprovalRule, about: _About) -> bool:
     totals = about.batch.totals
-    if rule.total_from and not any(abs(totals.get(code, 0)) >= least for code, least in rule.total_from.items()):
-        return False
+    if rule.total_from and not any(total and abs(total) >= rule.total_from.get(c, 0) for c, total in totals.items()):
+        return False  # a currency that nobody thought of is over any amount
     if _asks_of_change(rule) and not any(_changed(rule, about, code) for code in {*totals, *about.before}):
         return False
     return not rule.exceptions or not about.kinds.isdisjoint(rule.exceptions)
@@ -131,10 +131,10 @@ def _asks_of_change(rule: ApprovalRule) -> bool:
 
 def _changed(rule: ApprovalRule, about: _About, currency: str) -> bool:
     """Whether the change in one currency is both large enough a share and large enough an amount. Where there was no
-    batch before, everything is change; an amount in other currencies alone is none in this."""
+    batch before, everything is change; a currency that the rule states no amount for is over it."""
     before = about.before.get(currency, 0)
     change = abs(about.batch.totals.get(currency, 0) - before)
-    if rule.change_from and change < rule.change_from.get(currency, change + 1):
+    if rule.change_from and change < rule.change_from.get(currency, 0):
         return False
     return change > 0 and change * 100 >= (rule.change_percent or 0) * abs(before)
 

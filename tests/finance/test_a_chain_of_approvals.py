@@ -67,13 +67,14 @@ def test_the_first_rule_that_holds_gives_the_chain(world: World) -> None:
     first = world.approve(first, by="greta")
     assert first.state == "posted" and states(world, first) == ["approved", "approved"]
 
-    def february(minor: int) -> ApprovalRule | None:
+    def february(minor: int, currency: str = "USD") -> ApprovalRule | None:
         with world.scope():
-            like = Batch(pay_group=world.group, starts_on=FEBRUARY, totals={"USD": minor}, pk=0)
+            like = Batch(pay_group=world.group, starts_on=FEBRUARY, totals={currency: minor}, pk=0)
             return rule_for(like)
 
     # 165.50 before: the share and the amount are needed both.
     assert [february(minor) for minor in (165_50, 185_49, 185_50, 145_50, 200_00)] == [None, None, moved, moved, large]
+    assert february(1, "GBP") == large  # of which the rule says nothing
     world.earn("R1", "D-1", 95_00, date(2026, 1, 10))
     world.earn("S1", "D-5", 165_00, date(2026, 2, 3))
     second = world.submit(FEBRUARY)  # 160.00, with an adjustment of −5.00 in it
