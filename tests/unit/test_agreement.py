@@ -24,7 +24,7 @@ from tests.oracle.plain import case, deal, plan
 from tests.oracle.strategies import case_from
 from tests.oracle.words import LARGEST
 
-SHARDS = 10
+SHARDS = 5
 CASES_A_SHARD = 200
 
 
