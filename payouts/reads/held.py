@@ -21,6 +21,8 @@ def held_inside(batch: Batch) -> dict[int, Hold]:
     """Participant id to the first hold that was placed since the batch was locked and meets something of theirs in it.
     As the scope sees pay."""
     found: dict[int, int] = {}
+    if not Hold.objects.filter(kind=Hold.Kind.PLACED, released_at=None, batch=None).exists():
+        return {}  # asked before each part of a posting: most often without looking at any line
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM comp_held_in_batch(%s, %s) ORDER BY 1, 2", [current_tenant_id(), batch.pk])
         for hold, person in cursor.fetchall():
