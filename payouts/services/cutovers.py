@@ -372,7 +372,7 @@ def _approve(batch: Batch, cut_over: CutOver, signed_by: User) -> None:
     audit("batch.approve", batch, Batch.State.SUBMITTED, batch_facts(batch))
     posted = ledger.post_query(
         ledger.OF_OPENING,
-        {"batch": batch.pk, "everybody": True, "people": []},
+        {"batch": batch.pk},
         kind=LedgerTransaction.Kind.OPENING,
         batch=batch,
         day=cut_over.day,

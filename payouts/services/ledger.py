@@ -36,15 +36,15 @@ CONTENT += "COLLATE \"C\"), ''), 'UTF8')), 'hex')"
 #: What a batch books: its lines as expense by component and as what is owed; then what the waterfall makes of them, by
 #: plan. The balance of a draw or clawback is owed by the person: an asset. What is held back or carried is owed to
 #: them. Top-ups that nobody owes (guarantees), what is lost to a cap, forgiven or written off are expense.
-OF_BATCH = """
+_BOOKED = """
 SELECT l.participant_id, l.pay_group_id, side.account, l.plan_id, l.component, l.currency,
     (sum(l.amount_minor) * side.sign)::bigint AS amount_minor
-FROM payouts_batchline l CROSS JOIN (VALUES ('expense', 1), ('payable', -1)) AS side(account, sign)
-WHERE l.batch_id = %(batch)s AND (%(everybody)s OR l.participant_id = ANY(%(people)s))
+FROM {lines} l CROSS JOIN (VALUES ('expense', 1), ('payable', -1)) AS side(account, sign)
+WHERE l.batch_id = %(batch)s
 GROUP BY l.participant_id, l.pay_group_id, side.account, side.sign, l.plan_id, l.component, l.currency
 UNION ALL
 SELECT s.participant_id, s.pay_group_id, side.account, s.plan_id, '', s.currency, side.minor
-FROM payouts_batchsettlement s CROSS JOIN LATERAL (
+FROM {settlements} s CROSS JOIN LATERAL (
     SELECT coalesce(sum(d.balance_minor - d.opened_minor), 0)::bigint AS minor FROM payouts_batchdraw d
     WHERE d.batch_id = s.batch_id AND d.participant_id = s.participant_id AND d.plan_id = s.plan_id
         -- What is brought forward has rows of earlier periods too, for what is held back until other days.
@@ -58,8 +58,17 @@ FROM payouts_batchsettlement s CROSS JOIN LATERAL (
         s.opened_carried_minor - s.carried_forward_minor + s.opened_kept_minor - s.kept_adjustments_minor),
     ('expense', s.capped_minor + s.forgiven_minor + s.topped_up_minor + s.recovered_minor - drawn.minor)
 ) AS side(account, minor)
-WHERE s.batch_id = %(batch)s AND (%(everybody)s OR s.participant_id = ANY(%(people)s))
+WHERE s.batch_id = %(batch)s
 """
+OF_BATCH = _BOOKED.format(lines="payouts_batchline", settlements="payouts_batchsettlement")
+#: A table's rows of these people in a batch, person by person: right after a large batch was taken nothing is known of
+#: its lines, and the whole batch would be read for each part of it. OFFSET 0 keeps it from becoming a join again.
+_EACH = """(SELECT one.* FROM unnest(%(people)s::bigint[]) AS who(id) CROSS JOIN LATERAL (
+    SELECT * FROM {table} WHERE batch_id = %(batch)s AND participant_id = who.id OFFSET 0) one)"""
+#: What these people of a batch book.
+OF_PART = _BOOKED.format(
+    lines=_EACH.format(table="payouts_batchline"), settlements=_EACH.format(table="payouts_batchsettlement")
+)
 #: What an opening batch books: the balances that it brings forward, against what they come from. What was paid and
 #: expensed before is in the books of the system before.
 OF_OPENING = f"""
@@ -99,8 +108,8 @@ class Row:
 def post_part(*, batch: Batch, part: int, people: Sequence[int] | None) -> LedgerTransaction:
     """Posts the approval of what these people (None: all) have in a batch. Each part is posted once; a second time the
     database refuses (`ledger_once`). Returns the posting. Inside a scope that sees everyone's pay."""
-    params = {"batch": batch.pk, "everybody": people is None, "people": list(people or ())}
-    return post_query(OF_BATCH, params, kind=Kind.APPROVAL, batch=batch, part=part)
+    source, params = (OF_BATCH, {}) if people is None else (OF_PART, {"people": list(people)})
+    return post_query(source, {"batch": batch.pk, **params}, kind=Kind.APPROVAL, batch=batch, part=part)
 
 
 def post_rows(

@@ -76,7 +76,7 @@ def _batches_wrong(posted: set[tuple[int | None, str]]) -> Iterator[str]:
         if batch.state in PAID and (batch.pk, "payment") not in posted and _was_paid(batch):
             yield f"{batch} has no payment posting"
         with connection.cursor() as cursor:
-            params: dict[str, Any] = {"batch": batch.pk, "kind": kind, "everybody": True, "people": []}
+            params: dict[str, Any] = {"batch": batch.pk, "kind": kind}
             cursor.execute(_OTHERWISE.replace("WHAT_IT_SAYS", said), params)
             accounts = [account for (account,) in cursor.fetchall()]
         if accounts:

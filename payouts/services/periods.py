@@ -284,7 +284,7 @@ INSERT INTO payouts_batchperson (tenant_id, batch_id, participant_id, pay_group_
     released_minor, adjustments_minor, manual_minor, settled_minor, adjustments, manual, lines, is_new, is_large,
     digest)
 SELECT current_setting('app.tenant')::bigint, %(batch)s, x.participant_id, x.pay_group_id,
-    (coalesce(sum(x.lines) OVER (ORDER BY x.participant_id RANGE UNBOUNDED PRECEDING EXCLUDE GROUP), 0)
+    floor(coalesce(sum(x.lines) OVER (ORDER BY x.participant_id RANGE UNBOUNDED PRECEDING EXCLUDE GROUP), 0)
         / %(part_lines)s)::int, x.currency,
     x.before_minor, x.released, x.adjusted, x.by_hand, x.settled, x.adjustments, x.hands, x.lines,
     NOT EXISTS (SELECT 1 FROM payouts_batchline l JOIN payouts_batch b ON b.id = l.batch_id
@@ -295,21 +295,22 @@ SELECT current_setting('app.tenant')::bigint, %(batch)s, x.participant_id, x.pay
 FROM (SELECT *, released + adjusted + by_hand + settled - coalesce(before_minor, 0) AS change FROM both_sides) x
 JOIN large USING (currency) LEFT JOIN own USING (participant_id)
 """
+_SETTLED = [f"coalesce(y.{column}, 0)" for column in SETTLED]
 #: The period's statements become snapshots of the lines taken.
 _STATEMENTS = f"""
-UPDATE payouts_statement s SET state = 'in_batch', released_minor = x.released, adjustments_minor = x.adjusted,
-    {", ".join(f"{column} = y.{column}" for column in SETTLED)},
-    payout_minor = x.released + x.adjusted + {" + ".join(f"y.{column}" for column in SETTLED)},
-    lines = x.lines, digest = x.digest
-FROM payouts_statement o LEFT JOIN LATERAL (
-    SELECT coalesce(sum(p.released_minor), 0) AS released,
-        coalesce(sum(p.adjustments_minor + p.manual_minor), 0) AS adjusted, coalesce(sum(p.lines), 0) AS lines,
-        coalesce(max(p.digest), %(nothing)s) AS digest
-    FROM payouts_batchperson p WHERE p.batch_id = %(batch)s AND p.participant_id = o.participant_id
-) x ON true LEFT JOIN LATERAL (
-    SELECT {SETTLED_SUMS} FROM payouts_batchsettlement w
-    WHERE w.batch_id = %(batch)s AND w.participant_id = o.participant_id
-) y ON true
+UPDATE payouts_statement s SET state = 'in_batch', released_minor = coalesce(x.released, 0),
+    adjustments_minor = coalesce(x.adjusted, 0),
+    {", ".join(f"{column} = {found}" for column, found in zip(SETTLED, _SETTLED, strict=True))},
+    payout_minor = coalesce(x.released, 0) + coalesce(x.adjusted, 0) + {" + ".join(_SETTLED)},
+    lines = coalesce(x.lines, 0), digest = coalesce(x.digest, %(nothing)s)
+FROM payouts_statement o LEFT JOIN (
+    SELECT p.participant_id, sum(p.released_minor) AS released, sum(p.adjustments_minor + p.manual_minor) AS adjusted,
+        sum(p.lines) AS lines, max(p.digest) AS digest
+    FROM payouts_batchperson p WHERE p.batch_id = %(batch)s GROUP BY p.participant_id
+) x ON x.participant_id = o.participant_id LEFT JOIN (
+    SELECT w.participant_id, {SETTLED_SUMS} FROM payouts_batchsettlement w
+    WHERE w.batch_id = %(batch)s GROUP BY w.participant_id
+) y ON y.participant_id = o.participant_id
 WHERE s.id = o.id AND o.pay_group_id = %(pay_group)s AND o.period_starts_on = %(starts_on)s AND o.run = %(run)s
 """
 
@@ -365,7 +366,13 @@ def sums_write(batch: Batch, found: Digests) -> None:
     }
     with connection.cursor() as cursor:
         cursor.execute(_PEOPLE, params)
+        # Nothing is known yet of the rows just written: person by person each would be looked for among all of them.
+        many = batch.lines > MANY_LINES
+        if many:
+            cursor.execute(MANY)
         cursor.execute(_STATEMENTS, params)
+        if many:
+            cursor.execute(MANY_OVER)
 
 
 # ------------------------------------------------------------------ unlock
