@@ -22,6 +22,7 @@ class LedgerTransaction(TenantModel):
         APPROVAL = "approval", "Approval"
         PAYMENT = "payment", "Payment"
         VOID = "void", "Voided payment"
+        NOT_OWED = "not_owed", "No longer owed"
         WRITE_OFF = "write_off", "Write-off"
         ACCRUAL = "accrual", "Accrual"
         REVERSAL = "reversal", "Reversal of the accrual"

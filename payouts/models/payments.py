@@ -180,7 +180,8 @@ class AnswerRow(PayModel):
 
 class Payment(PayModel):
     """An amount that payroll is to pay one person for a batch: due → exported → paid, rejected or void; a paid one can
-    be voided too. Amounts never change: what is not paid is issued again, as a payment of its own."""
+    be voided too, and a rejected one that can never be paid. Amounts never change: what is not paid is issued again, as
+    a payment of its own, unless it is no longer owed."""
 
     class State(models.TextChoices):
         DUE = "due", "Goes out next"
@@ -194,6 +195,13 @@ class Payment(PayModel):
         REJECTED = "rejected", "Payroll rejected it"
         REST = "rest", "Payroll paid less"
         VOID = "void", "It was voided"
+
+    class Outcome(models.TextChoices):
+        """What becomes of the amount of a payment that is void."""
+
+        AGAIN = "", "Due again at once"
+        OWED = "owed", "Owed again: it goes out with the pay group's next payout"
+        NOT_OWED = "not_owed", "Not owed: what was expensed is taken back"
 
     number = models.BigIntegerField()  # from 1 within the tenant; PAY-000012 in files
     batch = TenantForeignKey(Batch)
@@ -211,6 +219,7 @@ class Payment(PayModel):
     settled_at = models.DateTimeField(null=True)
     settled_by = _user(null=True)
     void_reason = models.TextField(blank=True)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, blank=True)  # asked for with the void
     void_asked_by = _user(null=True)
     void_asked_at = models.DateTimeField(null=True)
     voided_by = _user(null=True)
@@ -249,6 +258,11 @@ class Payment(PayModel):
                 ),
                 name="payment_void_two_people",
             ),
+            models.CheckConstraint(
+                condition=Q(outcome="")
+                | Q(outcome__in=["owed", "not_owed"], state__in=["rejected", "void"], void_asked_by__isnull=False),
+                name="payment_outcome",
+            ),
             AppendOnly(
                 name="payment_append",
                 changing=(
@@ -261,6 +275,7 @@ class Payment(PayModel):
                     "settled_at",
                     "settled_by_id",
                     "void_reason",
+                    "outcome",
                     "void_asked_by_id",
                     "void_asked_at",
                     "voided_by_id",

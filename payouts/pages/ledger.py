@@ -138,7 +138,7 @@ def _part(posting: LedgerTransaction) -> int:
     kinds = LedgerTransaction.Kind
     if posting.kind == kinds.WRITE_OFF:
         return 1
-    return posting.part if posting.kind in (kinds.PAYMENT, kinds.VOID) else posting.part + 1
+    return posting.part if posting.kind in (kinds.PAYMENT, kinds.VOID, kinds.NOT_OWED) else posting.part + 1
 
 
 def _entries(postings: Any) -> QuerySet[LedgerEntry]:

@@ -101,9 +101,7 @@ def batch_export(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "totals": _paid_totals(asked),
         "owed_back": reads.owed_back(found),
         "again": reads.totals(
-            Payment.objects.filter(pay_group_id=found.pay_group_id, state=Payment.State.DUE)
-            if not PayrollRun.objects.filter(batch=found).exists()
-            else Payment.objects.none()
+            reads.goes_next(found) if not PayrollRun.objects.filter(batch=found).exists() else Payment.objects.none()
         ),
         "providers": reads.providers(),
     }
@@ -224,6 +222,7 @@ def payment(request: HttpRequest, tenant: str, payment: int) -> HttpResponse:
     tone, icon = TONES[Payment.State(found.state)]
     can = Can.BATCH_PAY in request.can  # type: ignore[attr-defined]
     asked = found.void_asked_by_id is not None and found.state != Payment.State.VOID
+    replaced = Payment.objects.filter(reissue_of=found).exists()
     context = {
         "payment": found,
         "tone": tone,
@@ -234,9 +233,8 @@ def payment(request: HttpRequest, tenant: str, payment: int) -> HttpResponse:
         "may_ask": can and not asked and found.state in (Payment.State.EXPORTED, Payment.State.PAID),
         "may_confirm": can and asked and found.void_asked_by_id != request.user.pk,
         "may_withdraw": can and asked,
-        "may_again": can
-        and found.state == Payment.State.REJECTED
-        and not Payment.objects.filter(reissue_of=found).exists(),
+        "may_again": can and not asked and not replaced and found.state == Payment.State.REJECTED,
+        "outcomes": [one for one in Payment.Outcome if one],
     }
     return render(request, "payouts/payments/payment.html", context)
 
@@ -244,14 +242,23 @@ def payment(request: HttpRequest, tenant: str, payment: int) -> HttpResponse:
 @needs(Can.BATCH_READ, Can.BATCH_PAY)
 @require_POST
 def payment_step(request: HttpRequest, tenant: str, payment: int) -> HttpResponse:
-    """Asks for a payment to be voided, confirms or withdraws that, or issues a rejected one again."""
+    """Asks for a payment to be voided or let go, confirms or withdraws that, or issues a rejected one again."""
     found = get_object_or_404(reads.payments_visible(), pk=payment)
     by: Any = request.user
     reason = request.POST.get("reason", "")[:2000]
-    steps: dict[str, tuple[Callable[[], Payment], str]] = {
+    outcome = request.POST.get("outcome", "")
+    steps: dict[str, tuple[Callable[[], Payment | None], str]] = {
         "ask": (
             lambda: payment_voids.void_ask(payment=found, reason=reason, by=by),
             "Somebody else has to confirm that {found} is voided.",
+        ),
+        "let_go": (
+            lambda: payment_voids.let_go_ask(payment=found, outcome=outcome, reason=reason, by=by),
+            "Somebody else has to confirm what becomes of {found}.",
+        ),
+        "let_go_confirm": (
+            lambda: payment_voids.let_go_confirm(payment=found, outcome=outcome, by=by),
+            "{found} is void, and nothing of it is open.",
         ),
         "confirm": (
             lambda: payment_voids.void_confirm(payment=found, by=by),

@@ -13,7 +13,7 @@ from payouts.models import AnswerRow, Batch, BatchLine, BatchSettlement, Payment
 from payouts.models.settlements import EFFECT
 from payouts.selectors_batches import pay_groups_visible
 
-State = Payment.State
+State, Outcome = Payment.State, Payment.Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,29 @@ def people_open(batch: Batch) -> set[int]:
     return set(Payment.objects.filter(is_open(), batch=batch).values_list("participant_id", flat=True))
 
 
+def people_unpaid(batch: Batch) -> set[int]:
+    """The participants with an open payment of the batch, or one that was let go and not issued again: they were not
+    paid what their statement says."""
+    rows = Payment.objects.filter(is_open() | let_go(), batch=batch)
+    return set(rows.values_list("participant_id", flat=True))
+
+
+def let_go() -> Combinable:
+    """Void payments that nothing replaces: owed again with the next payout, or no longer owed."""
+    again = Payment.objects.filter(reissue_of=OuterRef("pk"))
+    return Q(state=State.VOID, outcome__in=[Outcome.OWED, Outcome.NOT_OWED]) & ~Exists(again)
+
+
 def due_of(batch: Batch) -> QuerySet[Payment]:
     """Payments of the batch that wait for an export: issued again, or a first one that was held when the batch's run
     was made."""
     return Payment.objects.filter(batch=batch, state=State.DUE).order_by("number")
+
+
+def goes_next(batch: Batch) -> QuerySet[Payment]:
+    """Payments of earlier batches that go out with the first export of this one, where nothing holds them."""
+    rows = Payment.objects.filter(Q(state=State.DUE) | (let_go() & Q(outcome=Outcome.OWED)))
+    return rows.filter(pay_group_id=batch.pay_group_id)
 
 
 def with_payroll(batch: Batch) -> str:

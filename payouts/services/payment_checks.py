@@ -9,23 +9,27 @@ from django.db import connection
 from comp.core.money import format_money
 from comp.people.models import Participant
 from payouts.models import Batch, Payment, PayrollRun
-from payouts.reads.payments import owed, people_open, unsettled
+from payouts.reads.payments import owed, people_unpaid, unsettled
 from payouts.services.batch_steps import statements_of
 
-#: By batch, person and currency: what payments say was paid, beside what the ledger says.
+#: By batch, person and currency: what payments say was paid, or is no longer owed, beside what the ledger says.
 _PAID = """
 WITH said AS (
-    SELECT batch_id, participant_id, currency, sum(paid_minor) AS minor FROM payouts_payment WHERE state = 'paid'
-    GROUP BY batch_id, participant_id, currency
+    SELECT state = 'void' AS let_go, batch_id, participant_id, currency,
+        sum(CASE state WHEN 'void' THEN amount_minor ELSE paid_minor END) AS minor
+    FROM payouts_payment WHERE state = 'paid' OR state = 'void' AND outcome = 'not_owed'
+    GROUP BY let_go, batch_id, participant_id, currency
 ), booked AS (
-    SELECT t.batch_id, e.participant_id, e.currency, -sum(e.amount_minor) AS minor
+    SELECT t.kind = 'not_owed' AS let_go, t.batch_id, e.participant_id, e.currency,
+        sum(CASE e.account WHEN 'paid' THEN -e.amount_minor ELSE e.amount_minor END) AS minor
     FROM payouts_ledgerentry e JOIN payouts_ledgertransaction t ON t.tenant_id = e.tenant_id AND t.id = e.transaction_id
-    WHERE e.account = 'paid' AND t.batch_id IN (SELECT batch_id FROM payouts_payrollrun)
-    GROUP BY t.batch_id, e.participant_id, e.currency
+    WHERE t.batch_id IN (SELECT batch_id FROM payouts_payrollrun)
+        AND (e.account = 'paid' OR e.account = 'payable' AND t.kind = 'not_owed')
+    GROUP BY let_go, t.batch_id, e.participant_id, e.currency
 )
-SELECT batch_id, participant_id, currency, coalesce(said.minor, 0)::bigint, coalesce(booked.minor, 0)::bigint
-FROM said FULL JOIN booked USING (batch_id, participant_id, currency)
-WHERE coalesce(said.minor, 0) <> coalesce(booked.minor, 0) ORDER BY batch_id, participant_id, currency
+SELECT let_go, batch_id, participant_id, currency, coalesce(said.minor, 0)::bigint, coalesce(booked.minor, 0)::bigint
+FROM said FULL JOIN booked USING (let_go, batch_id, participant_id, currency)
+WHERE coalesce(said.minor, 0) <> coalesce(booked.minor, 0) ORDER BY batch_id, participant_id, currency, let_go
 """
 
 
@@ -57,12 +61,13 @@ def _paid_wrong() -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute(_PAID)
         rows = cursor.fetchall()
-    batches = Batch.objects.in_bulk({row[0] for row in rows})
-    names = dict(Participant.objects.filter(pk__in={row[1] for row in rows}).values_list("pk", "key"))
-    for batch, who, currency, said, booked in rows:
+    batches = Batch.objects.in_bulk({row[1] for row in rows})
+    names = dict(Participant.objects.filter(pk__in={row[2] for row in rows}).values_list("pk", "key"))
+    for let_go, batch, who, currency, said, booked in rows:
         says, books = format_money(said, currency), format_money(booked, currency)
         person = names.get(who, who)
-        yield f"payments of {batches.get(batch, batch)}: payroll paid {person} {says}, the ledger says {books}"
+        what = f"{person} is no longer owed {says}" if let_go else f"payroll paid {person} {says}"
+        yield f"payments of {batches.get(batch, batch)}: {what}, the ledger says {books}"
 
 
 def payment_states(batch: Batch) -> dict[int, str]:
@@ -71,6 +76,6 @@ def payment_states(batch: Batch) -> dict[int, str]:
         return {one.participant_id: "paid" for one in statements_of(batch)}
     if not PayrollRun.objects.filter(batch=batch).exists():
         return {}
-    waiting = people_open(batch)
+    unpaid = people_unpaid(batch)
     paid = Payment.objects.filter(batch=batch, state=Payment.State.PAID).values_list("participant_id", flat=True)
-    return {who: "approved" if who in waiting else "paid" for who in {*waiting, *paid}}
+    return {who: "approved" if who in unpaid else "paid" for who in {*unpaid, *paid}}

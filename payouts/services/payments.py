@@ -21,7 +21,7 @@ from comp.tenancy.models import User
 from comp.tenancy.scope import current_tenant_id
 from payouts.models import Account, Batch, LedgerTransaction, Payment, PayrollRun, Statement
 from payouts.reads.held import batches_held, held_inside
-from payouts.reads.payments import due_of, open_count, owed, people_open, with_payroll
+from payouts.reads.payments import due_of, let_go, open_count, owed, people_open, people_unpaid, with_payroll
 from payouts.services import ledger
 from payouts.services.batch_steps import (
     BatchError,
@@ -56,6 +56,7 @@ def run_make(*, batch: Batch, by: User) -> PayrollRun:
         not_held(batch)
         if run := PayrollRun.objects.filter(batch=batch, number=0).first():
             return run
+        _owed_again(batch)
         first = _first_number()
         rows, held = [one for one in owed(batch) if one.minor > 0], held_inside(batch)
         goes = [one for one in rows if one.participant_id not in held]
@@ -139,6 +140,13 @@ def _free(due: Iterable[Payment]) -> list[Payment]:
     return [p for p in rows if p.batch_id not in whole and p.participant_id not in inside[p.batch_id]]
 
 
+def _owed_again(batch: Batch) -> None:
+    """What payroll could not pay for earlier batches of the pay group, and two people said is owed again, is due."""
+    rows = Payment.objects.select_for_update(of=("self",)).filter(let_go(), pay_group_id=batch.pay_group_id)
+    rows = rows.filter(outcome=Payment.Outcome.OWED).exclude(batch=batch).order_by("number")
+    reissue([(payment, payment.amount_minor, Why.VOID) for payment in rows])
+
+
 def _go_out(payments: Iterable[Payment], run: PayrollRun) -> None:
     ids = [payment.pk for payment in payments]
     Payment.objects.filter(pk__in=ids).update(state=State.EXPORTED, run=run)
@@ -203,20 +211,20 @@ def payments_settle(outcomes: Collection[Settled], *, by: User) -> None:
 
 def batch_follows(batch: Batch, *, by: User) -> None:
     """The batch is paid when each of its payments is paid, void, or issued again and that one paid; the statements say
-    Paid of those of whom nothing is open."""
-    waiting = people_open(batch)
-    if batch.state == Batch.State.POSTED and batch.exported_at and not waiting:
+    Paid of those of whom nothing is open or was let go."""
+    if batch.state == Batch.State.POSTED and batch.exported_at and not people_open(batch):
         not_held(batch)
         batch.state, batch.paid_by, batch.paid_at = Batch.State.PAID, by, timezone.now()
         batch.save(update_fields=["state", "paid_by", "paid_at"])
         audit("batch.paid", batch, Batch.State.POSTED, {**batch_facts(batch), "ledger": batch.ledger_head})
     frozen = statements_of(batch).exclude(state=Statement.State.OPEN)
-    settled = frozen.exclude(participant_id__in=waiting)
+    unpaid = people_unpaid(batch)
+    settled = frozen.exclude(participant_id__in=unpaid)
     if batch.state not in PAID:
         paid = Payment.objects.filter(batch=batch, state=State.PAID)
         settled = settled.filter(participant_id__in=paid.values("participant_id"))
     settled.update(state=Statement.State.PAID)
-    frozen.filter(participant_id__in=waiting).update(state=Statement.State.APPROVED)
+    frozen.filter(participant_id__in=unpaid).update(state=Statement.State.APPROVED)
 
 
 # ------------------------------------------------------------------ the ledger
@@ -233,8 +241,8 @@ Part = tuple[int | None, str, int]
 
 
 def payments_post(amounts: Collection[tuple[Payment, int]], kind: LedgerTransaction.Kind) -> dict[int, dict[str, Any]]:
-    """Posts what was paid (payable to paid), or what was voided (back), by batch. Batch id to what the audit trail says
-    of its posting."""
+    """Posts what was paid (payable to paid), what was voided (back), or what is no longer owed (payable to expense), by
+    batch. Batch id to what the audit trail says of its posting."""
     by_batch: dict[int, dict[tuple[int, int, str], int]] = defaultdict(lambda: defaultdict(int))
     for payment, minor in amounts:
         by_batch[payment.batch_id][payment.participant_id, payment.pay_group_id, payment.currency] += minor
@@ -255,7 +263,11 @@ def _rows(
     batch: Batch, amounts: Mapping[tuple[int, int, str], int], kind: LedgerTransaction.Kind
 ) -> Iterable[ledger.Row]:
     """Both sides of each amount, by the plans and components that it came from."""
-    from_, to = (Account.PAYABLE, Account.PAID) if kind == Kind.PAYMENT else (Account.PAID, Account.PAYABLE)
+    from_, to = {
+        Kind.PAYMENT: (Account.PAYABLE, Account.PAID),
+        Kind.VOID: (Account.PAID, Account.PAYABLE),
+        Kind.NOT_OWED: (Account.PAYABLE, Account.EXPENSE),
+    }[kind]
     stands: dict[tuple[int, str], list[Part]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_STANDS, [batch.pk, from_, sorted({who for who, _, _ in amounts})])
