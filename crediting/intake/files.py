@@ -8,13 +8,17 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
+from comp.core.days import parse_day
 from comp.core.errors import Problem
-from crediting.intake.facts import fact_key
+from comp.core.money import parse_money
+from crediting.intake.facts import DealFact, Event, Member, fact_key
 from crediting.intake.mapping import EVENTS, FORMAT, Record, told
 from crediting.intake.mapping.readings import DATE_FORMS, DECIMAL_FORMS, READINGS
+from crediting.intake.standard import OWNER_ROLE, adapt
 
 OBJECT = "row"
 #: What a file may hold: the event that each row becomes, and what it is called.
@@ -61,6 +65,10 @@ _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
 }
 _STAGES = {"closed won": "won", "closed lost": "lost", "closedwon": "won", "closedlost": "lost"}
 _PLAIN = re.compile(r"[^a-z0-9]+")
+#: What a row's message says of any deal.
+_OF_EVERY_DEAL = frozenset(
+    ("version", "deal", "stage", "owner", "product", "account", "amount", "currency", "engage_date", "close_date")
+)
 #: The time of an event until its file is taken in.
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -173,6 +181,31 @@ def said(mapping: Mapping[str, Any], header: Sequence[str], line: int, cells: Se
     return Said(line, kind, key, f"{kind}:{short}:{digest}", {"type": message["type"], "data": message["data"]})
 
 
+def deal_of(message: Mapping[str, Any]) -> DealFact:
+    """The deal that a row's message tells of. Read as the adapter reads it; where it says no more than every deal does,
+    without judging once more what was judged."""
+    data = message["data"]
+    if not data.keys() <= _OF_EVERY_DEAL:
+        event = adapt(body(message, _EPOCH))
+        assert isinstance(event, Event) and isinstance(event.fact, DealFact), event
+        return event.fact
+    currency, amount = data["currency"], data["amount"]
+    verb = message["type"].partition(".")[2]
+    return DealFact(
+        deal=data["deal"].strip(),
+        stage=data["stage"] if verb == "updated" else verb,
+        team=(Member(OWNER_ROLE, (data["owner"] or "").strip(), 1),),
+        product=(data["product"] or "").strip(),
+        account=(data["account"] or "").strip(),
+        amount_minor=None if amount is None else parse_money(amount, currency),
+        currency=currency,
+        engage_date=_day(data["engage_date"]),
+        close_date=_day(data["close_date"]),
+        territory="",
+        custom=(),
+    )
+
+
 def body(message: Mapping[str, Any], at: datetime) -> bytes:
     """The event as a system would have sent it at that moment."""
     moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -182,6 +215,11 @@ def body(message: Mapping[str, Any], at: datetime) -> bytes:
 
 def _told(problem: Problem) -> str:
     return f"{problem.path.removeprefix('data.')}: {problem.message}"
+
+
+@lru_cache(maxsize=10_000)
+def _day(text: str | None) -> date | None:
+    return parse_day(text) if text is not None else None
 
 
 def _stages(words: Iterable[str]) -> dict[str, str]:

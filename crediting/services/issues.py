@@ -192,6 +192,20 @@ def questions_standing() -> bool:
     return bool(standing)
 
 
+def deals_answered(deals: Iterable[tuple[int, str]]) -> None:
+    """Whoever waited for one of these deals (endpoint, the source's id) to come, or for its next event, waits no more;
+    other endpoints may have waited for it too."""
+    if not questions_standing():
+        return
+    grouped: dict[int, list[str]] = defaultdict(list)
+    for endpoint, deal in deals:
+        grouped[endpoint].append(deal)
+    for endpoint, values in grouped.items():
+        questions_answer(endpoint_id=endpoint, kinds=OF_DEALS, values=values, answer="the deal's next event came")
+        for other in HookEndpoint.objects.filter(deals_from=endpoint).values_list("id", flat=True):
+            questions_answer(endpoint_id=other, kinds=["deal"], values=values, answer="the deal came")
+
+
 def questions_leave(*, left: Sequence[tuple[int, str, str]]) -> None:
     """Deliveries wait no more for these questions (endpoint, kind, value), once for each: what came after them says
     more. A question that nobody waits for any more is resolved."""

@@ -29,7 +29,6 @@ from crediting.services.batches import split
 from crediting.services.facts import (
     AccountRow,
     DealRow,
-    Moved,
     Order,
     accounts_store,
     deal_changes,
@@ -37,13 +36,12 @@ from crediting.services.facts import (
     deals_store,
 )
 from crediting.services.issues import (
-    OF_DEALS,
     Question,
+    deals_answered,
     gap_name,
     questions_answer,
     questions_leave,
     questions_open,
-    questions_standing,
 )
 from crediting.services.locks import DRAIN_WAIT, intake_lock
 from crediting.services.names import Names, Word
@@ -63,6 +61,7 @@ _WAITING = """
 SELECT EXISTS (SELECT 1 FROM crediting_upload WHERE state IN ('checking', 'taking')),
     EXISTS (SELECT 1 FROM crediting_rawdelivery WHERE state = 'pending')
 """
+_WAITING_NUMBER = "SELECT count(*) FROM (SELECT 1 FROM crediting_rawdelivery WHERE state = 'pending' LIMIT %s) AS w"
 _DONE = """
 UPDATE crediting_rawdelivery
 SET state = 'done', attempts = attempts + 1, processed_at = %s, waits_for = '[]', error = ''
@@ -83,14 +82,21 @@ def mailbox_drain(tenant_id: int) -> int:
             if not (files or waits):
                 return 0
             intake_lock(wait=DRAIN_WAIT)
-            rows = upload_step(attempt=_attempt) if files else 0
+            # A part of a file comes when little else waits: what it leaves to be taken is taken before the next.
+            rows, changes = upload_step(attempt=_attempt) if files and not _is_full() else (0, [])
             pending = _pending()
-            changes_tell(_take_all(pending))
+            changes_tell([*changes, *_take_all(pending)])
             return len(pending) or rows
     except OperationalError as error:
         if getattr(error.__cause__, "pgcode", None) == "55P03":  # lock_not_available
             return 0
         raise
+
+
+def _is_full() -> bool:
+    """Whether more deliveries wait than one drain takes."""
+    [(waiting,)] = rows_read(_WAITING_NUMBER, [LIMIT])
+    return bool(waiting == LIMIT)
 
 
 def _pending() -> list[RawDelivery]:
@@ -190,7 +196,7 @@ class Take:
         moved = deals_store(rows=rows_align(deals), known=known)
         vacancies_note([one for one in moved if one.deal.aligned or (one.was and one.was.aligned)])
         changes += deal_changes(moved)
-        self._answer_deals(moved)
+        deals_answered((one.deal.endpoint_id, one.deal.external_id) for one in moved)
         lines, standing = lines_of(deals)
         changes += facts_store(rows=lines, known=standing)[0]
         facts, known_facts = self._others()
@@ -235,15 +241,6 @@ class Take:
     def converted(self) -> set[str]:
         """The other currencies that a rate of exchange leads from."""
         return convertible(self.currency)
-
-    def _answer_deals(self, moved: Sequence[Moved]) -> None:
-        """Whoever waited for a deal to come, or for its next event; other endpoints may have waited for it too."""
-        if not (moved and questions_standing()):
-            return
-        for endpoint, values in _grouped((one.deal.endpoint_id, one.deal.external_id) for one in moved):
-            questions_answer(endpoint_id=endpoint, kinds=OF_DEALS, values=values, answer="the deal's next event came")
-            for other in HookEndpoint.objects.filter(deals_from=endpoint).values_list("id", flat=True):
-                questions_answer(endpoint_id=other, kinds=["deal"], values=values, answer="the deal came")
 
     def _understand(self, delivery: RawDelivery) -> None:
         if delivery.folded:

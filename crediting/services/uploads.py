@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import logging
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from typing import Any, BinaryIO
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 
 from comp.audit.services import record
@@ -29,7 +30,7 @@ from comp.core.sheets import Refused, Row, Sheet, open_sheet
 from comp.outbox.failures import PASSING
 from comp.outbox.services import ring
 from comp.tenancy.models import User
-from comp.tenancy.rows import rows_store
+from comp.tenancy.rows import rows_read, rows_store
 from comp.tenancy.scope import current_tenant_id
 from comp.tenancy.selectors import own_currency, own_time_zone
 from comp.web.csv import Cell, safe_cell
@@ -37,15 +38,17 @@ from crediting.intake import files
 from crediting.intake.files import Said
 from crediting.intake.mapping import check
 from crediting.intake.mapping.readings import DATE_FORMS, DECIMAL_FORMS
-from crediting.models import Account, Deal, Fact, HookEndpoint, RawDelivery, Upload, UploadPart
-from crediting.services.issues import Question
+from crediting.intake.rows import rows_of
+from crediting.models import HookEndpoint, RawDelivery, Upload, UploadPart
+from crediting.services.first_deals import First, firsts_of, firsts_store
+from crediting.services.issues import Question, deals_answered
 from crediting.services.news import Change
 
 log = logging.getLogger(__name__)
 
 State = Upload.State
 #: Rows of a part. Parts whose rows are tried, to say whom they concern and what would have to be asked.
-PART, TRIED = 500, 10
+PART, TRIED = 2_000, 3
 #: Rows to correct that one download holds.
 BAD_MOST = 100_000
 #: Stored with a file's delivery, as its content type.
@@ -166,13 +169,13 @@ def upload_discard(*, upload: Upload) -> None:
 # ------------------------------------------------------------------ the mailbox's part
 
 
-def upload_step(*, attempt: Attempt) -> int:
-    """Checks or takes the next part of the file that waits longest; returns its rows, 0 where none waits. Callers hold
-    the intake lock, and take what is pending then."""
+def upload_step(*, attempt: Attempt) -> tuple[int, list[Change]]:
+    """Checks or takes the next part of the file that waits longest; returns its rows, 0 where none waits, and what
+    changed. Callers hold the intake lock, and take what is pending then."""
     waiting = Upload.objects.filter(state__in=[State.CHECKING, State.TAKING]).defer("body").order_by("id")
     upload = waiting.select_for_update().first()
     if upload is None:
-        return 0
+        return 0, []
     try:
         with transaction.atomic():
             return _step(upload, attempt)
@@ -184,25 +187,30 @@ def upload_step(*, attempt: Attempt) -> int:
         Upload.objects.filter(pk=upload.pk).update(
             state=State.FAILED, counts={**upload.counts, "error": type(error).__name__}
         )
-        return 1
+        return 1, []
 
 
-def _step(upload: Upload, attempt: Attempt) -> int:
+def _step(upload: Upload, attempt: Attempt) -> tuple[int, list[Change]]:
     part = UploadPart.objects.get(upload=upload, place=upload.step)
+    number = len(part.rows)
     upload.step += 1
     checking = upload.state == State.CHECKING
-    number = _check(upload, part, attempt) if checking else _deliver(upload, part)
+    changes: list[Change] = []
+    if checking:
+        _check(upload, part, attempt)
+    else:
+        changes = _deliver(upload, part)
     if upload.step == upload.parts:
         upload.state = State.CHECKED if checking else State.TAKEN
     upload.save(update_fields=["state", "step", "counts", "questions"])
-    return number
+    return number, changes
 
 
 class _Undone(Exception):
     """Leaves a transaction that was only to be tried."""
 
 
-def _check(upload: Upload, part: UploadPart, attempt: Attempt) -> int:
+def _check(upload: Upload, part: UploadPart, attempt: Attempt) -> None:
     part.good, part.bad = _read(upload, part)
     part.save(update_fields=["good", "bad"])
     counts = Counter(upload.counts)
@@ -218,9 +226,12 @@ def _check(upload: Upload, part: UploadPart, attempt: Attempt) -> int:
     if part.place < TRIED and fresh:
         people = set(upload.counts.get("people", ()))
         asked = {(q[0], q[1]): q for q in upload.questions}
+        firsts = _firsts(upload, fresh, standing)
+        people |= {one.person for one in firsts if one.is_dated}
+        rest = _without(fresh, firsts)
         try:
             with transaction.atomic():
-                stored = _deliveries(upload, None, fresh, ids)
+                stored = _deliveries(upload, None, rest, ids)
                 tried = RawDelivery.objects.filter(id__in=stored).select_related("endpoint").order_by("id")
                 changes, questions = attempt(list(tried))
                 raise _Undone
@@ -231,27 +242,57 @@ def _check(upload: Upload, part: UploadPart, attempt: Attempt) -> int:
                 asked[one.kind, one.value] = [*before[:3], before[3] + 1]
         upload.counts |= {"people": sorted(people), "tried": upload.counts.get("tried", 0) + len(fresh)}
         upload.questions = list(asked.values())[:1000]
-    return len(part.rows)
 
 
-def _deliver(upload: Upload, part: UploadPart) -> int:
+def _deliver(upload: Upload, part: UploadPart) -> list[Change]:
+    """Stores what a part says that is new: deals that nothing stands of as they come, all else as deliveries that the
+    mailbox takes. Returns what changed."""
     rows = [Said(*row) for row in part.good]
-    ids, _ = _ids(upload, rows)
-    _deliveries(upload, upload.delivery_id, [row for row in rows if row.line in ids], ids)
+    ids, standing = _ids(upload, rows)
+    fresh = [row for row in rows if row.line in ids]
+    firsts, changes = _firsts(upload, fresh, standing), list[Change]()
+    try:
+        with transaction.atomic():
+            changes = _firsts_taken(upload, firsts, ids)
+    except PASSING:
+        raise
+    except Exception:
+        log.exception("%s rows of upload %s could not be stored together", len(firsts), upload.pk)
+        firsts = []
+    _deliveries(upload, upload.delivery_id, _without(fresh, firsts), ids)
     upload.counts["delivered"] = upload.counts.get("delivered", 0) + len(ids)
     bad = {line for line, _ in part.bad}
-    number = len(part.rows)
     # What became deliveries stands there; what could not is kept to be downloaded.
     part.rows, part.good = [row for row in part.rows if row[0] in bad], []
     part.save(update_fields=["rows", "good"])
-    return number
+    return changes
+
+
+def _firsts(upload: Upload, rows: Sequence[Said], standing: Mapping[tuple[str, str], str]) -> list[First]:
+    """The rows about deals that nothing stands of, that leave no doubt."""
+    return firsts_of(upload.endpoint, [row for row in rows if (row.kind, row.key) not in standing])
+
+
+def _firsts_taken(upload: Upload, firsts: Sequence[First], ids: Mapping[int, str]) -> list[Change]:
+    assert upload.delivery_id is not None
+    changes = firsts_store(
+        firsts, endpoint=upload.endpoint_id, parent=upload.delivery_id, ids=ids, at=_event_time(upload)
+    )
+    deals_answered((upload.endpoint_id, one.fact.deal) for one in firsts)
+    return changes
+
+
+def _without(rows: Sequence[Said], firsts: Sequence[First]) -> list[Said]:
+    taken = {one.said.line for one in firsts}
+    return [row for row in rows if row.line not in taken]
 
 
 def _read(upload: Upload, part: UploadPart) -> tuple[list[Any], list[Any]]:
     """The good rows of a part and the bad. Of two rows about one thing the later counts, and the former is bad."""
-    zone, good, bad = own_time_zone(), dict[tuple[str, str], Said](), []
+    reader = rows_of(json.dumps(upload.mapping), tuple(upload.header), own_time_zone())
+    good, bad = dict[tuple[str, str], Said](), []
     for line, cells, error in part.rows:
-        found = error or files.said(upload.mapping, upload.header, line, cells, zone)
+        found = error or reader.said(line, cells)
         if isinstance(found, str):
             bad.append([line, found])
             continue
@@ -267,11 +308,7 @@ def _ids(upload: Upload, rows: Sequence[Said]) -> tuple[dict[int, str], dict[tup
     """The delivery's id of each row that says something new, by its line; and by which delivery's id each thing that
     is known stands."""
     standing = _standing(upload.endpoint_id, rows)
-    known = set(
-        RawDelivery.objects.filter(endpoint_id=upload.endpoint_id, sender_id__in=[row.id for row in rows]).values_list(
-            "sender_id", flat=True
-        )
-    )
+    known = {sender for (sender,) in rows_read(_DELIVERED, [upload.endpoint_id, [row.id for row in rows]])}
     found: dict[int, str] = {}
     for row in rows:
         stands = standing.get((row.kind, row.key), "")
@@ -289,21 +326,28 @@ def _standing(endpoint: int, rows: Sequence[Said]) -> dict[tuple[str, str], str]
     for row in rows:
         keys.setdefault(row.kind, []).append(row.key)
     for kind, wanted in keys.items():
-        rows_of: QuerySet[Any]
-        if kind == "account":
-            rows_of = Account.objects.filter(key__in=wanted)
-        elif kind == "deal":
-            rows_of = Deal.objects.filter(endpoint_id=endpoint, external_id__in=wanted)
-        else:
-            rows_of = Fact.objects.filter(endpoint_id=endpoint, kind=kind, external_id__in=wanted)
-        column = "key" if kind == "account" else "external_id"
-        found |= {(kind, key): sender for key, sender in rows_of.values_list(column, "sender_id")}
+        asked = {"endpoint": endpoint, "kind": kind, "keys": wanted}
+        found |= {(kind, key): sender for key, sender in rows_read(_STANDS.get(kind, _STANDS["fact"]), asked)}
     return found
+
+
+_DELIVERED = "SELECT sender_id FROM crediting_rawdelivery WHERE endpoint_id = %s AND sender_id = ANY(%s::text[])"
+_STANDS = {
+    "account": "SELECT key, sender_id FROM crediting_account WHERE key = ANY(%(keys)s::text[])",
+    "deal": """
+SELECT external_id, sender_id FROM crediting_deal
+WHERE endpoint_id = %(endpoint)s AND external_id = ANY(%(keys)s::text[])
+""",
+    "fact": """
+SELECT external_id, sender_id FROM crediting_fact
+WHERE endpoint_id = %(endpoint)s AND kind = %(kind)s AND external_id = ANY(%(keys)s::text[])
+""",
+}
 
 
 def _deliveries(upload: Upload, parent: int | None, rows: Sequence[Said], ids: dict[int, str]) -> list[int]:
     """Stores rows as pending deliveries; gives their ids. A later part's are later: its event time is."""
-    at = (upload.taken_at or timezone.now()) + timedelta(microseconds=upload.step)
+    at = _event_time(upload)
     alike = {
         "endpoint_id": upload.endpoint_id,
         "sent_at": at,
@@ -321,6 +365,10 @@ def _deliveries(upload: Upload, parent: int | None, rows: Sequence[Said], ids: d
         told = {"body": f"\\x{body.hex()}", "body_sha256": hashlib.sha256(body).hexdigest()}
         made.append({"sender_id": ids[row.line], "place": row.line} | told | alike)
     return rows_store(RawDelivery, made)
+
+
+def _event_time(upload: Upload) -> datetime:
+    return (upload.taken_at or timezone.now()) + timedelta(microseconds=upload.step)
 
 
 # ------------------------------------------------------------------ pieces

@@ -207,7 +207,7 @@ def test_a_fault_of_ours_stops_that_file_alone(files: Files, monkeypatch: pytest
     with files.company.scope():
         uploads.upload_match(upload=upload, columns=upload.columns, **FORMS)
     with monkeypatch.context() as patch:
-        patch.setattr(uploads.files, "said", lambda *_: 1 / 0)
+        patch.setattr(uploads, "rows_of", lambda *_: 1 / 0)
         assert files.drained(upload).state == "failed"
     assert files.taken(HEADER + GOOD).state == "taken"
 
