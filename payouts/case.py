@@ -16,7 +16,7 @@ from comp.core.calendars import CalendarError, Kind, PayCalendar, Period, measur
 from comp.core.days import day_date, day_number
 from comp.core.errors import Problem, ProblemsError
 from comp.core.money import CURRENCIES, NO_CURRENCY
-from payouts import case_facts, case_openings, case_tables
+from payouts import case_facts, case_openings, case_posted, case_tables
 from payouts.case_expect import Expectation, draw_keys, expectations
 from payouts.case_tables import columns, ints, text
 from payouts.kernel.batch import (
@@ -85,7 +85,9 @@ class Reader:
         self.look = Look()
         required = ("format", "calendar", "people", "assignments")
         optional = ("name", "plan", "plans", "reporting", "quotas", "deals", "facts", "milestones", "usage", "expect")
-        self.document = self.look.table(document, "", required, (*optional, case_openings.KEY, *case_tables.KEYS))
+        self.document = self.look.table(
+            document, "", required, (*optional, case_openings.KEY, case_posted.KEY, *case_tables.KEYS)
+        )
         self.people: list[str] = []
         self.facts: list[str] = []
         self.days: list[int] = []
@@ -124,6 +126,7 @@ class Reader:
         assignments = self._assignments(versions)
         milestones, usage = case_facts.read_milestones(self, facts), case_facts.read_usage(self, facts)
         opened, released = case_openings.openings(self, versions, milestones)
+        kept = case_posted.posted(self, versions, teams)
         years = [day_date(day).year for day in self.days] or [2026]
         every: dict[Every, tuple[Period, ...]] = {
             each: tuple(measure_periods(calendar, each, min(years), max(years) + 1)) for each in _EVERY
@@ -158,6 +161,7 @@ class Reader:
             in_force=tuple((version.start, version.end) for version in versions),
             openings=opened,
             opening_tranches=released,
+            kept=kept,
         )
         name = look.text(self.document, "", "name", 200) or ""
         currency = look.currency

@@ -29,7 +29,7 @@ def openings(
         table = reader.look.table(row, path, required, optional)
         person, day = reader.person(table, path), reader.day(table, path, "day")
         earned = _money(reader, table, path, "earned")
-        place = None if day is None else _version(reader, table, path, versions, day)
+        place = None if day is None else version_of(reader, table, path, versions, day)
         if person is None or day is None or earned is None or place is None:
             continue
         component = next(each for each in versions[place].plan.components if each.key == table["component"])
@@ -49,8 +49,8 @@ def openings(
     return Openings(*columns(rows, 6)), OpeningTranches(*columns(given, 4))
 
 
-def _version(reader: Reader, table: Document, path: str, versions: Sequence[Version], day: int) -> int | None:
-    """The place of the version that an opening belongs to, among those that have its component."""
+def version_of(reader: Reader, table: Document, path: str, versions: Sequence[Version], day: int) -> int | None:
+    """The place of the version that something of a day belongs to, among those that have its component."""
     known = list(dict.fromkeys(component.key for version in versions for component in version.plan.components))
     key = reader.one_of(table, path, "component", known)
     keys = sorted({version.plan.key for version in versions})

@@ -59,6 +59,7 @@ __all__ = [
     "Facts",
     "Groups",
     "Ints",
+    "Kept",
     "Lines",
     "Milestones",
     "OpeningTranches",
@@ -179,6 +180,25 @@ class OpeningTranches:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What lines earned of a budget when a batch last took them, where it stays theirs (`after_posting: keep`): each
+    line once. Lines of a credit are named by `fact`, `split`, `rule` and `role`; those of a period by `line_day`, with
+    the length of their periods for a rule and no role."""
+
+    participant: Ints
+    plan: Ints  # index of a version of the plan
+    component: Text
+    kind: Ints  # OF_CREDIT, OF_PERIOD or OF_CARRY
+    fact: Ints  # row in Facts, -1 for none
+    split: Ints
+    line_day: Ints
+    rule: Text
+    role: Text
+    earned: Ints
+    day: Ints  # on which the batch took it
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """`periods` maps month, quarter, half and year to the sorted first days of consecutive periods, closed by the first
     day after the last; periods that plans state come to them in payouts.kernel.spans. `pay_periods` is the same for the
@@ -214,6 +234,7 @@ class Batch:
     settles: bool = True
     openings: Openings | None = None
     opening_tranches: OpeningTranches | None = None
+    kept: Kept | None = None
 
 
 # ------------------------------------------------------------------ results
@@ -364,6 +385,7 @@ class Traces:
     rounded, counterpart, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …,
     budget, carried, floating, clawback, opening:
     what the step makes of the line; cap.limit …: the limit it went by; clawback.of, clawback.part: which part of what.
+    budget.kept, budget.day: what a batch took of it, and when; budget.left: what was left of it beside what lines keep.
     """
 
     line: Ints

@@ -18,6 +18,7 @@ from crediting.kernel.ratios import Ratios
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, OF_CARRY, OF_CREDIT, OF_PERIOD, Batch, Ints
 from payouts.kernel.book import Book
 from payouts.kernel.groups import credited_or, periods_of, yearly
+from payouts.kernel.kept import kept_by, rooms
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.reads import Ledger
@@ -48,6 +49,14 @@ class Covered:
         upto = running(earned[self.order], self.starts, self.run)
         found = np.empty_like(upto)
         found[self.order] = upto
+        return found
+
+    def rooms(self, limit: Ints, kept: Ints, least: Ints) -> Whole:
+        """By line, how far the running sum may go where lines keep something (payouts.kernel.kept)."""
+        assert self.order is not None
+        upto = running(least[self.order], self.starts, self.run)
+        found = np.empty_like(upto)
+        found[self.order] = rooms(limit[self.order], kept[self.order], upto, self.starts)
         return found
 
 
@@ -341,14 +350,32 @@ def _named(lines: _Together, stated: dict[int, PlanCap]) -> Mask | None:
 
 
 def _by_budget(batch: Batch, credited: Credited, lines: _Together) -> None:
+    """The lines of one book below its budget: what batches took stays, the rest is first come, first served."""
+    (book,) = lines.books
     order: tuple[Ints, ...] = (lines.in_turn, lines.late, lines.when, lines.person)
-    if reorders(lines.books[0].series.versions):
+    if reorders(book.series.versions):
         standing = (lines.in_turn, lines.when, lines.person)
-        order = _as_stated(batch, credited, lines.books[0], Covered.by(lines.replicate), standing)
-    limits = {
-        version.plan_place: (version.component.budget.amount, False)
-        for version in lines.books[0].series.versions
-        if version.component.budget is not None
-    }
-    lines.capped(Covered.by(lines.replicate, within=order), limits, "budget")
-    lines.written()
+        order = _as_stated(batch, credited, book, Covered.by(lines.replicate), standing)
+    covered = Covered.by(lines.replicate, within=order)
+    budgets = [version.component.budget for version in book.series.versions]
+    stated = np.array([budget is not None for budget in budgets])[book.series.version] & _at_fixed_rate(book)
+    limit = np.array([0 if budget is None else budget.amount for budget in budgets])[book.series.version]
+    earned, cut = lines.earned, np.flatnonzero(stated)
+    upto, kept = covered.sums(earned), kept_by(batch, credited, book)
+    notes = book.notes(cut)
+    if kept is None:
+        left = below(limit, upto, earned)
+    else:
+        # What a line pays at least: all where it is not cut, and below zero; else what it keeps.
+        least = np.where(stated & (earned >= 0), kept.amount, earned)
+        room = covered.rooms(limit, np.where(stated, kept.amount, 0), least)
+        before = np.minimum(limit, room - least)
+        left = (np.minimum(room, upto) - np.minimum(before, upto - earned)).astype(np.int64)
+        if notes is not None:
+            notes.note("budget.kept", kept.amount[cut], kept.amount[cut] > 0)
+            notes.note("budget.day", kept.day[cut], kept.amount[cut] > 0)
+            notes.note("budget.left", np.maximum(before - (upto - earned), 0)[cut], earned[cut] > 0)
+    book.earned = np.where(stated, left, earned)
+    if notes is not None:
+        notes.note("budget.limit", limit[cut])
+        notes.note("budget", book.earned[cut])

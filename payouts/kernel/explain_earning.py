@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from payouts.kernel.explain_measure import read_text
 from payouts.kernel.line_view import LineView, line_slices
-from payouts.kernel.say import Step, Unit, figure_text, money_text, number_text, percent_text, times_text
+from payouts.kernel.say import Step, Unit, day_text, figure_text, money_text, number_text, percent_text, times_text
 from payouts.kernel.slices import EARNED_BEFORE, Slice
 from plans.rules.compiled import Cap
 from plans.rules.phrases import both, named
@@ -244,6 +244,8 @@ def _cap(view: LineView, name: str, limit: int, taken: int, left: int) -> Step:
         what, excess = f"The plan's cap{whose} of {_money(view, limit)} per {cap.every}", cap.excess
     elif kind == "budget":
         what = f"The budget of {_money(view, limit)}"
+        if "budget.left" in view.steps:
+            return _budget(view, limit, taken, left)
     elif kind == "gate_cap":
         what = f"The cap of {_money(view, limit)} per {component.every} by gate {place}"
     else:
@@ -257,6 +259,18 @@ def _cap(view: LineView, name: str, limit: int, taken: int, left: int) -> Step:
         sentence = f"{what} leaves {_money(view, left)}{more}."
     detail = {"cap": limit, "step": name, "excess": excess, "lost": taken}
     return Step("cap" if kind == "cap" else kind, sentence, left, "money", detail)
+
+
+def _budget(view: LineView, limit: int, taken: int, left: int) -> Step:
+    """What a line keeps of a budget, and what comes of the rest beside what all keep."""
+    kept, free = view.known("budget.kept") or 0, view.known("budget.left") or 0
+    rest = f"{_money(view, free)} of the budget of {_money(view, limit)} were left: {_money(view, left)}."
+    sentence = f"Beside what was posted, {rest}"
+    if kept:
+        sentence = (
+            f"It keeps {_money(view, kept)} that were posted on {day_text(view.known('budget.day') or 0)}; {rest}"
+        )
+    return Step("budget", sentence, left, "money", {"cap": limit, "kept": kept, "free": free, "lost": taken})
 
 
 def _per(view: LineView, cap: Cap) -> str:

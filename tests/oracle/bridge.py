@@ -27,6 +27,7 @@ from payouts.kernel.batch import (
     Employment,
     Exchange,
     Ints,
+    Kept,
     Milestones,
     Openings,
     OpeningTranches,
@@ -52,6 +53,7 @@ from tests.oracle.case import (
     GroupKey,
     LineFact,
     Opening,
+    Posted,
     ScheduleFact,
     SettlementFact,
     TrancheFact,
@@ -268,6 +270,7 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
         )
         if openings
         else None,
+        kept=kept_of(shuffle(case.posted), versions, row_of) if case.posted else None,
     )
     return Shuffled(batch, versions, rates)
 
@@ -282,6 +285,26 @@ def openings_of(openings: Sequence[Opening], versions: list[int], plans: tuple[C
         day=ints(day_number(opening.day) for opening in openings),
         measured=ints(opening.measured for opening in openings),
         earned=ints(opening.earned for opening in openings),
+    )
+
+
+def kept_of(posted: Sequence[Posted], versions: list[int], row_of: dict[int, int]) -> Kept:
+    def words(values: list[str]) -> Text:
+        vocabulary = sorted({*values, "a word that no row has"})
+        return Text(np.array([vocabulary.index(value) for value in values], dtype=np.int32), tuple(vocabulary))
+
+    return Kept(
+        participant=ints(row.person for row in posted),
+        plan=ints(versions.index(row.version) for row in posted),
+        component=words([row.component for row in posted]),
+        kind=ints(LINE_KINDS.index(row.kind) for row in posted),
+        fact=ints(-1 if row.fact is None else row_of[row.fact] for row in posted),
+        split=ints(row.split for row in posted),
+        line_day=ints(0 if row.day is None else day_number(row.day) for row in posted),
+        rule=words([row.rule for row in posted]),
+        role=words([row.role for row in posted]),
+        earned=ints(row.earned for row in posted),
+        day=ints(0 for _ in posted),
     )
 
 

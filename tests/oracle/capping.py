@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.oracle.amounts import prorated
-from tests.oracle.book import CALENDAR, Book, Group, Line, component_in, measure_of, node_of, value_read
-from tests.oracle.case import Case
+from tests.oracle.book import (
+    CALENDAR,
+    Book,
+    Component,
+    Group,
+    Line,
+    component_in,
+    measure_of,
+    node_of,
+    value_read,
+    year_long,
+)
+from tests.oracle.case import Case, Posted
 from tests.oracle.lines import LATEST, length_of, order_of_last, rank_of, restarts, way_of, ways_in_turn
 from tests.oracle.rating import unmet
 from tests.oracle.reading import last_day, minor, percent, period_of, rounded_to_minor
@@ -235,9 +246,9 @@ def cap_plans(case: Case, book: Book) -> None:
 
 
 def cap_budgets(case: Case, book: Book) -> None:
-    """Over everybody: by measure period, then as the version of the last credit in it says."""
+    """Over everybody: by measure period, then as the version of the last credit in it says. What batches took stays:
+    a line gets no more than leaves each later one what it keeps."""
     for node in book.groups:
-        so_far = 0
         periods: dict[Any, list[Line]] = defaultdict(list)
         for line in book.lines(node):
             periods[case.periods[measure_of(line.component)["every"]][line.period]].append(line)
@@ -248,13 +259,65 @@ def cap_budgets(case: Case, book: Book) -> None:
             id(line): (line.kind != "opening", ranks[id(line)], line.person, turn_of(case, line))
             for line in book.lines(node)
         }
-        for line in sorted(book.lines(node), key=lambda line: turn[id(line)]):
-            if line.kind == "reversal" or line.waiting:
-                continue
-            amount, stated = line.earned, line.component.get("budget")
-            if stated is not None and line.kind != "opening":
-                under(line, minor(stated["amount"], line.document), "lost", so_far)
-            so_far += amount
+        lines = [line for line in book.lines(node) if line.kind != "reversal" and not line.waiting]
+        lines.sort(key=lambda line: turn[id(line)])
+        of_all = [claim_of(case, line) for line in lines]
+        so_far = 0
+        for place, (line, claim) in enumerate(zip(lines, of_all, strict=True)):
+            so_far += claim.amount
+            if claim.limit is not None:
+                top = highest(claim.limit, of_all[place + 1 :])
+                # Before it, the sum may have gone as far as it can come down again, or as what it keeps leaves.
+                line.earned = min(top, so_far) - min(claim.limit, top - claim.least, so_far - claim.amount)
+
+
+class Claim(NamedTuple):
+    """What a line would earn, what it earns at least, what it keeps of the budget, and the budget; None: it is not
+    cut."""
+
+    amount: int
+    least: int
+    keeps: int
+    limit: int | None
+
+
+def claim_of(case: Case, line: Line) -> Claim:
+    stated, amount = line.component.get("budget"), line.earned
+    if stated is None or line.kind == "opening":
+        return Claim(amount, amount, 0, None)
+    limit = minor(stated["amount"], line.document)
+    kept = 0
+    if stated["after_posting"] == "keep" and amount > 0:
+        kept = max([0, *(min(row.earned, amount) for row in case.posted if is_of(case, row, line))])
+    return Claim(amount, min(amount, kept) if amount > 0 else amount, kept, limit)
+
+
+def highest(limit: int, later: list[Claim]) -> int:
+    """How far the sum may go, so that every later line that keeps something finds it below its own limit, though
+    each line between takes no more than it must."""
+    between = 0
+    for claim in later:
+        between += claim.least
+        if claim.keeps and claim.limit is not None:
+            limit = min(limit, claim.limit - between)
+    return limit
+
+
+def is_of(case: Case, row: Posted, line: Line) -> bool:
+    """Is this what a batch took of the line?"""
+    if (row.person, row.component, row.kind) != (line.person, line.key, line.kind):
+        return False
+    if case.versions[row.version].document["key"] != line.plan:
+        return False
+    if line.ordered is None:
+        return (row.day, row.rule) == (line.day, length_in_words(line.component))
+    credit = line.ordered.credit
+    return (row.fact, row.split, row.rule, row.role) == (credit.fact, credit.split, credit.rule, credit.role)
+
+
+def length_in_words(component: Component) -> str:
+    """The length of its periods, or the name of a plan's own."""
+    return "year" if year_long(component) else str(measure_of(component)["every"]).split()[0]
 
 
 def place_of(line: Line) -> int:

@@ -178,6 +178,23 @@ class Opening:
 
 
 @dataclass(frozen=True)
+class Posted:
+    """What a line earned of a budget when a batch last took it. A line of a credit is named by fact, split, rule and
+    role; one of a period by its day and the length of its periods, `rule`."""
+
+    person: int
+    version: int
+    component: str
+    kind: str
+    fact: int | None
+    split: int
+    day: date | None
+    rule: str
+    role: str
+    earned: int
+
+
+@dataclass(frozen=True)
 class Case:
     """`periods` maps month, quarter, half and year to first days, closed by the first day after the last. `facts` are
     deals and all else that happened. `between` are the lengths and places of what is no period, but the time
@@ -202,6 +219,7 @@ class Case:
     pay_currency: tuple[tuple[int, str], ...] = ()
     relief: tuple[Relief, ...] = ()
     openings: tuple[Opening, ...] = ()
+    posted: tuple[Posted, ...] = ()
     between: frozenset[tuple[str, int]] = frozenset()
     # The version on which a person is on a day, once it has been asked for.
     seen: dict[tuple[int, str, date], int | None] = field(default_factory=dict, compare=False, repr=False)

@@ -97,6 +97,7 @@ FEATURES = {
     "other lengths",
     "carried under restart",
     "openings",
+    "posted",
 }
 
 

@@ -159,7 +159,8 @@ def shape_of(pick: Pick, component: Document, document: Document, unit: int, kno
         if any("of_incentive" in cap for cap in caps) and "incentive" not in component:
             found |= on_target(pick)
     if pick.has("budget", 10):
-        found["budget"] = {"amount": money(pick.one((1_000, 100, 1)) * unit, unit), "after_posting": "keep"}
+        after = pick.one(("keep", "keep", "redivide"))
+        found["budget"] = {"amount": money(pick.one((1_000, 100, 1)) * unit, unit), "after_posting": after}
     if pick.has("gates", 2 if read_between(component, document, known) else 5):
         found |= gates_of(pick, component, unit, known)
     return found

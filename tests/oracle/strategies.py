@@ -36,6 +36,7 @@ from tests.oracle.case import (
 from tests.oracle.opening import some_openings
 from tests.oracle.own_periods import length_name, own_spans
 from tests.oracle.pick import FEATURES, TAPE, Pick
+from tests.oracle.posted import with_posted
 from tests.oracle.reading import MINOR_DIGITS, percent
 from tests.oracle.words import AREAS, BETWEEN, DAYS, LARGEST, MILESTONES, PEOPLE, ROLES, START, TEXTS, TITLES, Document
 from tests.oracle.writing import CHANGES, document_of, next_version
@@ -86,7 +87,7 @@ def case_from(pick: Pick) -> Case:
         rates = some_rates(pick, currency)
     settled = any("settlement" in document for document in documents)
     assignments = some_assignments(pick, people, versions)
-    return Case(
+    case = Case(
         versions=versions,
         assignments=assignments,
         reports=some_reports(pick, people),
@@ -107,6 +108,7 @@ def case_from(pick: Pick) -> Case:
         relief=some_relief(pick, quotas) if pick.has("relief", 6) else (),
         openings=some_openings(pick, assignments, versions, periods, unit) if pick.has("openings", 4) else (),
     )
+    return with_posted(pick, case)
 
 
 # ------------------------------------------------------------------ calendars
