@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
+from typing import Any, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import OperationalError, connection, transaction
@@ -31,7 +32,7 @@ from crediting.selectors import deliveries_wait
 from payouts.frames.read import Days, credit_days
 from payouts.models import Cause, ChangedScope, RecomputeJob
 from payouts.reads.alerts import alerts_standing
-from payouts.services.recompute import Mark, recompute
+from payouts.services.recompute import Mark, Reason, recompute
 from payouts.services.sampling import alerts_recheck
 
 log = logging.getLogger(__name__)
@@ -80,6 +81,17 @@ def lock(*keys: int, tenant_id: int, wait_ms: int) -> bool:
 def figures_lock(*, wait_ms: int, halves: Sequence[int] = EVERYBODY) -> bool:
     """Holds off other writers of the figures of everybody, or of one half of the people."""
     return lock(*(LOCKS[half] for half in halves), tenant_id=current_tenant_id(), wait_ms=wait_ms)
+
+
+class Claimed(NamedTuple):
+    """A scope that is redone now."""
+
+    pk: int
+    participant_id: int
+    from_day: date
+    to_day: date
+    attempts: int
+    cause: Reason
 
 
 def scopes_recompute(tenant_id: int) -> int:
@@ -228,7 +240,7 @@ def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
     return _redo_claimed(lambda: _claimed(due), halves)
 
 
-def _redo_claimed(claim: Callable[[], list[ChangedScope]], halves: Sequence[int]) -> int:
+def _redo_claimed(claim: Callable[[], list[Claimed]], halves: Sequence[int]) -> int:
     if not figures_lock(wait_ms=200, halves=halves):
         return 0  # whoever is at it looks again when done, or rings; this worker is free for other tenants
     claimed = claim()
@@ -258,32 +270,28 @@ SELECT s.id, s.participant_id, s.from_day, s.to_day, s.attempts, s.cause_id, c.k
 """
 
 
-def _single_claimed() -> list[ChangedScope]:
+def _single_claimed() -> list[Claimed]:
     """`_claimed` of the single changes of the people whose facts they are: every event goes this way."""
-    causes: dict[int, Cause] = {}
-    claimed = []
-    for pk, person, start, end, attempts, cause, kind, deal in rows_read(
-        _FIRST, {"now": timezone.now(), "claim": CLAIM}
-    ):
-        if cause not in causes:
-            causes[cause] = Cause(id=cause, kind=kind, deal_id=deal)
-        claimed.append(
-            ChangedScope(
-                id=pk, participant_id=person, from_day=start, to_day=end, attempts=attempts, cause=causes[cause]
-            )
-        )
-    return claimed if len(claimed) < CLAIM else _claimed(_due(EVERYBODY).filter(job=None, later=False))
+    rows = rows_read(_FIRST, {"now": timezone.now(), "claim": CLAIM})
+    if len(rows) == CLAIM:
+        return _claimed(_due(EVERYBODY).filter(job=None, later=False))
+    return [_claimed_row(row) for row in rows]
 
 
-#: What is read of a scope and its cause: there are two or more for each event.
-_CLAIMED = ("participant", "from_day", "to_day", "attempts", "cause__kind", "cause__deal")
+#: What is read of a scope and its cause, in the order of `_claimed_row`: there are two or more for each event.
+_CLAIMED = ("id", "participant_id", "from_day", "to_day", "attempts", "cause_id", "cause__kind", "cause__deal_id")
 
 
-def _claimed(due: QuerySet[ChangedScope]) -> list[ChangedScope]:
+def _claimed_row(row: Sequence[Any]) -> Claimed:
+    pk, person, start, end, attempts, *cause = row
+    return Claimed(pk, person, start, end, attempts, Reason(*cause))
+
+
+def _claimed(due: QuerySet[ChangedScope]) -> list[Claimed]:
     """What waits longest. Where more waits than one transaction takes, everything that waits for the first people of
     those: nobody's periods are redone once for each part of a file."""
-    due = due.select_related("cause").only(*_CLAIMED).order_by("id")
-    claimed = list(due[:CLAIM])
+    rows = due.order_by("id").values_list(*_CLAIMED)
+    claimed = [_claimed_row(row) for row in rows[:CLAIM]]
     if len(claimed) < CLAIM:
         return claimed
     waiting = due.filter(participant_id__in={scope.participant_id for scope in claimed}).order_by()
@@ -295,10 +303,10 @@ def _claimed(due: QuerySet[ChangedScope]) -> list[ChangedScope]:
         if whose and total > CLAIM_WHOLE:
             break
         whose.append(person)
-    return list(due.filter(participant_id__in=whose)[:CLAIM_WHOLE])
+    return [_claimed_row(row) for row in rows.filter(participant_id__in=whose)[:CLAIM_WHOLE]]
 
 
-def _redo_all(claimed: Sequence[ChangedScope], days: Days | None) -> dict[int, str]:
+def _redo_all(claimed: Sequence[Claimed], days: Days | None) -> dict[int, str]:
     """All at once; if something in it cannot be calculated, person by person, so that only those whose plan or facts
     it is stay behind. Returns the error of each of them."""
     try:
@@ -310,7 +318,7 @@ def _redo_all(claimed: Sequence[ChangedScope], days: Days | None) -> dict[int, s
     except Exception:
         log.exception("a recompute of %s scopes failed; redoing them person by person", len(claimed))
     failed: dict[int, str] = {}
-    own: dict[int, list[ChangedScope]] = defaultdict(list)
+    own: dict[int, list[Claimed]] = defaultdict(list)
     for scope in claimed:
         own[scope.participant_id].append(scope)
     for person, scopes in own.items():
@@ -325,7 +333,7 @@ def _redo_all(claimed: Sequence[ChangedScope], days: Days | None) -> dict[int, s
     return failed
 
 
-def _redo(claimed: Sequence[ChangedScope], days: Days | None) -> None:
+def _redo(claimed: Sequence[Claimed], days: Days | None) -> None:
     marks: list[Mark] = []
     for scope in claimed:
         start, end = scope.from_day, scope.to_day
@@ -336,13 +344,15 @@ def _redo(claimed: Sequence[ChangedScope], days: Days | None) -> None:
     recompute(marks)
 
 
-def _set_aside(claimed: Sequence[ChangedScope], failed: Mapping[int, str]) -> None:
+def _set_aside(claimed: Sequence[Claimed], failed: Mapping[int, str]) -> None:
     """What failed stays, with its error, and is tried again: sooner at first, then every hour."""
-    aside = [scope for scope in claimed if scope.participant_id in failed]
-    for scope in aside:
-        scope.attempts += 1
-        scope.error = failed[scope.participant_id]
-        scope.due_at = timezone.now() + min(timedelta(seconds=2 ** min(scope.attempts, 12)), RETRY)
+    aside = []
+    for scope in claimed:
+        if scope.participant_id in failed:
+            attempts = scope.attempts + 1
+            due_at = timezone.now() + min(timedelta(seconds=2 ** min(attempts, 12)), RETRY)
+            error = failed[scope.participant_id]
+            aside.append(ChangedScope(id=scope.pk, attempts=attempts, error=error, due_at=due_at))
     ChangedScope.objects.bulk_update(aside, ["attempts", "error", "due_at"], batch_size=500)
 
 

@@ -145,6 +145,8 @@ LINE_TEXT = (
     "OR p.fact IS DISTINCT FROM p.deal_id "
     "THEN concat_ws('|', p.line_kind, p.fact, p.origin, p.period, p.part) END)"
 )
+#: Spelled alike where it is joined and where it is sorted by: then each line's text is made once.
+_SORTED = f'({LINE_TEXT}) COLLATE "C"'
 _STATEMENTS = f"""
 WITH open AS (
     SELECT * FROM unnest(%(people)s::bigint[], %(groups)s::bigint[], %(starts)s::date[], %(ends)s::date[])
@@ -154,7 +156,7 @@ WITH open AS (
     SELECT o.*, owed.*, settled.* FROM open o CROSS JOIN LATERAL (
         SELECT count(p.id) AS lines, coalesce(sum(p.amount_minor) FILTER (WHERE p.kind = 'release'), 0) AS released,
             coalesce(sum(p.amount_minor) FILTER (WHERE p.kind <> 'release'), 0) AS adjustments,
-            encode(sha256(convert_to(coalesce(string_agg({LINE_TEXT}, chr(10) ORDER BY {LINE_TEXT} COLLATE "C"), ''),
+            encode(sha256(convert_to(coalesce(string_agg({_SORTED}, chr(10) ORDER BY {_SORTED}), ''),
             'UTF8')), 'hex') AS digest
         FROM payouts_payable p JOIN plans_plan pl ON pl.id = p.plan_id
             LEFT JOIN crediting_deal d ON d.id = p.deal_id LEFT JOIN crediting_hookendpoint e ON e.id = d.endpoint_id
