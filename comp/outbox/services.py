@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -27,10 +30,42 @@ _handlers: dict[str, list[Handler]] = {}
 WORK, JOBS = "work", "jobs"
 _drains: dict[str, tuple[str, Drain]] = {}
 ATTEMPTS = 5
+#: After so long a turn at a tenant's daily work calls another worker for what it brings up itself.
+ALONE_SECONDS = 0.1
 #: After so long a drain of messages commits what it did: others have work too.
 HAND_SECONDS = 0.5
 #: News that nobody else hands on at this moment, the oldest first.
 _PENDING = "done_at IS NULL AND NOT parked AND due_at <= %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+
+
+@dataclass(slots=True)
+class Turn:
+    """A worker at one tenant's daily work. `news`: it brought up work itself, for which it rang nobody."""
+
+    tenant_id: int
+    news: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    def is_long(self) -> bool:
+        return time.monotonic() - self.began > ALONE_SECONDS
+
+
+_turn: ContextVar[Turn | None] = ContextVar("comp_turn", default=None)
+
+
+@contextmanager
+def turn_of(tenant_id: int) -> Iterator[Turn]:
+    """While it lasts, `ring` for the tenant's daily work notes the news instead, until the turn is long: for a lone
+    event another worker would only do the same looks beside this one. What is noted and not looked at in the end, as
+    when a drain raises, is rung for."""
+    turn = Turn(tenant_id)
+    token = _turn.set(turn)
+    try:
+        yield turn
+    finally:
+        _turn.reset(token)
+        if turn.news:
+            ring(tenant_id=tenant_id)
 
 
 def subscribe(topic: str, handler: Handler) -> None:
@@ -62,7 +97,10 @@ def ring(*, tenant_id: int, queue: str = WORK) -> None:
     task = tasks.work if queue == WORK else tasks.job
 
     def bell() -> None:
-        if bells.is_first(tenant_id, queue):
+        turn = _turn.get()
+        if turn and (turn.tenant_id, WORK) == (tenant_id, queue) and not turn.is_long():
+            turn.news = True
+        elif bells.is_first(tenant_id, queue):
             task.apply_async(args=[tenant_id], retry=False, ignore_result=True)
 
     transaction.on_commit(bell, robust=True)

@@ -22,11 +22,14 @@ def work(tenant_id: int) -> None:
     """Does the tenant's daily work until none is left, or its turn is over. Any number may run at once: each drain lets
     one writer in."""
     bells.heard(tenant_id, services.WORK)
-    over = time.monotonic() + TURN_SECONDS
-    while services.work_once(tenant_id, services.WORK):
-        if time.monotonic() > over:
-            services.ring(tenant_id=tenant_id)
-            return
+    with services.turn_of(tenant_id) as turn:
+        done = 1
+        while done or turn.news:
+            if time.monotonic() - turn.began > TURN_SECONDS:
+                turn.news = True
+                return
+            turn.news = False
+            done = services.work_once(tenant_id, services.WORK)
 
 
 @shared_task(name="comp.outbox.job", soft_time_limit=JOB_SECONDS, time_limit=JOB_SECONDS + 60)

@@ -24,7 +24,7 @@ from tests.bench.report import Figure, Report, load, typical
 GOAL_MS = 1000
 DAYS = 90  # a quarter
 POLL_SECONDS = 0.03
-IDLE_POLL_SECONDS = 0.01  # where a single event is followed, looking more often costs nothing
+IDLE_POLL_SECONDS = 0.005  # where a single event is followed, looking more often costs little
 #: How long figures may take after the last event before the run is given up.
 PATIENCE = 60
 

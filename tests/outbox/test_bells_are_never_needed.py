@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import TestCase
 
 from comp.outbox import bells, services, tasks
@@ -43,6 +44,44 @@ def test_a_burst_rings_once_until_a_worker_has_heard(redis: None, rung: list[int
     with TestCase.captureOnCommitCallbacks(execute=True):
         services.ring(tenant_id=tenant)
     assert rung == [tenant, tenant]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_turn_brings_up_it_takes_up_itself(
+    redis: None, rung: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = company("acme").tenant.pk
+    rung.clear()
+    bells.heard(tenant, services.WORK)
+    left = [3]
+
+    def one(tenant_id: int, queue: str) -> int:
+        """Work that brings up more work three times; the first time nothing is counted as done."""
+        if left[0]:
+            left[0] -= 1
+            services.ring(tenant_id=tenant_id)
+        return left[0] % 2
+
+    monkeypatch.setattr(services, "work_once", one)
+    tasks.work(tenant)
+    assert (left, rung) == ([0], []), "nobody else was called"
+
+    left[0] = 1
+    monkeypatch.setattr(services, "ALONE_SECONDS", -1.0)
+    tasks.work(tenant)
+    assert rung == [tenant], "a turn that lasts calls for help"
+
+    monkeypatch.undo()
+    monkeypatch.setattr(tasks.work, "apply_async", lambda args, **more: rung.append(args[0]))
+
+    def broken(tenant_id: int, queue: str) -> int:
+        services.ring(tenant_id=tenant_id)
+        raise OperationalError("the server went away")
+
+    monkeypatch.setattr(services, "work_once", broken)
+    with pytest.raises(OperationalError):
+        tasks.work(tenant)
+    assert rung == [tenant, tenant], "what it did not look at is rung for"
 
 
 @pytest.mark.django_db
