@@ -27,7 +27,7 @@ run: venv
 
 test: venv-dev
 	@$(PY) -m comp.local.browser
-	@exec $(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@exec $(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
 
 check: venv-dev
 	@exec $(PY) -m comp.local.check

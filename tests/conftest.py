@@ -87,6 +87,30 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.stop()
 
 
+#: What begins first, in this order: work without a database while the first process builds it, then what takes a minute
+#: or more, so that none of it is left over for one process at the end.
+FIRST = (
+    "tests/unit/test_agreement.py",
+    "tests/bench/",
+    "tests/browser/",
+    "tests/isolation/walk/",
+    "tests/demo/",
+    "tests/faults/",
+    "tests/local/",
+    "tests/web/test_the_gallery",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at rows of its module's stays in one process, which builds them once; long work begins first."""
+    for item in items:
+        if "shared_database" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    last = len(FIRST)
+    items.sort(key=lambda item: next((at for at, path in enumerate(FIRST) if item.nodeid.startswith(path)), last))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """The controlling process stops the cluster after its workers have gone."""

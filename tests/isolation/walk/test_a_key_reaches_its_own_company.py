@@ -17,18 +17,18 @@ from crediting.models import Fact
 from payouts.models import Statement
 from tests.api.conftest import OPS, Caller, caller
 from tests.api.test_the_schema_is_the_routes import views
-from tests.database import TestDatabase
-from tests.isolation.test_permission_matrix import Side, Sides, leaks
-from tests.isolation.test_permission_matrix import sides as both
+from tests.isolation.walk.asking import leaks
+from tests.isolation.walk.companies import Side, Sides
 
-sides = both  # the two companies of the pages' walk
+pytestmark = pytest.mark.xdist_group("walk")
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: Named by what both companies have: a person's key. Of plans, the key of one that only one company has is asked for.
 SHARED = ("participants",)
 
 
 @pytest.fixture(scope="module")
-def keys(sides: Sides, shared_database: TestDatabase) -> Iterator[dict[str, Caller]]:
+def keys(sides: Sides) -> Iterator[dict[str, Caller]]:
     acme, rival = sides.acme.world, sides.rival.world
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("django.conf.settings.API_RATE", 1_000_000, raising=False)
