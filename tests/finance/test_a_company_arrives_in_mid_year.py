@@ -14,6 +14,7 @@ from django.test import Client
 
 from comp.people.models import Erasure, Participant
 from comp.people.services import pay_group_create
+from comp.tenancy.models import User
 from payouts import verify
 from payouts.models import (
     BatchLine,
@@ -311,7 +312,7 @@ def said(rows: dict[str, str], wrong: list[cutover_file.Wrong]) -> None:
         assert text in each.message
 
 
-def tied_out(acme: House, cut_over: CutOver) -> None:
+def tied_out(acme: House, cut_over: CutOver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Statements of the system before stand; the switch is not signed until what they differ by is explained."""
     with acme.acme.scope(acme.preparer):
         text = "employee,period,amount\nann,2026-01-31,500.00\nann,2026-02-28,9123.45\n"
@@ -322,10 +323,18 @@ def tied_out(acme: House, cut_over: CutOver) -> None:
         )
     with pytest.raises(CutOverError, match="is unexplained"):
         sign(acme, cut_over)
-    with acme.acme.scope(acme.preparer):
-        for row in ties(cut_over).filter(open__gt=0):
-            said = {"amount_minor": row.rest_minor, "cause": "other_terms", "note": "They guaranteed more"}
-            parallel.explain(row=row, by=acme.preparer, **said)
+
+    def explained(by: User) -> None:
+        with acme.acme.scope(by):
+            for row in ties(cut_over).filter(open__gt=0):
+                said = {"amount_minor": row.rest_minor, "cause": "other_terms", "note": "They guaranteed more"}
+                parallel.explain(row=row, by=by, **said)
+
+    own = "you explained a difference"
+    not_signed_after(
+        lambda: explained(acme.approver), own, "cannot sign what they prepared", acme, cut_over, monkeypatch
+    )
+    explained(acme.preparer)
 
 
 @pytest.mark.django_db
@@ -399,7 +408,7 @@ def test_until_it_is_signed_all_of_it_may_change_and_nothing_afterwards(monkeypa
     had_a_hand_in_it(acme, cut_over, monkeypatch)
     with acme.acme.scope(acme.approver), pytest.raises(CutOverError, match="not what would be signed"):
         cutovers.cutover_sign(cut_over=cut_over, signed_by=acme.approver, digest="0" * 64)
-    tied_out(acme, cut_over)
+    tied_out(acme, cut_over, monkeypatch)
     cut_over = sign(acme, cut_over, no_run="not asked for")
     assert cut_over.no_run == ""
     acme.work()
@@ -471,7 +480,12 @@ def had_a_hand_in_it(acme: House, cut_over: CutOver, monkeypatch: pytest.MonkeyP
     def legacy() -> None:
         LegacyFile.objects.create(cut_over=cut_over, name="l.csv", digest="4" * 64, rows=0, uploaded_by=acme.approver)
 
+    def moved() -> None:
+        for day in (MARCH + timedelta(days=31), MARCH):
+            CutOver.objects.update(day=day, moved_by=acme.approver)
+
     grounds: dict[str, tuple[Any, str]] = {
+        "you moved its day": (moved, "cannot sign what they prepared"),
         "you uploaded l.csv": (legacy, "cannot sign what they prepared"),
         "you said what rounding is": (
             lambda: ParallelRun.objects.create(cut_over=cut_over, rounding_by=acme.approver),
@@ -485,22 +499,34 @@ def had_a_hand_in_it(acme: House, cut_over: CutOver, monkeypatch: pytest.MonkeyP
         ),
     }  # fmt: skip
     for why, (act, refused) in grounds.items():
-        with acme.acme.scope(acme.approver):
-            mark = transaction.savepoint()
-            act()
-            with pytest.raises(CutOverError, match=why):
-                sign(acme, cut_over)
-            with monkeypatch.context() as patch, pytest.raises((Error, CutOverError), match=refused):
-                patch.setattr(cutovers, "sign_refusals", lambda *_: [])
-                with transaction.atomic():
-                    sign(acme, cut_over)
-            transaction.savepoint_rollback(mark)
+        not_signed_after(act, why, refused, acme, cut_over, monkeypatch)
+    with pytest.raises(CutOverError, match="say why it is signed without one"):
+        sign(acme, cut_over, no_run=" ")
+    with monkeypatch.context() as patch, pytest.raises(Error, match="nobody says why"):
+        patch.setattr(cutovers, "was_run", lambda *_: True)
+        sign(acme, cut_over, no_run=" ")
     with acme.acme.scope(acme.approver):
         with pytest.raises(Error, match="its day is moved by somebody"), transaction.atomic():
             CutOver.objects.update(moved_by=acme.approver)
         with pytest.raises(Error, match="its day is moved by somebody"), transaction.atomic():
             CutOver.objects.update(day=date(2026, 2, 1))
         cut_over.refresh_from_db()
+
+
+def not_signed_after(
+    act: Any, why: str, refused: str, acme: House, cut_over: CutOver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused to the approver by the service, and by the database where the service would not look. `act` is undone."""
+    with acme.acme.scope(acme.approver):
+        mark = transaction.savepoint()
+        act()
+        with pytest.raises(CutOverError, match=why):
+            sign(acme, cut_over)
+        with monkeypatch.context() as patch, pytest.raises((Error, CutOverError), match=refused):
+            patch.setattr(cutovers, "sign_refusals", lambda *_: [])
+            with transaction.atomic():
+                sign(acme, cut_over)
+        transaction.savepoint_rollback(mark)
 
 
 @pytest.mark.django_db
