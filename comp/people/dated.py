@@ -3,6 +3,7 @@ holidays. Each act is recorded, and told to the rooms above."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 from django.db import transaction
@@ -55,12 +56,25 @@ def attribute_set(*, participant: Participant, name: str, value: str, starts_on:
 
 def holiday_set(*, calendar: PayCalendar, day: date, name: str) -> Holiday:
     """A day on which the calendar's people do not work; a second one on that day gives it another name."""
-    check_dates(day, None)
+    holidays_set(calendar=calendar, days={day: name})
+    return Holiday.objects.get(calendar=calendar, day=day)
+
+
+def holidays_set(*, calendar: PayCalendar, days: Mapping[date, str]) -> int:
+    """Many days with their names, all or none; the rooms above hear once. Returns how many are new or named anew."""
+    for day in days:
+        check_dates(day, None)
     with transaction.atomic():
-        row, _ = Holiday.objects.update_or_create(calendar=calendar, day=day, defaults={"name": name})
-        record(code="holiday.set", subject=calendar, after=state(row))
-        _tell_all(calendar, day, f"{calendar}: {day} is {name}")
-    return row
+        known = dict(Holiday.objects.filter(calendar=calendar, day__in=days).values_list("day", "name"))
+        changed = {day: days[day] for day in sorted(days) if known.get(day) != days[day]}
+        for day, name in changed.items():
+            row, _ = Holiday.objects.update_or_create(calendar=calendar, day=day, defaults={"name": name})
+            record(code="holiday.set", subject=calendar, after=state(row))
+        if changed:
+            first, last = min(changed), max(changed)
+            what = f"{first} is {changed[first]}" if first == last else f"{len(changed)} holidays from {first}"
+            _tell_all(calendar, first, last, f"{calendar}: {what}")
+    return len(changed)
 
 
 def holiday_remove(*, holiday: Holiday) -> None:
@@ -68,7 +82,7 @@ def holiday_remove(*, holiday: Holiday) -> None:
         before, calendar = state(holiday), holiday.calendar
         holiday.delete()
         record(code="holiday.remove", subject=calendar, before=before)
-        _tell_all(calendar, holiday.day, f"{calendar}: {holiday.day} is a working day")
+        _tell_all(calendar, holiday.day, holiday.day, f"{calendar}: {holiday.day} is a working day")
 
 
 def _tell(participant: Participant, starts_on: date, ends_on: date | None, what: str) -> None:
@@ -76,6 +90,6 @@ def _tell(participant: Participant, starts_on: date, ends_on: date | None, what:
     tell(people, starts_on, ends_on, f"{participant.name}: {what}")
 
 
-def _tell_all(calendar: PayCalendar, day: date, label: str) -> None:
+def _tell_all(calendar: PayCalendar, first: date, last: date, label: str) -> None:
     people = Participant.objects.filter(pay_group__calendar=calendar).values_list("id", flat=True)
-    tell(people, day, day + timedelta(days=1), label)
+    tell(people, first, last + timedelta(days=1), label)

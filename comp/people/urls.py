@@ -22,6 +22,7 @@ urlpatterns = [
     path("calendars/", calendars.calendar_list, name="calendar_list"),
     path("calendars/<int:pk>/", calendars.calendar, name="calendar"),
     path("calendars/<int:pk>/add/", calendars.holiday_add, name="holiday_add"),
+    path("calendars/<int:pk>/upload/", calendars.holiday_upload, name="holiday_upload"),
     path("calendars/<int:pk>/holidays/<int:holiday>/remove/", calendars.holiday_end, name="holiday_end"),
     path("rates/", rates.rate_list, name="rate_list"),
     path("rates/new/", rates.rate_add, name="rate_add"),

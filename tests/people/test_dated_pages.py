@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from comp.audit.models import AuditEntry
+from comp.outbox.models import Message
 from comp.people.models import Attribute, Gap, Holiday, Leave
 from comp.people.services import position_set, reporting_line_set
 from comp.tenancy.capabilities import Role
@@ -96,3 +98,43 @@ def test_a_calendars_holidays(acme: Company) -> None:
     with acme.scope():
         assert not Holiday.objects.exists()
         assert AuditEntry.objects.filter(code__startswith="holiday.").count() == 3
+
+
+def test_holidays_of_a_file_count_all_or_not_at_all(acme: Company) -> None:
+    ops, here = client(acme), f"/t/acme/calendars/{acme.calendar.pk}/"
+
+    def check(text: str, status: int = 200) -> str:
+        said = ops.post(f"{here}upload/", {"file": SimpleUploadedFile("days.csv", text.encode())})
+        assert said.status_code == status
+        return said.content.decode()
+
+    assert "Upload many" in ops.get(here).content.decode() and "Check it" in ops.get(f"{here}upload/").content.decode()
+    assert "Unknown column" in check("day,title\n2026-01-01,New Year\n", 422)
+    assert "is missing" in check("day\n2026-01-01\n", 422)
+    assert "holds no holidays" in check("day,name\n")
+    ops.post(f"{here}add/", {"day": "2026-01-01", "name": "New year"})
+    text = "day,name\n2026-01-01,New Year\n\n2026-12-25,Christmas Day\n2026-12-26,Boxing Day\n"
+    wrong = check(text + "26.12.2026,Boxing Day\n2026-12-25,Twice\n2026-05-01,\n3026-01-01,Too late\n")
+    assert "4 rows cannot be read" in wrong and "Line 4 names 2026-12-25 already" in wrong
+    assert all(f'class="num">{line}</th>' in wrong for line in (6, 7, 8, 9)) and "has 0 characters" in wrong
+    shown = check(text)
+    assert "Add 3 holidays" in shown and "New year" in shown and "a working day" in shown
+    with acme.scope():
+        assert Holiday.objects.count() == 1
+        told = Message.objects.filter(topic="people.changed").count()
+    for count in (3, 0):
+        added = ops.post(f"{here}upload/", {"checked": text}, follow=True)
+        assert f"{count} of 3 holidays are new" in added.content.decode()
+    assert ops.post(f"{here}upload/", {"checked": text.replace("2026-12-26", "26 December")}).status_code == 200
+    with acme.scope():
+        assert list(Holiday.objects.order_by("day").values_list("name", flat=True)) == [
+            "New Year", "Christmas Day", "Boxing Day",
+        ]  # fmt: skip
+        assert AuditEntry.objects.filter(code="holiday.set").count() == 4
+        # The rooms above hear once of all of them.
+        news = Message.objects.filter(topic="people.changed").order_by("id")
+        assert news.count() == told + 1
+        last = news.last()
+        assert last is not None and (last.payload["from"], last.payload["to"]) == ("2026-01-01", "2026-12-27")
+        assert "3 holidays from 2026-01-01" in last.payload["label"]
+    assert client(acme, Role.FINANCE).get(f"{here}upload/").status_code == 403

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from django import forms
@@ -18,7 +16,7 @@ from comp.core.days import DayError, parse_day
 from comp.core.errors import ProblemsError
 from comp.people.models import ExchangeRate
 from comp.people.rates import Rate, rate_set, rates_set
-from comp.people.rates_file import COLUMNS, ROWS, Wrong, columns_checked, rates_read
+from comp.people.rates_file import COLUMNS, ROWS, Wrong, lines_of, rates_read
 from comp.people.selectors import rate_pairs, rates_on, rates_standing, today
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
@@ -180,12 +178,8 @@ def rate_upload(request: HttpRequest, tenant: str) -> HttpResponse:
 
 
 def _read(request: HttpRequest, text: str) -> tuple[list[Rate], list[Wrong]]:
-    table = csv.reader(io.StringIO(text))
-    names = next(table, [])
-    columns_checked(names)
     own = request.tenant.currency  # type: ignore[attr-defined]
-    rows = ((line, dict(zip(names, cells, strict=False))) for line, cells in enumerate(table, start=2) if any(cells))
-    return rates_read(rows, own=own)
+    return rates_read(lines_of(text), own=own)
 
 
 def _same(row: ExchangeRate) -> Any:
