@@ -25,6 +25,7 @@ class WiringConfig(AppConfig):
         from plans.services import register_judge
 
         subscribe("facts.changed", scopes.on_facts_changed)
+        subscribe("facts.loaded", scopes.on_facts_loaded)
         subscribe("plan.published", scopes.on_plan_published)
         subscribe("plan.published", webhooks.on_plan_published)
         subscribe("assignment.changed", scopes.on_assignment_changed)

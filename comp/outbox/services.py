@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -34,6 +34,8 @@ ATTEMPTS = 5
 ALONE_SECONDS = 0.1
 #: After so long a drain of messages commits what it did: others have work too.
 HAND_SECONDS = 0.5
+#: When news is due that still grows.
+NOT_YET = datetime(9999, 1, 1, tzinfo=UTC)
 #: News that nobody else hands on at this moment, the oldest first.
 _PENDING = "done_at IS NULL AND NOT parked AND due_at <= %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 
@@ -86,6 +88,24 @@ def publish(*, topic: str, payload: dict[str, Any]) -> None:
     now = timezone.now()
     row = {"topic": topic, "payload": payload, "created_at": now, "due_at": now, "attempts": 0, "error": ""}
     rows_store(Message, [row | {"parked": False}])
+    ring(tenant_id=current_tenant_id())
+
+
+def news_hold(*, topic: str, payload: dict[str, Any], message: int | None) -> int:
+    """Writes news that still grows (`message`: anew, in place of what stood), which nobody is handed before
+    `news_release`; until then it is among what waits. Returns its number."""
+    if message is not None:
+        Message.objects.filter(pk=message, done_at=None).update(payload=payload)
+        return message
+    now = timezone.now()
+    row = {"topic": topic, "payload": payload, "created_at": now, "due_at": NOT_YET, "attempts": 0, "error": ""}
+    [pk] = rows_store(Message, [row | {"parked": False}])
+    return pk
+
+
+def news_release(*, message: int) -> None:
+    """Hands on news that was held."""
+    Message.objects.filter(pk=message).update(due_at=timezone.now())
     ring(tenant_id=current_tenant_id())
 
 

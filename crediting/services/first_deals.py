@@ -5,7 +5,7 @@ goes the way of all deliveries (crediting.services.mailbox) and leads to the sam
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,12 +17,15 @@ from comp.tenancy.selectors import own_currency
 from crediting.intake import files
 from crediting.intake.facts import DealFact
 from crediting.intake.files import Said
+from crediting.intake.reading import DAY_YEARS
 from crediting.models import Deal, HookEndpoint, SourceMapping
 from crediting.services.facts import deal_label
 from crediting.services.names import Names, Word
-from crediting.services.news import Around, Change, told_of_deal
+from crediting.services.news import DATES, Around, Change, is_day, told_of_deal
 
 Kind = SourceMapping.Kind
+#: By participant and date field, the first and the last day that some deals have there.
+Spans = dict[str, dict[str, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class First:
     @property
     def is_dated(self) -> bool:
         """Whether it can credit anything."""
-        return bool(told_of_deal(_deal(0, self.fact), "deal", "", 0, [], around=Around(())))
+        return any(True for _ in _dates(self.fact))
 
 
 def firsts_of(endpoint: HookEndpoint, rows: Sequence[Said]) -> list[First]:
@@ -74,20 +77,49 @@ def firsts_of(endpoint: HookEndpoint, rows: Sequence[Said]) -> list[First]:
 
 def firsts_store(
     firsts: Sequence[First], *, endpoint: int, parent: int, ids: Mapping[int, str], at: datetime
-) -> list[Change]:
-    """Stores these rows as deliveries that are done, with the deals that they make; returns the news of them. `ids`:
-    the deliveries' ids by line, `at`: the event time."""
+) -> dict[str, tuple[int, int]]:
+    """Stores these rows as deliveries that are done, with the deals that they make; returns the numbers of deal and
+    delivery by the source's id. `ids`: the deliveries' ids by line, `at`: the event time."""
     rows = [_row(one, ids[one.said.line], at) for one in firsts]
-    now = timezone.now()
-    stored = rows_read(_STORE, [json.dumps(rows, ensure_ascii=False), endpoint, parent, at, now])
-    numbers = {key: (deal, delivery) for key, deal, delivery in stored}
+    stored = rows_read(_STORE, [json.dumps(rows, ensure_ascii=False), endpoint, parent, at, timezone.now()])
+    return {key: (deal, delivery) for key, deal, delivery in stored}
+
+
+def firsts_changes(firsts: Sequence[First], stored: Mapping[str, tuple[int, int]]) -> list[Change]:
+    """The news of each of these deals."""
     around = Around(())
     changes: list[Change] = []
     for one in firsts:
-        pk, delivery = numbers[one.fact.deal]
+        pk, delivery = stored[one.fact.deal]
         deal = _deal(pk, one.fact)
         changes += told_of_deal(deal, "deal", deal_label(deal), delivery, [[one.role, one.person, 1]], around=around)
     return changes
+
+
+def firsts_spans(firsts: Sequence[First], spans: Spans) -> bool:
+    """Adds the dates of these deals to `spans`; returns whether any of them was not within."""
+    wider = False
+    for one in firsts:
+        own = spans.setdefault(str(one.person), {})
+        for name, day in _dates(one.fact):
+            span = own.get(name)
+            if span is None:
+                own[name], wider = [day, day], True
+            elif day < span[0] or day > span[1]:
+                own[name], wider = [min(day, span[0]), max(day, span[1])], True
+    return wider
+
+
+def _dates(fact: DealFact) -> Iterator[tuple[str, str]]:
+    """As `told_of_deal` tells them, and those of its custom fields."""
+    if fact.close_date:
+        yield "close_date", fact.close_date.isoformat()
+    if fact.engage_date:
+        yield "engage_date", fact.engage_date.isoformat()
+    yield from ((name, value) for name, value in fact.values if name in DATES and isinstance(value, str))
+    for name, value in fact.custom:
+        if isinstance(value, str) and is_day(value) and int(value[:4]) in DAY_YEARS:
+            yield f"custom.{name}", value
 
 
 def _words(endpoint: int, fact: DealFact) -> list[Word]:

@@ -29,7 +29,7 @@ Change = dict[str, Any]
 Dates = dict[str, set[str]]
 
 _WORDS = {"line": "Line", "hours": "Hours", "nonpayment": "Unpaid invoice", "contract": "Contract"}
-_DATES = frozenset(name for name, kind in FACT_FIELDS.items() if kind == "date")
+DATES = frozenset(name for name, kind in FACT_FIELDS.items() if kind == "date")
 
 
 def changes_tell(changes: Sequence[Change]) -> None:
@@ -78,7 +78,7 @@ def told_of_deal(
     for state in states:
         _add(dates, _of_deal(state))
     _add(dates, _pairs(around.dates.get(deal.pk, {})))
-    if not any(dates.values()) and not any(_is_day(value) for state in states for value in state.custom.values()):
+    if not any(dates.values()) and not any(is_day(value) for state in states for value in state.custom.values()):
         return []
     people = {member[1] for member in team} | around.people.get(deal.pk, set())
     return [_entry(deal.pk, kind, label, delivery, people, dates)]
@@ -125,7 +125,7 @@ def told_of_facts(told: Sequence[Told]) -> list[Change]:
                 _add(dates, _of_deal(deal))
                 _add(dates, _pairs(around.dates.get(deal.pk, {})))
                 people |= around.people.get(deal.pk, set()) | on_deal[deal.pk]
-                custom = any(_is_day(value) for value in deal.custom.values())
+                custom = any(is_day(value) for value in deal.custom.values())
             if any(dates.values()) or custom:
                 entries.append({**_entry(pk, one.fact.kind, label, one.delivery, people, dates), "fact": one.fact.pk})
     return entries
@@ -195,14 +195,14 @@ def _of_deal(deal: Deal) -> Iterator[tuple[str, str]]:
     for name in ("close_date", "engage_date"):
         if getattr(deal, name):
             yield name, getattr(deal, name).isoformat()
-    yield from ((name, value) for name, value in deal.values.items() if name in _DATES)
+    yield from ((name, value) for name, value in deal.values.items() if name in DATES)
 
 
 def _of_fact(fact: Fact) -> Iterator[tuple[str, str]]:
     if fact.day:
         yield "day", fact.day.isoformat()
-    yield from ((name, value) for name, value in fact.values.items() if name in _DATES)
-    yield from ((f"custom.{name}", value) for name, value in fact.custom.items() if _is_day(value))
+    yield from ((name, value) for name, value in fact.values.items() if name in DATES)
+    yield from ((f"custom.{name}", value) for name, value in fact.custom.items() if is_day(value))
 
 
 def _pairs(dates: Dates) -> Iterator[tuple[str, str]]:
@@ -214,7 +214,7 @@ def _add(dates: Dates, pairs: Iterable[tuple[str, str]]) -> None:
         dates.setdefault(name, set()).add(day)
 
 
-def _is_day(value: object) -> bool:
+def is_day(value: object) -> bool:
     """Whether a plan could take a custom field's value for its credit date."""
     try:
         return isinstance(value, str) and bool(parse_day(value))

@@ -28,7 +28,8 @@ from comp.audit.services import record
 from comp.core.errors import ProblemsError, refused
 from comp.core.sheets import Refused, Row, Sheet, open_sheet
 from comp.outbox.failures import PASSING
-from comp.outbox.services import ring
+from comp.outbox.models import Message
+from comp.outbox.services import news_hold, news_release, ring
 from comp.tenancy.models import User
 from comp.tenancy.rows import rows_read, rows_store
 from comp.tenancy.scope import current_tenant_id
@@ -40,7 +41,7 @@ from crediting.intake.mapping import check
 from crediting.intake.mapping.readings import DATE_FORMS, DECIMAL_FORMS
 from crediting.intake.rows import rows_of
 from crediting.models import HookEndpoint, RawDelivery, Upload, UploadPart
-from crediting.services.first_deals import First, firsts_of, firsts_store
+from crediting.services.first_deals import First, firsts_changes, firsts_of, firsts_spans, firsts_store
 from crediting.services.issues import Question, deals_answered
 from crediting.services.news import Change
 
@@ -49,6 +50,8 @@ log = logging.getLogger(__name__)
 State = Upload.State
 #: Rows of a part. Parts whose rows are tried, to say whom they concern and what would have to be asked.
 PART, TRIED = 2_000, 3
+#: Up to so many rows a file's new deals are told one by one; those of a larger file together, under LOADED.
+TOLD_EACH, LOADED = 5_000, "facts.loaded"
 #: Rows to correct that one download holds.
 BAD_MOST = 100_000
 #: Stored with a file's delivery, as its content type.
@@ -187,6 +190,7 @@ def upload_step(*, attempt: Attempt) -> tuple[int, list[Change]]:
         Upload.objects.filter(pk=upload.pk).update(
             state=State.FAILED, counts={**upload.counts, "error": type(error).__name__}
         )
+        _tell(upload)
         return 1, []
 
 
@@ -202,6 +206,7 @@ def _step(upload: Upload, attempt: Attempt) -> tuple[int, list[Change]]:
         changes = _deliver(upload, part)
     if upload.step == upload.parts:
         upload.state = State.CHECKED if checking else State.TAKEN
+        _tell(upload)
     upload.save(update_fields=["state", "step", "counts", "questions"])
     return number, changes
 
@@ -274,12 +279,30 @@ def _firsts(upload: Upload, rows: Sequence[Said], standing: Mapping[tuple[str, s
 
 
 def _firsts_taken(upload: Upload, firsts: Sequence[First], ids: Mapping[int, str]) -> list[Change]:
+    """Stores them. A large file is news as a whole, once it is through: nobody's figures are redone for each part."""
+    if not firsts:
+        return []
     assert upload.delivery_id is not None
-    changes = firsts_store(
-        firsts, endpoint=upload.endpoint_id, parent=upload.delivery_id, ids=ids, at=_event_time(upload)
-    )
+    at = _event_time(upload)
+    stored = firsts_store(firsts, endpoint=upload.endpoint_id, parent=upload.delivery_id, ids=ids, at=at)
     deals_answered((upload.endpoint_id, one.fact.deal) for one in firsts)
-    return changes
+    if upload.rows <= TOLD_EACH:
+        return firsts_changes(firsts, stored)
+    news = Message.objects.get(pk=upload.counts["news"]).payload if "news" in upload.counts else _news(upload)
+    if firsts_spans(firsts, news["people"]) or "news" not in upload.counts:
+        upload.counts["news"] = news_hold(topic=LOADED, payload=news, message=upload.counts.get("news"))
+    return []
+
+
+def _tell(upload: Upload) -> None:
+    """What is known of a large file is handed on, as no more of it comes."""
+    if "news" in upload.counts:
+        news_release(message=upload.counts["news"])
+
+
+def _news(upload: Upload) -> dict[str, Any]:
+    label = f"{upload.name[:200]} taken in: {upload.counts.get('good', 0):,} rows"
+    return {"label": label, "delivery": upload.delivery_id, "people": {}}
 
 
 def _without(rows: Sequence[Said], firsts: Sequence[First]) -> list[Said]:

@@ -58,9 +58,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
     custom = sorted(field[7:] for field in every if field.startswith("custom."))
     customs = _custom_dates(custom, [c["deal"] for c in payload["changes"]])
     stated_days = {name: {parse_day(name)} for name in every if is_day(name)}
-    plans_of: dict[int, set[int]] = defaultdict(set)
-    for person, plan in rows_read("SELECT participant_id, plan_id FROM plans_planassignment", []):
-        plans_of[person].add(plan)
+    plans_of = _plans_of()
     opened: dict[int, set[tuple[int, date]]] = defaultdict(set)
     reached = [change["deal"] for change in payload["changes"] if change["kind"] == "milestone"]
     for deal, person, day in people_waiting(reached) if reached else ():
@@ -92,6 +90,47 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
         for person, day in sorted(found):
             _mark(causes[-1], person, day, day + timedelta(days=1), later=person not in team)
     _save(causes, versions)
+
+
+def on_facts_loaded(payload: dict[str, Any]) -> None:
+    """Many new deals came with one file: the people on them and whoever stood above them, each once, from the first to
+    the last of the credit dates that their own plans go by. It is a job, however many people it is of."""
+    versions = read_versions()
+    fields, rises = _by_plan(versions)
+    every = set().union(*fields.values())
+    above = ReportingLines()
+    plans_of = _plans_of()
+    stated_days = {name: [parse_day(name)] * 2 for name in every if is_day(name)}
+    cause = Cause(kind=Cause.Kind.DEAL, label=payload["label"][:300], delivery_id=payload["delivery"])
+    spans: dict[tuple[int, bool], tuple[date, date]] = {}
+
+    def widen(person: int, first: date, last: date, *, later: bool) -> None:
+        start, end = spans.get((person, later), (first, last))
+        spans[person, later] = min(start, first), max(end, last)
+
+    for key, dates in payload["people"].items():
+        person = int(key)
+        higher = above.ever({person}) - {person}
+        days = {name: list(map(parse_day, dates[name])) for name in dates.keys() & every} | stated_days
+        for field, (first, last) in days.items():
+            going = {plan for plan, names in fields.items() if field in names}
+            rolling = {plan for plan in going if rises[plan]}
+            if plans_of[person] & going:
+                widen(person, first, last, later=False)
+            for one in higher:
+                if plans_of[one] & rolling:
+                    widen(one, first, last, later=True)
+    for (person, later), (first, last) in sorted(spans.items()):
+        _mark(cause, person, first, last + timedelta(days=1), later=later)
+    _save([cause], versions, large=True)
+
+
+def _plans_of() -> dict[int, set[int]]:
+    """The plans that each participant was ever on."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for person, plan in rows_read("SELECT participant_id, plan_id FROM plans_planassignment", []):
+        found[person].add(plan)
+    return found
 
 
 def _by_plan(versions: Versions) -> tuple[dict[int, set[str]], dict[int, int]]:
@@ -277,10 +316,11 @@ def _widen(causes: Sequence[Cause], versions: Versions) -> None:
         _mark(cause, reader, start, end, later=True)
 
 
-def _job(cause: Cause, scopes: Sequence[Marked]) -> RecomputeJob | None:
-    """The job that a change of so many figures is; None where it is done beside the daily work."""
-    people = len({scope.participant_id for scope in scopes if scope.to_day - scope.from_day >= LONG})
-    return RecomputeJob.objects.create(cause=cause, people=people) if people >= MANY else None
+def _job(cause: Cause, scopes: Sequence[Marked], large: bool) -> RecomputeJob | None:
+    """The job that a change of so many figures is, or one that is known to be `large`; None where it is done beside the
+    daily work."""
+    people = len({scope.participant_id for scope in scopes if large or scope.to_day - scope.from_day >= LONG})
+    return RecomputeJob.objects.create(cause=cause, people=people) if large or people >= MANY else None
 
 
 _TRIED_AGAIN = """
@@ -288,7 +328,7 @@ UPDATE payouts_changedscope SET due_at = %s WHERE attempts > 0 AND participant_i
 """
 
 
-def _save(causes: Iterable[Cause], versions: Versions | None = None) -> None:
+def _save(causes: Iterable[Cause], versions: Versions | None = None, *, large: bool = False) -> None:
     """Causes and their scopes, in two statements; and scopes of all who read what moves."""
     causes = [cause for cause in causes if cause.__dict__.get("pending")]
     if causes:
@@ -300,7 +340,7 @@ def _save(causes: Iterable[Cause], versions: Versions | None = None) -> None:
     for pk, cause in zip(ids, causes, strict=True):
         cause.pk = pk
         own: list[Marked] = cause.__dict__.pop("pending")
-        job = _job(cause, own)
+        job = _job(cause, own, large)
         jobs = jobs or job is not None
         as_of = {"cause_id": pk, "job_id": job.pk if job else None, **dict.fromkeys(("created_at", "due_at"), now)}
         scopes += [scope._asdict() | as_of | {"attempts": 0, "error": ""} for scope in own]

@@ -3,6 +3,7 @@ asked."""
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -107,7 +108,7 @@ def stands(of: Company) -> dict[str, Any]:
                 .values_list("place", "sender_id", "state", "attempts", "error", "waits_for", "headers", "folded")
             ),
             "bodies": [
-                (reading.json.loads(bytes(one.body))["data"], one.processed_at is not None)
+                (json.loads(bytes(one.body))["data"], one.processed_at is not None)
                 for one in RawDelivery.objects.exclude(parent=None).order_by("parent_id", "place")
             ],
             "revisions": sorted(
@@ -138,7 +139,12 @@ def test_both_ways_lead_to_the_same(db: None, monkeypatch: pytest.MonkeyPatch) -
     contents = [text_of(lines(rng, 90, 60)) for _ in range(3)]
     together: list[int] = []
     store = uploads.firsts_store
-    monkeypatch.setattr(uploads, "firsts_store", lambda rows, **to: together.append(len(rows)) or store(rows, **to))
+
+    def counted(rows: list[Any], **to: Any) -> Any:
+        together.append(len(rows))
+        return store(rows, **to)
+
+    monkeypatch.setattr(uploads, "firsts_store", counted)
     found: list[dict[str, Any]] = []
     checked: list[Any] = []
     for slug in ("together", "one-by-one"):
@@ -147,7 +153,7 @@ def test_both_ways_lead_to_the_same(db: None, monkeypatch: pytest.MonkeyPatch) -
             monkeypatch.setattr(Rows, "_known", lambda self, line, cells: None)
         monkeypatch.setattr(uploads, "PART", 25)
         place = ways(company(slug))
-        seen = []
+        seen: list[Any] = []
         for content in contents:
             upload = place.add(content, "deal.updated")
             with place.company.scope():

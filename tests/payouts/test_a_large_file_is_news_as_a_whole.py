@@ -1,0 +1,119 @@
+"""The new deals of a large file are told once, when all of it is in: what they earn is the same, and nothing is closed
+before they do."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from comp.outbox.models import Message
+from comp.outbox.selectors import messages_waiting
+from comp.outbox.services import messages_drain
+from comp.people.services import reporting_line_set
+from crediting.models import Deal, Upload
+from crediting.services import uploads
+from crediting.services.mailbox import mailbox_drain
+from payouts.models import Cause, Earning, FigureChange, RecomputeJob
+from payouts.services.batch_steps import BatchError
+from payouts.services.claims import scopes_recompute
+from plans import services as plans
+from plans.models import Plan
+from tests.factories import person
+from tests.intake.test_files_become_facts import GOOD, HEADER, Files
+from tests.payouts.house import House, house, plan_text
+from tests.payouts.test_one_bad_row_stops_nobody_else import also_bob
+
+pytestmark = pytest.mark.django_db
+ROWS = "".join(
+    GOOD.replace("D1,ann", f"D{number},{('ann', 'bob')[number % 2]}").replace(
+        "2026-03-01", f"2026-0{1 + number % 3}-1{number % 7}"
+    )
+    for number in range(12)
+)
+
+
+def rising(slug: str) -> House:
+    """Ann and Bob sell; Max earns on what Ann sells."""
+    text = plan_text().replace("roll_up: []", "roll_up: [{from: [ae], to: manager, levels: 1, limit: 100%}]")
+    found = house(text.replace("roles: [ae]", "roles: [ae, manager]"), slug=slug)
+    also_bob(found)
+    with found.acme.scope():
+        top = person(found.acme, "Max")
+        reporting_line_set(participant=found.ann, manager=top, starts_on=date(2026, 1, 1))
+        plans.assignment_set(participant=top, plan=Plan.objects.get(), starts_on=date(2026, 1, 1))
+        plans.quota_set(
+            participant=top, key="sales", starts_on=date(2026, 1, 1), ends_on=date(2026, 4, 1),
+            amount_minor=10_000_000, currency="USD",
+        )  # fmt: skip
+    found.work()
+    return found
+
+
+def asked_to_take(of: House) -> Upload:
+    """A file that is checked, and asked to be taken in."""
+    place = Files(of.acme)
+    upload = place.checked(HEADER + ROWS)
+    with of.acme.scope():
+        uploads.upload_take(upload=upload, taken_by=None)
+    return upload
+
+
+def figures(of: House) -> list[str]:
+    with of.acme.scope():
+        rows = Earning.objects.values_list(
+            "deal__external_id", "participant__key", "period", "earned_minor", "before_minor"
+        )
+        return sorted(map(repr, rows))
+
+
+def test_it_earns_what_its_rows_earn_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "PART", 5)
+    one_by_one = rising("one-by-one")
+    asked_to_take(one_by_one)
+    one_by_one.work()
+    with one_by_one.acme.scope():
+        assert Cause.objects.exclude(deal=None).count() == 12
+
+    monkeypatch.setattr(uploads, "TOLD_EACH", 5)
+    acme = rising("acme")
+    upload, tenant = asked_to_take(acme), acme.acme.tenant.pk
+    assert mailbox_drain(tenant) == 5, "one part"
+    assert messages_drain(tenant) == scopes_recompute(tenant) == 0
+    # Some of it is in, and no figure is redone for it yet; no period can be closed meanwhile.
+    with acme.acme.scope():
+        assert Deal.objects.count() == 5 and not Earning.objects.exists() and not RecomputeJob.objects.exists()
+        assert messages_waiting() == 1
+    with pytest.raises(BatchError, match="not today's"):
+        acme.close(date(2026, 1, 1))
+    acme.work()
+    with acme.acme.scope():
+        assert Upload.objects.get(pk=upload.pk).state == "taken" and messages_waiting() == 0
+        cause = Cause.objects.get(delivery=Upload.objects.get(pk=upload.pk).delivery)
+        assert cause.label == "f.csv taken in: 12 rows" and cause.deal is None
+        job = RecomputeJob.objects.get(cause=cause)
+        assert job.ended_at and job.people == 3
+        assert FigureChange.objects.filter(cause=cause).exists()
+        assert Message.objects.filter(topic="facts.loaded").count() == 1
+    assert figures(acme) == figures(one_by_one) and len(figures(acme)) == 18
+
+
+def test_a_file_that_stops_tells_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "PART", 5)
+    monkeypatch.setattr(uploads, "TOLD_EACH", 5)
+    acme = rising("acme")
+    upload = asked_to_take(acme)
+    assert mailbox_drain(acme.acme.tenant.pk) == 5
+    with monkeypatch.context() as broken:
+        broken.setattr(uploads, "_ids", lambda *_: 1 / 0)
+        acme.work()
+    with acme.acme.scope():
+        assert Upload.objects.get(pk=upload.pk).state == "failed" and messages_waiting() == 0
+        assert {key for (key,) in Earning.objects.values_list("deal__external_id")} == {f"D{n}" for n in range(5)}
+    # Uploaded again, what is missing is taken.
+    again = Files.__new__(Files)
+    again.company, again.endpoint = acme.acme, upload.endpoint
+    assert again.taken(HEADER + ROWS).counts["delivered"] == 7
+    acme.work()
+    with acme.acme.scope():
+        assert Earning.objects.values("deal").distinct().count() == 12
