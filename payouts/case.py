@@ -91,6 +91,7 @@ class Reader:
         self.people: list[str] = []
         self.facts: list[str] = []
         self.days: list[int] = []
+        self.pays = False  # whether some plan settles in the currency that people are paid in
 
     def case(self) -> Case | None:
         """None, with problems reported, where the document is too broken to read on."""
@@ -110,6 +111,7 @@ class Reader:
             return None
         look.currency = versions[0].plan.currency
         plans = [version.plan for version in versions]
+        self._settled_alike(plans)
         for key in case_tables.CONVERTING:
             if look.currency == NO_CURRENCY and key in self.document:
                 self._without_currency(key, key)
@@ -313,6 +315,23 @@ class Reader:
             yield
         finally:
             self.look.currency = plan
+
+    def paid_in(self, table: Document) -> Any:
+        """What a row's person is paid in, None for the plan's currency."""
+        stated = self.document.get("pay_currency")
+        return stated.get(str(table.get("person"))) if isinstance(stated, dict) else None
+
+    def settled_in(self, table: Document) -> Any:
+        """The currency of a row's settlement, None for the plan's."""
+        return self.paid_in(table) if self.pays else None
+
+    def _settled_alike(self, plans: Sequence[CompiledPlan]) -> None:
+        """Balances go on from version to version: all that settle have to do it in one currency."""
+        words = {(plan.key, plan.settlement.settle_in) for plan in plans if plan.settlement is not None}
+        self.pays = any(word == "pay" for _, word in words)
+        if "pay_currency" in self.document and len(words) > len({key for key, _ in words}):
+            message = "One version of a plan settles in the plan's currency and another in that of pay: say it alike."
+            self.look.report("pay_currency", "plan and pay", "one settle_in for all versions", message)
 
     def _without_currency(self, path: str, found: Any) -> None:
         message = "The plans of this case are without a currency: nothing in it is in one, or converted."

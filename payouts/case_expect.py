@@ -152,11 +152,11 @@ def _expectation(reader: Reader, section: Section, path: str, row: Any, known: _
         plan=reader.look.slug(table, path, "plan"),
         period=reader.one_of(table, path, key, periods.get(section, known.measured)),
         draw=reader.one_of(table, path, "draw", known.draws),
-        figures={name: _figure(reader, table, path, name) for name in said},
+        figures={name: _figure(reader, section, table, path, name) for name in said},
     )
 
 
-def _figure(reader: Reader, table: Document, path: str, name: str) -> Any:
+def _figure(reader: Reader, section: Section, table: Document, path: str, name: str) -> Any:
     """What a row says of one figure."""
     value, place = table[name], join(path, name)
     if name == "slices":
@@ -179,8 +179,11 @@ def _figure(reader: Reader, table: Document, path: str, name: str) -> Any:
         number = read_number(str(value).replace("units", "").strip())
         found = _read(reader, place, value, number, "a number with at most 6 decimals")
         return None if found is None else int(found * MILLIONTHS)
-    paid = reader.document.get("pay_currency")
-    own = paid.get(str(table.get("person"))) if isinstance(paid, dict) and name == "paid_amount" else None
+    own = None
+    if name == "paid_amount":
+        own = reader.paid_in(table)
+    elif section in ("settlement", "draws"):
+        own = reader.settled_in(table)
     with reader.money_in(own, place):
         return reader.look.money_value(value, place, "any")
 

@@ -14,12 +14,13 @@ from comp.core.money import NO_CURRENCY, minor_digits, plain_money
 from payouts.case_report import Line, Report, per_unit
 from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY
 from payouts.kernel.explain import explain_settlement
+from payouts.kernel.settled_in import SettledIn
 
 #: What a credit and a line is, by its code.
 _CREDITS = ("direct", "rolled", "transferred")
 _LINES = ("credit", "period", "reversal", "carried", "by hand", "opening")
 _WAITS = ("", "quota", "incentive", "measure")
-_KEYS = ("participant", "plan", "pay_period", "replicate")
+_KEYS = ("participant", "plan", "pay_period", "replicate", "exchange")
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -162,14 +163,23 @@ def _settlements(report: Report) -> Iterator[dict[str, Any]]:
             "person": report.case.people[int(settled.participant[row])],
             "plan": report.case.batch.plans[int(settled.plan[row])].key,
             "period": report.pay_period(int(settled.pay_period[row])),
+            "currency": _currency(report, row),
+            "rate": _rate(report, settled.exchange, row),
             **{
-                each.name: _money(report, getattr(settled, each.name)[row])
+                each.name: plain_money(int(getattr(settled, each.name)[row]), _currency(report, row))
                 for each in fields(settled)
                 if each.name not in _KEYS
             },
             "draws": list(_draws(report, row)),
             "steps": [step.sentence for step in explain_settlement(report.case.batch, report.result, row)],
         }
+
+
+def _currency(report: Report, row: int) -> str:
+    """In which a row of settlements is."""
+    settled = report.result.settlements
+    assert settled is not None
+    return SettledIn(report.case.batch).currency(int(settled.plan[row]), int(settled.participant[row]))
 
 
 def _draws(report: Report, row: int) -> Iterator[dict[str, Any]]:
@@ -179,7 +189,7 @@ def _draws(report: Report, row: int) -> Iterator[dict[str, Any]]:
         yield {
             "draw": draws.key.vocabulary[draws.key.codes[each]],
             **{
-                name: _money(report, getattr(draws, name)[each])
+                name: plain_money(int(getattr(draws, name)[each]), _currency(report, row))
                 for name in ("recovered", "topped_up", "written_off", "balance")
             },
         }

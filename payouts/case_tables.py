@@ -146,7 +146,9 @@ def adjustments(reader: Reader) -> Adjustments | None:
     for path, row in reader.rows("adjustments", reader.document):
         table = reader.look.table(row, path, ("person", "day", "amount"), ("origin",))
         person, day = reader.person(table, path), reader.day(table, path, "day")
-        amount = reader.look.money_value(table["amount"], join(path, "amount"), "any") if "amount" in table else None
+        with reader.money_in(reader.settled_in(table), path):
+            stated = table.get("amount")
+            amount = reader.look.money_value(stated, join(path, "amount"), "any") if "amount" in table else None
         origin = reader.day(table, path, "origin") if "origin" in table else MISSING_DAY
         if person is not None and day is not None and amount is not None and origin is not None:
             rows.append((person, day, amount, origin))
@@ -166,7 +168,8 @@ def balances(reader: Reader, draws: Sequence[str]) -> Balances | None:
             reader.look.report(join(path, "of"), table["of"], "beside draw", "`of` says whose balance `draw` is.")
         for kind, sign in (("draw", "zero"), ("carried", "any"), ("clawback", "zero")):
             if kind in table:
-                amount = reader.look.money_value(table[kind], join(path, kind), sign)
+                with reader.money_in(reader.settled_in(table), path):
+                    amount = reader.look.money_value(table[kind], join(path, kind), sign)
                 if person is not None and amount is not None:
                     rows.append((person, amount))
                     kinds.append(f"{kind}:{of}" if of is not None and kind == "draw" else kind)

@@ -44,8 +44,11 @@ def settlement_facts(settlements: QuerySet[Any], draws: QuerySet[Any]) -> Facts:
     found: Facts = {}
     named = ("participant_id", "participant__key", "plan__key", "currency")
     columns = (*named, "plan_version__digest", "returns_on", *_OWN)
-    for row in settlements.order_by("participant__key", "plan__key").values_list(*columns):
+    converted = ("rate__kind", "rate__starts_on", "rate__rate")
+    for row in settlements.order_by("participant__key", "plan__key").values_list(*columns, *converted):
         person, *said = row
+        if row[-1] is None:
+            said = said[: -len(converted)]
         found.setdefault(person, []).append([_text(value) for value in said])
     columns = (*named, "key", "origin_starts_on", *_DRAW)
     for row in draws.order_by("participant__key", "plan__key", "key", "origin_starts_on").values_list(*columns):

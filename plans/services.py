@@ -202,8 +202,8 @@ def _check_pays(participant: Participant, plan: Plan, starts_on: date, ends_on: 
 
 
 def _unpayable(participant: Participant, version: PlanVersion, document: Document) -> Problem | None:
-    """Why a version cannot pay somebody in their currency; None where it can. A settlement's draws, caps and balances
-    are amounts of the plan's currency, and at which of its lines' rates they would be paid nobody has said."""
+    """Why a version cannot pay somebody in their currency; None where it can. In which currency a settlement's draws,
+    caps and balances are, and at which rate, the plan has to say where it matters."""
     own, paid_in = document["currency"], participant.currency
     if paid_in == own:
         return None
@@ -211,9 +211,13 @@ def _unpayable(participant: Participant, version: PlanVersion, document: Documen
     if "currencies" not in document:
         allowed = "a statement `currencies`"
         return Problem("currencies", "nothing", allowed, f"{paid} does not say at which rate pay is converted.")
-    if "settlement" in document:
-        text = f"{paid} settles pay by draws, caps or balances: who is on it has to be paid in {own}."
-        return Problem("settlement", "a settlement", "a plan without one", text)
+    settles_in = document.get("settlement", {"settle_in": "pay"}).get("settle_in")
+    if settles_in is None:
+        text = f"{paid} does not say in which currency its draws, caps and balances are: write settle_in: pay."
+        return Problem("settlement.settle_in", "nothing", "pay", text)
+    if settles_in == "plan":
+        text = f"{paid} settles pay in {own} (settle_in: plan): who is on it has to be paid in {own}."
+        return Problem("settlement.settle_in", "plan", "pay", text)
     return None
 
 

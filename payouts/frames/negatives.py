@@ -143,5 +143,6 @@ def _row(account: Account, one: Straight, blank: Sequence[str], starts_on: date)
         "period_starts_on": starts_on,
         "currency": one.currency,
         "returns_on": None,
+        "rate_id": None,
         **{f"{name}_minor": minor for name, minor in amounts.items()},
     }

@@ -19,6 +19,7 @@ from payouts.frames.waterfall import OnePeriod, settled_plans
 from payouts.kernel.batch import OF_REVERSAL, Ints
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.settle import Movements, Settled, settle
+from payouts.kernel.settled_in import SettledIn
 from payouts.kernel.steps import STEPS
 from payouts.models.figures import LineNamed
 
@@ -117,7 +118,7 @@ def _settled(group: int, rows: Sequence[Paid], versions: Versions, plans: Collec
     active = QuotaBook(batch, np.array(sorted(people), dtype=np.int64)).active
     found = settle(batch, _movements(rows, versions), active)
     if found is not None:
-        yield from _told(found, rows, versions, end)
+        yield from _told(found, rows, versions, end, SettledIn(batch))
 
 
 def _movements(rows: Sequence[Paid], versions: Versions) -> Movements:
@@ -132,7 +133,7 @@ def _movements(rows: Sequence[Paid], versions: Versions) -> Movements:
     return Movements(*np.array(table, dtype=np.int64).reshape(-1, 8).T)
 
 
-def _told(found: Settled, rows: Sequence[Paid], versions: Versions, end: int) -> Iterator[Paid]:
+def _told(found: Settled, rows: Sequence[Paid], versions: Versions, end: int, settled_in: SettledIn) -> Iterator[Paid]:
     """The parts of each settlement, which add up to what it pays less what came in."""
     came: dict[tuple[int, int, int], int] = defaultdict(int)
     released: dict[tuple[int, int, int], int] = defaultdict(int)
@@ -152,7 +153,7 @@ def _told(found: Settled, rows: Sequence[Paid], versions: Versions, end: int) ->
         }
         parts["carried"] = int(table.payout[place]) - came[at] - sum(parts.values())
         for kind, minor in parts.items():
-            currency = versions.compiled[version].currency
+            currency = settled_in.currency(version, at[0])
             yield Paid(at[0], at[1], versions.id[version], "", kind, at[2], None, currency, minor, _RELEASES)
 
 

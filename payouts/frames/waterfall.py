@@ -4,8 +4,8 @@ of it."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ from payouts.kernel.batch import (
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.set_off import Terms
 from payouts.kernel.settle import Movements, Settled, settle
+from payouts.kernel.settled_in import SettledIn, rate_asked
 from payouts.kernel.steps import STEPS
 from payouts.models.figures import LineNamed
 
@@ -46,7 +47,7 @@ _RELEASES, _ADJUSTMENTS, _CLAWBACKS = range(len(STEPS))
 _COLUMN = ("released", "adjusted", "clawed_back")
 #: The columns of payouts.kernel.batch.Settlements that are amounts.
 AMOUNTS = tuple(
-    name for name in Settlements.__slots__ if name not in ("participant", "plan", "pay_period", "replicate")
+    name for name in Settlements.__slots__ if name not in ("participant", "plan", "pay_period", "replicate", "exchange")
 )
 #: What a row without any of these says nothing by.
 _SAYS = (*AMOUNTS, "inflow", "returned", "opened_carried", "opened_clawback", "opened_kept")
@@ -56,10 +57,23 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Waterfalls:
-    """Rows of Settlement and of DrawStanding, as columns by name."""
+    """Rows of Settlement and of DrawStanding, as columns by name; and who is not settled for want of a rate."""
 
     settlements: list[Row]
     draws: list[Row]
+    waits: list[AwaitsRate] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitsRate:
+    """A plan that cannot settle somebody in the currency that they are paid in: no rate of the kind holds the day."""
+
+    participant: int
+    plan: int
+    source: str
+    target: str
+    kind: str
+    day: date
 
 
 # ------------------------------------------------------------------ what was left
@@ -174,6 +188,7 @@ def waterfalls(
         mine = set(people)
         one = OnePeriod(calendar, starts_on, sorted(people), versions, as_of)
         rows = one.settle([row for row in inflow if row.account[0] in mine], batches, set(held), terms)
+        found.waits.extend(rows.waits)
         for target, source in ((found.settlements, rows.settlements), (found.draws, rows.draws)):
             target += [{**row, "pay_group_id": places[row["participant_id"]].group} for row in source]
     return found
@@ -190,6 +205,8 @@ class OnePeriod:
         )  # fmt: skip
         self.bounds = bounds(calendar, "pay")
         self.place = int(np.searchsorted(self.bounds, day_number(starts_on)))
+        #: The rates are read where they are asked for: the row of `Exchange` and that of the database.
+        self.rates = _NONE
         #: The first version of each plan, and the plan of each.
         self.of_plan = {plan: place for place, plan in reversed(list(enumerate(versions.plan_id)))}
 
@@ -228,7 +245,9 @@ class OnePeriod:
         settled = settle(batch, self._movements(inflow), active, self.place)
         if settled is None:
             return Waterfalls([], [])
-        return self._told(settled, inflow, left, draws, held)
+        told = self._told(settled, inflow, left, draws, held, SettledIn(batch))
+        told.waits.extend(self._waits(settled, held, SettledIn(batch)))
+        return told
 
     def _straight(
         self,
@@ -271,6 +290,10 @@ class OnePeriod:
     def batch(self, balances: Balances | None) -> Batch:
         """What the waterfall of these people reads beside what comes in."""
         params: dict[str, Any] = {"as_of": self.as_of, "only": self.people}
+        exchange, paid_in = None, None
+        if any(plan.settlement is not None and plan.settlement.settle_in == "pay" for plan in self.versions.compiled):
+            exchange, self.rates = read_people.exchange(self.as_of)
+            paid_in = read_people.pay_currency(self.versions.compiled, self.people, self.as_of)
         return Batch(
             plans=self.versions.compiled,
             periods={every: bounds(self.calendar, every) for every in ("month", "quarter", "half", "year")},
@@ -286,6 +309,8 @@ class OnePeriod:
             holidays=np.array(self.calendar.holidays, dtype=np.int64) if self.calendar.holidays else None,
             only=np.array(self.people, dtype=np.int64),
             balances=balances,
+            exchange=exchange,
+            pay_currency=paid_in or None,
         )
 
     def _left(self, batches: Sequence[int]) -> dict[Account, _Left]:
@@ -375,6 +400,7 @@ class OnePeriod:
         left: Mapping[Account, _Left],
         draws: Mapping[tuple[Account, str], tuple[int, date | None]],
         held: set[tuple[int, int | None]],
+        settled_in: SettledIn,
     ) -> Waterfalls:
         table, found = settled.settlements, Waterfalls([], [])
         came: dict[Account, int] = defaultdict(int)
@@ -402,11 +428,16 @@ class OnePeriod:
                 "participant_id": account[0],
                 "plan_id": account[1],
                 "period_starts_on": self.starts_on,
-                "currency": self.versions.compiled[version].currency,
+                "currency": settled_in.currency(version, account[0]),
             }
             names[row] = said
             if any(columns[name] for name in _SAYS):
-                more = {"plan_version_id": self.versions.id[version], "returns_on": self._returns(columns, version)}
+                used = int(table.exchange[row])
+                more = {
+                    "plan_version_id": self.versions.id[version],
+                    "returns_on": self._returns(columns, version),
+                    "rate_id": None if used < 0 else int(self.rates[used]),
+                }
                 found.settlements.append(said | more | {f"{name}_minor": value for name, value in columns.items()})
         for row, key, origin, amounts in self._of_draws(settled):
             if row in names:
@@ -416,6 +447,18 @@ class OnePeriod:
                 of_draw: Row = {"key": key, "origin_starts_on": origin, "opened_minor": opened if own else 0}
                 found.draws.append(said | of_draw | amounts)
         return found
+
+    def _waits(
+        self, settled: Settled, held: set[tuple[int, int | None]], settled_in: SettledIn
+    ) -> Iterator[AwaitsRate]:
+        """Who is not settled, and the rate that is asked for."""
+        start, end = self.bounds[self.place : self.place + 2].tolist()
+        for person, version in zip(*(column.tolist() for column in settled.waits), strict=True):
+            says, account = self.versions.compiled[version], (person, self.versions.plan_id[version])
+            if says.settlement is not None and not held & {account, (person, None)}:
+                kind, day = rate_asked(says.settlement, start, end)
+                target = settled_in.currency(version, person)
+                yield AwaitsRate(*account, says.currency, target, kind, day_date(day))
 
     def _returns(self, columns: Mapping[str, int], version: int) -> date | None:
         """The pay period in which what is held back comes back; none where the calendar ends before."""

@@ -311,7 +311,7 @@ class Tranches:
 @dataclass(frozen=True, slots=True)
 class Settlements:
     """One row a participant, plan key and pay period: the waterfall. Amounts are signed as they act on the net, except
-    balances. docs/algorithms/waterfall.md"""
+    balances, and in the currency that the plan settles the participant in. docs/algorithms/waterfall.md"""
 
     participant: Ints
     plan: Ints  # index of a version of the plan
@@ -333,6 +333,7 @@ class Settlements:
     forgiven: Ints  # of clawbacks
     clawback_balance: Ints  # what is owed of clawbacks at the end
     kept_adjustments: Ints  # too small to act, at the end
+    exchange: Ints  # row in Exchange by which amounts that the plan states were converted, -1 for none
 
 
 @dataclass(frozen=True, slots=True)

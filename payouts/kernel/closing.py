@@ -31,6 +31,7 @@ from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.release import Due, Triggers, tranches
 from payouts.kernel.settle import Movements, movements, settle
+from payouts.kernel.settled_in import SettledIn
 
 
 def _deal(batch: Batch, credited: Credited, book: Book) -> Ints:
@@ -156,19 +157,22 @@ def settled(batch: Batch, quotas: QuotaBook, result: Result) -> Result:
     """A result with its waterfall, where some plan has one."""
     if not batch.settles or not any(plan.settlement for plan in batch.plans):
         return result
-    found = settle(batch, moved(result), quotas.active)
+    found = settle(batch, moved(batch, result), quotas.active)
     assert found is not None
     return replace(result, settlements=found.settlements, draws=found.draws if found.keyed else None)
 
 
-def moved(result: Result) -> Movements:
+def moved(batch: Batch, result: Result) -> Movements:
     """What a result's tranches bring into the waterfall."""
     groups, lines, parts = result.groups, result.lines, result.tranches
     plan = result.credits.plan[lines.credit] if lines.plan is None else lines.plan
     kind = np.full(lines.group.size, OF_CREDIT, dtype=np.int8) if lines.kind is None else lines.kind
     state = _dated(parts.release_day) if parts.state is None else parts.state
+    amount = parts.amount
+    if parts.paid_amount is not None:
+        amount = np.where(SettledIn(batch).pays[plan][parts.line], parts.paid_amount, amount)
     return movements(
         parts.line,
-        (parts.amount, parts.pay_period, state.astype(np.int64)),
+        (amount, parts.pay_period, state.astype(np.int64)),
         (groups.participant[lines.group], plan, groups.replicate[lines.group], kind.astype(np.int64), lines.component),
     )

@@ -24,6 +24,7 @@ from payouts.kernel.batch import (
 )
 from payouts.kernel.line_view import LineView
 from payouts.kernel.say import Names, Step, day_text, money_text, number_text, percent_text, trigger_text
+from payouts.kernel.settled_in import SettledIn
 from plans.rules.compiled import CompiledPlan
 from plans.rules.compiled_pay import Clawback
 
@@ -188,27 +189,39 @@ def explain_settlement(batch: Batch, result: Result, row: int) -> list[Step]:
     plan = batch.plans[int(settled.plan[row])]
     amounts = {name: int(getattr(settled, name)[row]) for name in _COLUMNS}
     draws = {name: _by_draw(result, row, name) for name in _OF_DRAWS}
-    return settlement_steps(plan, amounts, draws)
+    at, rate = int(settled.exchange[row]), None
+    if at >= 0 and batch.exchange is not None:
+        rate = Fraction(int(batch.exchange.top[at]), int(batch.exchange.bottom[at]))
+    currency = SettledIn(batch).currency(int(settled.plan[row]), int(settled.participant[row]))
+    return settlement_steps(plan, amounts, draws, currency, rate)
 
 
 def settlement_steps(
-    plan: CompiledPlan, amounts: Mapping[str, int], draws: Mapping[str, Sequence[tuple[str, int]]]
+    plan: CompiledPlan,
+    amounts: Mapping[str, int],
+    draws: Mapping[str, Sequence[tuple[str, int]]],
+    currency: str,
+    rate: Fraction | None,
 ) -> list[Step]:
-    """The same of amounts by column of Settlements, and of those of draws that have keys, by key."""
+    """The same of amounts by column of Settlements, and of those of draws that have keys, by key; `rate` is the one by
+    which amounts of the plan are converted into the currency that it settles the person in, None for none."""
     order = _UNSETTLED if plan.settlement is None else plan.settlement.order
     steps, net = [], 0
+    if rate is not None:
+        said = f"Settled in {currency}: amounts that the plan states in {plan.currency} count at {number_text(rate)}."
+        steps.append(Step("rate", said, rate, "factor"))
     for name in order:
         for column, sentence in _WATERFALL[name]:
             if not amounts[column]:
                 continue
             for key, part in draws.get(column) or [("", amounts[column])]:
                 net += part if column in _ON_NET else 0
-                said = (_OF_DRAWS[column] if key else sentence).format(money_text(part, plan.currency), key)
+                said = (_OF_DRAWS[column] if key else sentence).format(money_text(part, currency), key)
                 steps.append(Step(column, said, part, "money", {"step": name, "net": net}))
     for column, sentence in _CLOSING:
         if amounts[column]:
             for key, part in draws.get(column) or [("", amounts[column])]:
-                said = (_OF_DRAWS[column] if key else sentence).format(money_text(part, plan.currency), key)
+                said = (_OF_DRAWS[column] if key else sentence).format(money_text(part, currency), key)
                 steps.append(Step(column, said, part, "money"))
     payout = amounts["payout"]
-    return [*steps, Step("payout", f"Paid: {money_text(payout, plan.currency)}.", payout, "money", {"net": net})]
+    return [*steps, Step("payout", f"Paid: {money_text(payout, currency)}.", payout, "money", {"net": net})]

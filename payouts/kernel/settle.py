@@ -25,6 +25,7 @@ from payouts.kernel.batch import (
     Settlements,
     Text,
 )
+from payouts.kernel.settled_in import SettledIn
 from payouts.kernel.steps import STEPS, Active, Period, Step
 from plans.rules.compiled_pay import Settlement
 
@@ -64,12 +65,14 @@ class Movements:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What the pay periods pay. `keyed`: some plan gives its draws keys."""
+    """What the pay periods pay. `keyed`: some plan gives its draws keys; `waits`: the participants who are not settled
+    for want of a rate, each with the version that would."""
 
     settlements: Settlements
     draws: DrawBalances
     retests: Retests
     keyed: bool
+    waits: tuple[Ints, Ints] = (_NONE, _NONE)
 
 
 def movements(tranche_line: Ints, tranches: tuple[Ints, Ints, Ints], line: tuple[Ints, ...]) -> Movements:
@@ -88,7 +91,8 @@ def movements(tranche_line: Ints, tranches: tuple[Ints, Ints, Ints], line: tuple
 def settle(batch: Batch, moved: Movements, active: Active, period: int | None = None) -> Settled | None:
     """What each pay period pays, by the settlement of the plan version in force, and what becomes of each draw; None
     where no plan has one. Movements of plans without a settlement are left out. `active` prorates draws. `period`: of
-    this pay period alone, which starts from the batch's balances, a row for every account."""
+    this pay period alone, which starts from the batch's balances, a row for every account. Who waits for the rate by
+    which the amounts of a settlement are converted has no row, from that pay period on."""
     if not any(plan.settlement for plan in batch.plans):
         return None
     return _Waterfall(batch, moved, active, period).run()
@@ -104,6 +108,9 @@ class _Waterfall:
         self.moved = Movements(*(getattr(moved, each.name)[kept] for each in fields(moved)))
         self.account = self.accounts.account
         self.retests: list[tuple[int, Ints, int, int, Ints]] = []
+        self.settled_in = SettledIn(batch)
+        #: Accounts that a missing rate keeps from being settled, from that pay period on.
+        self.waits = np.zeros(self.account.participant.size, dtype=bool)
 
     # ------------------------------------------------------------------ the periods
 
@@ -132,7 +139,9 @@ class _Waterfall:
             period = Period(place, inflow(place), of, late(place), held.pop(place, None), topped, held, closes)
             tables.append(self._period(period))
         settled, stands = self._joined(tables, first)
-        return Settled(settled, self._draws(tables, stands), self._retests(stands, first, len(tables)), keyed)
+        waits = self.account.participant[self.waits], self.accounts.plans(last)[self.waits]
+        retests = self._retests(stands, first, len(tables))
+        return Settled(settled, self._draws(tables, stands), retests, keyed, waits)
 
     def _span(self) -> tuple[int, int] | None:
         """The first and last pay period in which anything moves, a draw is paid or somebody leaves."""
@@ -248,12 +257,18 @@ class _Waterfall:
         columns = {each.name: np.zeros(plan.size, dtype=np.int64) for each in fields(Settlements)}
         columns["participant"], columns["replicate"] = account.participant, account.replicate
         columns["plan"], columns["pay_period"] = plan, np.full(plan.size, period.place)
+        columns["exchange"] = np.full(plan.size, -1, dtype=np.int64)
         by_draw = {f"draws.{name}": np.zeros_like(account.draws) for name in _OF_DRAWS}
         period.topped[period.place] = np.zeros_like(account.draws)
         for place in np.unique(plan).tolist():
-            mine = np.flatnonzero(plan == place)
+            mine = np.flatnonzero((plan == place) & ~self.waits)
+            bounds = self.bounds[period.place : period.place + 2].tolist()
+            stated = self.settled_in.stated(place, account.participant[mine], *bounds)
+            self.waits[mine[~stated.known()]] = True
+            mine, stated = mine[stated.known()], stated.pick(np.flatnonzero(stated.known()))
             slots = self.slots[int(self.family[place])]
-            step = Step(self.batch, place, self.active, period, mine, account.pick(mine), slots, self.left)
+            step = Step(self.batch, place, self.active, period, mine, account.pick(mine), stated, slots, self.left)
+            columns["exchange"][mine] = np.maximum(stated.row, -1)
             for name, values in step.run().items():
                 columns[name][mine] = values
             for name, values in step.by_draw.items():
@@ -261,6 +276,7 @@ class _Waterfall:
             self.retests += [(period.place, *each) for each in step.retests]
             account.put(mine, step.account)
         by_draw["draws.balance"] = account.draws.copy()
+        columns["waits"] = self.waits.copy()
         return columns | by_draw
 
     def _joined(self, tables: list[dict[str, Ints]], first: int) -> tuple[Settlements, Ints]:
@@ -281,6 +297,7 @@ class _Waterfall:
             stands[accounts * count + place - first] = True
         if self.alone is not None:
             stands[:] = True
+        stands &= ~np.concatenate([table["waits"] for table in tables])[order]
         settled = Settlements(**{name: column[stands] for name, column in columns.items()})
         return settled, np.flatnonzero(stands)
 

@@ -12,6 +12,7 @@ import numpy as np
 from crediting.kernel.exact import added, money, scaled
 from crediting.kernel.ratios import Mask, Ratios
 from payouts.kernel.batch import Batch, Ints
+from payouts.kernel.settled_in import Stated
 from plans.rules.compiled_pay import Draw, Settlement
 
 #: How much of a pay period someone is active: (participants, the plan of each, first day, end) to active and all days.
@@ -71,6 +72,7 @@ class Step:
     period: Period
     rows: Ints
     account: Account
+    stated: Stated  # what the version's amounts come to for each account
     slots: list[str]  # the draws of the plan, in the order of Account.draws
     left: Callable[[], tuple[Ints, Ints]]
     net: Ints = field(init=False)
@@ -144,7 +146,7 @@ class Step:
         least = settlement.small_adjustments
         small = np.zeros(self.rows.size, dtype=bool)
         if least is not None and not self.period.closes:
-            small = (np.abs(given) < least) & ~self._leavers()
+            small = (np.abs(given) < self.stated.worth(least)) & ~self._leavers()
         self.account.kept = np.where(small, given, 0)
         self._move("adjustments", "adjusted", np.where(small, 0, given))
         if any(draw.retest for draw in settlement.draws):
@@ -160,7 +162,7 @@ class Step:
             self._part(settlement, "clawbacks")
         else:
             share = self._share(np.maximum(self.net, 0), limit.share)
-            most = np.minimum(share, np.maximum(self.net - limit.keep, 0))
+            most = np.minimum(share, np.maximum(self.net - self.stated.worth(limit.keep), 0))
             taken = np.minimum(due, most)
         self._move("clawbacks", "clawed_back", -taken)
         self.account.clawback = due - taken
@@ -179,8 +181,8 @@ class Step:
             slot, base = self.slots.index(draw.key), np.maximum(self.net, 0)
             if draw.components:
                 base = np.clip(self._of(draw, ("releases", "clawbacks")), 0, base)
-            share = self._share(base, draw.recovery.share)
-            due = np.minimum(np.minimum(start[:, slot], share), np.maximum(base - draw.recovery.keep, 0))
+            share, keep = self._share(base, draw.recovery.share), self.stated.worth(draw.recovery.keep)
+            due = np.minimum(np.minimum(start[:, slot], share), np.maximum(base - keep, 0))
             passed = self.period.place - self.account.first_top_up[:, slot] - 1
             taken = np.where(passed >= draw.recovery.after_periods, np.maximum(due, 0), 0)
             self._move("recovery", "recovered", -taken)
@@ -195,7 +197,8 @@ class Step:
 
     def _cap(self, settlement: Settlement) -> None:
         for cap in settlement.caps:
-            most = np.maximum(cap.amount - self.account.paid, 0) if cap.per == "year" else cap.amount
+            amount = self.stated.worth(cap.amount)
+            most = np.maximum(amount - self.account.paid, 0) if cap.per == "year" else amount
             excess = np.maximum(self.net - most, 0)
             carried = cap.excess == "carried"
             self._move("cap", "" if carried else "capped", -excess)
@@ -247,7 +250,7 @@ class Step:
             part, whole = self.active(self.account.participant, np.full(self.rows.size, self.plan), start, end)
             unit = 10**version.minor_digits if version.proration.round == "whole" else 1
             amount = money(Ratios.of(amount).multiply(Ratios(part, whole)).rounded(version.round_mode, unit), "A draw")
-        return np.where(present, amount, 0), present
+        return np.where(present, self.stated.worth(amount), 0), present
 
     def _retested(self, settlement: Settlement) -> Ints:
         """What late earning takes back of top-ups of the pay periods that it belongs to, as far as those go: of one
@@ -275,7 +278,7 @@ class Step:
         """What is left of the net is paid, as far as it is not carried."""
         forward, net = self.forward, self.net
         if settlement.minimum is not None:
-            small = (net > 0) & (net < settlement.minimum)
+            small = (net > 0) & (net < self.stated.worth(settlement.minimum))
             forward, net = forward + np.where(small, net, 0), np.where(small, 0, net)
         if settlement.negative == "carried":
             forward, net = forward + np.minimum(net, 0), np.maximum(net, 0)

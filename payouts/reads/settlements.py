@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from fractions import Fraction
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -14,6 +15,7 @@ from payouts.kernel.explain_pay import settlement_steps
 from payouts.kernel.say import Step
 from payouts.models import BatchDraw, BatchSettlement, DrawStanding, Settlement, Statement
 from payouts.reads.plans import Version, versions
+from payouts.reads.unconverted import exchange_words
 from payouts.selectors import TAKEN
 
 #: The columns of settlements that the kernel tells of.
@@ -57,6 +59,7 @@ class SettledPlan:
 
     version: Version
     currency: str
+    rate: str  # by which amounts of the plan were converted, in words; empty where none were
     steps: list[Step]
     draws: list[Draw]
     held_back: list[HeldBack]
@@ -69,7 +72,8 @@ class SettledPlan:
 def settled_plans(statement: Statement, name_of: Callable[[date], str]) -> list[SettledPlan]:
     """How each plan of a statement settles its period; `name_of` gives the period that begins on a day its name."""
     standing = statement.state == Statement.State.OPEN
-    settlements = list(_of(statement, Settlement if standing else BatchSettlement).order_by("plan__name"))
+    rows = _of(statement, Settlement if standing else BatchSettlement).select_related("rate")
+    settlements = list(rows.order_by("plan__name"))
     if not settlements:
         return []
     draws = list(_of(statement, DrawStanding if standing else BatchDraw))
@@ -87,10 +91,13 @@ def settled_plans(statement: Statement, name_of: Callable[[date], str]) -> list[
             SettledPlan(
                 version=version,
                 currency=row.currency,
+                rate="" if row.rate is None else exchange_words(row.rate),
                 steps=settlement_steps(
                     version.says,
                     {name: getattr(row, f"{name}_minor") for name in _TOLD},
                     _by_key(mine),
+                    row.currency,
+                    None if row.rate is None else Fraction(row.rate.rate),
                 ),
                 draws=_ledgers([*mine, *(draw for draw in past if draw.plan_id == row.plan_id)], name_of),
                 held_back=[

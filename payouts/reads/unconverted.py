@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Count, F, Max, Min, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
+from comp.people.models import ExchangeRate
 from payouts.models import Tranche
 from payouts.reads.plans import Version, versions
 
@@ -61,6 +62,13 @@ def missing_rates() -> list[MissingRate]:
             rows = waiting_payables().filter(currency=key[0], participant__currency=key[1])
             found[key] = MissingRate(*key, first, last, payables, rows)
     return [found[key] for key in sorted(found)]
+
+
+def exchange_words(rate: ExchangeRate) -> str:
+    """By which rate something was converted."""
+    number = f"{rate.rate.normalize():f}" if rate.rate is not None else "nothing"
+    kind = "average " if rate.kind == ExchangeRate.Kind.AVERAGE else ""
+    return f"1 {rate.source} is {number} {rate.target}, the {kind}rate from {rate.starts_on:%-d %B %Y}"
 
 
 def rate_kind(version: Version) -> str:

@@ -20,6 +20,7 @@ from payouts.models import Attainment, BatchLine, Earning, Payable, Schedule, Tr
 from payouts.models.figures import LineNamed
 from payouts.reads.lines import KEY
 from payouts.reads.plans import Version, release_words, releases, trigger_word, trigger_words, versions
+from payouts.reads.unconverted import exchange_words
 from payouts.selectors import TAKEN
 from plans.rules.compiled import Component, CreditRule
 from plans.rules.compiled_pay import Tranche as Release
@@ -56,10 +57,7 @@ class Converted:
 
     @property
     def words(self) -> str:
-        rate = self.rate
-        number = f"{rate.rate.normalize():f}" if rate.rate is not None else "nothing"
-        kind = "average " if rate.kind == ExchangeRate.Kind.AVERAGE else ""
-        return f"1 {rate.source} is {number} {rate.target}, the {kind}rate from {rate.starts_on:%-d %B %Y}"
+        return exchange_words(self.rate)
 
 
 @dataclass(frozen=True)

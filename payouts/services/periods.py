@@ -62,6 +62,7 @@ from payouts.services.held import held_note
 from payouts.services.posting import PART_LINES
 from payouts.services.sampling import alerts_recheck
 from payouts.services.settlements import SETTLED, SETTLED_SUMS, settlements_take
+from payouts.services.unconverted import awaiting_rates, why_unsettled
 from plans.models import PlanVersion
 
 #: How long a lock waits for work that is on its way.
@@ -162,10 +163,12 @@ def _not_settled(pay_group: PayGroup) -> str:
 def freeze(period: Open, *, run: int, by: User, replaces: Batch | None = None) -> Batch:
     """The period's free payables as a batch in review, with its lines, sums by person, statements and checklist.
 
-    Refused where somebody would be paid less than nothing and nobody said what becomes of it, and before the switch
-    from another system is signed."""
+    Refused where somebody would be paid less than nothing and nobody said what becomes of it, where somebody is not
+    settled for want of a rate of exchange, and before the switch from another system is signed."""
     if short := undecided(period.pay_group, period.starts_on, period.people):
         raise BatchError(f"{period.pay_group}, {period.name}: {why_short(period.pay_group, short)}")
+    if not run and (waits := awaiting_rates(period.pay_group)):
+        raise BatchError(f"{period.pay_group}, {period.name}: {why_unsettled(waits)}")
     switch = CutOver.objects.filter(pay_group=period.pay_group, state__in=CutOver.OPEN).first()
     if switch is not None:
         raise BatchError(f"{period.pay_group}: its switch from {switch.source} on {switch.day} is not signed yet.")

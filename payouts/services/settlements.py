@@ -12,7 +12,9 @@ from typing import Any
 
 from django.db import connection, models
 
+from comp.outbox.services import publish
 from comp.tenancy.rows import rows_read
+from crediting.services.issues import PAY_RATE
 from payouts.frames.inflow import Place, free_inflow, taken_inflow
 from payouts.frames.read import pay_groups, read_versions
 from payouts.frames.waterfall import Row, Waterfalls, settled_plans, waterfalls, wholly_held
@@ -42,8 +44,9 @@ def _columns(base: type[models.Model]) -> tuple[str, ...]:
 
 _OWN, _DRAW = _columns(Waterfall), _columns(OfDraw)
 _MINOR = tuple(name for name in _OWN if name.endswith("_minor"))
-#: A settlement in a digest: its plan's key, then its amounts.
-SETTLED_TEXT = f"concat_ws('|', pl.key, w.currency, w.returns_on, {', '.join(f'w.{name}' for name in _MINOR)})"
+#: A settlement in a digest: its plan's key, then its amounts, and the rate where amounts were converted.
+_RATE = "(SELECT concat_ws(' ', x.kind, x.starts_on, x.rate) FROM people_exchangerate x WHERE x.id = w.rate_id)"
+SETTLED_TEXT = f"concat_ws('|', pl.key, w.currency, w.returns_on, {', '.join(f'w.{name}' for name in _MINOR)}, {_RATE})"
 
 _ASKED = """
 SELECT EXISTS (SELECT 1 FROM plans_planversion WHERE state = 'published' AND position('"settlement"' IN document) > 0)
@@ -51,6 +54,8 @@ SELECT EXISTS (SELECT 1 FROM plans_planversion WHERE state = 'published' AND pos
     OR EXISTS (SELECT 1 FROM payouts_batchsettlement WHERE participant_id = ANY(%(people)s))
     OR EXISTS (SELECT 1 FROM payouts_negativepolicy WHERE way <> 'collect')
 """
+#: A rate at which somebody is paid.
+_ASKED_FOR = "SELECT 1 FROM crediting_dataissue WHERE kind = %s AND state = 'open' LIMIT 1"
 #: Whom plans settle: they are or were on one, are paid by one, or were settled before.
 _WHOSE = """
 SELECT participant_id FROM plans_planassignment WHERE participant_id = ANY(%(people)s) AND plan_id = ANY(%(plans)s)
@@ -76,6 +81,8 @@ def settlements_write(*, people: Sequence[int], groups: Sequence[int], starts: S
     right = right_settlements(places)
     _write(Settlement, people, right.settlements)
     _write(DrawStanding, people, right.draws)
+    if right.waits or any(row["rate_id"] for row in right.settlements) and rows_read(_ASKED_FOR, [PAY_RATE]):
+        publish(topic="payables.waiting", payload={})
 
 
 def right_settlements(places: Mapping[int, Place]) -> Waterfalls:

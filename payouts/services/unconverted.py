@@ -1,18 +1,28 @@
-"""Payables that wait for a rate of exchange are asked about, as credits are (crediting.services.waiting)."""
+"""Payables, and settlements of whole periods, that wait for a rate of exchange are asked about, as credits are
+(crediting.services.waiting); no period is locked in which somebody is not settled for want of one."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet
 
+from comp.people.models import Participant, PayGroup
 from crediting.models import Credit, RawDelivery
 from crediting.services.issues import PAY_RATE
 from crediting.services.waiting import Asked, delivery_of, questions_stand
+from payouts.frames.inflow import Place
+from payouts.frames.read import read_versions
+from payouts.frames.waterfall import AwaitsRate
 from payouts.models import Tranche
 from payouts.reads.unconverted import missing_rates
+from payouts.services.payables import open_now
+from payouts.services.settlements import right_settlements
+
+_NAMED = {"average": "average rate"}
 
 
 def on_payables_waiting(payload: dict[str, Any]) -> None:
@@ -21,17 +31,66 @@ def on_payables_waiting(payload: dict[str, Any]) -> None:
 
 
 def questions() -> Iterator[Asked]:
-    """What has to be asked about the payables that wait now: of a pair of currencies and a kind its rate."""
+    """What has to be asked about the payables and settlements that wait now: of a pair of currencies and a kind its
+    rate."""
+    unsettled: dict[str, list[AwaitsRate]] = defaultdict(list)
+    for one in awaiting_rates():
+        unsettled[f"{one.source}/{one.target} {one.kind}"].append(one)
     for rate in missing_rates():
+        value = f"{rate.source}/{rate.target} {rate.kind}"
         when = f"{rate.first}" if rate.first == rate.last else f"days from {rate.first} to {rate.last}"
         waits = f"{rate.payables:,} payable{' waits' if rate.payables == 1 else 's wait'}"
+        message = f"{waits} in {rate.source}: no {rate.name} from {rate.source} to {rate.target} holds on {when}."
+        others = unsettled.pop(value, [])
         yield Asked(
             kind=PAY_RATE,
-            value=f"{rate.source}/{rate.target} {rate.kind}",
-            message=f"{waits} in {rate.source}: no {rate.name} from {rate.source} to {rate.target} holds on {when}.",
-            waiting=rate.payables,
+            value=value,
+            message=" ".join((message, *([_unsettled(others)] if others else []))),
+            waiting=rate.payables + len(others),
             delivery=partial(_delivery, rate.rows),
         )
+    for value, others in sorted(unsettled.items()):
+        # What waits is of no fact: a draw may be all that there is.
+        first = RawDelivery.objects.order_by("id").first()
+        if first is not None:
+            yield Asked(PAY_RATE, value, _unsettled(others), len(others), partial(_same, first))
+
+
+def awaiting_rates(pay_group: PayGroup | None = None) -> list[AwaitsRate]:
+    """Who (of a pay group) is not settled in the open period, because their plan converts its amounts into the currency
+    that they are paid in and no rate holds the day."""
+    compiled = read_versions().compiled
+    if not any(says.settlement is not None and says.settlement.settle_in == "pay" for says in compiled):
+        return []
+    abroad = Participant.objects.exclude(currency__in={says.currency for says in compiled})
+    people = (abroad if pay_group is None else abroad.filter(pay_group=pay_group)).values_list("id", flat=True)
+    found = open_now(sorted(people))
+    places = zip(found["people"], found["groups"], found["starts"], strict=True)
+    return right_settlements({who: Place(group, starts_on) for who, group, starts_on in places}).waits
+
+
+def why_unsettled(waits: list[AwaitsRate]) -> str:
+    """Why a period is not locked in which they are not settled, with names and rates, and what is to be done."""
+    known = Participant.objects.in_bulk({one.participant for one in waits})
+    names = sorted({known[one.participant].name for one in waits})
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    rates = sorted({_rate(one) for one in waits})
+    who = ", ".join(names[:5]) + more
+    return f"{who} cannot be settled: there is {' and '.join(rates)}. Enter it (Rates of exchange)."
+
+
+def _unsettled(waits: list[AwaitsRate]) -> str:
+    one = min(waits, key=lambda each: each.day)
+    count = "1 settlement waits" if len(waits) == 1 else f"{len(waits):,} settlements wait"
+    return f"{count}: {_rate(one)}."
+
+
+def _rate(one: AwaitsRate) -> str:
+    return f"no {_NAMED.get(one.kind, 'rate')} from {one.source} to {one.target} that holds on {one.day}"
+
+
+def _same(delivery: RawDelivery) -> RawDelivery:
+    return delivery
 
 
 def _delivery(rows: QuerySet[Tranche]) -> RawDelivery:

@@ -22,6 +22,7 @@ def check_settlement(look: Look, plan: Document, settlement: Document) -> None:
         look.report(join(path, "draw"), "draw and draws", "draw or draws", message)
     if isinstance(settlement.get("draw"), dict):
         draws = [(join(path, "draw"), settlement["draw"]), *draws]
+    _paid_in(look, plan, settlement)
     steps = _order(look, settlement, [draw for _, draw in draws])
     if steps is None:
         return
@@ -39,6 +40,22 @@ def check_settlement(look: Look, plan: Document, settlement: Document) -> None:
         if share is not None and share > 1:
             message = f"At most all of it can be kept; found {table_of(table)['share']}."
             look.report(join(place, "share"), table_of(table)["share"], "above 0% to 100%", message)
+
+
+def _paid_in(look: Look, plan: Document, settlement: Document) -> None:
+    """In which currency it settles who is paid in another one, and at which rate its own amounts are then converted."""
+    pays, rated = settlement.get("settle_in") == "pay", "amounts_rate" in settlement
+    path = "settlement.amounts_rate"
+    if pays and "currencies" not in plan:
+        message = "Nobody is paid in another currency here: the plan has no `currencies`."
+        look.report("settlement.settle_in", "pay", "plan, or currencies in the plan", message)
+    if pays and not rated:
+        allowed = "period_start, period_end or period_average"
+        message = "It settles in the currency of pay, and does not say at which rate its amounts are converted into it."
+        look.report(path, "nothing", allowed, message)
+    elif rated and not pays:
+        message = "Only a settlement in the currency of pay (settle_in: pay) converts its amounts."
+        look.report(path, settlement["amounts_rate"], "nothing, or settle_in: pay", message)
 
 
 def _order(look: Look, settlement: Document, draws: list[Document]) -> dict[str, int] | None:

@@ -140,6 +140,8 @@ def _settlement(row: Document, currency: str) -> Settlement:
         holdback=None if holdback is None else percent(holdback["share"]),
         holdback_periods=0 if holdback is None else _whole(holdback["periods"]),
         minimum=None if minimum is None else parse_money(minimum["amount"], currency),
+        settle_in=row.get("settle_in", "plan"),
+        amounts_rate=row.get("amounts_rate"),
     )
 
 

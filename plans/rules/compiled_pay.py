@@ -137,3 +137,7 @@ class Settlement:
     holdback: Fraction | None = None
     holdback_periods: int = 0
     minimum: int | None = None
+    #: In which currency people are settled who are paid in another than the plan's, and at which rate the amounts of
+    #: this settlement are converted into it.
+    settle_in: Literal["plan", "pay"] = "plan"
+    amounts_rate: Literal["period_start", "period_end", "period_average"] | None = None

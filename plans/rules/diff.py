@@ -146,6 +146,8 @@ _LABELS = {
     "limits.attainment": "the most attainment that counts",
     "limits.rate": "the most that a credit pays of itself",
     "minimum": "the minimum",
+    "settle_in": "the currency that it settles in",
+    "amounts_rate": "the rate of its amounts",
     "counterpart": "the counterpart's terms",
     "terms": "whose terms they are",
     "counts_for": "what it counts for",

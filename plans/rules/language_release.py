@@ -164,6 +164,8 @@ _PAYMENT_CAP = Table({"amount": Money(), "per": Word(("pay_period", "year")), "e
 SETTLEMENT = Table(
     {
         "order": Words(STEPS),
+        "settle_in": Opt(Word(("plan", "pay"))),
+        "amounts_rate": Opt(Word(("period_start", "period_end", "period_average"))),
         "draw": Opt(By(draw, _DRAWS, "kind")),
         "draws": Opt(Rows(By(one_of_draws, _DRAWS, "kind"), 1, MAX_DRAWS, "draws")),
         "cap": Opt(Table({"amount": Money(), "excess": _CAP_EXCESS})),

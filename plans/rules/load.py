@@ -34,7 +34,8 @@ KEY_ORDER = """
     counterpart terms minimum cap caps budget gates release clawback amortise
     role share split on at read_at at_least until_known catch_up effect mode step method first_day last_day empty
     attribution axis pays boundary below beyond full_points columns points dimensions cells
-    rates bands from rate times per_unit back to levels limit overrides for set settlement negative examples
+    rates bands from rate times per_unit back to levels limit overrides for set settlement settle_in amounts_rate
+    negative examples
 """
 _RANK = {key: rank for rank, key in enumerate(KEY_ORDER.split())}
 

@@ -207,6 +207,13 @@ _STEPS = {
 
 def settlement_sentences(settlement: Settlement, currency: str) -> Iterator[str]:
     yield f"Each pay period is settled in this order: {both(_STEPS[step] for step in settlement.order)}."
+    if settlement.amounts_rate is not None:
+        when = {
+            "period_start": "the rate of the pay period's first day",
+            "period_end": "the rate of the pay period's last day",
+            "period_average": "the average rate that holds the pay period's first day",
+        }[settlement.amounts_rate]
+        yield f"Who is paid in another currency is settled in it, and the amounts stated here are converted at {when}."
     for draw in settlement.draws:
         yield from draw_sentences(draw, currency)
     for cap in settlement.caps:

@@ -135,6 +135,9 @@ def settlement_of(pick: Pick, unit: int, document: Document) -> Document:
             draw["test"] = [step for step in draw["test"] if step in order] or ["releases"]
     if pick.seldom(3):
         settlement["minimum"] = {"amount": money(pick.one((100, 1_000)) * unit, unit)}
+    if "currencies" in document and pick.has("settled in pay", 2):
+        settlement["settle_in"] = "pay"
+        settlement["amounts_rate"] = pick.one(("period_start", "period_end", "period_average"))
     settlement["negative"] = pick.one(("carried", "collected"))
     return settlement
 

@@ -74,6 +74,7 @@ FEATURES = {
     "clawback",
     "amortise",
     "pay currency",
+    "settled in pay",
     "settlement",
     "floor",
     "rate of origin",

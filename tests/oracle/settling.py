@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.oracle.amounts import prorated
 from tests.oracle.book import Book, Line
-from tests.oracle.case import Case, DrawFact, SettlementFact
-from tests.oracle.fields import version_on
+from tests.oracle.case import Case, DrawFact, Rate, SettlementFact
+from tests.oracle.fields import exchanged, rate_on, version_on
 from tests.oracle.reading import Document, each_day, minor, percent, period_of, rounded_to_minor
 
 STEPS = ("releases", "adjustments", "clawbacks", "carried")
@@ -28,6 +28,7 @@ class Standing:
     paid: dict[int, int] = field(default_factory=dict)  # by fiscal year
     owed: int = 0  # of clawbacks
     kept: int = 0  # of adjustments
+    waits: bool = False  # for a rate of exchange: nothing is settled from here on
 
 
 def settlements_of(case: Case, book: Book) -> tuple[list[SettlementFact], list[DrawFact]]:
@@ -110,6 +111,9 @@ def settled(
     document = document_for(case, person, plan, period)
     if document is None:
         return None
+    standing.waits |= not rated(case, person, document, period)
+    if standing.waits:
+        return None
     steps = Steps(case, person, document, period, standing, lines, given)
     if "settlement" in document:
         for step in document["settlement"]["order"]:
@@ -121,6 +125,27 @@ def settled(
     year = steps.year(period)
     standing.paid[year] = standing.paid.get(year, 0) + steps.payout
     return steps
+
+
+def settles_in(case: Case, person: int, document: Document) -> str:
+    """The currency that a plan settles somebody in."""
+    plan = [each.document.get("settlement", {}) for each in case.versions if each.document["key"] == document["key"]]
+    pays = any(stated.get("settle_in") == "pay" for stated in plan)
+    own = document["currency"]
+    return dict(case.pay_currency).get(person, own) if pays else own
+
+
+def rate_of(case: Case, person: int, document: Document, period: int) -> Rate | None:
+    """At which amounts that a settlement states are converted."""
+    stated, target = document["settlement"].get("amounts_rate"), settles_in(case, person, document)
+    day = case.pay_periods[period + 1] - timedelta(days=1) if stated == "period_end" else case.pay_periods[period]
+    return rate_on(case, document["currency"], target, "average" if stated == "period_average" else "spot", day)
+
+
+def rated(case: Case, person: int, document: Document, period: int) -> bool:
+    if "settlement" not in document or settles_in(case, person, document) == document["currency"]:
+        return True
+    return rate_of(case, person, document, period) is not None
 
 
 def document_for(case: Case, person: int, plan: str, period: int) -> Document | None:
@@ -148,6 +173,7 @@ class Steps:
         self.standing, self.lines, self.given = standing, lines, given
         self.stated: dict[str, Any] = document.get("settlement", {})
         self.draws = draws_of(document)
+        self.pays = settles_in(case, person, document) != document["currency"]
         self.opening = dict(standing.draws)
         self.net = self.review = self.payout = self.to_carry = self.lost = self.forgiven = 0
         self.added: dict[str, int] = {}  # by step, as it acts on the net
@@ -168,12 +194,21 @@ class Steps:
     def coming(self, kind: str, components: list[str] | None) -> int:
         """What is released in this period, of reversals or of all other lines."""
         return sum(
-            each.amount
+            (each.paid if self.pays else each.amount)
             for line in self.lines
             if (line.kind == "reversal") == (kind == "reversal") and (components is None or line.key in components)
             for each in line.tranches
             if each.release is not None and period_of(each.release, self.case.pay_periods) == self.period
         )
+
+    def own(self, amount: str | int) -> int:
+        """An amount of the settlement, or one in minor units, in the currency that the person is settled in."""
+        stated = amount if isinstance(amount, int) else minor(amount, self.document)
+        if not self.pays:
+            return stated
+        rate = rate_of(self.case, self.person, self.document, self.period)
+        assert rate is not None
+        return exchanged(stated, rate, self.document["rounding"]["mode"])
 
     def year(self, period: int) -> int:
         return period_of(self.case.pay_periods[period], self.case.periods["year"])
@@ -208,7 +243,7 @@ class Steps:
         amount = self.amounts["adjustments"] + self.standing.kept
         self.standing.kept = 0
         stated = self.stated.get("small_adjustments")
-        if stated is None or abs(amount) >= minor(stated["below"], self.document):
+        if stated is None or abs(amount) >= self.own(stated["below"]):
             return amount
         last = self.period + 2 == len(self.case.pay_periods) or self.year(self.period + 1) != self.year(self.period)
         if last or self.is_leaving():
@@ -223,7 +258,7 @@ class Steps:
         if limit is None or due <= 0:
             return -due
         share = rounded_to_minor(max(0, self.net) * percent(limit["share"]), self.document)
-        taken = max(0, min(due, share, max(0, self.net - minor(limit["keep"], self.document))))
+        taken = max(0, min(due, share, max(0, self.net - self.own(limit["keep"]))))
         if limit["excess"] == "forgiven":
             self.forgiven += due - taken
         else:
@@ -253,7 +288,7 @@ class Steps:
         if "components" in draw:
             base = max(0, min(base, self.of_components(draw, ["releases", "clawbacks"])))
         share = rounded_to_minor(max(0, base) * percent(recovery["share"]), self.document)
-        keep = minor(recovery["keep"], self.document)
+        keep = self.own(recovery["keep"])
         amount = min(self.opening.get(draw["key"], 0), share, max(0, base - keep))
         self.recovered[draw["key"]] = amount
         self.standing.draws[draw["key"]] = self.standing.draws.get(draw["key"], 0) - amount
@@ -287,7 +322,7 @@ class Steps:
         if "draw" in self.document.get("proration", {"of": ()})["of"]:
             version = next(place for place, each in enumerate(self.case.versions) if each.document is self.document)
             amount = prorated(self.case, self.person, version, None, False, "draw", amount, start, end, "money")
-        return amount
+        return self.own(amount)
 
     def tested(self, draw: Draw) -> int:
         if "components" in draw:
@@ -325,7 +360,7 @@ class Steps:
         before = self.net
         caps = [self.stated["cap"]] if "cap" in self.stated else []
         for cap in (*caps, *self.stated.get("caps", ())):
-            limit = minor(cap["amount"], self.document)
+            limit = self.own(cap["amount"])
             if cap.get("per") == "year":
                 limit = max(0, limit - self.standing.paid.get(self.year(self.period), 0))
             over = max(0, self.net - limit)
@@ -348,7 +383,7 @@ class Steps:
         least = self.stated.get("minimum")
         carried = self.to_carry
         if (self.net < 0 and self.stated["negative"] == "carried") or (
-            least is not None and 0 < self.net < minor(least["amount"], self.document)
+            least is not None and 0 < self.net < self.own(least["amount"])
         ):
             carried += self.net
         else:

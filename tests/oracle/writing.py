@@ -248,7 +248,13 @@ def next_version(pick: Pick, document: Document) -> Document:
     ]
     changed.pop("overrides", None)
     if "settlement" in document and pick.seldom(3):
+        old = document["settlement"]
         changed["settlement"] = settlement_of(pick, unit, changed)
+        for name in ("settle_in", "amounts_rate"):
+            # All versions of a plan settle in one currency.
+            changed["settlement"].pop(name, None)
+            if name in old:
+                changed["settlement"][name] = old[name]
     changed = in_steps(changed, unit)
     if any("counterpart" in component for component in changed["components"]) and errors(check(changed)):
         changed["components"] = [

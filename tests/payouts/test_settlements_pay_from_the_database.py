@@ -42,6 +42,7 @@ NAMES = (
     "payment-cap-of-the-year-carried",
     "payouts-below-the-minimum-are-carried",
     "a-settlement-that-a-new-version-changes",
+    "a-draw-and-a-cap-settled-in-euros",
 )
 Rows = Counter[tuple[Any, ...]]
 

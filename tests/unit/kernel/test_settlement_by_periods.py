@@ -173,7 +173,7 @@ def rows_of(batch: Batch, settled: Settled) -> dict[tuple[int, int, int], dict[s
 def test_period_by_period_is_one_run(seed: int) -> None:
     batch = history(seed)
     result = calculate(batch)
-    inflow, active = moved(result), QuotaBook(batch, np.array([1, 2])).active
+    inflow, active = moved(batch, result), QuotaBook(batch, np.array([1, 2])).active
     whole = settle(batch, inflow, active)
     assert whole is not None
     expected = rows_of(batch, whole)
@@ -201,7 +201,7 @@ def test_period_by_period_is_one_run(seed: int) -> None:
 def test_an_adjustment_of_a_plan_is_settled_by_that_plan() -> None:
     first, second = (made(settling(draw=draw(2_000, "guarantee", retest=True)), key=key) for key in ("a", "b"))
     batch = world([(first, "2026-01-01", "2027-01-01"), (second, "2026-01-01", "2027-01-01")], [], people=(1,))
-    inflow = moved(calculate(batch))
+    inflow = moved(batch, calculate(batch))
     more = {"participant": 1, "plan": 1, "replicate": 0, "period": 1, "step": 1, "amount": 500_00, "component": 0}
     joined = {name: np.append(getattr(inflow, name), value) for name, value in {**more, "origin": 0}.items()}
     found = settle(batch, type(inflow)(**joined), QuotaBook(batch, np.array([1])).active)
