@@ -231,12 +231,12 @@ def test_who_cannot_be_paid_in_their_currency_is_refused_before() -> None:
     who is paid in another one; and the currency that somebody is paid in is for good."""
     acme = abroad()
     settles = "settlement:\n  order: [releases, adjustments, clawbacks, carried]\n  negative: carried\n"
-    plan = settles + "  settle_in: plan\n"
+    in_euros = settles + "  settle_in: plan\n"
     silent = text().replace("currencies: {pay_rate: credit_date}\n", "")
     for version, words in (
         (silent, "does not say at which rate"),
         (text(more=settles), "settle_in: pay"),
-        (text(more=plan), "settle_in: plan"),
+        (text(more=in_euros), "settle_in: plan"),
     ):
         with pytest.raises(ProblemsError, match=words):
             acme.publish(version, starts_on=MARCH)

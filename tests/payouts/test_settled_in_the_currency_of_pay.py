@@ -1,5 +1,5 @@
-"""Who is paid in another currency than the plan's is settled in it, where the plan says so: from the rate that is missing
-to the batch that keeps it. A year of closes stands in tests/closes."""
+"""Who is paid in another currency than the plan's is settled in it, where the plan says so: from the rate that is
+missing to the batch that keeps it. A year of closes stands in tests/closes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ SETTLED = """settlement:
   order: [releases, adjustments, clawbacks, carried, recovery, holdback, top_up]
   settle_in: pay
   amounts_rate: period_average
-  draw: {kind: recoverable, style: advance, amount: 500.00, from: 2026-01-01, to: 2026-02-01, recovery: {share: 50%, keep: 100.00, after_periods: 0}, on_leaving: owed}
+  draw:
+    {kind: recoverable, style: advance, amount: 500.00, from: 2026-01-01, to: 2026-02-01, on_leaving: owed,
+     recovery: {share: 50%, keep: 100.00, after_periods: 0}}
   holdback: {share: 10%, periods: 1}
   negative: carried
 """
@@ -76,7 +78,10 @@ def test_what_a_plan_states_waits_for_its_rate_and_no_period_is_locked_without_i
     acme.close(FEBRUARY)
     with acme.acme.scope():
         kept = BatchSettlement.objects.order_by("period_starts_on").values_list("rate__rate", "recovered_minor")
-        assert [(Fraction(rate), minor) for rate, minor in kept] == [(Fraction("1.08"), 0), (Fraction("1.2"), -20_500)]
+        assert [(Fraction(used or 0), minor) for used, minor in kept] == [
+            (Fraction("1.08"), 0),
+            (Fraction("1.2"), -20_500),
+        ]
         assert set(BatchDraw.objects.values_list("currency", flat=True)) == {"USD"}
         for starts_on in (JANUARY, FEBRUARY):
             assert replay.replay_period(acme.acme.pay_group, starts_on).found == []

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     """At which rate the amounts of a settlement were converted into the currency of pay."""
 
     dependencies = [
-        ("payouts", "0042_who_signs_a_switch_signs_all_of_it"),
+        ("payouts", "0043_what_can_never_be_paid"),
         ("people", "0011_a_redaction_only_takes_out_a_person"),
     ]
 
