@@ -55,7 +55,7 @@ class Source:
 class Credited:
     """The credits, and beside them what rating needs: `source` is each row's place in `sources`, `person` its place in
     `people` (ids ascending), `amounts` by source what its rule reads of each fact (in units: its quantity). `when`
-    orders credits by replicate, credit date, event time, source and external id, split number, rule and role; it stays
+    orders credits by replicate, credit date, event time, source and external id, split number and rule; it stays
     below `moments`. `waits`: the credits that cannot be given yet, None where there are none."""
 
     credits: Credits
@@ -406,7 +406,6 @@ def _in_order(
             (_sequence(facts)[fact], max(facts.id.size, 1)),
             (split, int(split.max()) + 1 if split.size else 1),
             (rule_of[source], int(rule_of.max(initial=0)) + 1),
-            (role_of[source], max(len(roles), 1)),
         )
     )
     family, families = packed(
