@@ -32,9 +32,10 @@ from payouts.kernel.batch import (
     Tranches,
     Waits,
 )
+from payouts.kernel.kept import rhythm
 from payouts.kernel.reads import cadence
 from payouts.reads.plans import trigger_word
-from plans.rules.compiled import CompiledPlan, Every, OwnPeriods
+from plans.rules.compiled import CompiledPlan
 from plans.rules.compiled_pay import Tranche
 
 #: What stands for a rule in the key of a line that the system before gives.
@@ -131,7 +132,7 @@ class _Names:
         self.rule = _numbered(plans, lambda plan: plan.credit_rules, lambda rule: rule.key)
         self.component = _numbered(plans, lambda plan: plan.components, lambda component: component.key)
         self.unit = _numbered(plans, lambda plan: plan.components, lambda component: component.measure.unit)
-        self.every = _numbered(plans, lambda plan: plan.components, lambda component: _period_word(cadence(component)))
+        self.every = _numbered(plans, lambda plan: plan.components, rhythm)
         self.currency = _words([plan.currency for plan in plans])
 
 
@@ -439,11 +440,6 @@ def _numbered(
     first = np.cumsum([0, *(len(parts(plan)) for plan in plans)], dtype=np.int64)
     codes = np.array([words.index(name(part)) for plan in plans for part in parts(plan)], dtype=np.int64)
     return lambda plan, place: Words(_taken(codes, _taken(first, plan) + place), words)
-
-
-def _period_word(every: Every) -> str:
-    """`quarter`, or the name of a plan's own periods."""
-    return every.name if isinstance(every, OwnPeriods) else every
 
 
 def _triggers(releases: Sequence[tuple[Tranche, ...]]) -> Callable[[Ints, Ints], Words]:

@@ -26,6 +26,7 @@ from payouts.frames.read_asof import deals, facts, table
 from payouts.frames.read_facts import FactReader, milestones, transfers, usage
 from payouts.frames.read_fields import YEARS as YEARS
 from payouts.frames.read_fields import ends, fields_of
+from payouts.frames.read_kept import read_kept
 from payouts.frames.read_openings import OpeningRows, opening_days, read_openings
 from payouts.frames.read_plans import Versions as Versions
 from payouts.frames.read_plans import read_versions as read_versions
@@ -175,6 +176,7 @@ def read_batch(
         in_force=tuple(zip(versions.starts, versions.ends, strict=True)),
         openings=None if opened is None else opened.openings,
         opening_tranches=None if opened is None else opened.tranches,
+        kept=read_kept(versions, assignments.participant, rows.facts.id, as_of),
         settles=False,  # from what is payable, pay period by pay period: payouts.frames.waterfall
     )
     return Read(with_own_periods(batch), versions, rows.revision, rates, opened)

@@ -17,9 +17,11 @@ from comp.tenancy.scope import Pay, current_scope, current_tenant_id, tenant_sco
 from payouts.models import Batch, BatchLine, Cause, Statement
 from payouts.reads.held import held_inside
 from payouts.reads.lines import hold_words
+from payouts.selectors import TAKEN
 from payouts.services.claims import figures_lock
 from payouts.services.holds import batch_hold
 from payouts.services.payables import payables_refresh
+from payouts.services.scopes import scopes_kept
 
 State = Batch.State
 
@@ -137,4 +139,6 @@ def period_moves(batch: Batch, label: str) -> None:
         people.update(statements_of(batch).values_list("participant_id", flat=True))
         people.update(Participant.objects.filter(pay_group_id=batch.pay_group_id).values_list("id", flat=True))
     payables_refresh(participants=sorted(people), cause=cause)
+    if batch.state not in TAKEN:
+        scopes_kept(batch=batch, label=label)
     ring(tenant_id=current_tenant_id())  # drains and recomputes gave way meanwhile

@@ -20,9 +20,10 @@ from comp.tenancy.scope import current_tenant_id
 from crediting.models import Deal, DealRevision
 from payouts.frames.read import YEARS, Versions, calendars, credit_days, enclosing, read_versions
 from payouts.frames.read_fields import fields_of, is_day
+from payouts.frames.read_kept import components_keeping
 from payouts.frames.read_openings import people_waiting
 from payouts.frames.span import longest
-from payouts.models import Cause, ChangedScope, RecomputeJob
+from payouts.models import Batch, Cause, ChangedScope, RecomputeJob
 from payouts.services.claims import FOREVER
 from payouts.services.readers import ReportingLines, readers_of
 from plans.models import PlanAssignment, PlanVersion
@@ -278,6 +279,27 @@ def scopes_everything(*, label: str) -> int:
         _mark(cause, person, days[0], FOREVER)
     _save([cause])
     return len(people)
+
+
+_UNDER_BUDGETS = "SELECT DISTINCT plan_id FROM payouts_batchline WHERE batch_id = %s AND plan_id = ANY(%s::bigint[])"
+
+
+def scopes_kept(*, batch: Batch, label: str) -> None:
+    """A batch counts for nothing any more: what its lines kept of budgets is free again, and everybody under these is
+    redone."""
+    versions = read_versions()
+    plans = {
+        plan for plan, compiled in zip(versions.plan_id, versions.compiled, strict=True) if components_keeping(compiled)
+    }
+    freed = [plan for (plan,) in rows_read(_UNDER_BUDGETS, [batch.pk, sorted(plans)])] if plans else []
+    days = credit_days() if freed else None
+    if days is None:
+        return
+    cause = Cause(kind=Cause.Kind.BATCH, label=label[:300])
+    people = PlanAssignment.objects.filter(plan_id__in=freed).order_by("participant_id")
+    for person in people.values_list("participant_id", flat=True).distinct():
+        _mark(cause, person, days[0], FOREVER)
+    _save([cause], versions)
 
 
 def _one_person(kind: str, payload: dict[str, Any], end: date) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from comp.core.errors import Problem
 from comp.core.money import NO_CURRENCY
-from plans.rules.compiled import CompiledPlan, Component, CreditRule
+from plans.rules.compiled import CompiledPlan, CreditRule
 from plans.rules.dates import credit_dates
 from plans.rules.fields import FACT_FIELDS, PERSON_FIELDS, YEARS
 from plans.rules.named import named_fields
@@ -35,13 +35,8 @@ def unsupported(plan: CompiledPlan) -> list[Problem]:
             if has(rule)
         ]
         found += _stated_days(plan, rule, path)
-    found += _of_components(plan, "")
-    told = {(problem.path, problem.found) for problem in found}
     for place in range(len(plan.overrides)):
-        for_some = specialise(plan, (place,))
-        problems = _of_components(for_some, f"overrides[{place}].")
-        found += _keeps(plan, for_some, place)
-        found += [each for each in problems if (each.path.partition(".")[2], each.found) not in told]
+        found += _keeps(plan, specialise(plan, (place,)), place)
     return found
 
 
@@ -65,15 +60,6 @@ def _keeps(plan: CompiledPlan, for_some: CompiledPlan, place: int) -> Iterator[P
                 yield Problem(path, what, "the same for everybody", f"{what}: {_NOT_YET}")
 
 
-def _of_components(plan: CompiledPlan, before: str) -> Iterator[Problem]:
-    """What the components need, each with its path behind `before`."""
-    for number, component in enumerate(plan.components):
-        path = f"{before}components[{number}]"
-        for key, what, has in _COMPONENTS:
-            if has(component):
-                yield Problem(f"{path}.{key}", what, "what the database delivers", f"{what}: {_NOT_YET}")
-
-
 _NOT_YET = (
     "case files work it out, but the database does not deliver what it needs yet. Such a version is not published."
 )
@@ -82,9 +68,6 @@ _WHOLE: tuple[tuple[str, Callable[[CompiledPlan], Where]], ...] = (
     ("A plan without a currency", lambda plan: _if(plan.currency == NO_CURRENCY, "currency")),
 )
 _RULES: tuple[tuple[str, str, Callable[[CreditRule], bool]], ...] = ()
-_COMPONENTS: tuple[tuple[str, str, Callable[[Component], bool]], ...] = (
-    ("budget", "A posted share that stays", lambda row: row.budget is not None and row.budget.after_posting == "keep"),
-)
 
 
 def _if(value: object, path: str) -> Where:

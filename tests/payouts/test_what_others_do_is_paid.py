@@ -10,9 +10,12 @@ from django.test import Client
 from comp.people import services as people
 from comp.people.models import Participant
 from comp.tenancy.capabilities import Role
+from comp.tenancy.scope import Pay
+from payouts.frames.story import line_story
 from payouts.frames.ties import Ties
 from payouts.models import Earning, FigureChange, Payable, Tranche
 from payouts.reads.balance import unbalanced
+from payouts.services import batches, replay
 from payouts.services.readers import Places, Readers
 from plans import services as plans
 from plans.models import Plan
@@ -198,6 +201,45 @@ def test_a_budget_is_given_to_those_who_come_first() -> None:
     acme.work()
     assert lines(acme, "commission") == {"Ann": 0, "Bob": 500_000}
     full_agrees(acme)
+
+
+@pytest.mark.django_db
+def test_a_budget_keeps_what_a_batch_took() -> None:
+    """Of 8,000 Ann's 6,000 and 2,000 of Bob's 5,000 are taken in January. Cleo's late deal stands before both and gets
+    nothing, until the batch is sent back: then her 4,000 come first, and of Bob's deal nothing is paid."""
+    budget = "    budget: {amount: 8000.00, after_posting: keep}\n"
+    acme = house(plan_text().replace("    cap: null\n", f"    cap: null\n{budget}"))
+    join(acme, "Bob")
+    join(acme, "Cleo")
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.won("B", "50000.00", "2026-01-20", owner="bob")
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        batch = batches.batch_submit(
+            pay_group=acme.acme.pay_group, starts_on=date(2026, 1, 1), submitted_by=acme.preparer
+        )
+    acme.won("C", "40000.00", "2026-01-05", owner="cleo")
+    acme.work()
+    assert lines(acme, "commission") == {"Ann": 600_000, "Bob": 200_000, "Cleo": 0}
+    with acme.acme.scope():
+        assert not Payable.objects.exists() and unbalanced()[1] == []
+    full_agrees(acme)
+    with acme.acme.scope(pay=Pay.of([acme.ann.pk])):
+        story = line_story(Earning.objects.get(participant=acme.ann), {})
+    assert story is not None, "what others keep is read also by who may not see it"
+    told = " ".join(step.sentence for step in story)
+    assert "It keeps $6,000.00 that were posted on" in told, told
+    assert "$0.00 of the budget of $8,000.00 were left: $6,000.00." in told, told
+
+    with acme.acme.scope(acme.approver):
+        batches.batch_reject(batch=batch, rejected_by=acme.approver, reason="A deal is missing")
+    acme.work()
+    assert lines(acme, "commission") == {"Ann": 400_000, "Bob": 0, "Cleo": 400_000}
+    full_agrees(acme)
+    acme.close(date(2026, 1, 1))
+    with acme.acme.scope():
+        first = replay.replay_period(acme.acme.pay_group, date(2026, 1, 1))
+    assert first.found == [] and first.total_minor == 800_000
 
 
 @pytest.mark.django_db
