@@ -46,6 +46,8 @@ class WiringConfig(AppConfig):
         register_drain("later", claims.later_recompute)
         register_drain("large steps", large.steps_drain, queue=JOBS)
         register_drain("postings", posting.postings_drain, queue=JOBS)
+        # Whoever redoes single changes gives way to a chunk of the company's own job: they come before its next one.
+        register_drain("recompute between chunks", claims.changes_recompute, queue=JOBS)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)
         erase_also(attachments_erase)
         register_drain("evidence", evidence_drain, queue=JOBS)

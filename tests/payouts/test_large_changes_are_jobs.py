@@ -91,6 +91,24 @@ def test_a_single_deal_does_not_wait_for_a_job(acme: House) -> None:
 
 
 @pytest.mark.django_db
+def test_a_single_deal_that_gave_way_to_a_chunk_comes_before_the_next_one(
+    acme: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(acme)
+    left, tenant = waiting(acme), acme.acme.tenant.pk
+    acme.won("C", "1000.00", "2026-01-12")
+    with monkeypatch.context() as busy:
+        busy.setattr(claims, "figures_lock", lambda **_: False)  # a chunk is under way
+        acme.crm.drain()
+        outbox.work_once(tenant, outbox.WORK)
+    assert "C" not in acme.earned()
+    monkeypatch.setattr(tasks.bells, "heard", lambda tenant_id, queue: None)
+    monkeypatch.setattr(claims, "_chunk", lambda halves: 0)
+    tasks.job(tenant)
+    assert (acme.earned()["C"], waiting(acme)) == (11000, left)
+
+
+@pytest.mark.django_db
 def test_jobs_of_several_companies_take_turns(acme: House, monkeypatch: pytest.MonkeyPatch) -> None:
     published(acme)
     tenant = acme.acme.tenant.pk
