@@ -32,10 +32,12 @@ WHERE l.participant_id = ANY(%(whose)s) AND l.line_kind = ANY(%(kinds)s)
 ORDER BY {_KEY}, b.locked_at DESC, l.id DESC
 """
 _NOW = _KEPT.format(taken="b.state = ANY(%(taken)s)")
-#: As of the moment at which a batch was locked, what was taken before it.
+#: As of the moment at which a batch was locked, what was taken before it; of a part that goes on alone also what the
+#: batch that it replaces took: that one was void a moment before, and its figures are the part's.
 _AS_OF = _KEPT.format(
-    taken=f"b.locked_at < %(as_of)s AND NOT coalesce(b.voided_at <= %(as_of)s, false) "
-    f"AND NOT (b.state = '{Batch.State.REJECTED}' AND b.decided_at <= %(as_of)s)"
+    taken=f"""b.locked_at < %(as_of)s AND NOT (b.state = '{Batch.State.REJECTED}' AND b.decided_at <= %(as_of)s)
+    AND (coalesce(b.voided_at > %(as_of)s, true)
+        OR EXISTS (SELECT 1 FROM payouts_batch n WHERE n.replaces_id = b.id AND n.locked_at = %(as_of)s))"""
 )
 
 

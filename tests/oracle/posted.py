@@ -14,31 +14,36 @@ from tests.oracle.reading import OutsideCalendar
 
 def with_posted(pick: Pick, case: Case) -> Case:
     """The case with some lines posted; as it is where no budget keeps anything, or nothing is posted."""
-    if not any(keeps(case, place, row["key"]) for place, row in components(case)) or not pick.has("posted", 2):
+    keys = [
+        (place, row["key"]) for place, version in enumerate(case.versions) for row in version.document["components"]
+    ]
+    if not any(has_keeping(case, *each) for each in keys) or not pick.has("posted", 2):
         return case
     try:
-        lines = [line for line in meaning(case).lines if keeps(case, line.version, line.group.component)]
+        lines = meaning(case).lines
     except OutsideCalendar:
         return case
     found: dict[Posted, Posted] = {}
     for line in lines:
-        if line.kind in ("credit", "period", "carry") and pick.one((True, False)):
-            row = posted(pick, line)
+        if keeps(case, line) and pick.one((True, False)):
+            amounts = (line.earned, line.rounded, line.earned // 2, line.rounded + 1, 0, -line.rounded, 10**12, 1)
+            row = named(line, pick.one(amounts))
             found.setdefault(replace(row, version=0, earned=0), row)
     return replace(case, posted=tuple(found.values()))
 
 
-def components(case: Case) -> list[tuple[int, dict[str, str]]]:
-    return [(place, row) for place, version in enumerate(case.versions) for row in version.document["components"]]
+def keeps(case: Case, line: LineFact) -> bool:
+    """May the line keep what was posted of it?"""
+    return line.kind in ("credit", "period", "carry") and has_keeping(case, line.version, line.group.component)
 
 
-def keeps(case: Case, version: int, key: str) -> bool:
+def has_keeping(case: Case, version: int, key: str) -> bool:
     component = component_in(case.versions[version].document, key)
     return component is not None and component.get("budget", {}).get("after_posting") == "keep"
 
 
-def posted(pick: Pick, line: LineFact) -> Posted:
-    earned = pick.one((line.earned, line.rounded, line.earned // 2, line.rounded + 1, 0, -line.rounded, 10**12, 1))
+def named(line: LineFact, earned: int) -> Posted:
+    """The line as a batch names it, with what it earned."""
     whose = (line.group.person, line.version, line.group.component, line.kind)
     if line.credit is None:
         return Posted(*whose, None, 0, line.day, line.group.every.split()[0], "", earned)

@@ -16,6 +16,7 @@ from payouts.frames.ties import Ties
 from payouts.models import Earning, FigureChange, Payable, Tranche
 from payouts.reads.balance import unbalanced
 from payouts.services import batches, replay
+from payouts.services.partial import batch_approve_part
 from payouts.services.readers import Places, Readers
 from plans import services as plans
 from plans.models import Plan
@@ -206,7 +207,8 @@ def test_a_budget_is_given_to_those_who_come_first() -> None:
 @pytest.mark.django_db
 def test_a_budget_keeps_what_a_batch_took() -> None:
     """Of 8,000 Ann's 6,000 and 2,000 of Bob's 5,000 are taken in January. Cleo's late deal stands before both and gets
-    nothing, until the batch is sent back: then her 4,000 come first, and of Bob's deal nothing is paid."""
+    nothing, until the batch is sent back: then her 4,000 come first, and of Bob's deal nothing is paid. Who is left out
+    of a batch keeps nothing of it either."""
     budget = "    budget: {amount: 8000.00, after_posting: keep}\n"
     acme = house(plan_text().replace("    cap: null\n", f"    cap: null\n{budget}"))
     join(acme, "Bob")
@@ -236,10 +238,24 @@ def test_a_budget_keeps_what_a_batch_took() -> None:
     acme.work()
     assert lines(acme, "commission") == {"Ann": 400_000, "Bob": 0, "Cleo": 400_000}
     full_agrees(acme)
-    acme.close(date(2026, 1, 1))
+
+    with acme.acme.scope(acme.preparer):
+        batch = batches.batch_submit(
+            pay_group=acme.acme.pay_group, starts_on=date(2026, 1, 1), submitted_by=acme.preparer
+        )
+    acme.won("D", "30000.00", "2026-01-03", owner="bob")
+    acme.work()
+    assert lines(acme, "commission") == {"Ann": 400_000, "Bob": 0, "Cleo": 400_000}
+    with acme.acme.scope(acme.approver):
+        cleo = Participant.objects.get(name="Cleo")
+        batch_approve_part(batch=batch, people=[cleo], reason="Asked the customer", by=acme.approver)
+    acme.work()
+    # Ann keeps 4,000.00. Of the other 4,000.00 Bob's 3,000.00 come first, then Cleo's.
+    assert lines(acme, "commission") == {"Ann": 400_000, "Bob": 300_000, "Cleo": 100_000}
+    full_agrees(acme)
     with acme.acme.scope():
         first = replay.replay_period(acme.acme.pay_group, date(2026, 1, 1))
-    assert first.found == [] and first.total_minor == 800_000
+    assert first.found == [] and first.total_minor == 400_000
 
 
 @pytest.mark.django_db
