@@ -11,6 +11,6 @@ WEB = (
 _CELERY = ("celery", "-A", "comp", "worker", "--loglevel", "INFO")
 _ALONE = ("--without-mingle", "--without-gossip")  # workers have nothing to tell each other
 WORKER = (*_CELERY, *_ALONE, "--queues", "work", "--concurrency", "2")
-#: Large recomputations, a chunk at a time: never in the way of a single deal.
-JOBS = (*_CELERY, *_ALONE, "--queues", "jobs", "--concurrency", "1", "--hostname", "jobs@%h")
+#: Large recomputations, a chunk at a time: never in the way of a single deal. Two processes do one company's together.
+JOBS = (*_CELERY, *_ALONE, "--queues", "jobs", "--concurrency", "2", "--hostname", "jobs@%h")
 BEAT = ("celery", "-A", "comp", "beat", "--loglevel", "INFO")

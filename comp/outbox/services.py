@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -112,18 +113,22 @@ def news_release(*, message: int) -> None:
 def ring(*, tenant_id: int, queue: str = WORK) -> None:
     """After commit, asks a worker of the queue to look at the tenant's waiting work. A dead or frozen Redis changes
     nothing but the delay."""
+    transaction.on_commit(partial(ring_at_once, tenant_id=tenant_id, queue=queue))
+
+
+def ring_at_once(*, tenant_id: int, queue: str) -> None:
+    """The same for work that was committed before, within whatever transaction."""
     from comp.outbox import tasks
 
     task = tasks.work if queue == WORK else tasks.job
-
-    def bell() -> None:
-        turn = _turn.get()
+    turn = _turn.get()
+    try:
         if turn and (turn.tenant_id, WORK) == (tenant_id, queue) and not turn.is_long():
             turn.news = True
         elif bells.is_first(tenant_id, queue):
             task.apply_async(args=[tenant_id], retry=False, ignore_result=True)
-
-    transaction.on_commit(bell, robust=True)
+    except Exception:
+        log.warning("no bell is rung, the sweep will find the work", exc_info=True)
 
 
 def messages_retry() -> int:

@@ -12,7 +12,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -25,7 +24,7 @@ from django.utils import timezone
 from comp.audit.services import record
 from comp.core.errors import refused
 from comp.outbox.failures import PASSING
-from comp.outbox.services import JOBS, ring
+from comp.outbox.services import JOBS, ring, ring_at_once
 from comp.tenancy.rows import rows_change, rows_read
 from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
 from crediting.selectors import deliveries_wait
@@ -41,8 +40,8 @@ log = logging.getLogger(__name__)
 #: those with odd ids. Batches take both, in this order.
 LOCKS = (7003, 7004)
 EVERYBODY = (0, 1)
-#: From so many people on in a job, a second connection writes the half of them at the same time.
-SHARED_FROM = 20
+#: How long a worker waits for figures that somebody else writes.
+WAIT_MS = 200
 #: What PostgreSQL may take for a sort or a join where whole times are redone.
 MEMORY = "64MB"
 #: How many changed scopes one transaction redoes; and where more wait, of how many it redoes some people's whole work.
@@ -94,6 +93,19 @@ class Claimed(NamedTuple):
     cause: Reason
 
 
+def _tried(*halves: int) -> tuple[int, ...]:
+    """Holds off other writers of the figures of those of these halves that nobody writes; returns which."""
+    tried = ", ".join(["pg_try_advisory_xact_lock(%s, %s)"] * len(halves))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {tried}", [part for half in halves for part in (LOCKS[half], current_tenant_id())])
+        return tuple(half for half, taken in zip(halves, cursor.fetchone(), strict=True) if taken)
+
+
+def _waited(half: int) -> tuple[int, ...]:
+    """The same of one half that somebody writes, should it come free within WAIT_MS."""
+    return (half,) if figures_lock(wait_ms=WAIT_MS, halves=(half,)) else ()
+
+
 def scopes_recompute(tenant_id: int) -> int:
     """Redoes what changed, whatever it is: what belongs to no job first, then a chunk of the jobs. Returns how many
     scopes it redid; 0 when none wait."""
@@ -102,11 +114,13 @@ def scopes_recompute(tenant_id: int) -> int:
 
 def changes_recompute(tenant_id: int) -> int:
     """Redoes single changes of the people whose facts they are: claims scopes, writes the differences and takes the
-    scopes away, in one transaction: a worker killed at any line leaves everything as it was. Returns how many scopes it
-    redid; 0 when none wait."""
+    scopes away, in one transaction: a worker killed at any line leaves everything as it was. Those of a half that
+    somebody else writes are left to him. Returns how many scopes it redid; 0 when none wait."""
     with _scope(tenant_id, redone_if_lost=True):
         [(waits,)] = rows_read(f"SELECT EXISTS (SELECT 1 {_SINGLE} AND NOT s.later)", {"now": timezone.now()})
-        return _redo_claimed(_single_claimed, EVERYBODY) if waits else 0
+        if not waits:
+            return 0
+        return _redo_claimed(_single_claimed(_tried(*EVERYBODY) or _waited(EVERYBODY[0])))
 
 
 def later_recompute(tenant_id: int) -> int:
@@ -119,36 +133,28 @@ def later_recompute(tenant_id: int) -> int:
             return 0
         if timezone.now() - oldest < LATER_WAIT and deliveries_wait():
             return 0
-        return _paced(
-            due, EVERYBODY, _longest, key="later", least=LATER_PEOPLE, first=LATER_PEOPLE, seconds=LATER_SECONDS
-        )
+        halves = _tried(*EVERYBODY) or _waited(EVERYBODY[0])
+        due = _due(halves).filter(job=None, later=True)
+        return _paced(due, halves, _longest, key="later", least=LATER_PEOPLE, first=LATER_PEOPLE, seconds=LATER_SECONDS)
 
 
 def jobs_recompute(tenant_id: int) -> int:
-    """Redoes one chunk of the jobs: some people's whole scopes, so many as take about CHUNK_SECONDS. Two connections do
-    so for half of the people each: PostgreSQL writes the rows of one with one core. What is committed stays done, so a
-    job goes on where it stopped. Returns how many scopes it redid; 0 when none wait."""
-    inside = connection.in_atomic_block  # another connection would not see what stands in an open transaction
+    """Redoes one chunk of the jobs: some people's whole scopes, so many as take about CHUNK_SECONDS, of a half of the
+    people that nobody else writes. Where the other half waits too, another worker is called for it: two processes and
+    two of PostgreSQL's cores write at the same time. What is committed stays done, so a job goes on where it stopped.
+    Returns how many scopes it redid; 0 when none wait, or whoever is at them looks again.
+    """
+    # Who redoes single changes found this half taken while the last chunk was written.
+    done = changes_recompute(tenant_id) + later_recompute(tenant_id)
     with _scope(tenant_id):
-        people = _due(EVERYBODY).exclude(job=None).values("participant_id").distinct()[:SHARED_FROM].count()
-        if not people:
-            return 0
-        if inside or people < SHARED_FROM:
-            return _chunk(EVERYBODY)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="recompute") as hand:
-        other = hand.submit(_chunk_beside, tenant_id)
-        with _scope(tenant_id):
-            done = _chunk((0,))
-        return done + other.result()
-
-
-def _chunk_beside(tenant_id: int) -> int:
-    """The half of the people that this thread's own connection redoes."""
-    try:
-        with _scope(tenant_id):
-            return _chunk((1,))
-    finally:
-        connection.close()
+        halves = [half for half in EVERYBODY if _due((half,)).exclude(job=None).exists()]
+        if not halves:
+            _jobs_end()  # of two last chunks neither saw the other's end
+            return done
+        mine = next(filter(None, (_tried(half) for half in halves)), ()) or _waited(halves[0])
+        if len(halves) > 1 and mine == (halves[0],):
+            ring_at_once(tenant_id=tenant_id, queue=JOBS)
+        return done + _chunk(mine)
 
 
 #: How many people made a piece of work last, by its kind, tenant and halves: the next one is larger or smaller by how
@@ -192,7 +198,7 @@ def _paced(
     size = _pace.get(place, first)
     whose = some(due, size)
     began = time.monotonic()
-    done = _redo_due(due.filter(participant_id__in=whose), halves)
+    done = _redo_claimed(_claimed(due.filter(participant_id__in=whose)))
     if done:
         per_person = max(time.monotonic() - began, 0.001) / len(whose)
         _pace[place] = max(least, min(2 * size, int(seconds / per_person)))
@@ -229,21 +235,14 @@ def _scope(tenant_id: int, *, redone_if_lost: bool = False) -> AbstractContextMa
 
 
 def _due(halves: Sequence[int]) -> QuerySet[ChangedScope]:
-    """The scopes that wait, of everybody or of one half of the people."""
+    """The scopes that wait, of these halves of the people: of everybody, of one half or of nobody."""
     due = ChangedScope.objects.filter(due_at__lte=timezone.now())
     if halves == EVERYBODY:
         return due
     return due.annotate(half=F("participant_id") % len(LOCKS)).filter(half__in=halves)
 
 
-def _redo_due(due: QuerySet[ChangedScope], halves: Sequence[int]) -> int:
-    return _redo_claimed(lambda: _claimed(due), halves)
-
-
-def _redo_claimed(claim: Callable[[], list[Claimed]], halves: Sequence[int]) -> int:
-    if not figures_lock(wait_ms=200, halves=halves):
-        return 0  # whoever is at it looks again when done, or rings; this worker is free for other tenants
-    claimed = claim()
+def _redo_claimed(claimed: Sequence[Claimed]) -> int:
     if not claimed:
         return 0
     days = None
@@ -266,15 +265,15 @@ FROM payouts_changedscope s JOIN payouts_cause c ON c.id = s.cause_id WHERE s.du
 """
 _FIRST = f"""
 SELECT s.id, s.participant_id, s.from_day, s.to_day, s.attempts, s.cause_id, c.kind, c.deal_id
-{_SINGLE} AND NOT s.later ORDER BY s.id LIMIT %(claim)s
+{_SINGLE} AND NOT s.later AND mod(s.participant_id, 2) = ANY(%(halves)s::int[]) ORDER BY s.id LIMIT %(claim)s
 """
 
 
-def _single_claimed() -> list[Claimed]:
+def _single_claimed(halves: Sequence[int]) -> list[Claimed]:
     """`_claimed` of the single changes of the people whose facts they are: every event goes this way."""
-    rows = rows_read(_FIRST, {"now": timezone.now(), "claim": CLAIM})
+    rows = rows_read(_FIRST, {"now": timezone.now(), "claim": CLAIM, "halves": list(halves)})
     if len(rows) == CLAIM:
-        return _claimed(_due(EVERYBODY).filter(job=None, later=False))
+        return _claimed(_due(halves).filter(job=None, later=False))
     return [_claimed_row(row) for row in rows]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,7 +18,7 @@ from psycopg2.extensions import connection as Connection
 from comp.local import environment, run
 from comp.local.dev import CHECKOUT, DATABASE
 from comp.local.postgres import Postgres
-from comp.local.process import locked
+from comp.local.process import locked, log_tail
 from comp.local.valkey import Valkey
 from tests.bench.report import Report
 
@@ -210,6 +212,29 @@ def won(where: Company, number: int, *, days: int) -> str:
         "close_date": (QUARTERS[0] + timedelta(days=number % days)).isoformat(),
     }
     return json.dumps({"type": "deal.won", "timestamp": "2025-06-01T12:00:00Z", "data": data})
+
+
+@contextmanager
+def running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A Celery worker that is ready; ended in any case."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=CHECKOUT, env=dict(env) | {"LOG_LEVEL": "INFO"}, stdout=output, stderr=output
+        )
+        try:
+            end = time.monotonic() + 60
+            while " ready." not in log.read_text():
+                if process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"a worker did not start:\n{log_tail(log, 30)}")
+                time.sleep(0.1)
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _remove(data: Path, postgres: Postgres, valkey: Valkey) -> None:

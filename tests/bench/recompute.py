@@ -7,19 +7,21 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
-from unittest.mock import patch
 
+import psutil
 from psycopg2.extensions import connection as Connection
 
-from tests.bench.ground import Company, Ground, company, facts
+from comp.local.run import processes
+from tests.bench.ground import Company, Ground, company, facts, running
 from tests.bench.report import Report, load, typical
 
+#: Seconds after which a recomputation is given up.
+PATIENCE = 600
 #: The bulk results: with the facts, what the floor moves.
 MOVED = ("crediting_credit", "payouts_earning", "payouts_tranche")
 WRITTEN = (*MOVED, "payouts_attainment", "payouts_payable", "payouts_statement")
@@ -42,11 +44,11 @@ def measure(place: Ground, report: Report, *, deals: int, people: int, rounds: i
         endpoint, _ = endpoint_create(key="crm", name="CRM")
     facts(place, where, deals, days=365, endpoint=endpoint.pk)
     samples: dict[str, list[float]] = defaultdict(list)
-    with closing(place.admin()) as admin:
+    with closing(place.admin()) as admin, _jobs_worker(place) as worker:
         _copies(admin)
         for number in range(rounds):
             _empty(admin)
-            samples["ours"].append(_ours(where, samples))
+            samples["ours"].append(_ours(admin, worker, where, samples))
             ours = _digests(admin) if number == 0 else {}
             samples["floor"].append(_floor(place, admin))
             for name, way in (("sql", _general), ("sql_by_heart", _by_heart)):
@@ -78,18 +80,45 @@ def measure(place: Ground, report: Report, *, deals: int, people: int, rounds: i
     } | {"deals": deals, "load": load()}
 
 
-def _ours(where: Company, samples: dict[str, list[float]]) -> float:
+@contextmanager
+def _jobs_worker(place: Ground) -> Iterator[psutil.Process]:
+    """The worker of large recomputations as `make run` starts it: two processes below one."""
+    with running(processes(place.data, 0)["jobs"], place.env, place.data / "jobs.log") as worker:
+        yield psutil.Process(worker.pid)
+
+
+def _ours(admin: Connection, worker: psutil.Process, where: Company, samples: dict[str, list[float]]) -> float:
+    """Seconds from the bell for everybody's whole time until nothing waits and the job is done."""
     from comp.tenancy.scope import Actor, Pay, tenant_scope
-    from payouts.services.claims import scopes_recompute
     from payouts.services.scopes import scopes_everything
 
+    before = _spent(worker), _spent(_server(admin))
+    start = time.monotonic()
     with tenant_scope(where.tenant, actor=Actor.command("bench"), pay=Pay.everyone()):
         scopes_everything(label="Benchmark")
-    start = time.monotonic()
-    with stages(samples):
-        while scopes_recompute(where.tenant):
-            pass
-    return time.monotonic() - start
+    with admin.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT EXISTS (SELECT FROM payouts_recomputejob WHERE ended_at IS NULL)")
+            if cursor.fetchone() == (False,):
+                break
+            if time.monotonic() > start + PATIENCE or not worker.is_running():
+                raise RuntimeError(f"the recomputation did not end; the worker is {worker.status()}")
+            time.sleep(0.05)
+    taken = time.monotonic() - start
+    for name, process, already in zip(("workers", "postgres"), (worker, _server(admin)), before, strict=True):
+        samples[f"processor_{name}"].append(_spent(process) - already)
+    return taken
+
+
+def _server(admin: Connection) -> psutil.Process:
+    """PostgreSQL's first process."""
+    return psutil.Process(admin.info.backend_pid).parent()
+
+
+def _spent(process: psutil.Process) -> float:
+    """Processor seconds of all that stands below this process so far, and of what ended there."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system for each in times) + times[0].children_user + times[0].children_system
 
 
 def _floor(place: Ground, admin: Connection) -> float:
@@ -227,45 +256,3 @@ def _columns(admin: Connection, table: str, without: tuple[str, ...] = ("id",)) 
         )
         [(columns,)] = cursor.fetchall()
     return str(columns)
-
-
-STAGES = {
-    "read": "payouts.services.recompute.read_batch",
-    "kernel": "payouts.services.recompute.calculate",
-    "columns": "payouts.services.recompute.figures",
-    "standing": "payouts.services.recompute.standing",
-    "compare": "payouts.services.recompute.differences",
-    "write": "payouts.services.recompute.load",
-    "payables": "payouts.services.recompute.payables_write",
-}
-
-
-@contextmanager
-def stages(samples: dict[str, list[float]]) -> Iterator[None]:
-    """Adds to `samples` how long each stage of a recomputation took, in seconds: both connections' together."""
-    from pydoc import locate
-
-    spent: dict[str, float] = dict.fromkeys(STAGES, 0.0)
-    adding = Lock()
-
-    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            start = time.monotonic()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                with adding:  # two connections work at the same time
-                    spent[name] += time.monotonic() - start
-
-        return call
-
-    patches = [patch(path, timed(name, locate(path))) for name, path in STAGES.items()]  # type: ignore[arg-type]
-    for each in patches:
-        each.start()
-    try:
-        yield
-    finally:
-        for each in patches:
-            each.stop()
-        for name, seconds in spent.items():
-            samples[f"stage_{name}"].append(seconds)

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +16,11 @@ from unittest.mock import patch
 from urllib.parse import quote
 
 from comp.local import commands, roles
-from comp.local.dev import CHECKOUT, DATABASE
+from comp.local.dev import DATABASE
 from comp.local.postgres import Postgres
 from comp.local.process import log_tail
 from comp.local.run import processes as commands_of
-from tests.bench.ground import Company, Ground, company, won
+from tests.bench.ground import Company, Ground, company, running, won
 from tests.bench.report import Figure, Report, load
 
 PROCESSES = (1, 2, 4)
@@ -145,32 +145,9 @@ def _workers(place: Ground, processes: int) -> Iterator[None]:
     worker[worker.index("--concurrency") + 1] = str(processes)
     log = place.data / "scale.log"
     with ExitStack() as stack:
-        stack.enter_context(_running(worker, place.env, log))
-        stack.enter_context(_running(own["jobs"], place.env, place.data / "scale-jobs.log"))
+        stack.enter_context(running(worker, place.env, log))
+        stack.enter_context(running(own["jobs"], place.env, place.data / "scale-jobs.log"))
         yield
-
-
-@contextmanager
-def _running(command: Sequence[str], env: Mapping[str, str], log: Path) -> Iterator[None]:
-    """A Celery worker that is ready; ended in any case."""
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=CHECKOUT, env=dict(env) | {"LOG_LEVEL": "INFO"}, stdout=output, stderr=output
-        )
-        try:
-            end = time.monotonic() + 60
-            while " ready." not in log.read_text():
-                if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"a worker did not start:\n{log_tail(log, 30)}")
-                time.sleep(0.1)
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 # ------------------------------------------------------------------ hosts
@@ -221,7 +198,7 @@ def _hosts(place: Ground) -> Iterator[list[Path]]:
             command[command.index("--concurrency") + 1] = "1"
             command += ["--hostname", f"host-{number}@%h"]
             logs.append(place.data / f"host-{number}.log")
-            stack.enter_context(_running(["ip", "netns", "exec", name, *command], env, logs[-1]))
+            stack.enter_context(running(["ip", "netns", "exec", name, *command], env, logs[-1]))
         yield logs
 
 

@@ -1,4 +1,4 @@
-"""What large recomputations do for speed changes no figure: inserting without looking, and two connections."""
+"""What large recomputations do for speed changes no figure: inserting without looking, and two processes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from comp.tenancy.scope import Actor, Pay, tenant_scope
 from payouts.frames import read, read_facts, sql
-from payouts.models import ChangedScope, Earning, Statement
+from payouts.models import ChangedScope, Earning, RecomputeJob, Statement
 from payouts.services import claims, recompute, scopes
 from tests.payouts.house import House, house
 from tests.payouts.test_one_bad_row_stops_nobody_else import TOO_MUCH, also_bob, bobs, due_now
@@ -65,8 +64,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> House:
 
 @pytest.fixture
 def beside(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
-    """The people of each recomputation; from one person on two connections work."""
-    monkeypatch.setattr(claims, "SHARED_FROM", 1)
+    """The people of each recomputation."""
     seen: list[set[int]] = []
     redo = recompute.recompute
 
@@ -78,52 +76,69 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
     return seen
 
 
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The queues of which another worker was called while a chunk was redone."""
+    found: list[str] = []
+    monkeypatch.setattr(claims, "ring_at_once", lambda *, tenant_id, queue: found.append(queue))
+    return found
+
+
 def redone(of: House) -> int:
     return claims.scopes_recompute(of.acme.tenant.pk)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_connections_redo_half_of_the_people_each(two: House, beside: list[set[int]]) -> None:
+def test_a_chunk_is_of_half_of_the_people_and_calls_a_worker_for_the_other(
+    two: House, beside: list[set[int]], called: list[str]
+) -> None:
     with two.acme.scope():
         people = set(ChangedScope.objects.values_list("participant_id", flat=True))
-    assert redone(two) == len(people)
-    assert sorted(beside, key=min) == sorted(
-        ({person for person in people if person % 2 == half} for half in (0, 1)), key=min
-    )
+        job = RecomputeJob.objects.get(ended_at=None)
+    halves = [{person for person in people if person % 2 == half} for half in (0, 1)]
+    assert redone(two) == len(halves[0])
+    assert (beside, called) == (halves[:1], ["jobs"])
+    assert redone(two) == len(halves[1])
+    assert (beside, called) == (halves, ["jobs"]), "nobody is called where nothing else waits"
     assert two.earned() == {"A": 600000, "B": 500000}
     with two.acme.scope():
         assert not ChangedScope.objects.exists()
         assert sorted(Statement.objects.values_list("payout_minor", flat=True)) == [500000, 600000]
+        # Two last chunks that end together see each other's people still waiting; whoever looks next ends the job.
+        RecomputeJob.objects.filter(pk=job.pk).update(ended_at=None)
+    assert redone(two) == 0
+    with two.acme.scope():
+        assert not RecomputeJob.objects.filter(ended_at=None).exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_half_has_a_lock_of_its_own(two: House, beside: list[set[int]], owner_connection: Any) -> None:
+def test_each_half_has_a_lock_of_its_own(two: House, called: list[str], owner_connection: Any) -> None:
+    """Single changes too: those of the half that is free do not wait for the other's."""
     half = two.ann.pk % 2
     with owner_connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s, %s)", [claims.LOCKS[half], two.acme.tenant.pk])
-        assert redone(two) > 0
+        while redone(two):
+            pass
         assert two.earned() == {"B": 500000}
+        assert called == (["jobs"] if half else []), "whoever holds a half off is no worker to be called"
+        two.won("C", "1000.00", "2026-01-12")
+        bobs(two, "D", "2000.00", "2026-01-12")
+        two.work()
+        assert two.earned() == {"B": 500000, "D": 20000}
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [claims.LOCKS[half], two.acme.tenant.pk])
-    assert redone(two) > 0
-    assert two.earned() == {"A": 600000, "B": 500000}
+    assert claims.jobs_recompute(two.acme.tenant.pk) > 0, "the single change first, then a chunk"
+    assert two.earned() == {"A": 600000, "B": 500000, "C": 10000, "D": 20000}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_figures_that_cannot_be_redone_stop_no_other_half(two: House, beside: list[set[int]]) -> None:
+def test_figures_that_cannot_be_redone_stop_no_other_half(two: House, called: list[str]) -> None:
     for key in ("X", "Y"):
         bobs(two, key, TOO_MUCH, "2026-01-12")
     two.crm.drain()
     due_now(two)
-    redone(two)
+    while redone(two):
+        pass
     assert two.earned() == {"A": 600000}
     with two.acme.scope():
         waiting = ChangedScope.objects.filter(attempts__gt=0)
         assert {scope.participant.name for scope in waiting} == {"Bob"}
-
-
-@pytest.mark.django_db
-def test_within_an_open_transaction_one_connection_does_it_all(two: House, beside: list[set[int]]) -> None:
-    with tenant_scope(two.acme.tenant.pk, actor=Actor.command("test"), pay=Pay.everyone()):
-        assert redone(two) > 0
-    assert len(beside) == 1
-    assert two.earned() == {"A": 600000, "B": 500000}
