@@ -135,7 +135,7 @@ def later_recompute(tenant_id: int) -> int:
             return 0
         halves = _tried(*EVERYBODY) or _waited(EVERYBODY[0])
         due = _due(halves).filter(job=None, later=True)
-        return _paced(due, halves, _longest, key="later", least=LATER_PEOPLE, first=LATER_PEOPLE, seconds=LATER_SECONDS)
+        return _paced(due, _longest, key="later", least=LATER_PEOPLE, first=LATER_PEOPLE, seconds=LATER_SECONDS)
 
 
 def jobs_recompute(tenant_id: int) -> int:
@@ -157,14 +157,14 @@ def jobs_recompute(tenant_id: int) -> int:
         return done + _chunk(mine)
 
 
-#: How many people made a piece of work last, by its kind, tenant and halves: the next one is larger or smaller by how
-#: long that took.
-_pace: dict[tuple[str, int, Sequence[int]], int] = {}
+#: How many people made a piece of work last, by its kind and tenant: the next one is larger or smaller by how long that
+#: took.
+_pace: dict[tuple[str, int], int] = {}
 
 
 def _chunk(halves: Sequence[int]) -> int:
     due = _due(halves).exclude(job=None)
-    done = _paced(due, halves, _by_job, key="job", least=1, first=CHUNK_PEOPLE, seconds=CHUNK_SECONDS)
+    done = _paced(due, _by_job, key="job", least=1, first=CHUNK_PEOPLE, seconds=CHUNK_SECONDS)
     if done:
         _jobs_end()
     return done
@@ -184,7 +184,6 @@ def _longest(due: QuerySet[ChangedScope], size: int) -> set[int]:
 
 def _paced(
     due: QuerySet[ChangedScope],
-    halves: Sequence[int],
     some: Callable[[QuerySet[ChangedScope], int], set[int]],
     *,
     key: str,
@@ -194,7 +193,7 @@ def _paced(
 ) -> int:
     """Redoes what is due of `some` people, so many as take about so long and `least`; `first`: how many before that is
     known."""
-    place = key, current_tenant_id(), halves
+    place = key, current_tenant_id()
     size = _pace.get(place, first)
     whose = some(due, size)
     began = time.monotonic()
