@@ -144,17 +144,15 @@ def jobs_recompute(tenant_id: int) -> int:
     two of PostgreSQL's cores write at the same time. What is committed stays done, so a job goes on where it stopped.
     Returns how many scopes it redid; 0 when none wait, or whoever is at them looks again.
     """
-    # Who redoes single changes found this half taken while the last chunk was written.
-    done = changes_recompute(tenant_id) + later_recompute(tenant_id)
     with _scope(tenant_id):
         halves = [half for half in EVERYBODY if _due((half,)).exclude(job=None).exists()]
         if not halves:
             _jobs_end()  # of two last chunks neither saw the other's end
-            return done
+            return 0
         mine = next(filter(None, (_tried(half) for half in halves)), ()) or _waited(halves[0])
         if len(halves) > 1 and mine == (halves[0],):
             ring_at_once(tenant_id=tenant_id, queue=JOBS)
-        return done + _chunk(mine)
+        return _chunk(mine)
 
 
 #: How many people made a piece of work last, by its kind and tenant: the next one is larger or smaller by how long that
