@@ -25,8 +25,11 @@ venv-dev:
 run: venv
 	@exec $(PY) -m comp.local.run
 
+# Tests, benchmark and faults start some hundred processes; without bytecode each would compile everything anew.
+test bench soak: export PYTHONDONTWRITEBYTECODE =
 test: venv-dev
 	@$(PY) -m comp.local.browser
+	@$(PY) -m compileall -q comp crediting payouts plans signals
 	@exec $(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
 
 check: venv-dev

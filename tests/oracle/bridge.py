@@ -87,6 +87,19 @@ def kernel_facts(case: Case, *, seed: int = 0, only: Iterable[int] | None = None
     return facts_of(case, shuffled, calculate(shuffled.batch, traced=True))
 
 
+#: What was compiled last, by how and from what: many tests ask for the same case several times.
+_COMPILED: dict[tuple[Callable[[Any], CompiledPlan], str], CompiledPlan] = {}
+
+
+def compiled_once(document: dict[str, Any]) -> CompiledPlan:
+    key = (compile_plan, repr(document))
+    if key not in _COMPILED:
+        if len(_COMPILED) >= 100:
+            _COMPILED.clear()
+        _COMPILED[key] = compile_plan(document)
+    return _COMPILED[key]
+
+
 def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) -> Shuffled:
     random = Random(seed)
 
@@ -101,7 +114,7 @@ def batch_of(case: Case, *, seed: int = 0, only: Iterable[int] | None = None) ->
         return Text(np.array(codes, dtype=np.int32), tuple(vocabulary))
 
     versions = shuffle(range(len(case.versions)))
-    plans = tuple(compile_plan(case.versions[version].document) for version in versions)
+    plans = tuple(compiled_once(case.versions[version].document) for version in versions)
     facts = shuffle(case.facts)
     row_of = {fact.id: row for row, fact in enumerate(facts)}
     names = sorted((fact.source, fact.external_id) for fact in case.facts)
