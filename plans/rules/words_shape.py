@@ -55,10 +55,10 @@ def kicker_sentence(kicker: Kicker, currency: str) -> str:
 
 
 def budget_sentence(budget: Budget, currency: str) -> str:
-    after = {"keep": "stays as it was", "redivide": "is divided anew"}[budget.after_posting]
+    after = {"keep": "stays with its line, and late ones share what is left", "redivide": "is divided anew"}
     return (
         f"All together earn at most {money(budget.amount, currency)} of it, first come, first served; "
-        f"what was posted {after}."
+        f"what was posted {after[budget.after_posting]}."
     )
 
 

@@ -210,7 +210,7 @@ def put(path: str, value: Any, document: dict[str, Any] = WHOLE) -> dict[str, An
             ...,
             [
                 "C: the budget goes: All together earn at most $100,000.00 of it, first come, first served; what was "
-                "posted stays as it was."
+                "posted stays with its line, and late ones share what is left."
             ],
         ),
         (
