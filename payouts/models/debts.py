@@ -16,7 +16,8 @@ from plans.models import Plan
 
 class NegativePolicy(KeptModel):
     """What becomes of a period in which somebody of a pay group is paid less than nothing in a currency, beyond what
-    the plan's own settlement says. Where there is none, such a period is not locked."""
+    the plan's own settlement says. Where there is none, such a period is not locked; nor where something is carried of
+    somebody and nothing says what becomes of that."""
 
     class Way(models.TextChoices):
         CARRY = "carry", "Carried, and set against the pay of later periods"
@@ -28,6 +29,8 @@ class NegativePolicy(KeptModel):
     way = models.CharField(max_length=7, choices=Way.choices)
     share = models.DecimalField(max_digits=7, decimal_places=4)  # percent of a period's pay that is set off at most
     keep_minor = models.BigIntegerField()  # what of a period's pay is left at least
+    # Where it is collected outside of pay: what was carried before stands under Debts, until it is let go.
+    carried_stays = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["pay_group", "currency"]
@@ -37,6 +40,7 @@ class NegativePolicy(KeptModel):
             models.CheckConstraint(condition=Q(way__in=["carry", "ask", "collect"]), name="negativepolicy_way"),
             models.CheckConstraint(condition=Q(share__gt=0, share__lte=100), name="negativepolicy_share"),
             models.CheckConstraint(condition=Q(keep_minor__gte=0), name="negativepolicy_keep"),
+            models.CheckConstraint(condition=Q(way="collect") | Q(carried_stays=False), name="negativepolicy_carried"),
         ]
 
     def __str__(self) -> str:

@@ -46,7 +46,7 @@ from payouts.reads.approvals import Turn
 from payouts.reads.batch_people import people_of
 from payouts.reads.closing import check_rows, checks_of, checks_to_do, due_items, posting_progress
 from payouts.reads.large import step_of
-from payouts.reads.negatives import undecided, why_short
+from payouts.reads.negatives import why_open
 
 
 class ReasonForm(forms.Form):
@@ -157,7 +157,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
         "pending": reads.scopes_pending(pay_group),
         "failed": reads.scopes_failed(pay_group),
         "alerts": alerts_standing(pay_group),
-        "short": why_short(pay_group, short) if (short := undecided(pay_group, opened.starts_on)) else "",
+        "short": why_open(pay_group, opened.starts_on),
         "unconverted": len(reads.unconverted(opened)),
         "without_rate": reads.without_rate(opened),
         "facts": before_signing(request, opened),

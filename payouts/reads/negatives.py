@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -66,16 +66,57 @@ def undecided(pay_group: PayGroup, starts_on: date, people: Collection[int] | No
     return sorted(found, key=lambda one: (one.participant.name, one.currency))
 
 
-def why_short(pay_group: PayGroup, short: Collection[Short]) -> str:
-    """Why such a period is not locked, with the people and amounts, and what is to be done."""
-    names = [str(one) for one in short]
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+def why_open(pay_group: PayGroup, starts_on: date, people: Collection[int] | None = None) -> str:
+    """Why a pay group's open period (of `people`: theirs) is not locked, with people and amounts, and what is to be
+    done; nothing where it is said what becomes of everybody's pay below zero, of this period and of earlier ones."""
+    if short := undecided(pay_group, starts_on, people):
+        return _why_short(pay_group, short)
+    if left := left_behind(pay_group, people):
+        codes = ", ".join(sorted({one.currency for one in left}))
+        return (
+            f"Pay below zero of earlier periods is carried of {_named(left)}, and no rule of {pay_group} in {codes} "
+            "says what becomes of it. Choose one, or that it stays under Debts (Adjustments, Limits), or let it go "
+            "(Adjustments, Debts)."
+        )
+    return ""
+
+
+def _why_short(pay_group: PayGroup, short: Collection[Short]) -> str:
     chosen = policies_of(pay_group)
     ways = {one.currency for one in short if one.currency not in chosen}
     todo = f"Choose what becomes of pay below zero of {pay_group} in {', '.join(sorted(ways))} (Adjustments, Limits)"
     if not ways:
         todo = "Two people decide what becomes of each (Adjustments, Debts)"
-    return f"{', '.join(names[:5])}{more} would be paid less than nothing. {todo}."
+    return f"{_named(short)} would be paid less than nothing. {todo}."
+
+
+def _named(short: Collection[Short]) -> str:
+    names = [str(one) for one in short]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def left_behind(pay_group: PayGroup, people: Collection[int] | None = None) -> list[Short]:
+    """Of whom something is carried that no rule of their pay group looks at: it has none in the currency, or collects
+    from now on and does not say that what was carried stays. They may have moved there."""
+    chosen = policies_of(pay_group)
+    said = {code for code, row in chosen.items() if row.way != Way.COLLECT or row.carried_stays}
+    return [one for one in carried_of(pay_group, people) if one.currency not in said]
+
+
+def carried_of(pay_group: PayGroup, people: Collection[int] | None = None) -> list[Short]:
+    """What is carried of people of a pay group at the end of the open period, by all their plans without a settlement,
+    by name; as what they owe."""
+    mine = {} if people is None else {"participant_id__in": people}
+    minor: dict[tuple[int, str], int] = defaultdict(int)
+    known = {}
+    carries = Settlement.objects.filter(pay_group=pay_group, **mine).exclude(carried_forward_minor=0)
+    carries = carries.select_related("participant__pay_group__calendar")
+    says = versions(carries.values_list("plan_version_id", flat=True).distinct())
+    for row in carries:
+        if says[row.plan_version_id].says.settlement is None:
+            known[row.participant_id] = row.participant
+            minor[row.participant_id, row.currency] -= row.carried_forward_minor
+    return _owing(known, minor)
 
 
 def asked(participant: Participant | None = None) -> list[Short]:
@@ -99,19 +140,19 @@ def asked(participant: Participant | None = None) -> list[Short]:
 def owed_as_a_whole(pay_group: PayGroup, people: Collection[int] | None = None) -> list[Short]:
     """What people of a pay group (`people`: these of them) owe by all their plans without a settlement, by name: what
     is carried at the end of the open period, and what it would pay below zero."""
-    mine = {} if people is None else {"participant_id__in": people}
     minor: dict[tuple[int, str], int] = defaultdict(int)
     known = {}
-    carries = Settlement.objects.filter(pay_group=pay_group, **mine).exclude(carried_forward_minor=0)
-    carries = carries.select_related("participant__pay_group__calendar")
-    says = versions(carries.values_list("plan_version_id", flat=True).distinct())
-    for row in carries:
-        if says[row.plan_version_id].says.settlement is None:
-            known[row.participant_id] = row.participant
-            minor[row.participant_id, row.currency] -= row.carried_forward_minor
+    for one in carried_of(pay_group, people):
+        known[one.participant.pk] = one.participant
+        minor[one.participant.pk, one.currency] += one.minor
     for one in undecided(pay_group, day_date(open_period(pay_group).start), people):
         known[one.participant.pk] = one.participant
         minor[one.participant.pk, one.currency] -= one.minor
+    return _owing(known, minor)
+
+
+def _owing(known: Mapping[int, Participant], minor: Mapping[tuple[int, str], int]) -> list[Short]:
+    """Who owes something, by name."""
     found = [Short(known[who], currency, owed) for (who, currency), owed in minor.items() if owed > 0]
     return sorted(found, key=lambda one: (one.participant.name, one.currency))
 

@@ -14,7 +14,7 @@ from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
 from payouts.models import NegativeDecision, NegativePolicy
 from payouts.models.manual import State
-from payouts.reads.negatives import owes_as_a_whole
+from payouts.reads.negatives import carried_of, owes_as_a_whole
 from payouts.selectors import open_period
 from payouts.services.adjustments import one_counter
 from payouts.services.decisions import decide, not_own, prepared, reasoned
@@ -24,28 +24,53 @@ Way = NegativePolicy.Way
 
 
 def negative_policy_set(
-    *, pay_group: PayGroup, currency: str, way: str, share: Decimal = Decimal(100), keep_minor: int = 0
+    *,
+    pay_group: PayGroup,
+    currency: str,
+    way: str,
+    share: Decimal = Decimal(100),
+    keep_minor: int = 0,
+    carried_stays: bool = False,
 ) -> NegativePolicy:
     """What becomes of pay below zero of a pay group in a currency: carried, asked, or collected outside of pay; of
     later pay at most `share` percent is set against what is carried, and `keep_minor` is left. The open period follows
-    at once."""
+    at once.
+
+    ProblemsError where it is collected from now on while something is carried, unless it is said that this stays under
+    Debts (`carried_stays`), set against no pay until it is let go."""
     if way not in Way.values:
         raise refused("way", way, ", ".join(Way.values), f"{way!r} is no way to treat pay below zero.")
     if not 0 < share <= 100:
         raise refused("share", share, "above 0 to 100", f"At most all of pay is set off; found {share} percent.")
     if keep_minor < 0:
         raise refused("keep", keep_minor, "0 or more", "What is left of pay cannot be less than nothing.")
+    if carried_stays and way != Way.COLLECT:
+        text = "What is carried is set against later pay by this rule; it stays only where pay below zero is collected."
+        raise refused("carried_stays", "yes", "no", text)
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
         one_writer()
+        if way == Way.COLLECT and not carried_stays:
+            _nothing_carried(pay_group, currency)
         row = NegativePolicy.objects.filter(pay_group=pay_group, currency=currency).first()
         before = _facts(row) if row else None
         row = row or NegativePolicy(pay_group=pay_group, currency=currency)
-        row.way, row.share, row.keep_minor = way, share, keep_minor
+        row.way, row.share, row.keep_minor, row.carried_stays = way, share, keep_minor, carried_stays
         row.save()
         record(code="negative.policy", subject=row, before=before, after=_facts(row))
         people = list(Participant.objects.filter(pay_group=pay_group).values_list("id", flat=True))
         people_follow(people, f"Pay below zero of {row}: {row.get_way_display()}", [])
     return row
+
+
+def _nothing_carried(pay_group: PayGroup, currency: str) -> None:
+    carried = [one for one in carried_of(pay_group) if one.currency == currency]
+    if carried:
+        names = ", ".join(map(str, carried[:5])) + (f" and {len(carried) - 5} more" if len(carried) > 5 else "")
+        text = (
+            f"Pay below zero is carried of {names}. To collect from now on, say that it stays under Debts until it is "
+            "let go, or let it go before."
+        )
+        raise refused("carried_stays", "no", "yes", text)
 
 
 def negative_prepare(
@@ -94,4 +119,5 @@ def negative_decide(
 
 
 def _facts(row: NegativePolicy) -> dict[str, str]:
-    return {"way": str(row.way), "share": f"{row.share.normalize():f}", "keep": str(row.keep_minor)}
+    stays = {"carried": "stays"} if row.carried_stays else {}
+    return {"way": str(row.way), "share": f"{row.share.normalize():f}", "keep": str(row.keep_minor), **stays}

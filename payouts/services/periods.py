@@ -28,7 +28,7 @@ from payouts.frames.tables import CREDITS, LINE
 from payouts.models import Batch, CutOver, Posting, Settlement
 from payouts.reads.alerts import alerts_standing
 from payouts.reads.digests import MANY, MANY_LINES, MANY_OVER, Digests, payable_digests
-from payouts.reads.negatives import undecided, why_short
+from payouts.reads.negatives import why_open
 from payouts.reads.plans import versions
 from payouts.selectors import TAKEN
 from payouts.selectors_batches import (
@@ -163,10 +163,11 @@ def _not_settled(pay_group: PayGroup) -> str:
 def freeze(period: Open, *, run: int, by: User, replaces: Batch | None = None) -> Batch:
     """The period's free payables as a batch in review, with its lines, sums by person, statements and checklist.
 
-    Refused where somebody would be paid less than nothing and nobody said what becomes of it, where somebody is not
-    settled for want of a rate of exchange, and before the switch from another system is signed."""
-    if short := undecided(period.pay_group, period.starts_on, period.people):
-        raise BatchError(f"{period.pay_group}, {period.name}: {why_short(period.pay_group, short)}")
+    Refused where somebody would be paid less than nothing, or was and it is carried, and nobody said what becomes of
+    it, where somebody is not settled for want of a rate of exchange, and before the switch from another system is
+    signed."""
+    if why := why_open(period.pay_group, period.starts_on, period.people):
+        raise BatchError(f"{period.pay_group}, {period.name}: {why}")
     if not run and (waits := awaiting_rates(period.pay_group)):
         raise BatchError(f"{period.pay_group}, {period.name}: {why_unsettled(waits)}")
     switch = CutOver.objects.filter(pay_group=period.pay_group, state__in=CutOver.OPEN).first()

@@ -10,7 +10,7 @@ from django.db.models import Sum
 
 from comp.core.errors import ProblemsError
 from comp.people.selectors import today
-from comp.people.services import participant_change
+from comp.people.services import participant_change, pay_group_create
 from payouts import verify
 from payouts.models import (
     AccrualVariance,
@@ -228,12 +228,41 @@ def test_what_was_let_go_is_owed_again_when_its_cause_vanishes(monkeypatch: pyte
     let_go("carried", 1_500_00)
     sound(acme)
 
-    def rule(way: str) -> None:
+    def rule(way: str, **more: bool) -> None:
         with acme.acme.scope(acme.approver):
-            negatives.negative_policy_set(pay_group=acme.acme.pay_group, currency="USD", way=way)
+            negatives.negative_policy_set(pay_group=acme.acme.pay_group, currency="USD", way=way, **more)
 
-    # Where no rule sets it off any more, what is carried stands, for all to see, beside pay.
-    rule("collect")
+    # Where no rule sets it off any more, what is carried stands, for all to see, beside pay: somebody has to say so.
+    with pytest.raises(ProblemsError, match=r"carried of Ann \(\$500.00\). To collect from now on, say that it stays"):
+        rule("collect")
+    with pytest.raises(ProblemsError, match="it stays only where pay below zero is collected"):
+        rule("carry", carried_stays=True)
+    finn, below = signed_in(acme.approver), {"which": "below", "pay_group": acme.acme.pay_group.pk}
+    terms = {**below, "of_currency": "usd", "way": "collect", "share": "100", "keep": "0"}
+    limits = "/t/acme/adjustments/limits/"
+    assert "say that it stays under Debts" in finn.post(limits, terms, follow=True).content.decode()
+    # She moves to a group that has no rule, then to one that collects and does not say what becomes of it.
+    with acme.acme.scope(acme.approver):
+        of = acme.acme.pay_group
+        other = pay_group_create(key="service", name="Service", calendar=of.calendar, opens_on=MARCH)
+        participant_change(participant=acme.ann, pay_group=other)
+    acme.work()
+
+    def lock() -> None:
+        with acme.acme.scope(acme.preparer):
+            batches.batch_submit(pay_group=other, starts_on=MARCH, submitted_by=acme.preparer)
+
+    no_rule = pytest.raises(
+        BatchError, match=r"Ann \(\$500.00\), and no rule of Service in USD says what becomes of it"
+    )
+    with no_rule:
+        lock()
+    shown = finn.get("/t/acme/payouts/open/service/").content.decode()
+    assert "no rule of Service in USD says what becomes of it" in shown
+    with acme.acme.scope(acme.approver):
+        participant_change(participant=acme.ann, pay_group=of)
+    acme.work()
+    assert "What was carried before stays under Debts" in sent(finn, limits, **terms, carried_stays="on")
     acme.won("C", "3000.00", "2026-03-03")
     acme.work()
     assert paid(acme, MARCH) == (300, 0, 300)

@@ -160,6 +160,9 @@ class BelowZeroForm(forms.Form):
     reason = forms.CharField(label="Reason", max_length=500, widget=_LINES)
 
 
+_OF_RULE = ("pay_group", "currency", "way", "share", "keep_minor", "carried_stays")
+
+
 class BelowZeroRuleForm(forms.Form):
     """What becomes of pay below zero of a pay group, in a currency."""
 
@@ -170,6 +173,10 @@ class BelowZeroRuleForm(forms.Form):
         label="Percent of later pay that is set off at most", max_digits=7, decimal_places=4, initial=100, min_value=0
     )
     keep = forms.CharField(label="Left of each period's pay at least", max_length=30, initial="0")
+    carried_stays = forms.BooleanField(
+        label="What is carried already stays under Debts", required=False,
+        help_text="Where it is collected from now on: no later pay is set against it, until it is let go.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -186,7 +193,7 @@ class BelowZeroRuleForm(forms.Form):
 
     def rule(self) -> dict[str, Any]:
         """As the service takes it."""
-        return {name: self.cleaned_data[name] for name in ("pay_group", "currency", "way", "share", "keep_minor")}
+        return {name: self.cleaned_data[name] for name in _OF_RULE}
 
 
 class WriteOffForm(forms.Form):
