@@ -25,6 +25,12 @@ def test_worker() -> None:
     assert SERVICES["jobs"]["command"] == list(commands.JOBS)
 
 
+def test_what_is_at_hand_may_end_before_a_process_is_killed() -> None:
+    assert {name: SERVICES[name]["stop_grace_period"] for name in ("web", "worker", "jobs")} == {
+        "web": "40s", "worker": "1m", "jobs": "10m",
+    }  # fmt: skip
+
+
 def test_beat() -> None:
     folder = ["--schedule", "/tmp/beat-schedule", "--pidfile", "/tmp/beat.pid"]
     assert SERVICES["beat"]["command"] == [*commands.BEAT, *folder]
