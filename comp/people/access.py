@@ -90,7 +90,8 @@ def _people(moment: datetime) -> list[_Person]:
     table = RoleTable.objects.filter(since__lte=moment).last() or RoleTable.objects.first()
     held: dict[str, list[str]] = table.roles if table else {}
     day = today(Tenant.objects.get(pk=current_tenant_id()), at=moment)
-    own = {row.user_id: row for row in Participant.history.as_of(moment) if row.user_id}
+    people = {row.pk: row for row in Participant.history.as_of(moment)}
+    own = {row.user_id: row for row in people.values() if row.user_id}
     lines = [row for row in ReportingLine.history.as_of(moment) if _holds(row, day)]
     rows: dict[int, list[Any]] = {}
     for row in Membership.history.as_of(moment):
@@ -100,12 +101,12 @@ def _people(moment: datetime) -> list[_Person]:
         roles = sorted(str(Role(row.role).label) for row in mine)
         can = sorted({one for row in mine for one in held.get(row.role, [])})
         groups = sorted({key for row in mine for key in row.pay_groups})
-        pay = _pay(set(can), groups, own.get(user), lines)
+        pay = _pay(set(can), groups, own.get(user), lines, people)
         found.append(_Person(user, Access(names.get(user, ""), "person", tuple(roles), tuple(can), pay)))
     return sorted(found, key=lambda row: row.access.who)
 
 
-def _pay(can: set[str], groups: list[str], person: Any, lines: list[Any]) -> str:
+def _pay(can: set[str], groups: list[str], person: Any, lines: list[Any], people: dict[int, Any]) -> str:
     """As comp.people.middleware.pay_of opens it."""
     if Can.PAY_ALL in can:
         return f"of {', '.join(groups)}" if groups else "everybody's"
@@ -113,18 +114,19 @@ def _pay(can: set[str], groups: list[str], person: Any, lines: list[Any]) -> str
         return "nobody's"
     if Can.PAY_TEAM not in can:
         return "their own"
-    below = _below(person.pk, lines)
+    below = _below(person.pk, lines, people)
     return f"their own and of {len(below)} below: {', '.join(below)}" if below else "their own; nobody was below"
 
 
-def _below(manager: int, lines: list[Any]) -> list[str]:
+def _below(manager: int, lines: list[Any], people: dict[int, Any]) -> list[str]:
+    """Name and employee number of everybody below, as they were."""
     found, level = {manager}, {manager}
     for _ in range(DEPTH):
         level = {line.participant_id for line in lines if line.manager_id in level} - found
         if not level:
             break
         found |= level
-    return sorted(Participant.objects.filter(pk__in=found - {manager}).values_list("key", flat=True))
+    return sorted(f"{people[one].name} ({people[one].key})" for one in found - {manager} if one in people)
 
 
 def _holds(row: Any, day: Any) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from comp.core.errors import ProblemsError
 from comp.core.sheets import Refused, open_sheet
@@ -20,6 +23,27 @@ class DateInput(forms.DateInput):
 
     def __init__(self) -> None:
         super().__init__(format="%Y-%m-%d")
+
+
+class Suggest(forms.TextInput):
+    """Text, with what `offer` gives it offered while one types: values, and words for each. Other text stays
+    possible."""
+
+    offered: Sequence[tuple[str, str]] = ()
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        of = f"{(attrs or {}).get('id', name)}-offered"
+        field = super().render(name, value, {**(attrs or {}), "list": of, "autocomplete": "off"}, renderer)
+        options = format_html_join("", '<option value="{}">{}</option>', self.offered)
+        return format_html('{}<datalist id="{}">{}</datalist>', field, of, options)
+
+
+def offer(form: forms.Form, **offered: Sequence[tuple[str, str]]) -> None:
+    """What the fields of these names offer while one types."""
+    for name, rows in offered.items():
+        widget = form.fields[name].widget
+        assert isinstance(widget, Suggest), name
+        widget.offered = rows
 
 
 def add_problems(form: forms.Form, error: ProblemsError) -> None:

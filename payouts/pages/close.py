@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -17,7 +18,7 @@ from comp.people.selectors import today
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
 from comp.web.csv import Cell, csv_response
-from comp.web.forms import DateInput
+from comp.web.forms import DateInput, Suggest, offer
 from comp.web.paging import paginate
 from crediting.models import Deal
 from payouts.models import Accrual, AccrualPolicy, CostLine, CostPolicy, CostRun
@@ -26,19 +27,26 @@ from payouts.pages.by_hand.forms import PlanField, WithPlans
 from payouts.pages.ledger import crumbs, money_cell, tabs, whole_pay
 from payouts.pages.links import link
 from payouts.reads import accounting as reads
+from payouts.reads.offered import components_offered, triggers_offered
 from payouts.services.accruals import accrue, policy_set, triggers_unchosen
 from payouts.services.contract_costs import cost_policy_set, costs_run
 
 
 class ShareForm(forms.Form):
-    trigger = forms.CharField(label="What is waited for", max_length=60, help_text="Such as go-live, usage, held.")
+    trigger = forms.CharField(
+        label="What is waited for", max_length=60, widget=Suggest, help_text="Such as go-live, usage, held."
+    )
     share = forms.IntegerField(label="Probable, in percent", min_value=0, max_value=100)
     reason = forms.CharField(label="Why", max_length=300)
+
+    def __init__(self, *args: Any, unchosen: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(self, trigger=triggers_offered(unchosen))
 
 
 class CostForm(WithPlans):
     plan = PlanField(to_field_name="key")
-    component = forms.CharField(label="Component", max_length=50)
+    component = forms.CharField(label="Component", max_length=50, widget=Suggest)
     treatment = forms.ChoiceField(label="Treatment", choices=CostPolicy.Treatment.choices)
     months = forms.IntegerField(
         label="Months",
@@ -50,6 +58,10 @@ class CostForm(WithPlans):
     expedient = forms.BooleanField(label="Expense at once what serves at most 12 months", required=False)
     starts_on = forms.DateField(label="For credit dates from", widget=DateInput)
     reason = forms.CharField(label="Why", max_length=300)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(self, component=components_offered())
 
 
 class MonthForm(forms.Form):
@@ -63,19 +75,20 @@ class MonthForm(forms.Form):
 @require_GET
 def accrual_list(request: HttpRequest, tenant: str) -> HttpResponse:
     """The accruals that were made, the month that is next, and the shares that they go by."""
-    return _accruals(request, ShareForm())
+    return _accruals(request)
 
 
-def _accruals(request: HttpRequest, form: ShareForm, status: int = 200) -> HttpResponse:
+def _accruals(request: HttpRequest, form: ShareForm | None = None, status: int = 200) -> HttpResponse:
     accruals = list(Accrual.objects.select_related("made_by"))
     month = reads.month_to_close(accruals[0].month if accruals else None, today())
+    unchosen = triggers_unchosen(month) if month else []
     context = {
         "tabs": tabs(request, "accrual_list"),
         "accruals": accruals,
         "month": month,
-        "unchosen": triggers_unchosen(month) if month else [],
+        "unchosen": unchosen,
         "policies": list(AccrualPolicy.objects.all()),
-        "form": form,
+        "form": form or ShareForm(unchosen=unchosen),
         "may_act": Can.BATCH_PAY in request.can,  # type: ignore[attr-defined]
     }
     return render(request, "payouts/ledger/accruals.html", context, status=status)
@@ -84,7 +97,7 @@ def _accruals(request: HttpRequest, form: ShareForm, status: int = 200) -> HttpR
 @needs(Can.LEDGER_READ, Can.BATCH_PAY)
 @require_POST
 def accrual_policy(request: HttpRequest, tenant: str) -> HttpResponse:
-    form = ShareForm(request.POST)
+    form = ShareForm(request.POST, unchosen=[])
     if form.is_valid():
         try:
             row = policy_set(**form.cleaned_data)

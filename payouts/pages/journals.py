@@ -14,17 +14,19 @@ from django.views.decorators.http import require_GET, require_POST
 
 from comp.core.errors import CompError, ProblemsError
 from comp.core.money import MoneyError, parse_money
+from comp.people.models import Attribute
 from comp.people.selectors import today
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
 from comp.web.csv import Cell, csv_response
-from comp.web.forms import DateInput, add_problems, table_as_csv
+from comp.web.forms import DateInput, Suggest, add_problems, offer, table_as_csv
 from comp.web.paging import paginate
 from comp.web.sizes import takes_file
 from comp.web.xlsx import workbook, xlsx_response
 from payouts.models import Account, GlMapping, Journal, JournalLine
 from payouts.pages.ledger import crumbs, money_cell, tabs, whole_pay
 from payouts.reads import accounting as reads
+from payouts.reads.offered import attributes_offered, components_offered, plans_offered
 from payouts.selectors import TAKEN
 from payouts.services.budgets import COLUMNS, ROWS, budget_set, budgets_from
 from payouts.services.journals import journal_make, mapping_set, postings_free
@@ -37,13 +39,31 @@ _LINE = ("journal", "line", "day", "posting", "account", "code", "name", "cost c
 
 class MappingForm(forms.Form):
     account = forms.ChoiceField(label="Account", choices=Account.choices)
-    plan = forms.CharField(label="Plan", max_length=50, required=False, help_text="Its key. Empty: any.")
-    component = forms.CharField(label="Component", max_length=50, required=False, help_text="Empty: any.")
-    cost_centre = forms.CharField(label="Cost centre", max_length=120, required=False, help_text="Empty: any.")
-    entity = forms.CharField(label="Legal entity", max_length=120, required=False, help_text="Empty: any.")
+    plan = forms.CharField(
+        label="Plan", max_length=50, required=False, widget=Suggest, help_text="By its key. Empty: any."
+    )
+    component = forms.CharField(
+        label="Component", max_length=50, required=False, widget=Suggest, help_text="Empty: any."
+    )
+    cost_centre = forms.CharField(
+        label="Cost centre", max_length=120, required=False, widget=Suggest, help_text="Empty: any."
+    )
+    entity = forms.CharField(
+        label="Legal entity", max_length=120, required=False, widget=Suggest, help_text="Empty: any."
+    )
     code = forms.CharField(label="Account of the general ledger", max_length=40)
     name = forms.CharField(label="Its name", max_length=120)
     starts_on = forms.DateField(label="From", widget=DateInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(
+            self,
+            plan=plans_offered(),
+            component=components_offered(),
+            cost_centre=attributes_offered(Attribute.Name.COST_CENTRE),
+            entity=attributes_offered(Attribute.Name.ENTITY),
+        )
 
 
 class ThroughForm(forms.Form):
@@ -51,11 +71,15 @@ class ThroughForm(forms.Form):
 
 
 class BudgetForm(forms.Form):
-    cost_centre = forms.CharField(label="Cost centre", max_length=120)
+    cost_centre = forms.CharField(label="Cost centre", max_length=120, widget=Suggest)
     starts_on = forms.DateField(label="From", widget=DateInput)
     ends_on = forms.DateField(label="Until (exclusive)", widget=DateInput)
     currency = forms.CharField(label="Currency", max_length=3)
     amount = forms.CharField(label="Amount", max_length=20)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer(self, cost_centre=attributes_offered(Attribute.Name.COST_CENTRE))
 
     def clean(self) -> dict[str, Any]:
         said = self.cleaned_data

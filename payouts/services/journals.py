@@ -22,6 +22,7 @@ from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
 from payouts.models import Account, GlMapping, Journal, JournalLine, JournalPosting, LedgerTransaction
 from payouts.services import ledger
+from plans.models import Plan
 
 #: Entries of postings that no journal has, where and when they count, and the account that says most of them.
 _LINES = """
@@ -105,6 +106,8 @@ def mapping_set(
         raise refused("account", account, ", ".join(Account.values), f"{account!r} is no account.")
     if not code.strip() or not name.strip():
         raise refused("code", code, "a code and a name", "An account of the general ledger has a code and a name.")
+    if plan and not Plan.objects.filter(key=plan).exists():
+        raise refused("plan", plan, "a plan's key, or nothing", f"No plan has the key {plan!r}.")
     key: dict[str, Any] = {
         "account": account,
         "plan": plan,

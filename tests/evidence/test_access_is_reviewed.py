@@ -38,14 +38,14 @@ def test_who_could_what_on_a_past_day() -> None:
         boss, ann = person(acme, "Boss", user=mia), person(acme, "Ann")
         reporting_line_set(participant=ann, manager=boss, starts_on=ann.starts_on)
     first = timezone.now()
-    assert pays(acme, first) == {"Ada": "nobody's", "Mia": "their own and of 1 below: ann"}
+    assert pays(acme, first) == {"Ada": "nobody's", "Mia": "their own and of 1 below: Ann (ann)"}
     with acme.scope(ada):
         membership_remove(membership=Membership.objects.get(user=mia))
         membership_add(user=mia, role=Role.FINANCE, pay_groups=["sales"])
         participant_change(participant=boss, user=None)
     second = timezone.now()
     assert pays(acme, second) == {"Ada": "nobody's", "Mia": "of sales"}
-    assert pays(acme, first) == {"Ada": "nobody's", "Mia": "their own and of 1 below: ann"}
+    assert pays(acme, first) == {"Ada": "nobody's", "Mia": "their own and of 1 below: Ann (ann)"}
     assert pays(acme, before_all) == {}
     with acme.scope():
         changes = [(c.what, c.who, c.right, c.by) for c in access_changes(first, second)]

@@ -184,6 +184,15 @@ def _pages_show_it(world: World, deal: int) -> None:
     }.items():
         answer = fiona.get(world.url(rest))
         assert answer.status_code == 200 and shown in answer.content.decode(errors="replace"), rest
+    page = fiona.get(world.url("ledger/journals/")).content.decode()
+    for offered in (
+        'value="ae">Account executive</',
+        'value="commission">Account executive</',
+        'value="4711"></option>',
+    ):
+        assert offered in page, offered
+    said = {"account": "expense", "plan": "nobody", "code": "6100", "name": "x", "starts_on": "2026-01-01"}
+    assert b"No plan has the key" in fiona.post(world.url("ledger/journals/mapping/"), said).content
 
 
 def test_what_the_waterfall_makes_of_a_batch_is_booked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
