@@ -14,8 +14,9 @@ from payouts.models.batches import Batch
 
 
 class LargeStep(TenantModel):
-    """A step that takes longer than a request: asked for by somebody, taken once by a worker, in one transaction with
-    the row's end. `refused` says why it was not taken; `error` what stopped it until it is tried again."""
+    """A step that takes longer than a request, of a batch or of a parallel run (which leaves no batch): asked for by
+    somebody, taken once by a worker, in one transaction with the row's end. `refused` says why it was not taken;
+    `error` what stopped it until it is tried again."""
 
     class Step(models.TextChoices):
         LOCK = "lock", "Locking"
@@ -26,6 +27,7 @@ class LargeStep(TenantModel):
         PART = "part", "Leaving people out of"
         EXPORT = "export", "Exporting"
         PAY = "pay", "Marking as paid"
+        TIE = "tie", "Tying out"
 
     step = models.CharField(max_length=10, choices=Step.choices)
     pay_group = TenantForeignKey(PayGroup)
@@ -53,7 +55,7 @@ class LargeStep(TenantModel):
             ),
             models.CheckConstraint(
                 condition=Q(ended_at=None, made=None, refused="")
-                | (Q(ended_at__isnull=False) & (Q(made__isnull=False) | ~Q(refused=""))),
+                | (Q(ended_at__isnull=False) & (Q(made__isnull=False) | ~Q(refused="") | Q(step="tie"))),
                 name="largestep_ends_with_something",
             ),
             AppendOnly(

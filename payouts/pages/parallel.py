@@ -25,9 +25,11 @@ from comp.web.paging import paginate
 from comp.web.parts import Event, Link
 from comp.web.sizes import takes_file
 from payouts.models import CutOver, Earning, Explanation, LegacyFile, OpeningBalance
+from payouts.pages.batch_steps import step_shown
 from payouts.pages.cutovers import trail
 from payouts.pages.links import link
 from payouts.reads import parallel as reads
+from payouts.reads.large import step_of
 from payouts.selectors_batches import pay_groups_visible
 from payouts.services import parallel as services
 from payouts.services import parallel_file
@@ -129,6 +131,7 @@ def parallel(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "changed": cut_over.is_open and run is not None and run.last_cause < reads.last_cause(),
         "may_act": Can.BATCH_SUBMIT in request.can and cut_over.is_open,  # type: ignore[attr-defined]
         "crumbs": crumbs(request, cut_over),
+        **step_shown(request, step_of(cut_over.pay_group)),
     }
     return render(request, "payouts/parallel/run.html", context)
 
@@ -279,13 +282,21 @@ def parallel_explain(request: HttpRequest, tenant: str, pk: int, row: int) -> Ht
     return _row_page(request, found, form)
 
 
-def _answered(request: HttpRequest, act: Callable[[], Any], done: str) -> None:
+def _answered(request: HttpRequest, act: Callable[[], Any], done: str, ties: CutOver | None = None) -> None:
+    """Does it; says what was done, and of what `ties` a run out whether it is."""
     try:
         act()
     except CompError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, done)
+        messages.success(request, done + (_tied(ties) if ties else ""))
+
+
+def _tied(cut_over: CutOver) -> str:
+    found = step_of(cut_over.pay_group)
+    if found is None or found.step.ended_at is not None:
+        return "and the run is tied out."
+    return "and the run is tied out by workers, for it is large. This page follows it."
 
 
 # ------------------------------------------------------------------ files, and tying out
@@ -316,7 +327,7 @@ def parallel_upload(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
                 services.file_take(
                     cut_over=cut_over, name=name, digest=sealed, lines=found.lines, kinds=kinds, by=by
                 )  # fmt: skip
-                messages.success(request, f"{name} is taken, and the run is tied out.")
+                messages.success(request, f"{name} is taken, {_tied(cut_over)}")
                 return redirect("parallel", tenant=tenant, pk=pk)
         except CompError as error:
             if checked:
@@ -349,17 +360,18 @@ def parallel_step(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     if number := request.POST.get("file", ""):
         rows = LegacyFile.objects.filter(cut_over=cut_over)
         file = get_object_or_404(rows, pk=int(number) if number.isdecimal() else 0)
-        _answered(request, lambda: services.file_take_back(file=file, by=by), f"{file} is taken back.")
+        _answered(request, lambda: services.file_take_back(file=file, by=by), f"{file} is taken back, ", cut_over)
     elif "rounding" in request.POST:
         said = request.POST["rounding"].strip() or "0"
         minor = int(said) if said.isdecimal() and len(said) < 10 else -1
         _answered(
             request,
             lambda: services.rounding_set(cut_over=cut_over, minor=minor, by=by),
-            "What is rounding is changed, and the run is tied out.",
+            "What is rounding is changed, ",
+            cut_over,
         )
     else:
-        _answered(request, lambda: services.tie_out(cut_over=cut_over, by=by), "The run is tied out.")
+        _answered(request, lambda: services.tie_out(cut_over=cut_over, by=by), "Both sides are compared, ", cut_over)
     return redirect("parallel", tenant=tenant, pk=pk)
 
 

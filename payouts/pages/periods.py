@@ -212,6 +212,8 @@ def batch_step_back(request: HttpRequest, tenant: str, step: int) -> HttpRespons
     found = get_object_or_404(rows, pk=step)
     if attempt(request, lambda: step_withdraw(step=found, by=_user(request))):
         messages.success(request, f"{found} is taken back.")
+    if found.step == LargeStep.Step.TIE:
+        return redirect("parallel", tenant=tenant, pk=found.said["cut_over"])
     if found.batch is None:
         return redirect("batch_list", tenant=tenant)
     return redirect("batch", tenant=tenant, pk=found.batch.pk)

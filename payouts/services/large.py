@@ -26,9 +26,9 @@ from comp.people.models import Participant
 from comp.tenancy.capabilities import Can, capabilities
 from comp.tenancy.models import Membership, User
 from comp.tenancy.scope import Actor, Pay, Scope, current_scope, current_tenant_id, tenant_scope
-from payouts.models import Batch, LargeStep, PayrollProvider
+from payouts.models import Batch, CutOver, LargeStep, PayrollProvider
 from payouts.selectors_batches import Open
-from payouts.services import batches, partial, payroll_files, periods
+from payouts.services import batches, parallel, partial, payroll_files, periods
 from payouts.services.batch_steps import BatchError
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,11 @@ def _pay(asked: LargeStep) -> Batch:
     return batches.batch_mark_paid(batch=_batch(asked), paid_by=asked.asked_by, sent=asked.said.get("sent"))
 
 
-STEPS: Mapping[str, Callable[[LargeStep], Batch]] = {
+def _tie(asked: LargeStep) -> None:
+    parallel.tie_now(cut_over=CutOver.objects.get(pk=asked.said["cut_over"]), by=asked.asked_by)
+
+
+STEPS: Mapping[str, Callable[[LargeStep], Batch | None]] = {
     Step.LOCK: _lock,
     Step.SUBMIT: _submit,
     Step.APPROVE: _approve,
@@ -92,6 +96,7 @@ STEPS: Mapping[str, Callable[[LargeStep], Batch]] = {
     Step.PART: _part,
     Step.EXPORT: _export,
     Step.PAY: _pay,
+    Step.TIE: _tie,
 }
 
 #: What the one who asked must still be allowed to do when it is taken; whose turn an approval is, it says itself.
@@ -104,6 +109,7 @@ CAN: Mapping[str, Can] = {
     Step.PART: Can.BATCH_APPROVE,
     Step.EXPORT: Can.BATCH_PAY,
     Step.PAY: Can.BATCH_PAY,
+    Step.TIE: Can.BATCH_SUBMIT,
 }
 
 
@@ -133,7 +139,9 @@ def step_take(*, step: LargeStep.Step, of: Batch | Open, by: User, **said: Any) 
     if before := LargeStep.objects.filter(pay_group=of.pay_group, ended_at=None).first():
         raise _under_way(before)
     if not is_large(people, lines):
-        return STEPS[step](asked)
+        done = STEPS[step](asked)
+        assert done is not None, f"{step} leaves a batch"
+        return done
     if batch is not None and step == Step.APPROVE:
         batches.approve_check(batch, by, said["digest"])  # said at once, and once more by the step
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Count, Sum
@@ -13,11 +14,13 @@ from django.utils import timezone
 from comp.audit.services import record
 from comp.core.errors import CompError, refused
 from comp.core.money import format_money
+from comp.outbox.services import JOBS, ring
 from comp.people.models import Participant
 from comp.tenancy.models import User
 from comp.tenancy.rows import rows_store
+from comp.tenancy.scope import current_scope, current_tenant_id
 from payouts.kernel.tieout import Tie, tied
-from payouts.models import CutOver, Explanation, LegacyFile, LegacyLine, ParallelRun, TieOut
+from payouts.models import CutOver, Explanation, LargeStep, LegacyFile, LegacyLine, ParallelRun, TieOut
 from payouts.reads.parallel import last_cause, lines_standing, progress, run_of, ties
 from payouts.selectors_batches import scopes_pending
 from payouts.services.batch_steps import everyone
@@ -30,6 +33,8 @@ NOTE = 1_000
 #: A row of the tie-out is known by these, and keeps its number; so many are written at once.
 _ONCE = ("cut_over_id", "person", "period_starts_on", "currency")
 PIECE = 5_000
+#: A run of more statements' lines than these is tied out by the workers of the jobs.
+AT_ONCE = 10_000
 
 
 class ParallelError(CompError):
@@ -66,7 +71,7 @@ def file_take(
         sums: Counter[str] = Counter()
         for line in lines:
             sums[line.currency] += line.amount_minor
-        _tie(cut_over, by)
+        _tie_soon(cut_over, by)
         record(code="parallel.file", subject=file, after={"digest": digest, "rows": len(lines), "totals": dict(sums)})
     return file
 
@@ -80,7 +85,7 @@ def file_take_back(*, file: LegacyFile, by: User) -> None:
             raise ParallelError(f"{found}: it was taken back already.")
         found.taken_back_at, found.taken_back_by = timezone.now(), by
         found.save(update_fields=["taken_back_at", "taken_back_by"])
-        _tie(cut_over, by)
+        _tie_soon(cut_over, by)
         record(code="parallel.file_back", subject=found, before={"digest": found.digest, "rows": found.rows})
 
 
@@ -96,14 +101,40 @@ def rounding_set(*, cut_over: CutOver, minor: int, by: User) -> None:
         run, _ = ParallelRun.objects.get_or_create(cut_over=cut_over)
         before, run.rounding_minor, run.rounding_by = run.rounding_minor, minor, by
         run.save(update_fields=["rounding_minor", "rounding_by"])
-        _tie(cut_over, by)
+        _tie_soon(cut_over, by)
         record(code="parallel.rounding", subject=cut_over, before={"minor": before}, after={"minor": minor})
 
 
-def tie_out(*, cut_over: CutOver, by: User) -> ParallelRun:
-    """Compares both sides as they stand now."""
+def tie_out(*, cut_over: CutOver, by: User) -> LargeStep | None:
+    """Compares both sides as they stand now; what is large is asked of the workers, and returned."""
+    with everyone():
+        return _tie_soon(_open(cut_over), by)
+
+
+def tie_now(*, cut_over: CutOver, by: User) -> ParallelRun:
+    """Compares both sides as they stand now, however large."""
     with everyone():
         return _tie(_open(cut_over), by)
+
+
+def _tie_soon(cut_over: CutOver, by: User) -> LargeStep | None:
+    """Ties the run out, or has workers do it: one that waits reads what stands when it is taken. Behind the cut-over's
+    lock, for which workers wait too. Until it is tied out the switch cannot be signed: its digest is another one."""
+    lines = lines_standing(cut_over)
+    if (count := lines.count()) <= AT_ONCE:
+        _tie(cut_over, by)
+        return None
+    if asked := LargeStep.objects.filter(pay_group_id=cut_over.pay_group_id, ended_at=None).first():
+        if asked.step != LargeStep.Step.TIE:
+            raise ParallelError(f"{asked} is under way, asked for by {asked.asked_by}. Wait until it is done.")
+        return asked
+    asked = LargeStep.objects.create(
+        step=LargeStep.Step.TIE, pay_group=cut_over.pay_group, starts_on=cut_over.day,
+        name=f"the parallel run with {cut_over.source}", people=lines.values("person").distinct().count(), lines=count,
+        said={"cut_over": cut_over.pk}, asked_by=by, actor=asdict(current_scope().actor),
+    )  # fmt: skip
+    ring(tenant_id=current_tenant_id(), queue=JOBS)
+    return asked
 
 
 def _tie(cut_over: CutOver, by: User) -> ParallelRun:

@@ -25,15 +25,17 @@ from payouts.models import (
     CutOver,
     Earning,
     Explanation,
+    LargeStep,
     LegacyFile,
     LegacyLine,
     Opening,
     OpeningFile,
     OpeningTranche,
+    ParallelRun,
     TieOut,
 )
 from payouts.reads import parallel as reads
-from payouts.services import parallel
+from payouts.services import large, parallel
 from payouts.services.adjustments import Wanted, adjustment_approve, adjustment_prepare, adjustment_submit
 from payouts.services.attachments import File
 from payouts.services.negatives import negative_policy_set
@@ -315,7 +317,9 @@ def test_a_file_is_judged_as_a_whole(acme: House) -> None:
         assert len(twice.wrong) == 17 and "stands in statements.csv" in twice.wrong[0].message
 
 
-def test_the_pages_lead_from_the_largest_difference_to_its_explanation(acme: House) -> None:
+def test_the_pages_lead_from_the_largest_difference_to_its_explanation(
+    acme: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     of = cut_over(acme)
     url = f"/t/acme/cut-overs/{of.pk}/parallel/"
     fay: Client = signed_in(acme.preparer)
@@ -352,6 +356,23 @@ def test_the_pages_lead_from_the_largest_difference_to_its_explanation(acme: Hou
     assert "the switch can be signed" in fay.get(url).content.decode()
     fay.post(f"{url}{row.pk}/explain/", {"back": "1"})
     assert "Taken back" in fay.get(f"{url}{row.pk}/").content.decode()
+    # What is large is tied out by workers; what is asked meanwhile is in it.
+    monkeypatch.setattr("comp.outbox.services.bells.is_first", lambda tenant_id, queue: False)
+    with monkeypatch.context() as patched:
+        patched.setattr(parallel, "AT_ONCE", 0)
+        for rounding in ("0", "2"):
+            text = fay.post(f"{url}step/", {"rounding": rounding}, follow=True).content.decode()
+            assert "by workers, for it is large" in text and "Tying out the parallel run with" in text
+        with acme.acme.scope():
+            step = LargeStep.objects.get()
+            assert any("moved since" in reason for reason in parallel.parallel_open(of))
+        assert large.steps_drain(acme.acme.tenant.pk) == 1 and large.steps_drain(acme.acme.tenant.pk) == 0
+        with acme.acme.scope():
+            step.refresh_from_db()
+            assert step.ended_at and not step.refused and step.made is None
+            assert not any("moved since" in reason for reason in parallel.parallel_open(of))
+            assert ParallelRun.objects.get().tied_by == acme.preparer
+    assert "Tying out" not in fay.get(url).content.decode()
     with acme.acme.scope():
         file = LegacyFile.objects.get()
     fay.post(f"{url}step/", {"file": file.pk})
