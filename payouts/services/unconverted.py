@@ -21,6 +21,7 @@ from payouts.models import Tranche
 from payouts.reads.unconverted import missing_rates
 from payouts.services.payables import open_now
 from payouts.services.settlements import right_settlements
+from plans.models import PlanVersion
 
 _NAMED = {"average": "average rate"}
 
@@ -59,6 +60,8 @@ def questions() -> Iterator[Asked]:
 def awaiting_rates(pay_group: PayGroup | None = None) -> list[AwaitsRate]:
     """Who (of a pay group) is not settled in the open period, because their plan converts its amounts into the currency
     that they are paid in and no rate holds the day."""
+    if not PlanVersion.objects.filter(document__contains='"settle_in"').exists():
+        return []
     compiled = read_versions().compiled
     if not any(says.settlement is not None and says.settlement.settle_in == "pay" for says in compiled):
         return []
