@@ -287,6 +287,8 @@ _UNDER_BUDGETS = "SELECT DISTINCT plan_id FROM payouts_batchline WHERE batch_id 
 def scopes_kept(*, batch: Batch, label: str) -> None:
     """A batch counts for nothing any more: what its lines kept of budgets is free again, and everybody under these is
     redone."""
+    if not PlanVersion.objects.filter(document__contains='"after_posting"').exists():
+        return
     versions = read_versions()
     plans = {
         plan for plan, compiled in zip(versions.plan_id, versions.compiled, strict=True) if components_keeping(compiled)
