@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from payouts.case_tables import columns
-from payouts.kernel.batch import MILLIONTHS, MISSING_DAY, Milestones, Openings, OpeningTranches
+from payouts.kernel.batch import MILLIONTHS, MISSING_DAY, MISSING_MONEY, Milestones, Openings, OpeningTranches
 from payouts.kernel.openings import refusal, version_for
 from plans.rules.look import join
 from plans.rules.values import Document, read_number
@@ -23,7 +23,7 @@ def openings(
     """`{person, component, day, measured: 1.00, earned: 1.00, tranches}`: `units` in place of `measured` where units
     are measured, `plan` where there are several. Without `tranches` all was released on the day."""
     rows: list[tuple[int, int, int, int, int, int]] = []
-    given: list[tuple[int, int, int, int]] = []
+    given: list[tuple[int, int, int, int, int]] = []
     for path, row in reader.rows(KEY, reader.document):
         required, optional = ("person", "component", "day", "earned"), ("plan", "measured", "units", "tranches")
         table = reader.look.table(row, path, required, optional)
@@ -38,7 +38,7 @@ def openings(
             reader.look.report(path, component.key, "another component", f"{component.key} has no opening: {why}.")
         measured = _measured(reader, table, path, component.measure.unit == "money")
         parts = list(_tranches(reader, table, path, milestones, day, earned))
-        if sum(amount for amount, _ in parts) != earned:
+        if sum(amount for amount, _, _ in parts) != earned:
             message = "The tranches of an opening add up to what it earned."
             reader.look.report(join(path, "tranches"), table.get("tranches"), str(table["earned"]), message)
         if measured is not None:
@@ -46,7 +46,7 @@ def openings(
             rows.append((person, place, versions[place].plan.components.index(component), day, measured, earned))
     if not rows:
         return None, None
-    return Openings(*columns(rows, 6)), OpeningTranches(*columns(given, 4))
+    return Openings(*columns(rows, 6)), OpeningTranches(*columns(given, 5))
 
 
 def version_of(reader: Reader, table: Document, path: str, versions: Sequence[Version], day: int) -> int | None:
@@ -84,13 +84,19 @@ def _measured(reader: Reader, table: Document, path: str, in_money: bool) -> int
 
 def _tranches(
     reader: Reader, table: Document, path: str, milestones: Milestones, opened: int, earned: int
-) -> list[tuple[int, int]]:
-    """The amount and release day of each: `{amount, on: DATE}` or `{amount, deal, milestone}`."""
+) -> list[tuple[int, int, int]]:
+    """The amount and release day of each, and what was paid for it: `{amount, on: DATE}` (with `paid: 1.00` of who is
+    paid in another currency) or `{amount, deal, milestone}`."""
     if "tranches" not in table:
-        return [(earned, opened)]
-    found: list[tuple[int, int]] = []
+        return [(earned, opened, MISSING_MONEY)]
+    found: list[tuple[int, int, int]] = []
     for place, row in reader.rows("tranches", table, path):
-        part = reader.look.table(row, place, ("amount",), ("on", "deal", "milestone"))
+        part = reader.look.table(row, place, ("amount",), ("on", "deal", "milestone", "paid"))
+        with reader.money_in(reader.paid_in(table), place):
+            paid = _money(reader, part, place, "paid")
+        if "paid" in part and reader.paid_in(table) is None:
+            message = "Only who is paid in another currency than the plan's was paid another amount."
+            reader.look.report(join(place, "paid"), part["paid"], "a person of `pay_currency`", message)
         amount, day = _money(reader, part, place, "amount"), reader.day(part, place, "on")
         deal, kind = reader.fact(part, place), reader.look.text(part, place, "milestone", 60)
         if ("on" in part) == ("milestone" in part) or ("deal" in part) != ("milestone" in part):
@@ -99,7 +105,7 @@ def _tranches(
         elif deal is not None and kind is not None:
             day = _reached(milestones, deal, kind, opened)
         if amount is not None:
-            found.append((amount, MISSING_DAY if day is None else day))
+            found.append((amount, MISSING_DAY if day is None else day, MISSING_MONEY if paid is None else paid))
     return found
 
 

@@ -16,6 +16,7 @@ from payouts.frames.read_openings import tranche_rows
 from payouts.frames.sql import EPOCH, NONE, Columns, Table, Words, day, number, quoted, read, read_numbers
 from payouts.frames.tables import ATTAINMENTS, TABLES, TRANCHES, UNCONVERTED, WAITS
 from payouts.kernel.batch import (
+    AS_PAID,
     DATED,
     MISSING_DAY,
     OF_CARRY,
@@ -286,13 +287,13 @@ def _in_pay_currency(tranches: Tranches, source: Read, participant: Ints, curren
     words = tuple(sorted(set(paid_in.values())))
     codes = np.array([words.index(paid_in[person]) for person in people.tolist()], dtype=np.int64)
     at = np.minimum(np.searchsorted(people, participant), people.size - 1)
-    converted = tranches.exchange >= 0
+    converted = (tranches.exchange >= 0) | (tranches.exchange == AS_PAID)
     used = np.maximum(tranches.exchange, 0)
     return {
         "amount_minor": np.where(converted, tranches.paid_amount, tranches.amount),
         "currency": _either(~converted, currency, Words(codes[at], words)),
         "plan_minor": np.where(converted, tranches.amount, NONE),
-        "rate_id": np.where(converted, source.rates[used], NONE) if converted.any() else nothing,
+        "rate_id": np.where(tranches.exchange >= 0, source.rates[used], NONE) if source.rates.size else nothing,
     }
 
 

@@ -15,7 +15,7 @@ from comp.core.errors import CompError
 from payouts.frames.read_asof import as_date, facts
 from payouts.frames.read_plans import Versions
 from payouts.frames.sql import NONE, Columns, Words, day, number, read
-from payouts.kernel.batch import MISSING_DAY, Ints, Openings, OpeningTranches
+from payouts.kernel.batch import MISSING_DAY, MISSING_MONEY, Ints, Openings, OpeningTranches
 from payouts.kernel.openings import version_for
 
 #: What releases a tranche that has its day, as tranches of other lines say it.
@@ -95,6 +95,7 @@ def _with_tranches(openings: Openings, ids: Ints, params: dict[str, Any], as_of:
     released_on = day("t.release_day")
     found = read(
         'SELECT t.opening_id AS opening, t."index"::bigint AS index, t.amount_minor AS amount, '
+        f"{number('t.paid_minor')} AS paid, "
         f"{released_on} AS release_day, {number('t.deal_id')} AS deal, t.milestone AS trigger, "
         f"{day('min(m.day)')} AS reached "
         f"FROM payouts_openingtranche t LEFT JOIN {facts(as_of)} m ON m.deal_id = t.deal_id "
@@ -109,7 +110,8 @@ def _with_tranches(openings: Openings, ids: Ints, params: dict[str, Any], as_of:
     released = np.where(found["release_day"] == NONE, reached, found["release_day"])
     trigger: Words = found["trigger"]
     named = Words(trigger.codes, tuple(word or DATED for word in trigger.words))
-    tranches = OpeningTranches(row, found["index"], found["amount"], released)
+    paid = np.where(found["paid"] == NONE, MISSING_MONEY, found["paid"])
+    tranches = OpeningTranches(row, found["index"], found["amount"], released, paid)
     return OpeningRows(openings, tranches, found["deal"], named)
 
 

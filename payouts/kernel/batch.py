@@ -90,6 +90,8 @@ OF_OPENING = 5
 #: Where a tranche stands: it has its release day (which may lie ahead), waits for its trigger, is held with its credit,
 #: is withheld by a gate, is lost to whoever left, or waits for a rate of exchange.
 DATED, WAITING, HELD, WITHHELD, LOST, NO_RATE = range(6)
+#: In place of the rate of a tranche: what it is worth is what another system paid.
+AS_PAID = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,9 @@ class OpeningTranches:
     index: Ints  # from 0, within the opening
     amount: Ints
     release_day: Ints  # MISSING_DAY while what it waits for has not happened
+    #: What the system before paid for it, in the currency that the participant is paid in; MISSING_MONEY where it is
+    #: converted as any other tranche. None: all are.
+    paid: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +310,7 @@ class Tranches:
     part: Ints | None = None  # from 0, within line and index; None: all 0
     state: npt.NDArray[np.int8] | None = None  # None: DATED or WAITING, by release_day
     paid_amount: Ints | None = None  # in the currency that the participant is paid in; None: the amount
-    exchange: Ints | None = None  # row in Exchange, -1 for none
+    exchange: Ints | None = None  # row in Exchange, -1 for none, AS_PAID where another system paid it
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from payouts.kernel.book import Book
 from payouts.kernel.exchange import converts, pay
 from payouts.kernel.groups import Reversed, credited_or
 from payouts.kernel.measure import fields_of
-from payouts.kernel.openings import with_given
+from payouts.kernel.openings import paid_before, with_given
 from payouts.kernel.order import Version
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.release import Due, Triggers, tranches
@@ -91,7 +91,8 @@ def paid(batch: Batch, credited: Credited, book: Book) -> None:
         clawback = series.versions[each.version].component.clawback
         if clawback is not None and clawback.exchange == "origin":
             day, released = _as_origin(book, each, day, released)
-    book.tranches = pay(batch, credited.world.rates, book.tranches, plan, participant, day, released)
+    given = paid_before(batch, book)
+    book.tranches = pay(batch, credited.world.rates, book.tranches, plan, participant, day, released, given)
 
 
 def _as_origin(book: Book, found: Reversed, day: Ints, released: Ints) -> tuple[Ints, Ints]:

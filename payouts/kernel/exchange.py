@@ -12,7 +12,7 @@ from crediting.kernel.columns import MISSING_DAY, MISSING_MONEY, Text
 from crediting.kernel.exact import money
 from crediting.kernel.exchange import NO_RATE as WITHOUT
 from crediting.kernel.exchange import Rates
-from payouts.kernel.batch import DATED, NO_RATE, WAITING, Batch, Ints, Tranches
+from payouts.kernel.batch import AS_PAID, DATED, NO_RATE, WAITING, Batch, Ints, Tranches
 from plans.rules.compiled import CompiledPlan
 
 
@@ -22,11 +22,18 @@ def converts(batch: Batch) -> bool:
 
 
 def pay(
-    batch: Batch, rates: Rates, parts: Tranches, plan: Ints, participant: Ints, day: Ints, released: Ints
+    batch: Batch,
+    rates: Rates,
+    parts: Tranches,
+    plan: Ints,
+    participant: Ints,
+    day: Ints,
+    released: Ints,
+    given: Ints | None = None,
 ) -> Tranches:
     """The tranches with what each is worth to its participant; one without a rate has nothing and waits. `plan`,
     `participant` and `day` (the credit date) are by line; `released` is the release day of each tranche by which a rate
-    is found."""
+    is found. `given`: what another system paid of each in its participant's currency, MISSING_MONEY for none."""
     assert batch.pay_currency is not None
     currencies = tuple(sorted(set(batch.pay_currency.values())))
     ids = np.array(sorted(batch.pay_currency), dtype=np.int64)
@@ -37,11 +44,16 @@ def pay(
     state = parts.state
     state = np.where(parts.release_day == MISSING_DAY, WAITING, DATED).astype(np.int8) if state is None else state
     state = state.copy()
+    as_paid = np.zeros(row.size, dtype=bool) if given is None else given != MISSING_MONEY
     for place, version in enumerate(batch.plans):
         for number, target in enumerate(currencies):
             if version.currencies is None or target == version.currency:
                 continue
-            mine = np.flatnonzero(((plan == place) & (code == number))[parts.line])
+            mine = ((plan == place) & (code == number))[parts.line]
+            if given is not None:
+                paid = np.where(mine & as_paid, given, paid)
+                row = np.where(mine & as_paid, AS_PAID, row)
+            mine = np.flatnonzero(mine & ~as_paid)
             if not mine.size:
                 continue
             found = _rows(version, rates, target, released[mine], day[parts.line[mine]])

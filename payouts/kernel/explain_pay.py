@@ -9,6 +9,7 @@ import numpy as np
 
 from comp.core.spans import whole_months
 from payouts.kernel.batch import (
+    AS_PAID,
     DATED,
     HELD,
     LOST,
@@ -74,10 +75,12 @@ def release_steps(view: LineView) -> Iterator[Step]:
 def _paid(view: LineView, row: int) -> tuple[str, Fraction | None]:
     """What a tranche is worth in the participant's own currency, and the rate."""
     parts, exchange = view.result.tranches, view.batch.exchange
+    target = (view.batch.pay_currency or {}).get(view.participant, view.plan.currency)
+    if parts.paid_amount is not None and parts.exchange is not None and parts.exchange[row] == AS_PAID:
+        return f" ({money_text(int(parts.paid_amount[row]), target)} as it was paid)", None
     if parts.paid_amount is None or parts.exchange is None or exchange is None or parts.exchange[row] < 0:
         return "", None
     at = int(parts.exchange[row])
-    target = (view.batch.pay_currency or {}).get(view.participant, view.plan.currency)
     rate = Fraction(int(exchange.top[at]), int(exchange.bottom[at]))
     found = f" ({money_text(int(parts.paid_amount[row]), target)} at {number_text(rate)})"
     return found, rate

@@ -19,6 +19,7 @@ from payouts.kernel.batch import (
     DATED,
     MILLIONTHS,
     MISSING_DAY,
+    MISSING_MONEY,
     OF_CREDIT,
     OF_OPENING,
     WAITING,
@@ -321,3 +322,19 @@ def with_given(batch: Batch, book: Book) -> None:
         part=None if parts.part is None else np.concatenate((parts.part, np.zeros(row.size, dtype=np.int64)))[order],
         state=state,
     )
+
+
+def paid_before(batch: Batch, book: Book) -> Ints | None:
+    """What the system before paid of each tranche of a book in its participant's currency, MISSING_MONEY where nothing
+    is said; None where it is of none."""
+    series, parts, given = book.series, book.tranches, batch.opening_tranches
+    if series.opening is None or parts is None or given is None or given.paid is None:
+        return None
+    found = np.full(parts.line.size, MISSING_MONEY, dtype=np.int64)
+    mine = np.flatnonzero(series.opening[parts.line] >= 0)
+    width = int(given.index.max(initial=0)) + 1
+    keys = given.opening * width + given.index
+    order = np.argsort(keys)
+    wanted = series.opening[parts.line[mine]] * width + parts.index[mine]
+    found[mine] = given.paid[order[np.searchsorted(keys[order], wanted)]]
+    return found

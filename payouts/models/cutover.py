@@ -157,7 +157,8 @@ class Opening(PayModel):
 
 class OpeningTranche(PayModel):
     """A part of an opening: what the system before has paid (index 0, released on the opening's day), or what it still
-    owes, released on a day or by a milestone of a deal."""
+    owes, released on a day or by a milestone of a deal. Of who is paid in another currency than the plan's the first
+    has what was paid in it, and the rate of that system: one unit of the plan's currency in units of that one."""
 
     opening = TenantForeignKey(Opening)
     index = models.SmallIntegerField()
@@ -166,10 +167,18 @@ class OpeningTranche(PayModel):
     release_day = models.DateField(null=True)
     deal = TenantForeignKey(Deal, null=True)
     milestone = models.CharField(max_length=60, blank=True)
+    paid_minor = models.BigIntegerField(null=True)
+    paid_in = models.CharField(max_length=3, blank=True)
+    paid_rate = models.DecimalField(max_digits=18, decimal_places=10, null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["tenant", "opening", "index"], name="openingtranche_once"),
+            models.CheckConstraint(
+                condition=Q(paid_minor=None, paid_in="", paid_rate=None)
+                | Q(index=0, paid_minor__isnull=False, paid_rate__gt=0) & ~Q(paid_in="") & ~Q(paid_in=F("currency")),
+                name="openingtranche_paid_in",
+            ),
             models.CheckConstraint(
                 condition=Q(release_day__isnull=False, milestone="")
                 | Q(release_day=None, deal__isnull=False) & ~Q(milestone=""),
@@ -179,6 +188,11 @@ class OpeningTranche(PayModel):
             Trigger(name="openingtranche_stands", when="AFTER INSERT", function="comp_openingtranche_stands"),
             Trigger(name="openingtranche_adds_up", when="AFTER INSERT", function="comp_opening_adds_up", deferred=True),
         ]
+
+    @property
+    def rate_words(self) -> str:
+        """`1.0875`; empty where nothing was converted."""
+        return "" if self.paid_rate is None else f"{self.paid_rate.normalize():f}"
 
 
 class OpeningBalance(PayModel):

@@ -250,7 +250,9 @@ class Tranche(TrancheKey, BulkPayModel):
         constraints = [
             models.UniqueConstraint(fields=["tenant", *TRANCHE_KEY], name="tranche_once"),
             models.CheckConstraint(
-                condition=Q(plan_minor=None, rate=None) | Q(plan_minor__isnull=False, rate__isnull=False),
+                # What another system paid in that currency, by its own rate, stands with the opening.
+                condition=Q(plan_minor=None, rate=None)
+                | Q(plan_minor__isnull=False) & (Q(rate__isnull=False) | Q(line_kind=5)),
                 name="tranche_converted_by_a_rate",
             ),
         ]

@@ -165,11 +165,14 @@ def _facts(found: CutOver, openings: Any, balances: Any) -> list[Fact]:
     """Counts and totals by kind and currency."""
     paid = OpeningTranche.objects.filter(opening__in=openings, release_day__lt=found.day)
     rest = OpeningTranche.objects.filter(opening__in=openings).exclude(release_day__lt=found.day)
+    sums = paid.exclude(paid_in="").values("paid_in").annotate(minor=Sum("paid_minor")).order_by("paid_in")
+    abroad = ", ".join(format_money(int(row["minor"]), row["paid_in"]) for row in sums)
     people = (rows.values_list("participant", flat=True) for rows in (openings, balances))
     said = [
         Fact("People", len(set().union(*people))),
         Fact("Earned before", _sum(openings, "earned_minor")),
         Fact("Paid before", _sum(paid)),
+        *([Fact("Paid out in other currencies", abroad)] if abroad else []),
         Fact("Still to be released", _sum(rest)),
     ]
     for kind in OpeningBalance.Kind:
@@ -188,9 +191,13 @@ def _told(rows: Iterable[Opening]) -> list[dict[str, Any]]:
     """Openings with their measure in its unit, and what they pay when."""
     rows, versions = list(rows), dict[tuple[int, Any], Version]()
     tranches: dict[int, list[OpeningTranche]] = {}
-    waits = OpeningTranche.objects.filter(opening__in=rows, index__gt=0).select_related("deal")
-    for tranche in waits.order_by("opening_id", "index"):
-        tranches.setdefault(tranche.opening_id, []).append(tranche)
+    abroad: dict[int, OpeningTranche] = {}
+    every = OpeningTranche.objects.filter(opening__in=rows).select_related("deal")
+    for tranche in every.order_by("opening_id", "index"):
+        if tranche.index:
+            tranches.setdefault(tranche.opening_id, []).append(tranche)
+        elif tranche.paid_in:
+            abroad[tranche.opening_id] = tranche
     found = []
     for row in rows:
         at = (row.plan_id, row.day)
@@ -203,6 +210,7 @@ def _told(rows: Iterable[Opening]) -> list[dict[str, Any]]:
             {
                 "row": row, "component": part.name if part else row.component, "later": later,
                 "measured": measured_words(part, row.measured_minor, row.currency) if part else "",
+                "abroad": abroad.get(row.pk),
                 "paid": row.earned_minor - sum(tranche.amount_minor for tranche in later),
             }
         )  # fmt: skip

@@ -6,10 +6,12 @@ from collections.abc import Collection
 from datetime import date
 from typing import Any
 
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce
 
 from comp.core.money import format_money
 from comp.people.models import Participant
+from comp.tenancy.selectors import own_currency
 from payouts.models import Adjustment, BatchLine, BatchSettlement, Earning, Payable, Settlement, Tranche
 from payouts.reads.kept import kept_by
 from payouts.reads.undone import undone_by
@@ -63,7 +65,11 @@ def unbalanced(only: Collection[int] | None = None) -> tuple[int, list[tuple[int
     for at, minor in undone_by(dues).items():
         off[at] = off.get(at, 0) - minor
     for sign, found, column in parts:
-        currency = "rate__source" if column == "plan_minor" else "currency"
+        currency = "currency"
+        if column == "plan_minor":
+            # What another system paid has no rate of ours; all plans are in the company's currency.
+            currency = "left"
+            found = found.annotate(left=Coalesce("rate__source", Value(own_currency())))
         for row in found.values("participant_id", currency).annotate(minor=Sum(F(column))):
             at = row["participant_id"], row[currency]
             off[at] = off.get(at, 0) + sign * int(row["minor"])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, Case, F, OuterRef, Q, QuerySet, Subquery, Sum, When
 from django.db.models.functions import Coalesce
 
 from comp.people.models import Participant
@@ -51,7 +51,10 @@ BATCH_STATES = {
 
 
 #: A tranche's amount in the plan's currency, as its line's earning; and that currency.
-EARNED, EARNED_IN = Coalesce("plan_minor", "amount_minor"), Coalesce("rate__source", "currency")
+EARNED, EARNED_IN = (
+    Coalesce("plan_minor", "amount_minor"),
+    Case(When(plan_minor=None, then=F("currency")), default=F("rate__source")),
+)
 
 
 def not_due(open_ends: date) -> Q:

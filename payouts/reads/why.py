@@ -53,11 +53,11 @@ class Converted:
 
     minor: int
     currency: str
-    rate: ExchangeRate
+    rate: ExchangeRate | None  # None: as the system before paid it
 
     @property
     def words(self) -> str:
-        return exchange_words(self.rate)
+        return exchange_words(self.rate) if self.rate else "as the system before paid it"
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,9 @@ def _release_rows(release: tuple[Release, ...], tranches: list[Tranche], key: di
                 tuple(taken.get(place, ())),
                 payable.get(place),
                 Tranche.State(tranche.state),
-                Converted(tranche.amount_minor, tranche.currency, tranche.rate) if tranche.rate else None,
+                Converted(tranche.amount_minor, tranche.currency, tranche.rate)
+                if tranche.plan_minor is not None
+                else None,
             )
         )
     return found

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +15,9 @@ import numpy as np
 
 from comp.core.days import DayError, day_date, day_number, parse_day
 from comp.core.errors import ProblemsError, refused
-from comp.core.money import MoneyError, format_money, parse_money
+from comp.core.money import MoneyError, format_money, minor_digits, parse_money
 from comp.core.numbers import parse_number
+from comp.core.rounding import round_fraction
 from comp.people.calendars import calendar_of, period_holding
 from comp.people.models import Participant
 from comp.people.selectors import in_force
@@ -32,7 +35,8 @@ from plans.selectors import version_in_force
 
 #: `through` is the last day that an opening stands for, where left out the day before the switch; `currency` the
 #: plan's, where it is not left out. A deal is named by its number, and by its source where two sources use that.
-OPENINGS = ("employee", "plan", "component", "attainment", "earned", "paid", "through", "currency", "reference")
+#: `rate` is that at which the system before paid: one unit of the plan's currency in the one that somebody is paid in.
+OPENINGS = ("employee", "plan", "component", "attainment", "earned", "paid", "rate", "through", "currency", "reference")
 TRANCHES = ("employee", "plan", "component", "amount", "release_date", "deal", "source", "milestone", "through")
 BALANCES = ("employee", "plan", "balance", "amount", "draw", "day", "currency")
 NEEDED = {OPENINGS: OPENINGS[:6], TRANCHES: TRANCHES[:4], BALANCES: BALANCES[:4]}
@@ -67,7 +71,21 @@ class OpeningRow:
     paid_minor: int
     currency: str
     reference: str
+    rate: Decimal | None = None  # where it was paid in another currency
     tranches: list[TrancheRow] = field(default_factory=list)
+
+    @property
+    def paid_in(self) -> str:
+        return self.currency if self.rate is None else self.participant.currency
+
+    @property
+    def paid_out_minor(self) -> int:
+        """What was paid, in the currency in which it was."""
+        if self.rate is None:
+            return self.paid_minor
+        decimals = minor_digits(self.paid_in) - minor_digits(self.currency)
+        worth = self.paid_minor * Fraction(self.rate) * Fraction(10) ** decimals
+        return round_fraction(worth, self.version.says.round_mode)
 
     @property
     def unreleased_minor(self) -> int:
@@ -106,6 +124,9 @@ class Openings:
             ):  # fmt: skip
                 sums = found.setdefault(what, {})
                 sums[row.currency] = sums.get(row.currency, 0) + minor
+            if row.rate is not None:
+                sums = found.setdefault("paid out", {})
+                sums[row.paid_in] = sums.get(row.paid_in, 0) + row.paid_out_minor
         return found
 
 
@@ -218,6 +239,11 @@ def _each(
                 wrong.append(Wrong(line, str(error)))
 
 
+def abroad(person: Participant, version: Version) -> bool:
+    """Whether the plan pays somebody in another currency than its own."""
+    return version.says.currencies is not None and person.currency != version.says.currency
+
+
 def _standing(around: _Around) -> set[tuple[int, int, str, date]]:
     """What the files that stand open already for people of the group, in this switch or in one of a group where they
     were before: participant, plan, component and measure period."""
@@ -268,8 +294,9 @@ class _Around:
             self._versions[plan, day] = version_of(row) if row is not None else None
         return self._versions[plan, day]
 
-    def account(self, row: Mapping[str, str], day: date) -> tuple[Participant, Version]:
-        """Whose and by which version of a plan."""
+    def account(self, row: Mapping[str, str], day: date, *, settled: bool = False) -> tuple[Participant, Version]:
+        """Whose and by which version of a plan. Amounts are in the plan's currency; what is `settled` is in that which
+        the plan settles the person in."""
         person, plan = self.people.get(row["employee"]), self.plans.get(row["plan"])
         if person is None:
             text = f"Nobody has the number {row['employee']!r}."
@@ -288,12 +315,12 @@ class _Around:
             self._assigned[day] = set(on_day.values_list("participant_id", "plan_id"))
         if (person.pk, plan.pk) not in self._assigned[day]:
             raise refused("plan", plan, "a plan that they are on", f"{person} is not on {plan} on {day}.")
-        own = version.says.currency
+        own = person.currency if settled and abroad(person, version) else version.says.currency
         if (said := row.get("currency")) and said != own:
-            raise refused("currency", said, own, f"{plan} is in {own}, not in {said}.")
-        if version.says.currencies is not None and person.currency != own:
-            text = f"{person} is paid in {person.currency} by {plan}, which is in {own}; that is not brought forward."
-            raise refused("currency", person.currency, own, text)
+            text = f"{plan} is in {own}, not in {said}."
+            if own != version.says.currency:
+                text = f"{plan} settles {person} in {own}, not in {said}."
+            raise refused("currency", said, own, text)
         return person, version
 
     def place(self, row: Mapping[str, str]) -> tuple[Participant, Version, Component, date]:
@@ -327,7 +354,7 @@ class _Around:
         person, version, component, day = self.place(row)
         currency = version.says.currency
         in_money = component.measure.unit == "money"
-        return OpeningRow(
+        found = OpeningRow(
             line=line,
             participant=person,
             version=version,
@@ -339,6 +366,28 @@ class _Around:
             currency=currency,
             reference=row.get("reference", "")[:200],
         )
+        found.rate = self._rate(found, row.get("rate", ""))
+        return found
+
+    def _rate(self, found: OpeningRow, said: str) -> Decimal | None:
+        """At which rate the system before paid who is paid in another currency; nobody else has one."""
+        person, own = found.participant, found.currency
+        if not abroad(person, found.version):
+            if said:
+                text = f"{person} is paid in {own}, in which {found.version.name} is: nothing is converted."
+                raise refused("rate", said, "nothing", text)
+            return None
+        if not said and not found.paid_minor:
+            return None
+        try:
+            rate = Decimal(said or "0")
+        except InvalidOperation:
+            rate = Decimal(0)
+        allowed = f"a number above 0 with at most 10 decimals, {person.currency} for 1 {own}"
+        if not rate.is_finite() or not 0 < rate < 10**8 or rate != round(rate, 10):
+            text = f"{person} is paid in {person.currency}: write the rate at which the system before paid, {allowed}."
+            raise refused("rate", said or "nothing", allowed, text)
+        return rate
 
     def tranche(self, row: Mapping[str, str], version: Version, component: Component) -> TrancheRow:
         day, milestone, number = (row.get(name, "") for name in ("release_date", "milestone", "deal"))
@@ -366,7 +415,7 @@ class _Around:
 
     def balance(self, line: int, row: Mapping[str, str]) -> BalanceRow:
         cut_over = self.cut_over
-        person, version = self.account(row, cut_over.day - timedelta(days=1))
+        person, version = self.account(row, cut_over.day - timedelta(days=1), settled=True)
         says = version.says.settlement
         if says is None:
             text = f"{version.name} settles nothing between periods (draws, caps, holdbacks): it has no balances."
@@ -381,11 +430,12 @@ class _Around:
             allowed = ", ".join(draws) or "none"
             text = f"{version.name}: a draw is named by its key ({allowed}), and nothing else is; found {key!r}."
             raise refused("draw", key, allowed, text)
-        amount = parse_money(row["amount"], version.says.currency)
+        currency = person.currency if abroad(person, version) else version.says.currency
+        amount = parse_money(row["amount"], currency)
         if kind not in _SIGNED and amount <= 0:
             raise refused("amount", row["amount"], "more than 0", f"{kind.label} is above zero, not {row['amount']}.")
         day = _a_day(row, "day") if row.get("day") else None
-        return BalanceRow(line, person, version, kind, key, self._day(kind, day), amount, version.says.currency)
+        return BalanceRow(line, person, version, kind, key, self._day(kind, day), amount, currency)
 
     def _day(self, kind: OpeningBalance.Kind, day: date | None) -> date | None:
         """The first day of the pay period that a balance's day lies in, where it has one."""

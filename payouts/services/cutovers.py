@@ -252,7 +252,10 @@ def _tranches(made: Sequence[Opening], rows: Sequence[OpeningRow]) -> Iterable[O
             "currency": opening.currency,
         }  # fmt: skip
         if row.paid_minor:
-            yield OpeningTranche(**said, index=0, amount_minor=row.paid_minor, release_day=row.day)
+            paid: dict[str, Any] = {}
+            if row.rate is not None:
+                paid = {"paid_minor": row.paid_out_minor, "paid_in": row.paid_in, "paid_rate": row.rate}
+            yield OpeningTranche(**said, **paid, index=0, amount_minor=row.paid_minor, release_day=row.day)
         for index, each in enumerate(row.tranches, start=1):
             yield OpeningTranche(
                 **said, index=index, amount_minor=each.amount_minor, release_day=each.release_day, deal=each.deal,

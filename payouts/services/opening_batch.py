@@ -175,9 +175,10 @@ def _fill(batch: Batch, cut_over: CutOver) -> None:
                 kind="release",
                 plan_version_id=versions.of(row.opening.plan_id, row.opening.day),
                 credit_date=row.opening.day,
-                amount_minor=row.amount_minor,
-                currency=row.currency,
-                trace={"earned_minor": row.opening.earned_minor, "measured_minor": row.opening.measured_minor},
+                amount_minor=row.amount_minor if row.paid_minor is None else row.paid_minor,
+                currency=row.paid_in or row.currency,
+                trace={"earned_minor": row.opening.earned_minor, "measured_minor": row.opening.measured_minor}
+                | _converted(row),
             )
             for row in paid.select_related("opening").order_by("opening_id", "index")
         ],
@@ -189,6 +190,13 @@ def _fill(batch: Batch, cut_over: CutOver) -> None:
             {"batch": batch.pk, "starts_on": batch.starts_on, "group": batch.pay_group_id, "day": cut_over.day},
         )
     _balances(batch, cut_over, balances, versions)
+
+
+def _converted(row: OpeningTranche) -> dict[str, Any]:
+    """By which rate of the system before a line was paid."""
+    if row.paid_rate is None:
+        return {}
+    return {"plan_minor": row.amount_minor, "rate_from": row.currency, "rate": row.rate_words}
 
 
 def _statements(batch: Batch, people: Iterable[int]) -> dict[int, int]:
@@ -264,7 +272,8 @@ class _Versions:
         if version not in self._says:
             self._says[version] = version_of(PlanVersion.objects.select_related("plan").get(pk=version)).says
         says = self._says[version]
-        return says.settlement is not None and says.currency == account[2]
+        settled = says.settlement
+        return settled is not None and (says.currency == account[2] or settled.settle_in == "pay")
 
     def _at(self, plan: int, day: date) -> int | None:
         if (plan, day) not in self._found:

@@ -63,7 +63,7 @@ class World:
         with self.acme.scope():
             parts: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
             for part in Tranche.objects.order_by("index", "part"):
-                paid = (part.amount_minor, part.currency) if part.rate_id else ()
+                paid = (part.amount_minor, part.currency) if part.plan_minor is not None else ()
                 row = (part.release_day, part.state, part.earned_minor, *paid)
                 parts.setdefault(_key(part), []).append(row)
             names = {one.pk: name for name, one in self.people.items()}
@@ -102,7 +102,7 @@ def kernel_lines(case: Case) -> Counter[Line]:
         state = (0 if parts.pay_period[row] >= 0 else 1) if parts.state is None else int(parts.state[row])
         day = day_date(released) if state == 0 else None
         line, paid = int(parts.line[row]), tuple[Any, ...]()
-        if parts.paid_amount is not None and parts.exchange is not None and parts.exchange[row] >= 0:
+        if parts.paid_amount is not None and parts.exchange is not None and parts.exchange[row] != -1:
             person = int(groups.participant[lines.group[line]])
             paid = (int(parts.paid_amount[row]), (case.batch.pay_currency or {})[person])
         tranches.setdefault(line, []).append((day, state, int(parts.amount[row]), *paid))
@@ -221,10 +221,14 @@ def _openings(built: World, rows: Any, by: Any) -> None:
             measured_minor=parse_money(str(row["measured"]), currency), earned_minor=earned, **whose,
         )  # fmt: skip
         for index, part in enumerate(row.get("tranches", [{"amount": row["earned"], "on": row["day"]}])):
+            paid: dict[str, Any] = {}
+            if "paid" in part:
+                own = built.people[row["person"]].currency
+                paid = {"paid_minor": parse_money(str(part["paid"]), own), "paid_in": own, "paid_rate": 1}
             OpeningTranche.objects.create(
                 opening=opening, index=index, amount_minor=parse_money(str(part["amount"]), currency),
                 release_day=parse_day(part["on"]) if "on" in part else None, milestone=part.get("milestone", ""),
-                deal=Deal.objects.get(external_id=part["deal"]) if "deal" in part else None, **whose,
+                deal=Deal.objects.get(external_id=part["deal"]) if "deal" in part else None, **whose, **paid,
             )  # fmt: skip
     changes = [{"participant": built.people[row["person"]].pk, "day": row["day"]} for row in rows]
     publish(topic="openings.changed", payload={"changes": changes, "label": "Brought forward"})
