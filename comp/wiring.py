@@ -44,6 +44,7 @@ class WiringConfig(AppConfig):
         register_drain("messages", messages_drain)
         register_drain("recompute", claims.changes_recompute)
         register_drain("later", claims.later_recompute)
+        register_drain("places", claims.places_recompute)
         register_drain("large steps", large.steps_drain, queue=JOBS)
         register_drain("postings", posting.postings_drain, queue=JOBS)
         # Whoever redoes single changes gives way to a chunk of the company's own job: they come before its next one.

@@ -251,16 +251,23 @@ def change(table: Table, right: Columns, rows: Ints, standing: Columns, was: Int
     most only moved up or down beside others: of those nothing else is written."""
     if not rows.size:
         return
-    unlike = {name: _unlike(right[name], standing[name], rows, was) for name in table.values}
+    moved = only_moved(table, right, rows, standing, was)
+    every = np.arange(rows.size)
+    for part in (every[~moved], every[moved]) if rows.size > FEW else (every,):
+        if part.size:
+            some, were = rows[part], was[part]
+            names = [name for name in table.values if _unlike(right[name], standing[name], some, were).any()]
+            _change(table, right, names, some, standing["id"][were])
+
+
+def only_moved(table: Table, right: Columns, rows: Ints, standing: Columns, was: Ints) -> Mask:
+    """Which of the given rows differ from the standing rows `was` in nothing but where they stand beside others."""
     more = np.zeros(rows.size, dtype=bool)
     for name in table.values:
         if name not in table.moving:
-            more |= unlike[name]
-    every = np.arange(rows.size)
-    for part in (every[more], every[~more]) if rows.size > FEW else (every,):
-        if part.size:
-            names = [name for name in table.values if unlike[name][part].any()]
-            _change(table, right, names, rows[part], standing["id"][was[part]])
+            more |= _unlike(right[name], standing[name], rows, was)
+    moved: Mask = ~more
+    return moved
 
 
 def _unlike(right: Any, standing: Any, rows: Ints, was: Ints) -> Mask:

@@ -123,6 +123,8 @@ class ChangedScope(TenantModel):
     job = TenantForeignKey(RecomputeJob, null=True)
     # Of somebody above those whose fact it is, or who reads their figures: done after these.
     later = models.BooleanField(default=False)
+    # Only where lines stand beside others is left to be written, which moves no money: done last of all.
+    places = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(default=timezone.now)
     attempts = models.IntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)

@@ -11,17 +11,18 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import OperationalError, connection, transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from comp.audit.services import record
+from comp.core.days import day_date
 from comp.core.errors import refused
 from comp.outbox.failures import PASSING
 from comp.outbox.services import JOBS, ring, ring_at_once
@@ -31,7 +32,7 @@ from crediting.selectors import deliveries_wait
 from payouts.frames.read import Days, credit_days
 from payouts.models import Cause, ChangedScope, RecomputeJob
 from payouts.reads.alerts import alerts_standing
-from payouts.services.recompute import Mark, Reason, recompute
+from payouts.services.recompute import Mark, Reason, Span, recompute
 from payouts.services.sampling import alerts_recheck
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,13 @@ CLAIM, CLAIM_WHOLE = 2000, 8000
 #: How long one chunk of a job should take, and with how many people the first begins: a chunk holds the company's own
 #: daily work up so long.
 CHUNK_SECONDS, CHUNK_PEOPLE = 3.0, 100
-#: How long those who move with others wait while deliveries come; how long a piece of their work should take, which
+#: How long those who move with others wait while other work comes; how long a piece of their work should take, which
 #: holds that of the others up so long, and how many people it holds at least.
 LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=2), 0.1, 15
+#: The same of writing where lines stand beside others, which moves no money.
+PLACES_WAIT, PLACES_PEOPLE = timedelta(seconds=30), 50
+#: After a piece of either a process leaves them alone for so many times as long as it took, while other work comes.
+REST = 4
 FOREVER = date(2100, 1, 1)
 #: What cannot be redone is tried again at the latest after this.
 RETRY = timedelta(hours=1)
@@ -109,7 +114,12 @@ def _waited(half: int) -> tuple[int, ...]:
 def scopes_recompute(tenant_id: int) -> int:
     """Redoes what changed, whatever it is: what belongs to no job first, then a chunk of the jobs. Returns how many
     scopes it redid; 0 when none wait."""
-    return changes_recompute(tenant_id) or later_recompute(tenant_id) or jobs_recompute(tenant_id)
+    return (
+        changes_recompute(tenant_id)
+        or later_recompute(tenant_id)
+        or places_recompute(tenant_id)
+        or jobs_recompute(tenant_id)
+    )
 
 
 def changes_recompute(tenant_id: int) -> int:
@@ -120,22 +130,59 @@ def changes_recompute(tenant_id: int) -> int:
         [(waits,)] = rows_read(f"SELECT EXISTS (SELECT 1 {_SINGLE} AND NOT s.later)", {"now": timezone.now()})
         if not waits:
             return 0
-        return _redo_claimed(_single_claimed(_tried(*EVERYBODY) or _waited(EVERYBODY[0])))
+        claimed = _single_claimed(_tried(*EVERYBODY) or _waited(EVERYBODY[0]))
+        return _redo_claimed(claimed, leave_places=deliveries_wait())
 
 
 def later_recompute(tenant_id: int) -> int:
     """Redoes single changes of some of those who move with others, where nothing else waits or they have waited for
-    LATER_WAIT. Returns how many scopes it redid; 0 when none wait, or whoever takes the deliveries up looks again."""
+    LATER_WAIT. Returns how many scopes it redid; 0 when none wait, or whoever takes the other work up looks again."""
     with _scope(tenant_id, redone_if_lost=True):
-        due = _due(EVERYBODY).filter(job=None, later=True)
-        oldest = due.order_by("id").values_list("created_at", flat=True).first()
-        if oldest is None:
-            return 0
-        if timezone.now() - oldest < LATER_WAIT and deliveries_wait():
-            return 0
-        halves = _tried(*EVERYBODY) or _waited(EVERYBODY[0])
-        due = _due(halves).filter(job=None, later=True)
-        return _paced(due, _longest, key="later", least=LATER_PEOPLE, first=LATER_PEOPLE, seconds=LATER_SECONDS)
+        return _behind("later", LATER_WAIT, Q(later=True, places=False), least=LATER_PEOPLE, own=True)
+
+
+def places_recompute(tenant_id: int) -> int:
+    """Writes where lines stand beside others, of some of those for whom it was left; all else that waits for them is
+    redone with it. When, and what it returns, as `later_recompute`, by PLACES_WAIT."""
+    with _scope(tenant_id, redone_if_lost=True):
+        return _behind("places", PLACES_WAIT, Q(places=True), least=PLACES_PEOPLE, own=False)
+
+
+#: Until when a process leaves alone what comes behind other work, by its kind and tenant.
+_rests: dict[tuple[str, int], float] = {}
+
+
+def _behind(key: str, wait: timedelta, which: Q, *, least: int, own: bool) -> int:
+    """Redoes scopes of some people that come behind other work. `own`: these alone, else all of these people's."""
+    oldest = _due(EVERYBODY).filter(which, job=None).order_by("id").values_list("created_at", flat=True).first()
+    if oldest is None:
+        return 0
+    place, began = (key, current_tenant_id()), time.monotonic()
+    busy = _others_wait()
+    if busy and (timezone.now() - oldest < wait or began < _rests.get(place, 0.0)):
+        return 0
+    single = _due(_tried(*EVERYBODY) or _waited(EVERYBODY[0])).filter(job=None)
+    done = _paced(
+        single.filter(which) if own else single,
+        lambda due, size: _longest(due.filter(which), size),
+        key=key,
+        least=least,
+        first=least,
+        seconds=LATER_SECONDS,
+        leave_places=busy and own,
+    )
+    if done:
+        now = time.monotonic()
+        _rests[place] = now + REST * (now - began)
+    return done
+
+
+def _others_wait() -> bool:
+    """Whether work waits that comes before that of those who move with others."""
+    if deliveries_wait():
+        return True
+    [(waits,)] = rows_read(f"SELECT EXISTS (SELECT 1 {_SINGLE} AND NOT s.later)", {"now": timezone.now()})
+    return bool(waits)
 
 
 def jobs_recompute(tenant_id: int) -> int:
@@ -188,6 +235,7 @@ def _paced(
     least: int,
     first: int,
     seconds: float,
+    leave_places: bool = False,
 ) -> int:
     """Redoes what is due of `some` people, so many as take about so long and `least`; `first`: how many before that is
     known."""
@@ -195,7 +243,7 @@ def _paced(
     size = _pace.get(place, first)
     whose = some(due, size)
     began = time.monotonic()
-    done = _redo_claimed(_claimed(due.filter(participant_id__in=whose)))
+    done = _redo_claimed(_claimed(due.filter(participant_id__in=whose)), leave_places=leave_places)
     if done:
         per_person = max(time.monotonic() - began, 0.001) / len(whose)
         _pace[place] = max(least, min(2 * size, int(seconds / per_person)))
@@ -239,7 +287,7 @@ def _due(halves: Sequence[int]) -> QuerySet[ChangedScope]:
     return due.annotate(half=F("participant_id") % len(LOCKS)).filter(half__in=halves)
 
 
-def _redo_claimed(claimed: Sequence[Claimed]) -> int:
+def _redo_claimed(claimed: Sequence[Claimed], *, leave_places: bool = False) -> int:
     if not claimed:
         return 0
     days = None
@@ -247,7 +295,8 @@ def _redo_claimed(claimed: Sequence[Claimed]) -> int:
         days = credit_days(people=(scope.participant_id for scope in claimed))
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL work_mem = %s", [MEMORY])
-    failed = _redo_all(claimed, days)
+    # Of a flood each person's lines are written once anyhow.
+    failed = _redo_all(claimed, days, leave_places=leave_places and len(claimed) < CLAIM)
     done = [scope.pk for scope in claimed if scope.participant_id not in failed]
     rows_change("DELETE FROM payouts_changedscope WHERE id = ANY(%s::bigint[])", [done])
     _set_aside(claimed, failed)
@@ -302,12 +351,12 @@ def _claimed(due: QuerySet[ChangedScope]) -> list[Claimed]:
     return [_claimed_row(row) for row in rows.filter(participant_id__in=whose)[:CLAIM_WHOLE]]
 
 
-def _redo_all(claimed: Sequence[Claimed], days: Days | None) -> dict[int, str]:
+def _redo_all(claimed: Sequence[Claimed], days: Days | None, *, leave_places: bool) -> dict[int, str]:
     """All at once; if something in it cannot be calculated, person by person, so that only those whose plan or facts
     it is stay behind. Returns the error of each of them."""
     try:
         with transaction.atomic():
-            _redo(claimed, days)
+            _redo(claimed, days, leave_places=leave_places)
         return {}
     except PASSING:
         raise  # the server, not a figure
@@ -329,7 +378,7 @@ def _redo_all(claimed: Sequence[Claimed], days: Days | None) -> dict[int, str]:
     return failed
 
 
-def _redo(claimed: Sequence[Claimed], days: Days | None) -> None:
+def _redo(claimed: Sequence[Claimed], days: Days | None, *, leave_places: bool = False) -> None:
     marks: list[Mark] = []
     for scope in claimed:
         start, end = scope.from_day, scope.to_day
@@ -337,7 +386,27 @@ def _redo(claimed: Sequence[Claimed], days: Days | None) -> None:
             start = max(start, days[0]) if days else start
             end = min(end, max(days[1] if days else start, start + timedelta(days=1)))
         marks.append(Mark(scope.participant_id, start, end, scope.cause))
-    recompute(marks)
+    left = recompute(marks, leave_places=leave_places).places
+    if left:
+        _places_left(left, {scope.participant_id: scope.cause.pk for scope in claimed})
+
+
+#: One scope a person and period is enough, however often their lines moved meanwhile.
+_LEFT = """
+INSERT INTO payouts_changedscope
+    (tenant_id, participant_id, from_day, to_day, cause_id, later, places, created_at, due_at, attempts, error)
+SELECT current_setting('app.tenant')::bigint, w.person, %(start)s, %(end)s, w.cause, true, true, %(now)s, %(now)s, 0, ''
+FROM unnest(%(people)s::bigint[], %(causes)s::bigint[]) AS w(person, cause)
+WHERE NOT EXISTS (SELECT 1 FROM payouts_changedscope s WHERE s.places AND s.participant_id = w.person
+    AND s.from_day <= %(start)s AND s.to_day >= %(end)s AND s.error = '')
+"""
+
+
+def _places_left(left: Mapping[Span, Set[int]], cause_of: Mapping[int, int]) -> None:
+    """Notes for whom it is still to be written where their lines stand."""
+    for (start, end), people in left.items():
+        params = {"start": day_date(start), "end": day_date(end), "now": timezone.now(), "people": sorted(people)}
+        rows_change(_LEFT, params | {"causes": [cause_of[person] for person in sorted(people)]})
 
 
 def _set_aside(claimed: Sequence[Claimed], failed: Mapping[int, str]) -> None:

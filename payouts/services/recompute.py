@@ -21,7 +21,7 @@ from comp.outbox.services import publish
 from comp.tenancy.rows import rows_read
 from payouts.frames.figures import Figures, figures, lines_standing, standing
 from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
-from payouts.frames.sql import NONE, Columns, Table, Words, change, delete, differences, load
+from payouts.frames.sql import NONE, Columns, Table, Words, change, delete, differences, load, only_moved
 from payouts.frames.tables import EARNINGS, TRANCHES, WAITS
 from payouts.frames.ties import Circles
 from payouts.kernel import calculate
@@ -31,6 +31,8 @@ from payouts.services.payables import payables_write
 
 Span = tuple[int, int]  # day numbers, half-open
 Ids = tuple[int, ...]  # of plan versions
+#: Fewer lines that only moved beside others are written at once, whatever waits.
+PLACES_FROM = 500
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ class Changed:
     facts: set[int] = field(default_factory=set)  # 0 where lines of none changed
     people: set[int] = field(default_factory=set)
     without_rate: bool = False  # some tranche waits for a rate of exchange, or waits for it no more
+    # Of whom lines only moved beside others, and that was left for later.
+    places: dict[Span, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def __bool__(self) -> bool:
         return any(self.rows.values())
@@ -63,11 +67,13 @@ class Mark(NamedTuple):
     cause: Reason
 
 
-def recompute(marks: Iterable[Mark]) -> Changed:
+def recompute(marks: Iterable[Mark], *, leave_places: bool = False) -> Changed:
     """Redoes the figures of the people marked, in the whole measure periods that the days touch: people whose plans
     read one another's figures together, all others by the longest period of their own plans.
 
-    Figures that moved are recorded with the cause that touched their deal, or else the latest of their person's.
+    Figures that moved are recorded with the cause that touched their deal, or else the latest of their person's. With
+    `leave_places` many lines that only moved beside others, and earn what they earned, stay as they stand: the caller
+    sees to them later.
     """
     marks = list(marks)
     groups, pay_group = calendars(), pay_groups()
@@ -88,7 +94,7 @@ def recompute(marks: Iterable[Mark]) -> Changed:
     for (calendar, span, ids), of in sorted(tasks.items(), key=lambda task: task[0][1:]):
         # Where everybody is meant nobody has to be looked for.
         whom = sorted(of) if len(of) < len(pay_group) else None
-        _redo(calendar, span, whom, of_ids[ids], pay_group, why.among(of), changed)
+        _redo(calendar, span, whom, of_ids[ids], pay_group, why.among(of), changed, leave_places)
     causes: dict[int, list[Reason]] = defaultdict(list)
     for mark in marks:
         causes[mark.person].append(mark.cause)
@@ -173,12 +179,17 @@ def _redo(
     pay_group: Mapping[int, int],
     why: _Why,
     changed: Changed,
+    leave_places: bool,
 ) -> None:
     right = right_figures(calendar, span, people, versions, pay_group)
     for table in _in_turn(right.tables, people):
         columns = right.of(table)
         stands = standing(table, right=columns, start=span[0], end=span[1], participants=people)
         new, differs, was, gone = differences(table, columns, stands)
+        if leave_places and table.moving and differs.size > PLACES_FROM:
+            left = only_moved(table, columns, differs, stands, was)
+            changed.places[span].update(np.unique(columns["participant_id"][differs[left]]).tolist())
+            differs, was = differs[~left], was[~left]
         if not (new.size or differs.size or gone.size):
             continue
         changed.rows[table.name] += new.size + differs.size + gone.size

@@ -191,8 +191,8 @@ def test_a_worker_killed_in_the_middle_leaves_a_job_that_goes_on(acme: House) ->
     if child == 0:
         real, calls = claims.recompute, count()
 
-        def dies(marks: Any) -> Any:
-            found = real(marks)
+        def dies(marks: Any, **how: Any) -> Any:
+            found = real(marks, **how)
             if next(calls):
                 os.kill(os.getpid(), signal.SIGKILL)
             return found

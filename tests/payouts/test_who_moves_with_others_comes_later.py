@@ -10,7 +10,8 @@ from comp.outbox.services import messages_drain
 from comp.people import services as people
 from comp.people.models import CreditRole
 from payouts.models import ChangedScope, Earning
-from payouts.services import claims, replay
+from payouts.selectors_batches import scopes_pending
+from payouts.services import claims, recompute, replay
 from plans import services as plans
 from plans.models import Plan
 from tests.factories import person
@@ -58,12 +59,57 @@ def test_those_above_wait_while_deliveries_come_and_who_waits_longest_is_first(m
     monkeypatch.setattr(claims, "LATER_WAIT", timedelta(hours=1))
     assert claims.later_recompute(tenant) == 0, "a delivery has come: whoever takes it up looks again"
     monkeypatch.setattr(claims, "LATER_WAIT", timedelta(0))
+    monkeypatch.setattr(claims, "_rests", {("later", tenant): float("inf")})
+    assert claims.later_recompute(tenant) == 0, "a piece was done just now: others have the worker"
+    claims._rests.clear()
     monkeypatch.setattr(claims, "LATER_PEOPLE", 1)
     monkeypatch.setattr(claims, "_pace", {("later", tenant): 1})
     assert claims.later_recompute(tenant) == 2, "they have waited long enough: Zoe's two changes together"
     assert lines(acme) == {"Ann": 2, "Bob": 1, "Zoe": 2}
     acme.work()
     assert lines(acme) == {"Ann": 3, "Bob": 1, "Zoe": 3, "Max": 1}
+    with acme.acme.scope():
+        assert not ChangedScope.objects.exists()
+        assert replay.differences_found() == []
+
+
+@pytest.mark.django_db
+def test_where_lines_stand_is_written_last_while_deliveries_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    acme = house(plan_text())
+    for day in range(11, 16):
+        acme.won(f"A{day}", "1000.00", f"2026-01-{day}")
+    acme.work()
+    tenant = acme.acme.tenant.pk
+
+    def places() -> list[tuple[int, int, int]]:
+        with acme.acme.scope():
+            rows = Earning.objects.filter(fact__gt=0).order_by("credit_date", "fact")
+            return list(rows.values_list("position", "before_minor", "earned_minor"))
+
+    before = places()
+    assert [position for position, _, _ in before] == [1, 2, 3, 4, 5]
+
+    monkeypatch.setattr(recompute, "PLACES_FROM", 2)
+    monkeypatch.setattr(claims, "deliveries_wait", lambda: True)
+    acme.won("A01", "1000.00", "2026-01-01")
+    acme.crm.drain()
+    assert messages_drain(tenant) == 1 and claims.changes_recompute(tenant) == 1
+    assert places() == [(1, 0, before[0][2]), *before], "the new line stands; the others earn what they earned"
+    with acme.acme.scope():
+        [left] = ChangedScope.objects.all()
+        assert left.places and left.later and left.to_day - left.from_day > timedelta(days=27)
+        assert scopes_pending(acme.ann.pay_group) == 1, "no batch takes the period before"
+    assert claims.changes_recompute(tenant) == claims.later_recompute(tenant) == claims.places_recompute(tenant) == 0
+
+    acme.won("A02", "1000.00", "2026-01-02")
+    acme.crm.drain()
+    messages_drain(tenant)
+    assert claims.changes_recompute(tenant) == 1
+    with acme.acme.scope():
+        assert ChangedScope.objects.get() == left, "once for both"
+    monkeypatch.setattr(claims, "PLACES_WAIT", timedelta(0))
+    assert claims.places_recompute(tenant) == 1, "they have waited long enough"
+    assert [row[:2] for row in places()] == [(k + 1, k * 1000_00) for k in range(7)]
     with acme.acme.scope():
         assert not ChangedScope.objects.exists()
         assert replay.differences_found() == []
