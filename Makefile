@@ -30,7 +30,7 @@ test bench soak: export PYTHONDONTWRITEBYTECODE =
 test: venv-dev
 	@$(PY) -m comp.local.browser
 	@$(PY) -m compileall -q comp crediting payouts plans signals
-	@exec $(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
+	@exec $(PY) -m pytest -n 3 $(ARGS)
 
 check: venv-dev
 	@exec $(PY) -m comp.local.check

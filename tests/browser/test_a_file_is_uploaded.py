@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Stack
 from tests.browser.looking import Eyes, watched
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 #: Of the manager, so that nobody's figures that other tests count on move.
 FILE = (

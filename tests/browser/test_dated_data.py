@@ -12,7 +12,7 @@ from tests.browser.test_a_file_is_uploaded import look
 from tests.browser.test_the_main_job import post
 from tests.intake.sending import deal
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 FILE = "source,from,rate,until\nNOK,2026-01-01,0.091,\nNOK,2026-02-01,0.0925,\nSEK,2026-01-01,many,\n"
 

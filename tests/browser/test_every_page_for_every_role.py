@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from tests.browser.conftest import Stack
 from tests.browser.looking import Eyes, watched
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 Kind = tuple[str, ...]
 #: Pages of one kind that a role opens: the second is often in another state. Of a filter or a view one is enough.

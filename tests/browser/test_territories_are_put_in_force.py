@@ -11,7 +11,7 @@ from tests.browser.test_a_file_is_uploaded import look
 from tests.browser.test_the_main_job import post
 from tests.intake.sending import deal
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 WRONG = "role,country,participant,from\nae,Germany,mia-varga,2026-01-01\nae,GERMANY,nobody,2026-01-01\n"
 RIGHT = "role,country,participant,position,from\nae,,mia-varga,,2025-01-01\nae,Germany,,DE-1,2025-01-01\n"

@@ -18,7 +18,7 @@ from tests.browser.looking import Eyes, watched
 from tests.factories import PASSWORD
 from tests.intake.sending import deal, event
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 #: The page asks every three seconds; the rest is the way from the hook to the figure.
 SEEN_WITHIN_MS = 10_000

@@ -22,7 +22,7 @@ from payouts.models import Earning, Statement
 from plans.models import Quota
 from tests.demo.conftest import Demo
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.django_db
 
 PIPELINE = Path("comp/local/demo/crm_sales_opportunities/sales_pipeline.csv")
 CENT = Decimal("0.01")

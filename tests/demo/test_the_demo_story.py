@@ -24,7 +24,7 @@ from crediting.models import DataIssue, RawDelivery, SourceMapping
 from payouts.models import Batch, BatchLine, Earning, Payable, Statement
 from tests.demo.conftest import Demo
 
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("demo")]
+pytestmark = pytest.mark.django_db
 
 
 def inside(slug: str) -> Any:

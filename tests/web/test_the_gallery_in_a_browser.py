@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.web.standalone import ROOT
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("gallery")]
+pytestmark = pytest.mark.browser
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 CHROMIUM = ("chromium-headless-shell", "chromium")

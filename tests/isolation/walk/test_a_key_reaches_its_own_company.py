@@ -20,8 +20,6 @@ from tests.api.test_the_schema_is_the_routes import views
 from tests.isolation.walk.asking import leaks
 from tests.isolation.walk.companies import Side, Sides
 
-pytestmark = pytest.mark.xdist_group("walk")
-
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: Named by what both companies have: a person's key. Of plans, the key of one that only one company has is asked for.
 SHARED = ("participants",)

@@ -10,8 +10,6 @@ from tests.isolation.walk.asking import answer, leaks
 from tests.isolation.walk.companies import Sides
 from tests.isolation.walk.table import ACCOUNTS, ADMIN_SITE, VISITORS
 
-pytestmark = pytest.mark.xdist_group("walk")
-
 
 @pytest.mark.parametrize("visitor", VISITORS)
 def test_pages_of_nobodys_tell_nothing(sides: Sides, visitor: str) -> None:

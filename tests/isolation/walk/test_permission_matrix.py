@@ -31,8 +31,6 @@ from tests.isolation.walk.table import (
     VISITORS,
 )
 
-pytestmark = pytest.mark.xdist_group("walk")
-
 
 def routes(patterns: Any = None, before: str = "") -> Iterator[tuple[str, URLPattern]]:
     for pattern in get_resolver().url_patterns if patterns is None else patterns:

@@ -8,8 +8,6 @@ from tests.isolation.walk.asking import answer, leaks
 from tests.isolation.walk.companies import Sides
 from tests.isolation.walk.table import ADMIN_MODELS, ADMIN_PAGES, ADMINISTRATORS, VISITORS
 
-pytestmark = pytest.mark.xdist_group("walk")
-
 
 @pytest.mark.parametrize("visitor", VISITORS)
 def test_the_administration_is_for_editors_of_their_company(sides: Sides, visitor: str) -> None:
