@@ -50,19 +50,20 @@ def firsts_of(endpoint: HookEndpoint, rows: Sequence[Said]) -> list[First]:
     nothing to be asked or worked out."""
     if endpoint.aligned_roles:
         return []
+    at: int = endpoint.pk
     facts = [(row, files.deal_of(row.message)) for row in rows if row.kind == "deal"]
-    names = Names(word for _, fact in facts for word in _words(endpoint.pk, fact))
+    names = Names({word for _, fact in facts for word in _words(at, fact)})
+    own = own_currency()
+    others = {fact.currency for _, fact in facts} - {"", own}
+    currencies = {"", own, *(others & convertible(own) if others else ())}
     known: dict[Word, int | str | None] = {}
 
     def meant(kind: str, word: str) -> int | str | None:
-        key = (endpoint.pk, kind, word)
+        key = (at, kind, word)
         if key not in known:
             known[key] = names.get(*key)
         return known[key]
 
-    own = own_currency()
-    others = {fact.currency for _, fact in facts} - {"", own}
-    currencies = {"", own, *(others & convertible(own) if others else ())}
     found = []
     for row, fact in facts:
         [member] = fact.team

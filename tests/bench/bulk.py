@@ -23,6 +23,8 @@ STANDS = (
 )
 HEADER = "Deal,Owner,Product,Account,Amount,Engage date,Close date\n"
 PRODUCTS, ACCOUNTS, DAYS = 10, 200, 365
+#: Rows, and seconds, after which it is told how far a stage is.
+TOLD, QUIET_SECONDS = 100_000, 10.0
 
 
 def measure(place: Ground, report: Report, *, rows: int, people: int) -> None:
@@ -55,16 +57,24 @@ def measure(place: Ground, report: Report, *, rows: int, people: int) -> None:
         return found
 
     def drain() -> None:
-        while mailbox_drain(where.tenant):
-            pass
+        done = told = 0
+        while number := mailbox_drain(where.tenant):
+            done += number
+            if done - told >= TOLD:
+                told = done
+                report.say(f"  {done:,} of {rows:,} rows")
 
     def add(file: BinaryIO) -> Upload:
         with tenant_scope(where.tenant, actor=actor):
             return uploads.upload_add(endpoint=endpoint, event="deal.won", name="deals.csv", file=file, made_by=None)
 
     def figures() -> None:
-        while messages_drain(where.tenant) or scopes_recompute(where.tenant):
-            pass
+        done, told = 0, time.monotonic()
+        while number := messages_drain(where.tenant) or scopes_recompute(where.tenant):
+            done += number
+            if time.monotonic() - told > QUIET_SECONDS:
+                told = time.monotonic()
+                report.say(f"  {done:,} messages and scopes")
 
     with tempfile.TemporaryFile() as file:
         _write(file, rows, where)

@@ -6,13 +6,14 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from django.db import InterfaceError
 
 from comp.outbox.models import Message
 from comp.outbox.selectors import messages_waiting
 from comp.outbox.services import messages_drain
 from comp.people.services import reporting_line_set
-from crediting.models import Deal, Upload
-from crediting.services import uploads
+from crediting.models import Deal, DealRevision, RawDelivery, Upload
+from crediting.services import mailbox, uploads
 from crediting.services.mailbox import mailbox_drain
 from payouts.models import Cause, Earning, FigureChange, RecomputeJob
 from payouts.services.batch_steps import BatchError
@@ -117,3 +118,28 @@ def test_a_file_that_stops_tells_what_came(monkeypatch: pytest.MonkeyPatch) -> N
     acme.work()
     with acme.acme.scope():
         assert Earning.objects.values("deal").distinct().count() == 12
+
+
+def test_a_part_that_was_broken_off_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that goes away in the middle of any part leaves nothing of it, and the next look goes on there."""
+    monkeypatch.setattr(uploads, "PART", 5)
+    monkeypatch.setattr(uploads, "TOLD_EACH", 5)
+    acme = rising("acme")
+    upload, tenant = asked_to_take(acme), acme.acme.tenant.pk
+
+    def gone(*_: object) -> None:
+        raise InterfaceError("connection already closed")
+
+    for part in range(3):
+        with monkeypatch.context() as broken:
+            broken.setattr(mailbox, "changes_tell", gone)
+            with pytest.raises(InterfaceError):
+                mailbox_drain(tenant)
+        with acme.acme.scope():
+            assert Upload.objects.get(pk=upload.pk).step == part and Deal.objects.count() == 5 * part
+        assert mailbox_drain(tenant) == (5, 5, 2)[part]
+    acme.work()
+    with acme.acme.scope():
+        rows = RawDelivery.objects.filter(parent__isnull=False)
+        assert rows.count() == Deal.objects.count() == DealRevision.objects.count() == 12
+        assert {row.state for row in rows} == {"done"} and Earning.objects.values("deal").distinct().count() == 12
