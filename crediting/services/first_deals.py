@@ -17,15 +17,13 @@ from comp.tenancy.selectors import own_currency
 from crediting.intake import files
 from crediting.intake.facts import DealFact
 from crediting.intake.files import Said
-from crediting.intake.reading import DAY_YEARS
 from crediting.models import Deal, HookEndpoint, SourceMapping
 from crediting.services.facts import deal_label
+from crediting.services.loads import Spans, spans_widen
 from crediting.services.names import Names, Word
-from crediting.services.news import DATES, Around, Change, is_day, told_of_deal
+from crediting.services.news import Around, Change, days_of_deal, told_of_deal
 
 Kind = SourceMapping.Kind
-#: By participant and date field, the first and the last day that some deals have there.
-Spans = dict[str, dict[str, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +99,19 @@ def firsts_spans(firsts: Sequence[First], spans: Spans) -> bool:
     """Adds the dates of these deals to `spans`; returns whether any of them was not within."""
     wider = False
     for one in firsts:
-        own = spans.setdefault(str(one.person), {})
-        for name, day in _dates(one.fact):
-            span = own.get(name)
-            if span is None:
-                own[name], wider = [day, day], True
-            elif day < span[0] or day > span[1]:
-                own[name], wider = [min(day, span[0]), max(day, span[1])], True
+        wider |= spans_widen(spans, one.person, _dates(one.fact))
     return wider
 
 
 def _dates(fact: DealFact) -> Iterator[tuple[str, str]]:
-    """As `told_of_deal` tells them, and those of its custom fields."""
+    """As `days_of_deal`, without the deal."""
     if fact.close_date:
         yield "close_date", fact.close_date.isoformat()
     if fact.engage_date:
         yield "engage_date", fact.engage_date.isoformat()
-    yield from ((name, value) for name, value in fact.values if name in DATES and isinstance(value, str))
-    for name, value in fact.custom:
-        if isinstance(value, str) and is_day(value) and int(value[:4]) in DAY_YEARS:
-            yield f"custom.{name}", value
+    if fact.values or fact.custom:
+        stated = Deal(values=dict(fact.values), custom=dict(fact.custom))
+        yield from days_of_deal(stated)
 
 
 def _words(endpoint: int, fact: DealFact) -> list[Word]:

@@ -43,6 +43,7 @@ from crediting.services.issues import (
     questions_leave,
     questions_open,
 )
+from crediting.services.loads import loads_release, moved_hold
 from crediting.services.locks import DRAIN_WAIT, intake_lock
 from crediting.services.names import Names, Word
 from crediting.services.news import Change, Team, changes_tell
@@ -59,8 +60,18 @@ LIMIT = 500
 #: Whether a part of a file waits to be checked or taken, and whether a delivery waits.
 _WAITING = """
 SELECT EXISTS (SELECT 1 FROM crediting_upload WHERE state IN ('checking', 'taking')),
-    EXISTS (SELECT 1 FROM crediting_rawdelivery WHERE state = 'pending')
+    EXISTS (SELECT 1 FROM crediting_rawdelivery WHERE state = 'pending'),
+    EXISTS (SELECT 1 FROM outbox_message WHERE done_at IS NULL AND NOT parked AND topic = 'facts.loaded')
 """
+#: Bytes of the bodies that one drain takes, but for the first: calls of the API and sources' batches are large.
+BYTES = 4 * 2**20
+_FIRST = """id = ANY(ARRAY(
+    SELECT id FROM (
+        SELECT id, sum(octet_length(body)) OVER (ORDER BY id) - octet_length(body) AS before FROM (
+            SELECT id, body FROM crediting_rawdelivery WHERE state = 'pending' ORDER BY id LIMIT %s
+        ) w
+    ) w WHERE before < %s
+)) ORDER BY id"""
 _WAITING_NUMBER = "SELECT count(*) FROM (SELECT 1 FROM crediting_rawdelivery WHERE state = 'pending' LIMIT %s) AS w"
 _DONE = """
 UPDATE crediting_rawdelivery
@@ -78,7 +89,9 @@ def mailbox_drain(tenant_id: int) -> int:
     """
     try:
         with tenant_scope(tenant_id, actor=Actor.task("mailbox"), pay=Pay.nobody(), redone_if_lost=True):
-            [(files, waits)] = rows_read(_WAITING, [])
+            [(files, waits, held)] = rows_read(_WAITING, [])
+            if held:
+                loads_release(more_comes=waits)
             if not (files or waits):
                 return 0
             intake_lock(wait=DRAIN_WAIT)
@@ -100,8 +113,8 @@ def _is_full() -> bool:
 
 
 def _pending() -> list[RawDelivery]:
-    """The deliveries that wait longest, with their endpoints."""
-    pending = models_read(RawDelivery, "state = 'pending' ORDER BY id LIMIT %s", [LIMIT])
+    """The deliveries that wait longest, so many as one drain takes, with their endpoints."""
+    pending = models_read(RawDelivery, _FIRST, [LIMIT, BYTES])
     endpoints = {delivery.endpoint_id for delivery in pending}
     found = {one.pk: one for one in models_read(HookEndpoint, "id = ANY(%s::bigint[])", [list(endpoints)])}
     for delivery in pending:
@@ -195,7 +208,7 @@ class Take:
         deals, known = self._deals()
         moved = deals_store(rows=rows_align(deals), known=known)
         vacancies_note([one for one in moved if one.deal.aligned or (one.was and one.was.aligned)])
-        changes += deal_changes(moved)
+        changes += deal_changes(moved_hold(moved))
         deals_answered((one.deal.endpoint_id, one.deal.external_id) for one in moved)
         lines, standing = lines_of(deals)
         changes += facts_store(rows=lines, known=standing)[0]

@@ -18,6 +18,7 @@ from comp.core.days import DayError, parse_day
 from comp.core.money import plain_money
 from comp.outbox.services import publish
 from comp.tenancy.rows import models_read
+from crediting.intake.reading import DAY_YEARS
 from crediting.models import Deal, DealTeam, Fact, FactTeam
 from plans.rules.fields import FACT_FIELDS
 
@@ -196,6 +197,14 @@ def _of_deal(deal: Deal) -> Iterator[tuple[str, str]]:
         if getattr(deal, name):
             yield name, getattr(deal, name).isoformat()
     yield from ((name, value) for name, value in deal.values.items() if name in DATES)
+
+
+def days_of_deal(deal: Deal) -> Iterator[tuple[str, str]]:
+    """Its dates, and those of its custom fields that can be a fact's day."""
+    yield from _of_deal(deal)
+    for name, value in deal.custom.items():
+        if is_day(value) and int(value[:4]) in DAY_YEARS:
+            yield f"custom.{name}", value
 
 
 def _of_fact(fact: Fact) -> Iterator[tuple[str, str]]:

@@ -43,6 +43,7 @@ from crediting.intake.rows import rows_of
 from crediting.models import HookEndpoint, RawDelivery, Upload, UploadPart
 from crediting.services.first_deals import First, firsts_changes, firsts_of, firsts_spans, firsts_store
 from crediting.services.issues import Question, deals_answered
+from crediting.services.loads import LOADED, TOLD_EACH
 from crediting.services.news import Change
 
 log = logging.getLogger(__name__)
@@ -50,8 +51,6 @@ log = logging.getLogger(__name__)
 State = Upload.State
 #: Rows of a part. Parts whose rows are tried, to say whom they concern and what would have to be asked.
 PART, TRIED = 2_000, 3
-#: Up to so many rows a file's new deals are told one by one; those of a larger file together, under LOADED.
-TOLD_EACH, LOADED = 5_000, "facts.loaded"
 #: Rows to correct that one download holds.
 BAD_MOST = 100_000
 #: Stored with a file's delivery, as its content type.

@@ -3,6 +3,7 @@ before they do."""
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import pytest
@@ -13,7 +14,8 @@ from comp.outbox.selectors import messages_waiting
 from comp.outbox.services import messages_drain
 from comp.people.services import reporting_line_set
 from crediting.models import Deal, DealRevision, RawDelivery, Upload
-from crediting.services import mailbox, uploads
+from crediting.services import loads, mailbox, uploads
+from crediting.services.bulk import api_endpoint, bulk_receive
 from crediting.services.mailbox import mailbox_drain
 from payouts.models import Cause, Earning, FigureChange, RecomputeJob
 from payouts.services.batch_steps import BatchError
@@ -21,6 +23,7 @@ from payouts.services.claims import scopes_recompute
 from plans import services as plans
 from plans.models import Plan
 from tests.factories import person
+from tests.intake.sending import deal
 from tests.intake.test_files_become_facts import GOOD, HEADER, Files
 from tests.payouts.house import House, house, plan_text
 from tests.payouts.test_one_bad_row_stops_nobody_else import also_bob
@@ -143,3 +146,40 @@ def test_a_part_that_was_broken_off_is_taken_once(monkeypatch: pytest.MonkeyPatc
         rows = RawDelivery.objects.filter(parent__isnull=False)
         assert rows.count() == Deal.objects.count() == DealRevision.objects.count() == 12
         assert {row.state for row in rows} == {"done"} and Earning.objects.values("deal").distinct().count() == 12
+
+
+def test_large_calls_of_the_api_are_news_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two calls, taken one after the other in parts: their new deals are told when nothing waits any more, what was
+    known is told at once; and it earns what they earn one by one."""
+    found = []
+    for slug, each in (("one-by-one", 5_000), ("together", 5)):
+        monkeypatch.setattr(loads, "TOLD_EACH", each)
+        monkeypatch.setattr(mailbox, "LIMIT", 4)
+        monkeypatch.setattr(mailbox, "BYTES", 1_500)
+        acme = rising(slug)
+        with acme.acme.scope():
+            endpoint = api_endpoint()
+        for call in ("one", "two"):
+            events = [
+                deal("won", deal=f"D{n}", owner=("ann", "bob")[n % 2], amount="1000.00", close_date="2026-02-03")
+                | {"id": f"{call}-{n}"}
+                for n in range(8 if call == "one" else 10)
+            ]
+            with acme.acme.scope():
+                bulk_receive(
+                    endpoint=endpoint, key=call, body=json.dumps(events).encode(), items=len(events), sender="k"
+                )
+        tenant = acme.acme.tenant.pk
+        taken = [mailbox_drain(tenant) for _ in range(4)]
+        assert taken == [1, 1, 4, 4], "one body at a time, then parts of what it holds"
+        with acme.acme.scope():
+            topics = set(Message.objects.filter(done_at=None).values_list("topic", flat=True))
+            assert topics == {"facts.loaded" if slug == "together" else "facts.changed"}
+        if slug == "together":
+            assert messages_drain(tenant) == 0
+        acme.work()
+        with acme.acme.scope():
+            assert messages_waiting() == 0 and Deal.objects.count() == 10
+            assert Cause.objects.filter(deal=None, label="API: facts in bulk").count() == (slug == "together")
+        found.append(figures(acme))
+    assert found[0] == found[1] and len(found[0]) == 15
