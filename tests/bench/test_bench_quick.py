@@ -48,7 +48,7 @@ def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
         env={**os.environ, "COMP_BENCH_DATA": str(tmp_path / "data")},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(out.read_text())
