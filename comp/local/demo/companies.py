@@ -68,9 +68,7 @@ MAIN = Company(
         _who("meridian", "Anna Snelling", Role.REPRESENTATIVE, "/t/meridian/ (another team)", earns=True),
         _who("meridian", "Melvin Marxen", Role.MANAGER, "/t/meridian/team/", earns=True),
         _who("meridian", "Maya Lindqvist", Role.SALES_OPS, "/t/meridian/plans/ (prepares)"),
-        _who(
-            "meridian", "Theo Castellanos", Role.SALES_OPS, "/t/meridian/data-quality/ (publishes, answers the inbox)"
-        ),
+        _who("meridian", "Theo Castellanos", Role.SALES_OPS, "/t/meridian/issues/ (publishes, answers the inbox)"),
         _who("meridian", "Fiona Brandt", Role.FINANCE, "/t/meridian/payouts/ (submits)"),
         _who("meridian", "Arthur Okonjo", Role.FINANCE, "/t/meridian/payouts/ (approves: last month waits)"),
         _who("meridian", CHIEF, Role.REVENUE_LEADER, "/t/meridian/ (sees all pay, changes nothing)", earns=True),
@@ -92,7 +90,7 @@ RIVAL = Company(
     logins=(
         _who("rival", "Darcel Schlecht", Role.REPRESENTATIVE, "/t/rival/ (a stranger of the same name)", earns=True),
         _who("rival", "Jonas Pell", Role.SALES_OPS, "/t/rival/plans/"),
-        _who("rival", "Esther Vandermeer", Role.SALES_OPS, "/t/rival/data-quality/"),
+        _who("rival", "Esther Vandermeer", Role.SALES_OPS, "/t/rival/issues/"),
         _who("rival", "Ruben Achebe", Role.FINANCE, "/t/rival/payouts/"),
         BOTH,
     ),
