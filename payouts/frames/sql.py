@@ -26,8 +26,9 @@ CHUNK = 200_000
 TRIED = 1_000
 #: From so many rows on a temporary table is emptied rather than its rows deleted.
 MANY = 20_000
-#: Up to so many bytes of an answer are read here: pandas needs two milliseconds before its first row.
-SHORT = 100_000
+#: Up to so many bytes of an answer are read here: pandas needs a millisecond before its first row, and a quarter of the
+#: time for each.
+SHORT = 16_000
 #: What is asked of so many people is read row by row, by a plan that is kept, while it is no more rows than this; of
 #: more, COPY is the quicker way.
 FEW_PEOPLE, ROWS = 4, 5000
