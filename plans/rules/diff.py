@@ -197,8 +197,10 @@ class _Diff:
         """Two tables key by key, in the order of the new one; `about` opens each sentence."""
         for key in [*new, *(key for key in old if key not in new)]:
             place = f"{path}.{key}" if path else key
-            if key in _ROWS and _is_rows(old.get(key, [])) and _is_rows(new.get(key, [])):
-                self._rows(old.get(key, []), new.get(key, []), place, key, about)
+            was, now = old.get(key, []), new.get(key, [])
+            # A list without rows that comes or goes is told as a value: there is no row to tell.
+            if key in _ROWS and _is_rows(was) and _is_rows(now) and (was or now):
+                self._rows(was, now, place, key, about)
             elif key not in old:
                 self._add(place, "added", None, new[key], f"{about}{self._told(key, new[key], 'new')}.")
             elif key not in new:
@@ -325,6 +327,8 @@ class _Diff:
             if said or key in _WHOLE:
                 return f"{label} {comes}: {said}" if said else f"{label} {comes}"
             return f"{label} ({plain_words(value)}) {comes}"
+        if value == []:
+            return f"{label} (an empty list) {comes}"
         return f"{label} {self._words(key, value, side)} {comes}"
 
     def _words(self, key: str, value: Any, side: Side) -> str:

@@ -352,6 +352,20 @@ def test_every_construct_is_told(path: str, value: Any, told: list[str]) -> None
     assert sentences(put(path, value), WHOLE) == told
 
 
+def test_an_empty_list_is_not_the_same_as_none() -> None:
+    assert check({**OLD, "examples": []}) == check(OLD) == []
+    assert sentences({**OLD, "examples": []}) == ["The examples (an empty list) are new."]
+    assert sentences(OLD, {**OLD, "examples": []}) == ["The examples (an empty list) go."]
+    first, *others = OLD["credit_rules"]
+    none = {**OLD, "credit_rules": [{key: item for key, item in first.items() if key != "roll_up"}, *others]}
+    empty = {**OLD, "credit_rules": [{**first, "roll_up": []}, *others]}
+    # A rule has to say that nothing rolls up: without the key it is refused.
+    assert errors(check(none))
+    assert not errors(check(empty))
+    assert sentences(empty, none) == ["The credit rule won deals: the roll up (an empty list) is new."]
+    assert sentences(none, empty) == ["The credit rule won deals: the roll up (an empty list) goes."]
+
+
 def leaves(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     if isinstance(value, dict):
         return [leaf for key, item in value.items() for leaf in leaves(item, (*way, key))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from comp.core.canonical import digest
@@ -18,6 +18,15 @@ from plans.rules.load import read_yaml, to_yaml
 from plans.rules.normal import normalise
 from plans.rules.words import in_words
 from tests.unit.rules.documents import GOOD, TEXTS, VALUES, damaged
+
+AE = GOOD["account-executive"]
+
+
+def rolled(**roll_up: Any) -> dict[str, Any]:
+    """The plan of an account executive, whose first credit rule says this of its roll-up, or nothing."""
+    first, *others = AE["credit_rules"]
+    kept = {key: item for key, item in first.items() if key != "roll_up"}
+    return {**AE, "credit_rules": [{**kept, **roll_up}, *others]}
 
 
 @settings(max_examples=400, deadline=None)
@@ -58,6 +67,8 @@ def test_normal_form_is_normal(document: dict[str, Any]) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(damaged(), damaged())
+@example(rolled(roll_up=[]), rolled())
+@example(AE, {**AE, "examples": []})
 def test_differences_are_told_exactly_when_there_are_some(old: dict[str, Any], new: dict[str, Any]) -> None:
     changes = diff(old, new)
     assert bool(changes) == (digest(normalise(old)) != digest(normalise(new)))
