@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import Celery
 from celery.fixups.django import DjangoFixup, DjangoWorkerFixup
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "comp.settings")
 
@@ -17,12 +17,21 @@ class KeptConnections(DjangoWorkerFixup):
     event's time."""
 
     def on_task_prerun(self, sender: Any, **more: Any) -> None:
-        if not sender.request.is_eager:
-            close_old_connections()
+        self._look(sender)
 
     def on_task_postrun(self, sender: Any, **more: Any) -> None:
-        if not sender.request.is_eager:
-            close_old_connections()
+        self._look(sender)
+
+    def _look(self, sender: Any) -> None:
+        if sender.request.is_eager:
+            return
+        close_old_connections()
+        for one in connections.all(initialized_only=True):
+            # A time limit can strike between a transaction's own lines. What follows would be a part of it, with its
+            # locks and its tenant, and never be committed.
+            if one.in_atomic_block:
+                one.close()
+                one.connect()
 
 
 class Fixup(DjangoFixup):

@@ -50,6 +50,7 @@ class WiringConfig(AppConfig):
         # Whoever redoes single changes gives way to a chunk of the company's own job: they come before its next one.
         register_drain("recompute between chunks", claims.changes_recompute, queue=JOBS)
         register_drain("later between chunks", claims.later_recompute, queue=JOBS)
+        register_drain("places between chunks", claims.places_recompute, queue=JOBS)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)
         erase_also(attachments_erase)
         register_drain("evidence", evidence_drain, queue=JOBS)

@@ -94,9 +94,9 @@ def publish(*, topic: str, payload: dict[str, Any]) -> None:
 
 def news_hold(*, topic: str, payload: dict[str, Any], message: int | None) -> int:
     """Writes news that still grows (`message`: anew, in place of what stood), which nobody is handed before
-    `news_release`; until then it is among what waits. Returns its number."""
-    if message is not None:
-        Message.objects.filter(pk=message, done_at=None).update(payload=payload)
+    `news_release`; until then it is among what waits. Returns its number: another one where `message` was handed on
+    meanwhile, for nobody looks at that any more."""
+    if message is not None and Message.objects.filter(pk=message, done_at=None).update(payload=payload):
         return message
     now = timezone.now()
     row = {"topic": topic, "payload": payload, "created_at": now, "due_at": NOT_YET, "attempts": 0, "error": ""}

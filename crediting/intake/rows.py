@@ -24,8 +24,8 @@ from crediting.intake.standard_parts import CUSTOM_TEXT
 
 #: Texts that are as good as they stand, and how long they may be.
 _NAMES: Mapping[str, int] = {"deal": 120, "owner": 200, "product": 200, "account": 200}
-#: Different texts that one file's columns are remembered by.
-REMEMBERED = 50_000
+#: Different texts that one file's columns are remembered by, and how long each is at most.
+REMEMBERED, LONGEST = 50_000, 200
 
 
 @lru_cache(maxsize=8)
@@ -102,7 +102,7 @@ class Rows:
         """The texts of a row that was accepted, and what they said."""
         for name, known in self.known.items():
             text = self._text(name, cells)
-            if name != "deal" and name not in self.money and text not in known:
+            if name != "deal" and name not in self.money and text not in known and len(text or "") <= LONGEST:
                 value = data["custom"][self.custom[name]] if name in self.custom else data[name]
                 known[text] = value, json.dumps(value)
                 self.size += 1

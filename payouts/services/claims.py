@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 #: those with odd ids. Batches take both, in this order.
 LOCKS = (7003, 7004)
 EVERYBODY = (0, 1)
+#: First key of the lock of whoever locks a period: meanwhile no deliveries are taken, and nothing is left for later.
+CLOSING = 7022
 #: How long a worker waits for figures that somebody else writes.
 WAIT_MS = 200
 #: What PostgreSQL may take for a sort or a join where whole times are redone.
@@ -131,7 +133,7 @@ def changes_recompute(tenant_id: int) -> int:
         if not waits:
             return 0
         claimed = _single_claimed(_tried(*EVERYBODY) or _waited(EVERYBODY[0]))
-        return _redo_claimed(claimed, leave_places=deliveries_wait())
+        return _redo_claimed(claimed, leave_places=_deliveries_come())
 
 
 def later_recompute(tenant_id: int) -> int:
@@ -179,10 +181,19 @@ def _behind(key: str, wait: timedelta, which: Q, *, least: int, own: bool) -> in
 
 def _others_wait() -> bool:
     """Whether work waits that comes before that of those who move with others."""
-    if deliveries_wait():
+    if _deliveries_come():
         return True
     [(waits,)] = rows_read(f"SELECT EXISTS (SELECT 1 {_SINGLE} AND NOT s.later)", {"now": timezone.now()})
     return bool(waits)
+
+
+def _deliveries_come() -> bool:
+    """Whether deliveries wait that are taken soon. Not while somebody locks a period: they wait for him, and he for
+    whatever is left for later."""
+    if not deliveries_wait():
+        return False
+    [(free,)] = rows_read("SELECT pg_try_advisory_xact_lock_shared(%s, %s)", [CLOSING, current_tenant_id()])
+    return bool(free)
 
 
 def jobs_recompute(tenant_id: int) -> int:

@@ -57,7 +57,7 @@ from payouts.services.batch_steps import (
     statements_open,
 )
 from payouts.services.checklists import checks_begin, checks_open
-from payouts.services.claims import lock
+from payouts.services.claims import CLOSING, lock
 from payouts.services.held import held_note
 from payouts.services.posting import PART_LINES
 from payouts.services.sampling import alerts_recheck
@@ -130,7 +130,8 @@ def ready(pay_group: PayGroup) -> None:
     """Nothing that would move the group's figures is under way, or comes until the transaction ends: taken before any
     batch is locked. Refused while something is."""
     # No drain records facts until the batch stands: whatever is recorded before its moment is in its figures.
-    if not lock(INTAKE, tenant_id=current_tenant_id(), wait_ms=20_000):
+    # And what workers leave for later while deliveries come they do at once: these wait for this transaction.
+    if not lock(INTAKE, CLOSING, tenant_id=current_tenant_id(), wait_ms=20_000):
         raise BatchError("Deliveries are being taken in and figures may move. Try again in a minute.")
     # Where facts come all day, something is always on its way. Whoever still waits after a moment is refused.
     until = time.monotonic() + SETTLE_SECONDS

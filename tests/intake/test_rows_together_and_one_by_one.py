@@ -80,6 +80,9 @@ def test_rows_are_read_as_one_by_one(seed: int) -> None:
         assert rows.said(line, cells) == one_by_one, cells
         taught += rows._known(line, cells) is not None
     assert taught > 300
+    cells = ["D1", "Won", "ann", "gtx-pro", "acme", "12", "USD", "", "2026-04-02", "", "10.00", "z" * 900]
+    assert isinstance(rows.said(801, cells), reading.Said)
+    assert "2026-04-02" in rows.known["close_date"] and cells[-1] not in rows.known["custom.colour"], "a long text"
 
 
 def ways(of: Company) -> Files:

@@ -103,6 +103,25 @@ def test_where_redis_is_frozen_nobody_waits_and_the_work_stays(settings: Any, ru
 
 
 @pytest.mark.django_db
+def test_news_that_grew_after_it_was_handed_on_is_told_anew() -> None:
+    acme = company("acme")
+    heard: list[int] = []
+    services.subscribe("test.grows", lambda payload: heard.append(payload["n"]))
+    with acme.scope():
+        first = services.news_hold(topic="test.grows", payload={"n": 1}, message=None)
+        assert services.news_hold(topic="test.grows", payload={"n": 2}, message=first) == first
+    assert services.messages_drain(acme.tenant.pk) == 0, "it is held"
+    with acme.scope():
+        services.news_release(message=first)
+    assert services.messages_drain(acme.tenant.pk) == 1
+    with acme.scope():
+        again = services.news_hold(topic="test.grows", payload={"n": 3}, message=first)
+        services.news_release(message=again)
+    assert services.messages_drain(acme.tenant.pk) == 1 and again != first
+    assert heard == [2, 3]
+
+
+@pytest.mark.django_db
 def test_a_message_that_fails_waits_alone_and_is_parked_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     acme = company("acme")
     heard: list[int] = []

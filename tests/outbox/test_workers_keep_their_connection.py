@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import psycopg2
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from comp.celery import KeptConnections, app
 
@@ -39,4 +39,9 @@ def test_tasks_share_a_connection_until_it_is_old_or_gone(superuser_connection: 
     second = next_task()
     assert second != first
     connection.close_at = 0.0  # as old as DATABASE_CONN_MAX_AGE allows
-    assert next_task() != second
+    third = next_task()
+    assert third != second
+    transaction.atomic().__enter__()  # a time limit struck before it was left
+    fourth = next_task()
+    assert fourth != third and not connection.in_atomic_block
+    assert next_task() == fourth

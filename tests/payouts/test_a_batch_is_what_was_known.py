@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +11,11 @@ from django.core.management import call_command
 from django.db import connection
 
 from comp.outbox.models import Message
+from comp.outbox.services import JOBS, messages_drain, work_once
 from crediting.services import catalogue
 from payouts.models import Payable
-from payouts.services import claims, periods, replay
+from payouts.selectors_batches import scopes_pending
+from payouts.services import claims, periods, recompute, replay
 from payouts.services.batches import BatchError, batch_submit
 from tests.payouts.house import House, house
 
@@ -40,11 +42,54 @@ def test_intake_stands_still_while_a_batch_is_taken() -> None:
     assert not locks_held()
     with acme.acme.scope(acme.preparer):
         batch = batch_submit(pay_group=acme.acme.pay_group, starts_on=JANUARY, submitted_by=acme.preparer)
-        assert {7002, 7003, 7004} <= locks_held()
+        assert {7002, 7003, 7004, 7022} <= locks_held()
     acme.won("B", "10000.00", "2026-01-11")
     acme.work()
     with acme.acme.scope():
         assert replay.replay_period(acme.acme.pay_group, batch.starts_on).found == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_locks_a_period_waits_for_nothing_that_waits_for_them(
+    owner_connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deliveries that come while a period is locked are not taken; what is left for later while they come would keep it
+    from being locked. Between the chunks of a job too."""
+    acme = house()
+    for day in range(11, 16):
+        acme.won(f"A{day}", "1000.00", f"2026-01-{day}")
+    acme.work()
+    tenant = acme.acme.tenant.pk
+
+    def waiting() -> int:
+        with acme.acme.scope():
+            return scopes_pending(acme.acme.pay_group)
+
+    def comes(key: str) -> None:
+        """A deal is heard of, and another one waits to be taken."""
+        acme.won(key, "1000.00", "2026-01-02")
+        acme.crm.drain()
+        messages_drain(tenant)
+        acme.won(f"{key}-next", "1000.00", "2026-01-03")
+        assert claims.changes_recompute(tenant)
+
+    monkeypatch.setattr(recompute, "PLACES_FROM", 2)
+    comes("B")
+    assert (waiting(), claims.places_recompute(tenant)) == (1, 0), "left while deliveries come"
+    with owner_connection.cursor() as other:
+        for key in (7002, 7022):
+            other.execute("SELECT pg_advisory_lock(%s, %s)", [key, tenant])
+        assert (claims.places_recompute(tenant), waiting()) == (1, 0), "done at once for whoever locks the period"
+        other.execute("SELECT pg_advisory_unlock(7002, %s)", [tenant])
+        comes("C")
+        assert waiting() == 0, "and nothing is left meanwhile"
+        other.execute("SELECT pg_advisory_unlock(7022, %s)", [tenant])
+    comes("D")
+    assert waiting() == 1
+    monkeypatch.setattr(claims, "PLACES_WAIT", timedelta(0))
+    monkeypatch.setattr(claims, "_rests", {})
+    work_once(tenant, JOBS)
+    assert waiting() == 0, "between the chunks of a job"
 
 
 @pytest.mark.django_db
