@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.db.models.expressions import Combinable
 
 from comp.people.models import ExchangeRate, PayModel
-from comp.tenancy.models import LooseForeignKey, TenantForeignKey
+from comp.tenancy.models import TenantForeignKey
 from comp.tenancy.walls import AppendOnly
 from payouts.models.batches import Batch
 from plans.models import Plan, PlanVersion
@@ -44,7 +44,7 @@ class Waterfall(PayModel):
     period_starts_on = models.DateField()
     currency = models.CharField(max_length=3)  # that the person is settled in
     #: At which the amounts that the plan states were converted into it.
-    rate = LooseForeignKey(ExchangeRate, null=True)
+    rate = TenantForeignKey(ExchangeRate, null=True)
     inflow_minor = models.BigIntegerField()  # the sum of the lines that it settles
     released_minor = models.BigIntegerField()  # holdbacks that come back included
     adjusted_minor = models.BigIntegerField()
