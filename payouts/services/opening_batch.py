@@ -40,10 +40,12 @@ from payouts.models.figures import LineNamed
 from payouts.models.settlements import Waterfall
 from payouts.reads.digests import batch_digests_of
 from payouts.reads.plans import version_of
+from payouts.selectors import TAKEN
 from payouts.selectors_batches import subject_totals
 from payouts.services.batch_steps import BatchError, State, audit, batch_facts, lines_of, one_writer, statements_open
 from payouts.services.payables import payables_refresh
 from payouts.services.periods import sums_write
+from payouts.services.scopes import scopes_kept
 from plans.models import PlanVersion
 from plans.rules.compiled import CompiledPlan
 from plans.selectors import version_in_force
@@ -56,17 +58,20 @@ RULE = "opening"
 
 _KEY = ", ".join(quoted(column) for column in (*LINE, "index", "part"))
 _OF_PAYABLE = ", ".join(f"p.{column}" for column in _KEY.split(", "))
-#: Free payables that belong before the switch: the system before paid those too.
+_SAME_LINE = " AND ".join(f"e.{quoted(column)} = p.{quoted(column)}" for column in LINE)
+#: Free payables that belong before the switch: the system before paid those too. What their lines earned is what they
+#: keep of a budget.
 _PAID_BEFORE = f"""
 INSERT INTO payouts_batchline (tenant_id, batch_id, statement_id, {_KEY}, deal_id, pay_group_id, period_starts_on,
     origin_starts_on, kind, plan_version_id, credit_date, amount_minor, currency, cause_id, trace)
 SELECT p.tenant_id, %(batch)s, s.id, {_OF_PAYABLE}, p.deal_id, p.pay_group_id, %(starts_on)s,
     p.origin_starts_on, 'release', p.plan_version_id, p.credit_date, p.amount_minor, p.currency, p.cause_id,
-    jsonb_build_object('posted_minor', 0, 'plan_version', v.digest)
+    jsonb_build_object('earned_minor', e.earned_minor, 'posted_minor', 0, 'plan_version', v.digest)
 FROM payouts_payable p
 JOIN payouts_statement s ON (s.tenant_id, s.participant_id, s.period_starts_on, s.run) =
     (p.tenant_id, p.participant_id, %(starts_on)s, {RUN})
 JOIN plans_planversion v ON v.tenant_id = p.tenant_id AND v.id = p.plan_version_id
+LEFT JOIN payouts_earning e ON e.tenant_id = p.tenant_id AND {_SAME_LINE}
 WHERE p.pay_group_id = %(group)s AND p.origin_starts_on < %(day)s AND p.hold_id IS NULL
     AND p.line_kind NOT IN ({LineNamed.Kind.MANUAL.value}, {LineNamed.Kind.OPENING.value})
 """
@@ -140,6 +145,8 @@ def _moved(batch: Batch, label: str) -> None:
     people = set(Participant.objects.filter(pay_group_id=batch.pay_group_id).values_list("id", flat=True))
     people.update(lines_of(batch).values_list("participant_id", flat=True))
     payables_refresh(participants=sorted(people), cause=cause)
+    if batch.state not in TAKEN:
+        scopes_kept(batch=batch, label=label)
 
 
 # ------------------------------------------------------------------ what it takes

@@ -56,7 +56,7 @@ def run_make(*, batch: Batch, by: User) -> PayrollRun:
         not_held(batch)
         if run := PayrollRun.objects.filter(batch=batch, number=0).first():
             return run
-        _owed_again(batch)
+        owed_again = _owed_again(batch)
         first = _first_number()
         rows, held = [one for one in owed(batch) if one.minor > 0], held_inside(batch)
         goes = [one for one in rows if one.participant_id not in held]
@@ -91,6 +91,8 @@ def run_make(*, batch: Batch, by: User) -> PayrollRun:
                 settled_at=batch.paid_at,
                 settled_by=batch.paid_by,
             )
+        for payment, anew in owed_again:
+            record(code="payment.again", subject=payment, after={"again": str(anew), "by": str(by)})
         record(code="payments.run", subject=batch, after=_said(run))
     return run
 
@@ -140,11 +142,12 @@ def _free(due: Iterable[Payment]) -> list[Payment]:
     return [p for p in rows if p.batch_id not in whole and p.participant_id not in inside[p.batch_id]]
 
 
-def _owed_again(batch: Batch) -> None:
-    """What payroll could not pay for earlier batches of the pay group, and two people said is owed again, is due."""
+def _owed_again(batch: Batch) -> list[tuple[Payment, Payment]]:
+    """What payroll could not pay for earlier batches of the pay group, and two people said is owed again, is due. Each
+    with the payment that it is issued again as."""
     rows = Payment.objects.select_for_update(of=("self",)).filter(let_go(), pay_group_id=batch.pay_group_id)
-    rows = rows.filter(outcome=Payment.Outcome.OWED).exclude(batch=batch).order_by("number")
-    reissue([(payment, payment.amount_minor, Why.VOID) for payment in rows])
+    found = list(rows.filter(outcome=Payment.Outcome.OWED).exclude(batch=batch).order_by("number"))
+    return list(zip(found, reissue([(payment, payment.amount_minor, Why.VOID) for payment in found]), strict=True))
 
 
 def _go_out(payments: Iterable[Payment], run: PayrollRun) -> None:

@@ -1,4 +1,5 @@
-"""A tranche that is brought while the switch is being signed waits for the signature, and is refused."""
+"""What is signed with a switch: a tranche that is brought meanwhile waits, and is refused; what the system before paid
+of facts of ours is in it, and stays."""
 
 from __future__ import annotations
 
@@ -9,9 +10,12 @@ import pytest
 from django.db import Error, connection
 from psycopg2.extensions import connection as Connection
 
-from payouts.models import CutOver, OpeningTranche
+from payouts.models import BatchLine, CutOver, OpeningTranche, Payable
+from payouts.services import cutovers, replay
 from tests.database import TestDatabase
-from tests.finance.test_a_company_arrives_in_mid_year import arriving, prepared, sign, take
+from tests.finance.test_a_company_arrives_in_mid_year import MARCH, arriving, prepared, sign, sound, take
+from tests.payouts.house import house, plan_text
+from tests.payouts.test_what_others_do_is_paid import join, lines
 
 
 def until_one_waits(superuser: Connection, database: str) -> None:
@@ -54,3 +58,39 @@ def test_a_tranche_waits_for_the_signature(test_database: TestDatabase, superuse
     with acme.acme.scope(acme.approver):
         assert CutOver.objects.get().state == CutOver.State.SIGNED
         assert not OpeningTranche.objects.filter(index=9).exists()
+
+
+@pytest.mark.django_db
+def test_what_they_paid_of_facts_of_ours_is_signed_and_stays_of_a_budget() -> None:
+    """Nothing is opened: of a budget of 8,000 the system before paid Ann 6,000 and Bob 2,000, by deals that we have.
+    Cleo's late deal stands before both and gets nothing."""
+    budget = "    budget: {amount: 8000.00, after_posting: keep}\n"
+    acme = house(plan_text().replace("    cap: null\n", f"    cap: null\n{budget}"))
+    join(acme, "Bob")
+    join(acme, "Cleo")
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.won("B", "50000.00", "2026-02-10", owner="bob")
+    acme.work()
+    cut_over = prepared(acme)
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
+    acme.work()
+    sign(acme, cut_over)
+    acme.work()
+    sound(acme)
+    with acme.acme.scope():
+        taken = BatchLine.objects.filter(batch__state="posted").order_by("participant__name")
+        assert [(row.amount_minor, row.line_kind, row.trace["earned_minor"]) for row in taken] == [
+            (600_000, 0, 600_000), (200_000, 0, 200_000),
+        ]  # fmt: skip
+    acme.won("C", "40000.00", "2026-01-05", owner="cleo")
+    acme.work()
+    assert lines(acme, "commission") == {"Ann": 600_000, "Bob": 200_000, "Cleo": 0}
+    with acme.acme.scope():
+        assert not Payable.objects.exists()
+    sound(acme)
+    acme.close(MARCH)
+    acme.work()
+    with acme.acme.scope():
+        assert replay.replay_period(acme.acme.pay_group, MARCH).found == []

@@ -276,7 +276,10 @@ def test_the_database_refuses(paying: World) -> None:
             ({"state": "rejected", "reason": "x"}, "cannot go from paid to rejected"),
             ({"paid_minor": 1}, "what payroll said of it stands"),
             ({"run": None}, "went out already"),
-            ({"state": "void", "void_reason": "x", "void_asked_by": 1, "voided_by": 1}, "payment_void_two_people"),
+            (
+                {"state": "void", "void_reason": "x", "void_asked_by": 1, "voided_by": 2},
+                "void as it was asked for before",
+            ),
         ):
             with pytest.raises(Exception, match=says), transaction.atomic():
                 Payment.objects.filter(pk=payment.pk).update(**change)

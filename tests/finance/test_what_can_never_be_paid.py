@@ -50,10 +50,12 @@ def test_what_can_never_be_paid_is_let_go_by_two_people(paying: World) -> None:
             ({"voided_by": fiona}, "payment_void_two_people"),
             ({"voided_by": rita}, "nobody decides about their own pay"),
             ({"voided_by": frank, "outcome": ""}, "let go with what becomes of it"),
-            ({"voided_by": frank, "outcome": "forfeit"}, "payment_outcome"),
+            ({"voided_by": frank, "outcome": "owed"}, "void as it was asked for before"),
+            ({"voided_by": frank, "void_reason": "Moved"}, "void as it was asked for before"),
+            ({"state": "rejected", "outcome": "forfeit"}, "payment_outcome"),
         ):
             with pytest.raises(IntegrityError, match=says), transaction.atomic():
-                Payment.objects.filter(pk=of["R1"].pk).update(state="void", **change)
+                Payment.objects.filter(pk=of["R1"].pk).update(**{"state": "void"} | change)
         payment_voids.void_withdraw(payment=of["R1"], by=frank)
         payment_voids.payment_again(payment=of["R1"], by=fiona)
         with pytest.raises(BatchError, match="issued again already"):
@@ -109,4 +111,7 @@ def test_what_can_never_be_paid_is_let_go_by_two_people(paying: World) -> None:
     assert sorted(stand(paying)["S1"]) == [("paid", 7_00), ("paid", 40_00), ("void", 40_00)]
     assert account(paying, "paid", "S1") == -47_00 and account(paying, "payable", "S1") == 0
     assert states(paying)["S1"] == "paid" and states(paying)["T1"] == "approved"
+    with paying.scope():
+        told = AuditEntry.objects.get(code="payment.again", subject_id=str(of["S1"].pk))
+        assert told.after["again"] == str(Payment.objects.get(reissue_of=of["S1"]))
     holds(paying)
