@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -23,6 +24,8 @@ from comp.tenancy.scope import current_tenant_id
 RATES_LOCK = 7012
 #: The smallest and the largest rate: both can be held exactly with ten decimals.
 LEAST, MOST = Decimal("0.0000000001"), Decimal("99999999.9999999999")
+#: A rate as text: what Python reads as a number beside it (`1e3`, `1_000`, other digits than ours) is none.
+_PLAIN = re.compile(r"[0-9]{1,8}(\.[0-9]{1,10})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def rate_checked(
     if kind not in ExchangeRate.Kind.values:
         raise refused("kind", kind, ", ".join(ExchangeRate.Kind.values), f"{kind!r} is no kind of rate.")
     check_dates(starts_on, ends_on)
-    return Rate(source, target, kind, starts_on, _exact(rate), ends_on)
+    return Rate(source, target, kind, starts_on, None if rate is None else rate_exact(rate), ends_on)
 
 
 def rate_set(
@@ -105,11 +108,12 @@ def _pair(said: Rate) -> QuerySet[ExchangeRate]:
     return ExchangeRate.objects.filter(source=said.source, target=said.target, kind=said.kind)
 
 
-def _exact(rate: str | Decimal | None) -> Decimal | None:
-    if rate is None:
-        return None
+def rate_exact(rate: str | Decimal) -> Decimal:
+    """A rate as it is kept; ProblemsError for what is none."""
     allowed = f"{LEAST:f} to {MOST:f}, with at most 10 decimals"
     try:
+        if isinstance(rate, str) and not _PLAIN.fullmatch(rate):
+            raise InvalidOperation
         value = Decimal(rate)
         if not LEAST <= value <= MOST or value != round(value, 10):
             raise InvalidOperation

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from comp.core.days import day_date, day_number
+from comp.core.errors import CompError
 from comp.tenancy.rows import rows_read
 from payouts.frames.inflow import Account, Place
 from payouts.frames.negatives import Straight, set_off, terms_of
@@ -118,7 +119,28 @@ def _settled(group: int, rows: Sequence[Paid], versions: Versions, plans: Collec
     active = QuotaBook(batch, np.array(sorted(people), dtype=np.int64)).active
     found = settle(batch, _movements(rows, versions), active)
     if found is not None:
+        _all_settled(found, rows, versions, edges, end)
         yield from _told(found, rows, versions, end, SettledIn(batch))
+
+
+def _all_settled(found: Settled, rows: Sequence[Paid], versions: Versions, edges: Ints, end: int) -> None:
+    """CompError where something comes in before `end` for who is not settled, for want of a rate of exchange: what Comp
+    would have paid them nobody knows then."""
+    waits = set(found.waits[0].tolist())
+    came: dict[tuple[int, int, int, int], int] = defaultdict(int)
+    for row in rows:
+        if row.participant in waits and row.place < end:
+            came[row.place, row.participant, row.plan, row.step] += row.minor
+    table = found.settlements
+    plans = [versions.plan_id[version] for version in table.plan.tolist()]
+    stands = set(zip(table.pay_period.tolist(), table.participant.tolist(), plans, strict=True))
+    for place, who, plan, step in sorted(came):
+        if came[place, who, plan, step] and (place, who, plan) not in stands:
+            [(name,)] = rows_read("SELECT name FROM people_participant WHERE id = %s", [who])
+            raise CompError(
+                f"{name} cannot be settled from {day_date(int(edges[place]))} on: no rate of exchange converts the "
+                "amounts that their plan states. Enter it (Rates of exchange), and tie out again."
+            )
 
 
 def _movements(rows: Sequence[Paid], versions: Versions) -> Movements:

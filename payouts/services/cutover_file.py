@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from comp.core.numbers import parse_number
 from comp.core.rounding import round_fraction
 from comp.people.calendars import calendar_of, period_holding
 from comp.people.models import Participant
+from comp.people.rates import rate_exact
 from comp.people.selectors import in_force
 from crediting.models import Deal
 from payouts.frames.read import YEARS, bounds
@@ -380,14 +381,11 @@ class _Around:
         if not said and not found.paid_minor:
             return None
         try:
-            rate = Decimal(said or "0")
-        except InvalidOperation:
-            rate = Decimal(0)
-        allowed = f"a number above 0 with at most 10 decimals, {person.currency} for 1 {own}"
-        if not rate.is_finite() or not 0 < rate < 10**8 or rate != round(rate, 10):
+            return rate_exact(said)
+        except ProblemsError:
+            allowed = f"a number above 0 with at most 10 decimals, {person.currency} for 1 {own}"
             text = f"{person} is paid in {person.currency}: write the rate at which the system before paid, {allowed}."
-            raise refused("rate", said or "nothing", allowed, text)
-        return rate
+            raise refused("rate", said or "nothing", allowed, text) from None
 
     def tranche(self, row: Mapping[str, str], version: Version, component: Component) -> TrancheRow:
         day, milestone, number = (row.get(name, "") for name in ("release_date", "milestone", "deal"))

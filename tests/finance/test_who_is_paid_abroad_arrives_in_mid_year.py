@@ -10,8 +10,9 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.test import Client
 
-from payouts.models import BatchLine, OpeningTranche, Payable, Tranche
-from payouts.services import cutover_file, cutovers, replay
+from comp.core.errors import CompError
+from payouts.models import BatchLine, CutOver, LegacyFile, OpeningTranche, Payable, TieOut, Tranche
+from payouts.services import cutover_file, cutovers, parallel, parallel_file, replay
 from payouts.services.cutovers import Named
 from plans import services as plans
 from plans.models import Plan
@@ -53,10 +54,11 @@ def test_what_was_paid_at_the_old_systems_rate_is_not_owed_again() -> None:
     with acme.acme.scope(acme.preparer):
         # Every row says what is wrong with it.
         wrong = ["ann,worked,commission,1.00,1.00,1.00,", "ann,worked,commission,1.00,1.00,1.00,-1",
-                 "ann,worked,commission,1.00,1.00,1.00,much", "bob,worked,commission,1.00,1.00,1.00,1.1"]  # fmt: skip
+                 "ann,worked,commission,1.00,1.00,1.00,much", "ann,worked,commission,1.00,1.00,1.00,1_0875",
+                 "bob,worked,commission,1.00,1.00,1.00,1.1"]  # fmt: skip
         found = cutover_file.openings_read(HEADER + "\n".join(wrong), "", cut_over=cut_over)
         missing = "write the rate at which the system before paid"
-        for one, words in zip(found.wrong, (missing, missing, missing, "Bob is paid in EUR"), strict=True):
+        for one, words in zip(found.wrong, (missing, missing, missing, missing, "Bob is paid in EUR"), strict=True):
             assert words in one.message
         euros = BALANCES.replace("USD", "EUR")
         assert "settles Ann in USD, not in EUR" in cutover_file.balances_read(euros, cut_over=cut_over).wrong[0].message
@@ -119,3 +121,33 @@ def test_what_was_paid_at_the_old_systems_rate_is_not_owed_again() -> None:
     # 560.00, and the draw of 500.00 EUR is 560.00.
     assert parts(april) == {"released": "560.00", "payout": "560.00"}
     sound(acme)
+
+
+@pytest.mark.django_db
+def test_nobody_is_tied_out_whose_plan_lacks_a_rate() -> None:
+    """Both sides are compared when the average is known, 1.08: 540.00 are lent in January, and given back of the
+    1,100.00 of February."""
+    acme = abroad(text(more=TERMS.replace("period_start", "period_average")))
+    rate(acme, "EUR", "USD", "1.10")
+    acme.won("OLD", "10000.00", "2026-02-10", currency="EUR")
+    acme.work()
+    cut_over = prepared(acme)
+    acme.work()
+
+    def take(cut_over: CutOver) -> None:
+        rows = "employee,period,amount,currency\nann,2026-02-28,560.00,USD\n"
+        with acme.acme.scope(acme.preparer):
+            found = parallel_file.statements_read(rows, cut_over=cut_over, kinds={})
+            assert found.wrong == []
+            said = {"name": "s.csv", "digest": "4" * 64, "lines": found.lines, "kinds": {}}
+            parallel.file_take(cut_over=cut_over, by=acme.preparer, **said)
+
+    with pytest.raises(CompError, match="Ann cannot be settled from 2026-02-01 on: no rate of exchange"):
+        take(cut_over)
+    with acme.acme.scope():
+        assert not LegacyFile.objects.exists()
+    rate(acme, "EUR", "USD", "1.08", kind="average")
+    take(cut_over)
+    with acme.acme.scope():
+        row = TieOut.objects.get(period_starts_on=date(2026, 2, 1))
+        assert (row.theirs_minor, row.ours_minor) == (56_000, 56_000)

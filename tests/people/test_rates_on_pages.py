@@ -53,7 +53,14 @@ def test_a_rate_is_entered_found_corrected_and_taken_back(acme: Company) -> None
     assert enter(ops, "1.25", JANUARY) == 302
     assert enter(ops, "1.30", MARCH) == 302
     assert enter(ops, "1.10", JANUARY, source="EUR", ends_on="2026-02-01") == 302
-    for wrong in ({"rate": "0"}, {"source": "XXZ"}, {"source": "USD"}, {"ends_on": "2026-01-01"}):
+    for wrong in (
+        {"rate": "0"},
+        {"rate": "1_1"},
+        {"rate": "1e1"},
+        {"source": "XXZ"},
+        {"source": "USD"},
+        {"ends_on": "2026-01-01"},
+    ):
         assert enter(ops, **{"rate": "1", "day": JANUARY, **wrong}) == 422
     assert standing(acme) == [
         ("GBP to USD (spot)", MARCH, "1.3"),
