@@ -24,7 +24,7 @@ _KEPT = f"""
 SELECT DISTINCT ON ({_KEY}) l.participant_id AS participant, l.plan_id AS plan, l.component,
     l.line_kind::bigint AS kind, l.fact, l.split::bigint AS split, {day("l.credit_date")} AS line_day, l.rule, l.role,
     coalesce((l.trace ->> 'earned_minor')::bigint, 0) AS earned,
-    {day("coalesce(b.posted_at, b.locked_at)::date")} AS day
+    {day("b.locked_at::date")} AS day
 FROM payouts_batchline l JOIN payouts_batch b ON b.id = l.batch_id
 WHERE l.participant_id = ANY(%(whose)s) AND l.line_kind = ANY(%(kinds)s)
     AND (l.plan_id, l.component) IN (SELECT * FROM unnest(%(plans)s::bigint[], %(components)s::text[]))

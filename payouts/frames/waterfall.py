@@ -246,7 +246,9 @@ class OnePeriod:
         if settled is None:
             return Waterfalls([], [])
         told = self._told(settled, inflow, left, draws, held, SettledIn(batch))
-        told.waits.extend(self._waits(settled, held, SettledIn(batch)))
+        if settled.waits[0].size:
+            moves = self._may_move(batch, inflow, left, draws)
+            told.waits.extend(self._waits(settled, moves, held, SettledIn(batch)))
         return told
 
     def _straight(
@@ -448,14 +450,34 @@ class OnePeriod:
                 found.draws.append(said | of_draw | amounts)
         return found
 
+    def _may_move(
+        self,
+        batch: Batch,
+        inflow: Sequence[Inflow],
+        left: Mapping[Account, _Left],
+        draws: Mapping[tuple[Account, str], tuple[int, date | None]],
+    ) -> set[Account]:
+        """The accounts that the period may move: of who is on the plan in it, or with something that comes in or
+        stands."""
+        start, end = self.bounds[self.place : self.place + 2].tolist()
+        given = batch.assignments
+        there = (given.start < end) & (given.end > start)
+        plans = [self.versions.plan_id[version] for version in given.plan[there].tolist()]
+        found: set[Account] = {
+            *zip(given.participant[there].tolist(), plans, strict=True),
+            *(row.account for row in inflow),
+        }
+        found |= {account for account, each in left.items() if each.carried or each.owed or each.kept or each.held}
+        return found | {account for (account, _), (minor, _) in draws.items() if minor}
+
     def _waits(
-        self, settled: Settled, held: set[tuple[int, int | None]], settled_in: SettledIn
+        self, settled: Settled, moves: set[Account], held: set[tuple[int, int | None]], settled_in: SettledIn
     ) -> Iterator[AwaitsRate]:
-        """Who is not settled, and the rate that is asked for."""
+        """Who is not settled though something may move, and the rate that is asked for."""
         start, end = self.bounds[self.place : self.place + 2].tolist()
         for person, version in zip(*(column.tolist() for column in settled.waits), strict=True):
             says, account = self.versions.compiled[version], (person, self.versions.plan_id[version])
-            if says.settlement is not None and not held & {account, (person, None)}:
+            if says.settlement is not None and account in moves and not held & {account, (person, None)}:
                 kind, day = rate_asked(says.settlement, start, end)
                 target = settled_in.currency(version, person)
                 yield AwaitsRate(*account, says.currency, target, kind, day_date(day))

@@ -265,10 +265,10 @@ def _budget(view: LineView, limit: int, taken: int, left: int) -> Step:
     """What a line keeps of a budget, and what comes of the rest beside what all keep."""
     kept, free = view.known("budget.kept") or 0, view.known("budget.left") or 0
     rest = f"{_money(view, free)} of the budget of {_money(view, limit)} were left: {_money(view, left)}."
-    sentence = f"Beside what was posted, {rest}"
+    sentence = f"Beside what batches took, {rest}"
     if kept:
         sentence = (
-            f"It keeps {_money(view, kept)} that were posted on {day_text(view.known('budget.day') or 0)}; {rest}"
+            f"It keeps {_money(view, kept)} that a batch took on {day_text(view.known('budget.day') or 0)}; {rest}"
         )
     return Step("budget", sentence, left, "money", {"cap": limit, "kept": kept, "free": free, "lost": taken})
 

@@ -47,6 +47,7 @@ from payouts.reads.batch_people import people_of
 from payouts.reads.closing import check_rows, checks_of, checks_to_do, due_items, posting_progress
 from payouts.reads.large import step_of
 from payouts.reads.negatives import why_open
+from payouts.services.unconverted import awaiting_rates, why_unsettled
 
 
 class ReasonForm(forms.Form):
@@ -157,7 +158,7 @@ def batch_submit(request: HttpRequest, tenant: str, group: str) -> HttpResponse:
         "pending": reads.scopes_pending(pay_group),
         "failed": reads.scopes_failed(pay_group),
         "alerts": alerts_standing(pay_group),
-        "short": why_open(pay_group, opened.starts_on),
+        "short": why_open(pay_group, opened.starts_on) or why_unsettled(awaiting_rates(pay_group)),
         "unconverted": len(reads.unconverted(opened)),
         "without_rate": reads.without_rate(opened),
         "facts": before_signing(request, opened),

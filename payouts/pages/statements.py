@@ -41,6 +41,7 @@ from payouts.reads.statements import (
     released_lines,
 )
 from payouts.services.opening_batch import RUN
+from payouts.services.unconverted import awaiting_rates, why_not_yet
 
 PER_PAGE = 50
 CSV_HEADER = (
@@ -107,6 +108,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         name += f", brought forward from {switch.source}"
     state = MONEY_STATE[Statement.State(statement.state)]
     pay_on = pay_day(group, span, statement.run)
+    standing = statement.state == Statement.State.OPEN and not statement.run
     made_of = parts(statement)
     lines_page = paginate(request, released(statement), PER_PAGE)
     later_page = paginate(request, adjustments(statement), PER_PAGE, "adjustments")
@@ -159,6 +161,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "waiting_total": sums(waiting, [STATES["waiting"]])[STATES["waiting"]],
         **waiting_page_of(request, without_rate),
         **_held(statement),
+        "unsettled": why_not_yet(awaiting_rates(participant=person)) if standing else "",
         "settled": settled_plans(statement, lambda day: span_holding(group, day).name),
         "before": _address(request, before, own),
         "after": _address(request, after, own),

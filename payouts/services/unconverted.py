@@ -57,29 +57,41 @@ def questions() -> Iterator[Asked]:
             yield Asked(PAY_RATE, value, _unsettled(others), len(others), partial(_same, first))
 
 
-def awaiting_rates(pay_group: PayGroup | None = None) -> list[AwaitsRate]:
-    """Who (of a pay group) is not settled in the open period, because their plan converts its amounts into the currency
-    that they are paid in and no rate holds the day."""
+def awaiting_rates(pay_group: PayGroup | None = None, participant: Participant | None = None) -> list[AwaitsRate]:
+    """Who (of a pay group, or of one participant whether they are) is not settled in the open period, because their
+    plan converts its amounts into the currency that they are paid in and no rate holds the day."""
     if not PlanVersion.objects.filter(document__contains='"settle_in"').exists():
         return []
     compiled = read_versions().compiled
     if not any(says.settlement is not None and says.settlement.settle_in == "pay" for says in compiled):
         return []
     abroad = Participant.objects.exclude(currency__in={says.currency for says in compiled})
-    people = (abroad if pay_group is None else abroad.filter(pay_group=pay_group)).values_list("id", flat=True)
+    abroad = abroad if pay_group is None else abroad.filter(pay_group=pay_group)
+    people = (abroad if participant is None else abroad.filter(pk=participant.pk)).values_list("id", flat=True)
     found = open_now(sorted(people))
     places = zip(found["people"], found["groups"], found["starts"], strict=True)
     return right_settlements({who: Place(group, starts_on) for who, group, starts_on in places}).waits
 
 
 def why_unsettled(waits: list[AwaitsRate]) -> str:
-    """Why a period is not locked in which they are not settled, with names and rates, and what is to be done."""
+    """Why a period is not locked in which they are not settled, with names and rates, and what is to be done; nothing
+    where nobody waits."""
+    if not waits:
+        return ""
     known = Participant.objects.in_bulk({one.participant for one in waits})
     names = sorted({known[one.participant].name for one in waits})
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     rates = sorted({_rate(one) for one in waits})
     who = ", ".join(names[:5]) + more
     return f"{who} cannot be settled: there is {' and '.join(rates)}. Enter it (Rates of exchange)."
+
+
+def why_not_yet(waits: list[AwaitsRate]) -> str:
+    """What of one person's pay is not worked out yet, and why; nothing where all is."""
+    if not waits:
+        return ""
+    rates = sorted({_rate(one) for one in waits})
+    return f"Draws, caps and what is carried are not in it yet: there is {' and '.join(rates)}."
 
 
 def _unsettled(waits: list[AwaitsRate]) -> str:

@@ -12,6 +12,9 @@ from django.test import Client
 from payouts.models import BatchDraw, BatchSettlement, Settlement
 from payouts.services import batches, replay
 from payouts.services.batch_steps import BatchError
+from plans import services as plans
+from plans.models import Plan
+from tests.factories import person
 from tests.payouts.house import House
 from tests.payouts.test_people_are_paid_in_their_own_currency import abroad, asked, rate, stands, text
 
@@ -42,6 +45,10 @@ def settled(of: House) -> list[tuple[str, int, int, int, int, Fraction | None]]:
 def test_what_a_plan_states_waits_for_its_rate_and_no_period_is_locked_without_it() -> None:
     """10,000 EUR earn 1,000.00 EUR, 1,100.00 USD; the draw of 500.00 EUR waits for January's average, 1.08."""
     acme = abroad(text(more=SETTLED))
+    with acme.acme.scope(acme.ops):
+        # Of him nothing is settled before June, so nobody asks for his rate before.
+        bob = person(acme.acme, "Bob", currency="GBP")
+        plans.assignment_set(participant=bob, plan=Plan.objects.get(key="worked"), starts_on=date(2026, 6, 1))
     rate(acme, "EUR", "USD", "1.10")
     acme.won("A", "10000.00", "2026-01-10", currency="EUR")
     acme.work()
@@ -51,6 +58,13 @@ def test_what_a_plan_states_waits_for_its_rate_and_no_period_is_locked_without_i
     why = "Ann cannot be settled: there is no average rate from EUR to USD that holds on 2026-01-01. Enter it"
     with acme.acme.scope(acme.preparer), pytest.raises(BatchError, match=why):
         batches.batch_submit(pay_group=acme.acme.pay_group, starts_on=JANUARY, submitted_by=acme.preparer)
+    seen = Client()
+    seen.force_login(acme.preparer)
+    assert why in seen.get("/t/acme/payouts/open/sales/").content.decode()
+    assert acme.ann.user is not None
+    seen.force_login(acme.ann.user)
+    told = seen.get("/t/acme/statements/2026-01-01/").content.decode()
+    assert "not in it yet: there is no average rate from EUR to USD that holds on 2026-01-01." in told
 
     # 1,100.00 less a tenth, and 540.00 in advance.
     rate(acme, "EUR", "USD", "1.08", kind="average")
