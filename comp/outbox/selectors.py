@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from comp.outbox.models import Message
 
 
-def messages_waiting() -> int:
-    """News that its subscribers have still to take."""
-    return Message.objects.filter(done_at=None, parked=False).count()
+def messages_waiting(*, but: Collection[str] = ()) -> int:
+    """News that its subscribers have still to take, `but` of these topics."""
+    return Message.objects.filter(done_at=None, parked=False).exclude(topic__in=but).count()
 
 
 def messages_parked() -> list[str]:

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from comp.outbox import bells
-from comp.outbox.failures import PASSING
+from comp.outbox.failures import PASSING, gives_way
 from comp.outbox.models import Message
 from comp.tenancy.rows import models_read, rows_change, rows_store
 from comp.tenancy.scope import current_tenant_id
@@ -148,7 +148,8 @@ def work_once(tenant_id: int, queue: str | None = None) -> int:
 
 def messages_drain(tenant_id: int, limit: int = 200) -> int:
     """Hands pending messages to their subscribers, each in a savepoint: one that fails waits alone and the rest goes
-    on. After HAND_SECONDS the rest waits for the next turn."""
+    on; so does one whose subscriber finds a lock taken, until whoever holds it rings. After HAND_SECONDS the rest waits
+    for the next turn."""
     from comp.tenancy.scope import Actor, Pay, tenant_scope
 
     with tenant_scope(tenant_id, actor=Actor.task("outbox"), pay=Pay.everyone(), redone_if_lost=True):
@@ -164,8 +165,9 @@ def messages_drain(tenant_id: int, limit: int = 200) -> int:
                     for handler in _handlers.get(message.topic, []):
                         handler(message.payload)
                 done.append(message.pk)
-            except PASSING:
-                raise  # the server, not a message
+            except PASSING as error:
+                if not (isinstance(error, OperationalError) and gives_way(error)):
+                    raise  # the server, not a message
             except Exception as error:
                 log.exception("outbox message %s (%s) failed", message.pk, message.topic)
                 message.attempts += 1

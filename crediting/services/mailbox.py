@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from comp.core.errors import Problem
-from comp.outbox.failures import PASSING
+from comp.outbox.failures import PASSING, gives_way
 from comp.people.selectors import convertible
 from comp.tenancy.rows import models_read, rows_change, rows_read
 from comp.tenancy.scope import Actor, Pay, tenant_scope
@@ -101,7 +101,7 @@ def mailbox_drain(tenant_id: int) -> int:
             changes_tell([*changes, *_take_all(pending)])
             return len(pending) or rows
     except OperationalError as error:
-        if getattr(error.__cause__, "pgcode", None) == "55P03":  # lock_not_available
+        if gives_way(error):
             return 0
         raise
 

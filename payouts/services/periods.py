@@ -67,6 +67,8 @@ from plans.models import PlanVersion
 
 #: How long a lock waits for work that is on its way.
 SETTLE_SECONDS = 3.0
+#: News that opens, counts and closes questions: it moves no figure, and waits itself for the lock of a period.
+QUESTIONS = ("credits.waiting", "payables.waiting")
 
 
 # ------------------------------------------------------------------ lock
@@ -154,7 +156,7 @@ def _not_settled(pay_group: PayGroup) -> str:
         return f"figures cannot be recomputed. {failed[0]}"
     if stuck := messages_parked():
         return f"news has not reached the figures. {stuck[0]}"
-    waiting = scopes_pending(pay_group) or messages_waiting()
+    waiting = scopes_pending(pay_group) or messages_waiting(but=QUESTIONS)
     if not waiting:
         return ""
     count = "1 recomputation has" if waiting == 1 else f"{waiting} recomputations have"

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from comp.outbox.models import Message
-from comp.outbox.services import JOBS, messages_drain, work_once
+from comp.outbox.services import JOBS, messages_drain, publish, work_once
 from crediting.services import catalogue
 from payouts.models import Payable
 from payouts.selectors_batches import scopes_pending
@@ -102,6 +102,36 @@ def test_news_on_its_way_refuses_a_batch(monkeypatch: pytest.MonkeyPatch) -> Non
         submit(acme)
     acme.work()
     assert submit(acme).totals == {"USD": 600000}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_news_that_only_asks_waits_for_the_period_and_holds_up_nobody(
+    owner_connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Questions are opened and closed under the lock that whoever locks a period holds."""
+    monkeypatch.setattr(periods, "SETTLE_SECONDS", 0.0)
+    acme = house()
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.work()
+    tenant = acme.acme.tenant.pk
+    with acme.acme.scope():
+        for topic in ("credits.waiting", "payables.waiting"):
+            publish(topic=topic, payload={})
+    acme.won("B", "10000.00", "2026-01-11")
+    acme.crm.drain()
+    with owner_connection.cursor() as other:
+        other.execute("SELECT pg_advisory_lock(7002, %s)", [tenant])
+        started = time.monotonic()
+        assert messages_drain(tenant) == 1, "the deal's news goes on"
+        assert time.monotonic() - started < 3 and claims.changes_recompute(tenant) == 1
+        other.execute("SELECT pg_advisory_unlock(7002, %s)", [tenant])
+    with acme.acme.scope():
+        waits = Message.objects.filter(done_at=None)
+        assert list(waits.values_list("attempts", "parked", "error")) == [(0, False, "")] * 2
+    assert submit(acme).totals == {"USD": 700000}
+    acme.work()
+    with acme.acme.scope():
+        assert not Message.objects.filter(done_at=None).exists()
 
 
 @pytest.mark.django_db
