@@ -4,6 +4,7 @@ transaction."""
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -57,6 +58,8 @@ log = logging.getLogger(__name__)
 State, Kind = RawDelivery.State, SourceMapping.Kind
 #: Deliveries taken by one drain.
 LIMIT = 500
+#: While more wait, a process does a part of a file with each so many-th of its drains alone.
+SELDOM = 20
 #: Whether a part of a file waits to be checked or taken, and whether a delivery waits.
 _WAITING = """
 SELECT EXISTS (SELECT 1 FROM crediting_upload WHERE state IN ('checking', 'taking')),
@@ -95,8 +98,7 @@ def mailbox_drain(tenant_id: int) -> int:
             if not (files or waits):
                 return 0
             intake_lock(wait=DRAIN_WAIT)
-            # A part of a file comes when little else waits: what it leaves to be taken is taken before the next.
-            rows, changes = upload_step(attempt=_attempt) if files and not _is_full() else (0, [])
+            rows, changes = upload_step(attempt=_attempt) if files and _is_files_turn(tenant_id) else (0, [])
             pending = _pending()
             changes_tell([*changes, *_take_all(pending)])
             return len(pending) or rows
@@ -106,10 +108,18 @@ def mailbox_drain(tenant_id: int) -> int:
         raise
 
 
-def _is_full() -> bool:
-    """Whether more deliveries wait than one drain takes."""
+#: How many drains of this process passed over a tenant's file, because more waited than they took.
+_passed: Counter[int] = Counter()
+
+
+def _is_files_turn(tenant_id: int) -> bool:
+    """Whether a part of a file comes now: when little else waits, for what it leaves to be taken is taken before the
+    next; and now and then where deliveries never end, for no period is closed before its news is told."""
     [(waiting,)] = rows_read(_WAITING_NUMBER, [LIMIT])
-    return bool(waiting == LIMIT)
+    if waiting < LIMIT:
+        return True
+    _passed[tenant_id] += 1
+    return _passed[tenant_id] % SELDOM == 0
 
 
 def _pending() -> list[RawDelivery]:

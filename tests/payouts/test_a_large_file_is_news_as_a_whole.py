@@ -4,6 +4,7 @@ before they do."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -121,6 +122,22 @@ def test_a_file_that_stops_tells_what_came(monkeypatch: pytest.MonkeyPatch) -> N
     acme.work()
     with acme.acme.scope():
         assert Earning.objects.values("deal").distinct().count() == 12
+
+
+def test_where_deliveries_never_end_a_file_goes_on_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "PART", 5)
+    monkeypatch.setattr(mailbox, "LIMIT", 1)
+    monkeypatch.setattr(mailbox, "SELDOM", 3)
+    monkeypatch.setattr(mailbox, "_passed", Counter())
+    acme = rising("acme")
+    upload = asked_to_take(acme)
+    steps = []
+    for number in range(7):
+        acme.won(f"E{number}", "1000.00", "2026-01-11")
+        assert mailbox_drain(acme.acme.tenant.pk) == 1, "what came last is taken too"
+        with acme.acme.scope():
+            steps.append(Upload.objects.get(pk=upload.pk).step)
+    assert steps == [0, 0, 1, 1, 1, 2, 2]
 
 
 def test_a_part_that_was_broken_off_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
