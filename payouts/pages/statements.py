@@ -108,6 +108,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         name += f", brought forward from {switch.source}"
     state = MONEY_STATE[Statement.State(statement.state)]
     pay_on = pay_day(group, span, statement.run)
+    abroad = person.currency != request.tenant.currency  # type: ignore[attr-defined]
     standing = statement.state == Statement.State.OPEN and not statement.run
     made_of = parts(statement)
     lines_page = paginate(request, released(statement), PER_PAGE)
@@ -161,7 +162,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "waiting_total": sums(waiting, [STATES["waiting"]])[STATES["waiting"]],
         **waiting_page_of(request, without_rate),
         **_held(statement),
-        "unsettled": why_not_yet(awaiting_rates(participant=person)) if standing else "",
+        "unsettled": why_not_yet(awaiting_rates(participant=person)) if standing and abroad else "",
         "settled": settled_plans(statement, lambda day: span_holding(group, day).name),
         "before": _address(request, before, own),
         "after": _address(request, after, own),

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from comp.core.canonical import digest
 from comp.core.days import DayError, day_date, parse_day
-from comp.core.errors import CompError, refused
+from comp.core.errors import CompError, ProblemsError, refused
 from comp.core.money import CURRENCIES, MoneyError, parse_money
 from comp.people.calendars import period_holding
 from comp.people.models import Participant
+from comp.people.rates import rate_exact
 from comp.tenancy.selectors import own_currency
 from crediting.models import HookEndpoint
 from payouts.frames.read import read_versions
@@ -167,13 +168,10 @@ class _Reader:
         if not text:
             return None
         try:
-            rate = Decimal(text)
-        except InvalidOperation:
-            rate = Decimal(0)
-        if not rate.is_finite() or not 0 < rate < 10**8 or -int(rate.as_tuple().exponent) > 10:
+            return rate_exact(text)
+        except ProblemsError:
             said = f"{text!r} is no rate of exchange of at most ten decimals."
-            raise refused("rate", text, "a positive number", said)
-        return rate
+            raise refused("rate", text, "a positive number", said) from None
 
 
 def _same(line: LegacyLine) -> tuple[object, ...]:

@@ -289,10 +289,11 @@ def test_a_file_is_judged_as_a_whole(acme: House) -> None:
         "ann,2026-04-01,1.00,,,,,", "ann,1 May,1.00,,,,,", "ann,2026-01-31,1.001,,,,,",
         "ann,2026-01-31,1.00,Mystery,,,,",
         "ann,2026-01-31,1.00,,nothing,,,", ",2026-01-31,1.00,,,,,", "ann,2026-01-31,1.00,,,A1,,0",
+        "ann,2026-01-31,1.00,,,A1,,1_2",
     )  # fmt: skip
     with acme.acme.scope(acme.preparer):
         found = statements_read(HEADER + "\n".join((*wrong, "ann,2026-01-31,1.00,,,,,")), cut_over=of, kinds={})
-        assert [one.line for one in found.wrong] == [2, 3, 4, 5, 6, 7, 8] and len(found.lines) == 1
+        assert [one.line for one in found.wrong] == [2, 3, 4, 5, 6, 7, 8, 9] and len(found.lines) == 1
         for text in ("employee,period\n", "employee,period,amount,wage\n", "employee,period,amount,amount\n"):
             with pytest.raises(ProblemsError, match="unknown or missing|stands there twice"):
                 statements_read(text, cut_over=of, kinds={})
