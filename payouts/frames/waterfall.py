@@ -14,6 +14,7 @@ from django.db import connection
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_date, day_number
+from crediting.kernel.ratios import Mask
 from payouts.frames import read_people
 from payouts.frames.inflow import BESIDE, Account, Inflow, Place
 from payouts.frames.negatives import Owner, Straight, set_off, terms_of
@@ -141,6 +142,17 @@ def settled_plans(versions: Versions) -> frozenset[int]:
     """The plans of which a version settles."""
     rows = zip(versions.plan_id, versions.compiled, strict=True)
     return frozenset(plan for plan, says in rows if says.settlement is not None)
+
+
+def draw_paid(versions: Versions, start: int) -> Mask:
+    """By plan version, whether its plan pays a draw in the pay period that begins on this day."""
+    rows = zip(versions.plan_id, versions.compiled, strict=True)
+    paying = {
+        plan
+        for plan, says in rows
+        if says.settlement is not None and any(draw.start <= start < draw.end for draw in says.settlement.draws)
+    }
+    return np.array([plan in paying for plan in versions.plan_id], dtype=bool)
 
 
 def wholly_held(people: Collection[int], as_of: datetime | None = None) -> set[tuple[int, int | None]]:
@@ -457,11 +469,11 @@ class OnePeriod:
         left: Mapping[Account, _Left],
         draws: Mapping[tuple[Account, str], tuple[int, date | None]],
     ) -> set[Account]:
-        """The accounts that the period may move: of who is on the plan in it, or with something that comes in or
-        stands."""
+        """The accounts that the period may move: of who is on a plan in it that has a draw then, or with something that
+        comes in or stands."""
         start, end = self.bounds[self.place : self.place + 2].tolist()
-        given = batch.assignments
-        there = (given.start < end) & (given.end > start)
+        given, paying = batch.assignments, draw_paid(self.versions, start)
+        there = (given.start < end) & (given.end > start) & paying[given.plan]
         plans = [self.versions.plan_id[version] for version in given.plan[there].tolist()]
         found: set[Account] = {
             *zip(given.participant[there].tolist(), plans, strict=True),

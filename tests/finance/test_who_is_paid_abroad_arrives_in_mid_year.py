@@ -142,7 +142,7 @@ def test_nobody_is_tied_out_whose_plan_lacks_a_rate() -> None:
             said = {"name": "s.csv", "digest": "4" * 64, "lines": found.lines, "kinds": {}}
             parallel.file_take(cut_over=cut_over, by=acme.preparer, **said)
 
-    with pytest.raises(CompError, match="Ann cannot be settled from 2026-02-01 on: no rate of exchange"):
+    with pytest.raises(CompError, match="Ann cannot be settled from 2026-01-01 on: no rate of exchange"):
         take(cut_over)
     with acme.acme.scope():
         assert not LegacyFile.objects.exists()
