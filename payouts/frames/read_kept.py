@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
+from comp.tenancy.selectors import own_time_zone
 from crediting.kernel.columns import Text
 from payouts.frames.read_plans import Versions
 from payouts.frames.sql import Words, day, quoted, read
@@ -19,12 +20,13 @@ from plans.rules.compiled import CompiledPlan
 from plans.rules.specialise import stated
 
 _KEY = ", ".join(f"l.{quoted(name)}" for name in LINE)
-#: Of each line the last row that a batch took: what the line earned then stands in its trace.
+#: Of each line the last row that a batch took, and on which day of the company's: what the line earned then stands in
+#: its trace.
 _KEPT = f"""
 SELECT DISTINCT ON ({_KEY}) l.participant_id AS participant, l.plan_id AS plan, l.component,
     l.line_kind::bigint AS kind, l.fact, l.split::bigint AS split, {day("l.credit_date")} AS line_day, l.rule, l.role,
     coalesce((l.trace ->> 'earned_minor')::bigint, 0) AS earned,
-    {day("b.locked_at::date")} AS day
+    {day("(b.locked_at AT TIME ZONE %(zone)s)::date")} AS day
 FROM payouts_batchline l JOIN payouts_batch b ON b.id = l.batch_id
 WHERE l.participant_id = ANY(%(whose)s) AND l.line_kind = ANY(%(kinds)s)
     AND (l.plan_id, l.component) IN (SELECT * FROM unnest(%(plans)s::bigint[], %(components)s::text[]))
@@ -64,6 +66,7 @@ def read_kept(versions: Versions, people: Ints, facts: Ints, as_of: datetime | N
         "components": [key for _, key in sorted(pairs)],
         "taken": [state.value for state in TAKEN],
         "as_of": as_of,
+        "zone": own_time_zone(),
         "people": None,
     }
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):

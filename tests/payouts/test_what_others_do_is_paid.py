@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -230,7 +231,8 @@ def test_a_budget_keeps_what_a_batch_took() -> None:
         story = line_story(Earning.objects.get(participant=acme.ann), {})
     assert story is not None, "what others keep is read also by who may not see it"
     told = " ".join(step.sentence for step in story)
-    assert "It keeps $6,000.00 that a batch took on" in told, told
+    on = batch.locked_at.astimezone(ZoneInfo(acme.acme.tenant.time_zone)).date()
+    assert f"It keeps $6,000.00 that a batch took on {on};" in told, told
     assert "$0.00 of the budget of $8,000.00 were left: $6,000.00." in told, told
 
     with acme.acme.scope(acme.approver):
