@@ -46,9 +46,11 @@ def test_what_a_plan_states_waits_for_its_rate_and_no_period_is_locked_without_i
     """10,000 EUR earn 1,000.00 EUR, 1,100.00 USD; the draw of 500.00 EUR waits for January's average, 1.08."""
     acme = abroad(text(more=SETTLED))
     with acme.acme.scope(acme.ops):
-        # Of him nothing is settled before June, so nobody asks for his rate before.
-        bob = person(acme.acme, "Bob", currency="GBP")
-        plans.assignment_set(participant=bob, plan=Plan.objects.get(key="worked"), starts_on=date(2026, 6, 1))
+        # Nothing is settled of him, who comes when the draw is gone, or of her, who left: nobody asks for a rate.
+        worked = Plan.objects.get(key="worked")
+        bob, cleo = (person(acme.acme, name, currency="GBP") for name in ("Bob", "Cleo"))
+        plans.assignment_set(participant=bob, plan=worked, starts_on=FEBRUARY)
+        plans.assignment_set(participant=cleo, plan=worked, starts_on=date(2025, 6, 1), ends_on=JANUARY)
     rate(acme, "EUR", "USD", "1.10")
     acme.won("A", "10000.00", "2026-01-10", currency="EUR")
     acme.work()
@@ -61,6 +63,8 @@ def test_what_a_plan_states_waits_for_its_rate_and_no_period_is_locked_without_i
     seen = Client()
     seen.force_login(acme.preparer)
     assert why in seen.get("/t/acme/payouts/open/sales/").content.decode()
+    owing = seen.get("/t/acme/debts/").content.decode()
+    assert f"{why} (Rates of exchange). What they owe is not in the list." in owing
     assert acme.ann.user is not None
     seen.force_login(acme.ann.user)
     told = seen.get("/t/acme/statements/2026-01-01/").content.decode()

@@ -67,6 +67,7 @@ class Listing:
     filters: forms.Form | None = None
     csv: str = ""
     note: str = ""
+    missing: str = ""  # what is not in it, and why
     files: Sequence[Any] = ()
 
 

@@ -25,6 +25,7 @@ from payouts.reads.debts import Owed, owing
 from payouts.reads.labels import line_label
 from payouts.reads.negatives import Short, asked
 from payouts.services import cap_reviews, reviews
+from payouts.services.unconverted import awaiting_rates, why_unsettled
 
 READ = (Can.BATCH_READ,)
 
@@ -177,6 +178,7 @@ def debt_list(request: HttpRequest, tenant: str) -> HttpResponse:
     waits = NegativeDecision.objects.filter(state=State.WAITING).select_related("participant")
     rows: list[Any] = [*asked(), *waits.order_by("-id"), *debts]
     may = Can.BATCH_SUBMIT in request.can  # type: ignore[attr-defined]
+    unsettled = why_unsettled(awaiting_rates())
     listing = parts.Listing(
         title="Debts",
         lead="What the open period would take back, and what draws and carried pay leave owed. Two people let it go.",
@@ -184,6 +186,7 @@ def debt_list(request: HttpRequest, tenant: str) -> HttpResponse:
         cells=lambda row: _debt(request, row, may),
         empty=("Nobody owes anything", "What is taken back beyond what a period pays stands here."),
         csv="?csv=1",
+        missing=f"{unsettled} What they owe is not in the list." if unsettled else "",
     )  # fmt: skip
     return parts.page_list(request, "debt_list", listing, rows)
 
