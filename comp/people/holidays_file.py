@@ -23,7 +23,10 @@ def holidays_read(rows: Iterable[tuple[int, Mapping[str, str]]]) -> tuple[dict[d
     for line, cells in rows:
         try:
             day, name = _holiday(cells)
-        except (ProblemsError, DayError) as error:
+        except ProblemsError as error:  # without the fields' own names: a file has columns
+            wrong.append(Wrong(line, " ".join(str(problem.message) for problem in error.problems)))
+            continue
+        except DayError as error:
             wrong.append(Wrong(line, str(error)))
             continue
         if day in found:
