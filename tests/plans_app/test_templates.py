@@ -9,12 +9,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from comp.core.errors import ProblemsError
+from comp.core.errors import Problem, ProblemsError
 from comp.tenancy.capabilities import Role
 from comp.tenancy.models import User
 from plans import services
 from plans.models import Plan, PlanVersion
+from plans.rules.compile import compile_plan
 from plans.rules.load import read_yaml
+from plans.rules.reach import unsupported
 from plans.rules.templates import template, templates
 from tests.factories import Company, company, member
 
@@ -68,9 +70,15 @@ def test_each_preview_reads_the_plan_and_its_examples(client: Client) -> None:
         assert "Does not hold" not in page
 
 
-def test_a_preview_says_what_the_database_does_not_deliver_yet(client: Client) -> None:
-    assert "once the database delivers" in body(client, url("template_preview", template_key="spiff"))
-    assert "once the database delivers" not in body(client, url("template_preview", template_key="deal-finalisation"))
+def test_a_preview_says_what_the_database_does_not_deliver_yet(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the library's templates all is paid from the database; of a plan of points it is said."""
+    for each in templates():
+        assert unsupported(compile_plan(read_yaml(each.text))) == [], each.key
+    preview = url("template_preview", template_key="spiff")
+    assert "once the database delivers" not in body(client, preview)
+    points = Problem("currency", "A plan without a currency", "what the database delivers", "not yet")
+    monkeypatch.setattr("plans.pages.templates.unsupported", lambda plan: [points])
+    assert "once the database delivers a plan without a currency." in body(client, preview)
 
 
 def test_an_unknown_template_is_not_found(client: Client) -> None:
