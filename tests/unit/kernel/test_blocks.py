@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crediting.kernel.columns import Text
 from payouts.kernel import calculate, pipeline
 from payouts.kernel.errors import KernelError
 from tests.oracle.agree import case_at
@@ -17,7 +18,9 @@ from tests.oracle.pick import FEATURES
 
 
 def columns(table: Any, path: str = "") -> dict[str, Any]:
-    """All columns of a result by their names."""
+    """All columns of a result by their names; texts as words, whatever other words their vocabulary holds."""
+    if isinstance(table, Text):
+        return {path: [table.vocabulary[code] for code in table.codes]}
     if not is_dataclass(table):
         return {path: table.tolist() if isinstance(table, np.ndarray) else table}
     found: dict[str, Any] = {}
