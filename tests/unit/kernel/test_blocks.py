@@ -20,7 +20,7 @@ from tests.oracle.pick import FEATURES
 def columns(table: Any, path: str = "") -> dict[str, Any]:
     """All columns of a result by their names; texts as words, whatever other words their vocabulary holds."""
     if isinstance(table, Text):
-        return {path: [table.vocabulary[code] for code in table.codes]}
+        return {path: [None if code < 0 else table.vocabulary[code] for code in table.codes]}
     if not is_dataclass(table):
         return {path: table.tolist() if isinstance(table, np.ndarray) else table}
     found: dict[str, Any] = {}
