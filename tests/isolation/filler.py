@@ -74,7 +74,7 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     OpeningFile: {"beside": None},
     Opening: {"earned_minor": 0},
     LargeStep: {"ended_at": datetime(2026, 1, 1, tzinfo=UTC)},
-    OpeningTranche: {"amount_minor": 0},
+    OpeningTranche: {"amount_minor": 0, "paid_minor": None, "paid_in": "", "paid_rate": None},
     Tranche: {"rate": None},
 }
 
