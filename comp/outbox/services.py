@@ -43,10 +43,12 @@ _PENDING = "done_at IS NULL AND NOT parked AND due_at <= %s ORDER BY id LIMIT %s
 
 @dataclass(slots=True)
 class Turn:
-    """A worker at one tenant's daily work. `news`: it brought up work itself, for which it rang nobody."""
+    """A worker at one tenant's daily work. `news` counts what it brought up itself, for which it rang nobody; `seen`
+    how much of that it has looked at since."""
 
     tenant_id: int
-    news: bool = False
+    news: int = 0
+    seen: int = 0
     began: float = field(default_factory=time.monotonic)
 
     def is_long(self) -> bool:
@@ -67,7 +69,7 @@ def turn_of(tenant_id: int) -> Iterator[Turn]:
         yield turn
     finally:
         _turn.reset(token)
-        if turn.news:
+        if turn.news > turn.seen:
             ring(tenant_id=tenant_id)
 
 
@@ -124,7 +126,7 @@ def ring_at_once(*, tenant_id: int, queue: str) -> None:
     turn = _turn.get()
     try:
         if turn and (turn.tenant_id, WORK) == (tenant_id, queue) and not turn.is_long():
-            turn.news = True
+            turn.news += 1
         elif bells.is_first(tenant_id, queue):
             task.apply_async(args=[tenant_id], retry=False, ignore_result=True)
     except Exception:

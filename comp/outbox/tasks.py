@@ -24,12 +24,13 @@ def work(tenant_id: int) -> None:
     bells.heard(tenant_id, services.WORK)
     with services.turn_of(tenant_id) as turn:
         done = 1
-        while done or turn.news:
+        while done or turn.news > turn.seen:
             if time.monotonic() - turn.began > TURN_SECONDS:
-                turn.news = True
+                turn.news += 1
                 return
-            turn.news = False
+            before = turn.news
             done = services.work_once(tenant_id, services.WORK)
+            turn.seen = before
 
 
 @shared_task(name="comp.outbox.job", soft_time_limit=JOB_SECONDS, time_limit=JOB_SECONDS + 60)

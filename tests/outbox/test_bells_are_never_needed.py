@@ -83,6 +83,20 @@ def test_what_a_turn_brings_up_it_takes_up_itself(
         tasks.work(tenant)
     assert rung == [tenant, tenant], "what it did not look at is rung for"
 
+    bells.heard(tenant, services.WORK)
+    looks = [1, 2]
+
+    def broken_later(tenant_id: int, queue: str) -> int:
+        if looks.pop(0) == 2:
+            raise OperationalError("the server went away")
+        services.ring(tenant_id=tenant_id)
+        return 0
+
+    monkeypatch.setattr(services, "work_once", broken_later)
+    with pytest.raises(OperationalError):
+        tasks.work(tenant)
+    assert rung == [tenant] * 3, "also what an earlier look brought up"
+
 
 @pytest.mark.django_db
 def test_where_redis_is_frozen_nobody_waits_and_the_work_stays(settings: Any, rung: list[int]) -> None:
