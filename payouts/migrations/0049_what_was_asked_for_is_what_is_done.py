@@ -30,7 +30,7 @@ ASKED = PAYMENT.replaced(
 class Migration(migrations.Migration):
     """A switch is signed also where facts of ours were paid before; a payment is void as it was asked for."""
 
-    dependencies = [("payouts", "0049_the_rate_of_a_settlement_is_held")]
+    dependencies = [("payouts", "0048_what_only_moved_is_written_last")]
 
     operations = [
         migrations.RunSQL(MOVES, SWITCH.MOVES),
