@@ -184,7 +184,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "retry_on_timeout": True,
 }
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "comp.outbox.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "sweep": {"task": "comp.outbox.sweep", "schedule": 15.0, "options": {"expires": 60}},
     "sample": {"task": "payouts.sample", "schedule": 60.0, "options": {"expires": 60}},
     "days": {"task": "payouts.days", "schedule": 900.0, "options": {"expires": 900}},
     "remind": {"task": "payouts.remind", "schedule": 1800.0, "options": {"expires": 1800}},
@@ -295,7 +295,9 @@ if BEHIND_TLS:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
     SECURE_REDIRECT_EXEMPT = [r"^health/$"]
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+#: What a form may hold beside its files, at most: a checked table comes back as a field. How much each page takes is
+#: judged before any of it is read (comp.web.sizes).
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 #: A webhook body larger than this is refused with 413.
 HOOK_BODY_LIMIT = env_int("HOOK_BODY_LIMIT", 256 * 1024)
 #: Either side of now, in seconds (Standard Webhooks).

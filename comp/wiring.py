@@ -19,7 +19,8 @@ class WiringConfig(AppConfig):
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
-        from payouts.services import claims, large, posting, scopes, unconverted
+        from payouts.services import claims, covered, large, posting, scopes, unconverted
+        from payouts.services.downloads import downloads_drain, downloads_erase
         from payouts.services.erasing import attachments_erase
         from payouts.services.evidence import evidence_drain
         from plans.services import register_judge
@@ -36,6 +37,7 @@ class WiringConfig(AppConfig):
         subscribe("rates.changed", issues.on_rates_changed)
         subscribe("rates.changed", scopes.on_rates_changed)
         subscribe("openings.changed", scopes.on_openings_changed)
+        subscribe("openings.touched", covered.on_openings_touched)
         subscribe("credits.waiting", waiting.on_credits_waiting)
         subscribe("payables.waiting", unconverted.on_payables_waiting)
         register_judge(example_problems)
@@ -53,6 +55,8 @@ class WiringConfig(AppConfig):
         register_drain("places between chunks", claims.places_recompute, queue=JOBS)
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)
         erase_also(attachments_erase)
+        erase_also(downloads_erase)
         register_drain("evidence", evidence_drain, queue=JOBS)
+        register_drain("downloads", downloads_drain, queue=JOBS)
         register_drain("erasures", erasures_drain, queue=JOBS)
         register_drain("webhooks", webhooks.webhooks_drain)

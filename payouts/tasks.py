@@ -10,6 +10,7 @@ from celery import shared_task
 
 from comp.tenancy.models import Tenant
 from comp.tenancy.scope import Actor, tenant_scope
+from payouts.services.downloads import downloads_expire
 from payouts.services.holds import holds_expire
 from payouts.services.letters import letters_pay
 from payouts.services.reminders import reminders_send
@@ -49,9 +50,10 @@ def sample(minute: int | None = None) -> int:
 
 @shared_task(name="payouts.days")
 def days_come() -> int:
-    """What happens by itself when its day comes, in each company: holds end, months of side letters are paid. A second
-    look finds nothing left. Returns how many; raises RuntimeError at the end where a company could not be looked at."""
-    return _in_each_company("what was due could not be done", holds_end, letters_due)
+    """What happens by itself when its day comes, in each company: holds end, months of side letters are paid, downloads
+    are dropped. A second look finds nothing left. Returns how many; raises RuntimeError at the end where a company
+    could not be looked at."""
+    return _in_each_company("what was due could not be done", holds_end, letters_due, downloads_end)
 
 
 @shared_task(name="payouts.remind")
@@ -69,6 +71,11 @@ def holds_end(tenant_id: int) -> int:
 def letters_due(tenant_id: int) -> int:
     with tenant_scope(tenant_id, actor=Actor.task("days")):
         return letters_pay()
+
+
+def downloads_end(tenant_id: int) -> int:
+    with tenant_scope(tenant_id, actor=Actor.task("days")):
+        return downloads_expire()
 
 
 def _in_each_company(failure: str, *steps: Callable[[int], int]) -> int:

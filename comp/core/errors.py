@@ -38,6 +38,12 @@ class ProblemsError(CompError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def told(error: Exception) -> str:
+    """What an error says to people: its sentences alone, without the places that forms and files name."""
+    problems = error.problems if isinstance(error, ProblemsError) else ()
+    return " ".join(problem.message for problem in problems) or str(error)
+
+
 def refused(path: str, found: object, allowed: str, message: str) -> ProblemsError:
     """The error of a single problem."""
     return ProblemsError([Problem(path, str(found), allowed, message)])

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Lock, Timer
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -18,7 +19,7 @@ from django.utils import timezone
 from comp.outbox import bells
 from comp.outbox.failures import PASSING, gives_way
 from comp.outbox.models import Message
-from comp.tenancy.rows import models_read, rows_change, rows_store
+from comp.tenancy.rows import models_read, rows_change, rows_read, rows_store
 from comp.tenancy.scope import current_tenant_id
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,24 @@ ATTEMPTS = 5
 ALONE_SECONDS = 0.1
 #: After so long a drain of messages commits what it did: others have work too.
 HAND_SECONDS = 0.5
+#: So far apart are the bells for what comes again and again, in seconds: a bell costs as much as a third of a delivery.
+APART_SECONDS = 0.03
+#: A bell that may be lost is rung again after so many seconds, so many times: the sweep comes later.
+AGAIN_SECONDS, AGAIN = 1.0, 5
+#: When a tenant's bell was rung last for such, or is about to be, by this process' clock.
+_rung: dict[int, float] = {}
+#: The tenants and queues whose bell is about to be rung again.
+_again: set[tuple[int, str]] = set()
+_hand = Lock()
 #: When news is due that still grows.
 NOT_YET = datetime(9999, 1, 1, tzinfo=UTC)
 #: News that nobody else hands on at this moment, the oldest first.
 _PENDING = "done_at IS NULL AND NOT parked AND due_at <= %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+#: The same news that waits and that nobody hands on at this moment.
+_SAME = """
+SELECT id FROM outbox_message WHERE done_at IS NULL AND NOT parked AND topic = %s AND payload = '{}'
+ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
 
 
 @dataclass(slots=True)
@@ -94,6 +109,15 @@ def publish(*, topic: str, payload: dict[str, Any]) -> None:
     ring(tenant_id=current_tenant_id())
 
 
+def publish_once(*, topic: str) -> None:
+    """As `publish`, of news without words, whose subscribers look at what stands: none where the same still waits. That
+    one is kept from being handed on before the caller's transaction ends."""
+    if rows_read(_SAME, [topic]):
+        ring(tenant_id=current_tenant_id())
+    else:
+        publish(topic=topic, payload={})
+
+
 def news_hold(*, topic: str, payload: dict[str, Any], message: int | None) -> int:
     """Writes news that still grows (`message`: anew, in place of what stood), which nobody is handed before
     `news_release`; until then it is among what waits. Returns its number: another one where `message` was handed on
@@ -118,19 +142,67 @@ def ring(*, tenant_id: int, queue: str = WORK) -> None:
     transaction.on_commit(partial(ring_at_once, tenant_id=tenant_id, queue=queue))
 
 
-def ring_at_once(*, tenant_id: int, queue: str) -> None:
-    """The same for work that was committed before, within whatever transaction."""
+def ring_together(*, tenant_id: int) -> None:
+    """After commit, the same for what comes many times a second: at once where this process was quiet, else once for
+    all that comes within APART_SECONDS of the bell before."""
+    transaction.on_commit(partial(_ring_apart, tenant_id))
+
+
+def _ring_apart(tenant_id: int) -> None:
+    now = time.monotonic()
+    with _hand:
+        last = _rung.get(tenant_id, float("-inf"))
+        if last > now:
+            return  # it is about to ring
+        if len(_rung) >= 10_000:
+            _rung.clear()
+        at = _rung[tenant_id] = max(now, last + APART_SECONDS)
+    bell = partial(ring_at_once, tenant_id=tenant_id, queue=WORK)
+    if at > now:
+        try:
+            return Timer(at - now, bell).start()
+        except RuntimeError:  # no thread is to be had, as when the process ends
+            log.debug("a bell is not put off", exc_info=True)
+    bell()
+
+
+def ring_at_once(*, tenant_id: int, queue: str, again: int = AGAIN) -> None:
+    """The same for work that was committed before, within whatever transaction. A bell that may be lost is rung so many
+    times `again`, by a thread of its own, and by nobody else meanwhile: trying may take long."""
     from comp.outbox import tasks
 
     task = tasks.work if queue == WORK else tasks.job
     turn = _turn.get()
+    if turn and (turn.tenant_id, WORK) == (tenant_id, queue) and not turn.is_long():
+        turn.news += 1
+        return
+    if (tenant_id, queue) in _again:
+        return
     try:
-        if turn and (turn.tenant_id, WORK) == (tenant_id, queue) and not turn.is_long():
-            turn.news += 1
-        elif bells.is_first(tenant_id, queue):
+        if bells.is_first(tenant_id, queue):
             task.apply_async(args=[tenant_id], retry=False, ignore_result=True)
     except Exception:
         log.warning("no bell is rung, the sweep will find the work", exc_info=True)
+        bells.not_rung(tenant_id, queue)
+    if again and bells.is_in_doubt(tenant_id, queue):
+        _ring_later(tenant_id, queue, again - 1)
+
+
+def _ring_later(tenant_id: int, queue: str, again: int) -> None:
+    def bell() -> None:
+        _again.discard((tenant_id, queue))
+        ring_at_once(tenant_id=tenant_id, queue=queue, again=again)
+
+    with _hand:
+        if (tenant_id, queue) in _again:
+            return
+        _again.add((tenant_id, queue))
+    later = Timer(AGAIN_SECONDS, bell)
+    later.daemon = True
+    try:
+        later.start()
+    except RuntimeError:  # no thread is to be had, as when the process ends
+        _again.discard((tenant_id, queue))
 
 
 def messages_retry() -> int:

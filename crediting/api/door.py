@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
 PATH = "/hooks/"
+#: The same few addresses are called all day.
+_resolved = lru_cache(maxsize=1024)(resolve)
 
 
 class HooksFirst:
@@ -19,7 +22,7 @@ class HooksFirst:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith(PATH):
             try:
-                match = resolve(request.path_info)
+                match = _resolved(request.path_info)
             except Resolver404:
                 return self.get_response(request)
             answer: HttpResponse = match.func(request, *match.args, **match.kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from cryptography.fernet import InvalidToken
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from comp.people.middleware import caller_address
 from crediting.intake.source import Call
 from crediting.intake.sources import refusal
-from crediting.services.intake import DeliveryRefused, body_limit, delivery_receive
+from crediting.services.intake import DeliveryRefused, Receipt, body_limit, delivery_receive
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +27,12 @@ def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
         body = request.read(body_limit() + 1)  # one more than allowed tells that there is more
     except UnreadablePostError:
         return JsonResponse({"error": "the body broke off"}, status=400)
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = _headers(request)
     # As it was called: gunicorn keeps the path undecoded.
     path = request.META.get("RAW_URI") or request.get_full_path()
     url = f"{request.scheme}://{request.get_host()}{path}"
     try:
-        receipt = delivery_receive(token, Call(request.method or "POST", url, headers, body), caller_address(request))
+        receipt = _received(token, Call(request.method or "POST", url, headers, body), caller_address(request))
     except DeliveryRefused as refused:
         return _refused(body, str(refused), refused.status, refused.retry_after)
     except InvalidToken:
@@ -45,6 +45,27 @@ def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
         said = receipt.answer
         return HttpResponse(said.body, status=said.status, content_type=said.content_type)
     return JsonResponse({"delivery": receipt.delivery, "status": receipt.status}, status=202)
+
+
+def _headers(request: HttpRequest) -> dict[str, str]:
+    """The call's headers by lower-case name, as `request.headers` has them, without making those for one look."""
+    found = {name[5:]: value for name, value in request.META.items() if name.startswith("HTTP_")}
+    found |= {name: request.META[name] for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if name in request.META}
+    return {name.replace("_", "-").lower(): value for name, value in found.items()}
+
+
+def _received(token: str, call: Call, caller: str) -> Receipt:
+    """Whether the kept connection still works is seen by using it: to ask before each delivery, as pages do, would be
+    another trip to the server. Where it does not, another one is tried, once; a delivery that was stored after all is
+    then answered as seen."""
+    connection.health_check_done = True  # type: ignore[attr-defined]  # not in the stubs
+    try:
+        return delivery_receive(token, call, caller)
+    except (DatabaseError, InterfaceError):
+        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
+            raise
+        connection.close()
+        return delivery_receive(token, call, caller)
 
 
 def _refused(body: bytes, reason: str, status: int, retry_after: int | None = None) -> HttpResponse:

@@ -213,7 +213,8 @@ class DataIssue(TenantModel):
     record that its source has to send again), field (the field mapping cannot read a record, or does not know a value),
     people (the endpoint may not carry them), manager (not known yet, or a circle), person (what is said of somebody
     cannot stand), alignment (a deal has nobody for a role; nothing waits), rate, convert (credits wait for a rate, or
-    for a plan that converts) or pay_rate (payables wait for a rate).
+    for a plan that converts) pay_rate (payables wait for a rate) or opened (a deal that another system paid
+    changed after the switch; nothing waits).
     """
 
     class State(models.TextChoices):

@@ -15,8 +15,8 @@ from django.db import connection
 
 from comp.api import limits
 from comp.core.errors import CompError
-from comp.outbox.services import ring
-from comp.tenancy.scope import Actor, Pay, in_one_trip, tenant_scope
+from comp.outbox.services import ring_together
+from comp.tenancy.scope import Actor, Pay, current_tenant_id, in_one_trip, tenant_scope
 from crediting.intake.signatures import Refused
 from crediting.intake.source import Answer, Call, Proven
 from crediting.intake.sources import BODY_LIMITS, SOURCES
@@ -89,7 +89,7 @@ def delivery_receive(token: str, call: Call, caller: str = "") -> Receipt:
     ]
     stored = in_one_trip(door.tenant, actor=_ACTOR, pay=Pay.nobody(), sql=_STORE, params=[*row, State.PENDING])
     if stored:
-        ring(tenant_id=door.tenant)
+        ring_together(tenant_id=door.tenant)
         return Receipt(stored[0][0], "stored", source.answer(call))
     with tenant_scope(door.tenant, actor=_ACTOR, pay=Pay.nobody()):
         delivery, status = _again(row, door.endpoint, proven.sender_id, sha)
@@ -123,6 +123,8 @@ def _again(row: list[Any], endpoint: int, sender_id: str, sha: str) -> tuple[int
     found = RawDelivery.objects.filter(endpoint_id=endpoint, sender_id=sender_id)
     seen = found.filter(body_sha256=sha).values_list("id", "state").first()
     if seen:
+        if seen[1] == State.PENDING:  # whoever stored it may have ended before the bell
+            ring_together(tenant_id=current_tenant_id())
         return seen[0], "quarantined" if seen[1] == State.QUARANTINED else "seen"
     with connection.cursor() as cursor:
         cursor.execute(_STORE, [*row, State.QUARANTINED])

@@ -29,6 +29,8 @@ OF_DEALS = ("deal", "amount", "currency")
 OF_CREDITS = RATE, CONVERT = "rate", "convert"
 #: The kind that payables wait for (payouts.services.unconverted), likewise.
 PAY_RATE = "pay_rate"
+#: A deal changed that another system paid before the switch (payouts.services.covered); nothing waits.
+OPENED = "opened"
 SECTOR_LENGTH = 80
 #: Characters of the reason for which a record need not be sent again.
 REASON = range(5, 301)

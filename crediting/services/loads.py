@@ -19,6 +19,7 @@ LOADED = "facts.loaded"
 TOLD_EACH = 5_000
 #: What comes over the API without an end is told after so long.
 LONGEST = timedelta(seconds=60)
+_MORE_COMES = "SELECT EXISTS (SELECT 1 FROM crediting_rawdelivery WHERE state = 'pending')"
 #: By participant and date field, the first and the last day that some deals have there.
 Spans = dict[str, dict[str, list[str]]]
 
@@ -70,8 +71,11 @@ def moved_hold(moved: Sequence[Moved]) -> list[Moved]:
     return [one for one in moved if one.was is not None or one.delivery.parent_id not in large]
 
 
-def loads_release(*, more_comes: bool) -> None:
-    """Hands on what is held of the API once no more of it waits to be taken, or after LONGEST."""
-    for message, _, since in rows_read(_HELD, [NOT_YET]):
+def loads_release() -> None:
+    """Hands on what is held of the API once no more of it waits to be taken, or after LONGEST. Under the intake lock,
+    as whoever adds to it."""
+    held = rows_read(_HELD, [NOT_YET])
+    [(more_comes,)] = rows_read(_MORE_COMES, []) if held else [(False,)]
+    for message, _, since in held:
         if not more_comes or timezone.now() - since > LONGEST:
             news_release(message=message)

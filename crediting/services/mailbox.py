@@ -3,6 +3,7 @@ transaction."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -81,6 +82,12 @@ UPDATE crediting_rawdelivery
 SET state = 'done', attempts = attempts + 1, processed_at = %s, waits_for = '[]', error = ''
 WHERE id = ANY(%s::bigint[])
 """
+_ASIDE = """
+UPDATE crediting_rawdelivery d
+SET state = w.state, attempts = w.attempts, processed_at = %s, waits_for = w.waits_for::jsonb, error = w.error
+FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[], %s::text[]) AS w(id, state, attempts, waits_for, error)
+WHERE d.id = w.id
+"""
 
 
 def mailbox_drain(tenant_id: int) -> int:
@@ -93,11 +100,11 @@ def mailbox_drain(tenant_id: int) -> int:
     try:
         with tenant_scope(tenant_id, actor=Actor.task("mailbox"), pay=Pay.nobody(), redone_if_lost=True):
             [(files, waits, held)] = rows_read(_WAITING, [])
-            if held:
-                loads_release(more_comes=waits)
-            if not (files or waits):
+            if not (files or waits or held):
                 return 0
             intake_lock(wait=DRAIN_WAIT)
+            if held:
+                loads_release()
             rows, changes = upload_step(attempt=_attempt) if files and _is_files_turn(tenant_id) else (0, [])
             pending = _pending()
             changes_tell([*changes, *_take_all(pending)])
@@ -178,9 +185,8 @@ def _set_aside(questions: dict[int, list[Question]], deliveries: Sequence[RawDel
         delivery.attempts, delivery.processed_at = delivery.attempts + 1, now
         delivery.waits_for = [[question.kind, question.value] for question in own]
         delivery.error = parked.get(delivery.pk) or "\n".join(question.message for question in own)
-    RawDelivery.objects.bulk_update(
-        deliveries, ["state", "attempts", "processed_at", "waits_for", "error"], batch_size=LIMIT
-    )
+    columns = zip(*((d.pk, d.state, d.attempts, json.dumps(d.waits_for), d.error) for d in deliveries), strict=True)
+    rows_change(_ASIDE, [now, *map(list, columns)])
     questions_open(asked=asked)
 
 

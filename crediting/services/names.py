@@ -50,11 +50,13 @@ _MAPPED = """
 SELECT endpoint_id, kind, value, target FROM crediting_sourcemapping
 WHERE endpoint_id = ANY(%s::bigint[]) AND kind = ANY(%s::text[]) AND value = ANY(%s::text[])
 """
-#: By kind: id, key and the other texts of what may be meant.
+#: By kind: id, key and the other texts of what may be meant. Names of people have no index: each person's are looked up
+#: among the words, where a kept plan would compare them with every word.
 _MEANT: dict[str, str] = {
     Kind.OWNER: """
 SELECT 'owner', id, key, email, name FROM people_participant
-WHERE key = ANY(%(owner)s::text[]) OR email = ANY(%(owner)s::text[]) OR name = ANY(%(owner)s::text[])
+WHERE key IN (SELECT unnest(%(owner)s::text[])) OR email IN (SELECT unnest(%(owner)s::text[]))
+    OR name IN (SELECT unnest(%(owner)s::text[]))
 """,
     Kind.PRODUCT: """
 SELECT 'product', id, key, name, '' FROM crediting_product

@@ -19,7 +19,7 @@ from comp.core.money import plain_money
 from comp.outbox.services import publish
 from comp.tenancy.rows import models_read
 from crediting.intake.reading import DAY_YEARS
-from crediting.models import Deal, DealTeam, Fact, FactTeam
+from crediting.models import Deal, DealRevision, DealTeam, Fact, FactTeam
 from plans.rules.fields import FACT_FIELDS
 
 #: Changes told by one message.
@@ -191,7 +191,7 @@ def _entry(deal: int | None, kind: str, label: str, delivery: int, people: set[i
     }
 
 
-def _of_deal(deal: Deal) -> Iterator[tuple[str, str]]:
+def _of_deal(deal: Deal | DealRevision) -> Iterator[tuple[str, str]]:
     """Its own dates; those of its custom fields are found in its revisions (payouts.services.scopes)."""
     for name in ("close_date", "engage_date"):
         if getattr(deal, name):
@@ -199,7 +199,7 @@ def _of_deal(deal: Deal) -> Iterator[tuple[str, str]]:
     yield from ((name, value) for name, value in deal.values.items() if name in DATES)
 
 
-def days_of_deal(deal: Deal) -> Iterator[tuple[str, str]]:
+def days_of_deal(deal: Deal | DealRevision) -> Iterator[tuple[str, str]]:
     """Its dates, and those of its custom fields that can be a fact's day."""
     yield from _of_deal(deal)
     for name, value in deal.custom.items():

@@ -25,7 +25,7 @@ REST = 5.0
 _asked_again_at = 0.0
 #: So near its limit every call of an endpoint is counted in Redis by itself; further away those of this process
 #: together, this often in seconds.
-NEAR, TOGETHER = 2_000, 0.05
+NEAR, TOGETHER = 2_000, 0.25
 
 
 @dataclass(slots=True)

@@ -75,7 +75,8 @@ def questions() -> Iterator[Asked]:
     by_currency: Iterable[Any] = rates.values("currency").annotate(**counts).order_by("currency")
     for row in by_currency:
         currency = row["currency"]
-        when = f"{row['first']}" if row["days"] == 1 else f"{row['days']} days from {row['first']} to {row['last']}"
+        first, last = f"{row['first']:%-d %B %Y}", f"{row['last']:%-d %B %Y}"
+        when = first if row["days"] == 1 else f"{row['days']} days from {first} to {last}"
         yield Asked(
             kind=RATE,
             value=f"{currency}/{own}",

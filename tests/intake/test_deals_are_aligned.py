@@ -202,7 +202,7 @@ def test_a_position_is_whoever_holds_it_on_the_day_and_a_vacancy_is_told(crm: Se
         assert [(name, key) for name, _, key, _ in owners()] == [("D1", "ann")]
         issue = DataIssue.objects.get(state="open")
         assert (issue.kind, issue.value, issue.waiting) == ("alignment", "D2", 0)
-        assert issue.message == "Deal D2 has nobody by alignment: ae: position West-1 is vacant on 2026-06-01."
+        assert issue.message == "Deal D2 has nobody by alignment: ae: position West-1 is vacant on 1 June 2026."
         assert not RawDelivery.objects.exclude(state="done").exists()
         attribute_set(participant=bob, name="position", value="West-1", starts_on=date(2026, 5, 15))
     work(crm)

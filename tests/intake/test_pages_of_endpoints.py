@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import html
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
+from django.utils.html import strip_tags
 
 from comp.tenancy.capabilities import Role
 from crediting.intake.sources import SOURCES
-from crediting.models import EndpointSecret, FieldMapping, HookEndpoint
+from crediting.models import EndpointSecret, FieldMapping, HookEndpoint, RawDelivery
 from crediting.pages.guides import GUIDES, SOURCE_NAMES
+from crediting.selectors_endpoints import health_of
 from crediting.services.bulk import api_endpoint
-from crediting.services.endpoints import decrypted
+from crediting.services.endpoints import decrypted, endpoint_create
 from crediting.services.mappings import records_reread
 from tests.factories import member
 from tests.intake.test_records_become_facts import HISTORY, Crm, crm, prop
@@ -51,6 +55,31 @@ def test_a_system_is_connected_and_its_secret_shown_once(here: Crm, ops: Client)
     assert "Own events" in text(ops.get("/t/acme/endpoints/"))
     again = ops.post("/t/acme/endpoints/new/", {"name": "Own", "key": "own", "adapter": "standard"})
     assert again.status_code == 422 and "There is an endpoint own already" in text(again)
+
+
+def test_how_an_endpoint_does_is_told_in_its_figures(here: Crm, ops: Client) -> None:
+    """Of eight deliveries one came before the hour, one waits to be taken since 90 s, one is parked, one waits for an
+    answer. Of the three that were taken at once the slowest took 4.2 s; a fourth was tried twice and tells nothing."""
+    now = timezone.now()
+    came = [  # seconds ago, seconds until it was taken, attempts, state
+        (4_000, 0.5, 1, "done"), (3_000, 4.2, 1, "done"), (200, 0.1, 1, "done"), (150, 99.0, 2, "done"),
+        (120, None, 1, "parked"), (110, None, 1, "waiting"), (90, None, 0, "pending"), (30, None, 0, "pending"),
+    ]  # fmt: skip
+    with here.company.scope():
+        endpoint, _ = endpoint_create(key="told", name="Told")
+        for place, (ago, took, attempts, state) in enumerate(came):
+            at = now - timedelta(seconds=ago)
+            RawDelivery.objects.create(
+                endpoint=endpoint, sender_id=f"m{place}", sent_at=at, received_at=at, body=b"{}", attempts=attempts,
+                body_sha256=f"{place:064}", state=state,
+                processed_at=None if took is None else at + timedelta(seconds=took),
+            )  # fmt: skip
+        health = health_of([endpoint])[endpoint.pk]
+    assert (health.hour, health.failures, health.waiting, health.states["pending"]) == (7, 1, 1, 2)
+    assert (health.last, health.oldest) == (now - timedelta(seconds=30), now - timedelta(seconds=90))
+    assert health.slowest == timedelta(seconds=4.2)
+    page = " ".join(strip_tags(text(ops.get(f"/t/acme/endpoints/{endpoint.pk}/"))).split())
+    assert "4.2 s at most, of the last 100" in page and "In the last hour" in page
 
 
 def test_a_vendors_secret_is_kept_and_never_shown(here: Crm, ops: Client) -> None:

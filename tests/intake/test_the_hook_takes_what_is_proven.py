@@ -6,13 +6,15 @@ import base64
 import json
 import random
 import time
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+import psycopg2
 import pytest
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from crediting.api import hooks
@@ -168,6 +170,35 @@ def test_an_address_that_no_token_can_have_is_absent(crm: Sender) -> None:
     for token in ("%00", "a%00b", "%F0%9F", "a" * 5000, "a b"):
         answer = crm.client.post(f"/hooks/{token}/", BODY, content_type="application/json", headers=headers)
         assert answer.status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_is_gone_is_replaced_by_the_way(
+    crm: Sender, superuser_connection: psycopg2.extensions.connection
+) -> None:
+    assert crm.post(BODY, crm.sign(BODY, "msg_1")).json()["status"] == "stored"
+    with connection.cursor() as mine:
+        mine.execute("SELECT pg_backend_pid()")
+        [pid] = mine.fetchone()
+    with closing(superuser_connection.cursor()) as server:
+        server.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    answer = crm.post(BODY, crm.sign(BODY, "msg_2"))
+    assert (answer.status_code, answer.json()["status"]) == (202, "stored")
+    assert deliveries(crm) == 2
+
+
+@pytest.mark.django_db
+def test_what_is_sent_again_rings_while_it_waits(crm: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stored it may have been killed before the bell."""
+    rung: list[int] = []
+    monkeypatch.setattr("crediting.services.intake.ring_together", lambda tenant_id: rung.append(tenant_id))
+    tenant = crm.company.tenant.pk
+    for times, status in ((1, "stored"), (2, "seen")):
+        assert crm.post(BODY, crm.sign(BODY, "msg_1")).json()["status"] == status
+        assert rung == [tenant] * times
+    crm.drain()
+    assert crm.post(BODY, crm.sign(BODY, "msg_1")).json()["status"] == "seen"
+    assert rung == [tenant] * 2
 
 
 def test_while_the_database_is_away_the_sender_is_asked_to_come_again(

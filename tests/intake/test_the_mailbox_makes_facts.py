@@ -9,7 +9,8 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from comp.outbox.models import Message
 from comp.people.models import Participant
@@ -263,6 +264,20 @@ def test_five_hundred_deliveries_take_a_bounded_number_of_queries(
     with crm.company.scope():
         assert Deal.objects.count() == 500
         assert Message.objects.filter(topic="facts.changed").count() == 1
+
+
+@pytest.mark.django_db
+def test_many_that_wait_are_set_aside_by_one_statement(crm: Sender) -> None:
+    """A sender whose every event asks holds the intake no longer than one whose events are taken."""
+    for number in range(40):
+        crm.send(deal("won", "2026-03-01T10:00:00Z", deal=f"D{number}", owner=f"nobody-{number % 3}"))
+    with CaptureQueriesContext(connection) as asked:
+        crm.drain()
+    updates = [each["sql"] for each in asked if each["sql"].lstrip().startswith("UPDATE crediting_rawdelivery")]
+    assert len(asked) < 40 and not any("CASE WHEN" in each["sql"] for each in asked) and len(updates) <= 2
+    with crm.company.scope():
+        rows = RawDelivery.objects.filter(state="waiting", attempts=1, processed_at__isnull=False)
+        assert rows.count() == 40 and rows.exclude(error="").exclude(waits_for=[]).count() == 40
 
 
 @pytest.mark.django_db(transaction=True)

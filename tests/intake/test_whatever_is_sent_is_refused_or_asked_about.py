@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import LazySettings
+from django.db import connection
 from django.test import Client
 
 from comp.tenancy.models import TenantModel
@@ -92,12 +93,11 @@ def signed(crm: Sender, body: bytes, name: str) -> dict[str, str]:
 
 def rows(where: Company, *but: str) -> Counter[str]:
     """How many rows each table of the company holds."""
-    with where.scope():
-        return Counter({
-            model._meta.db_table: model._base_manager.count()
-            for model in apps.get_models()
-            if issubclass(model, TenantModel) and model._meta.db_table not in but
-        })  # fmt: skip
+    tables = {model._meta.db_table for model in apps.get_models() if issubclass(model, TenantModel)}
+    counts = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in sorted(tables.difference(but)))
+    with where.scope(), connection.cursor() as cursor:
+        cursor.execute(counts)
+        return Counter(dict(cursor.fetchall()))
 
 
 @pytest.mark.django_db
