@@ -16,7 +16,7 @@ from comp.tenancy.rows import rows_read
 from payouts.frames.inflow import Account, Place
 from payouts.frames.negatives import Straight, set_off, terms_of
 from payouts.frames.read import Versions, bounds, calendars, read_versions
-from payouts.frames.waterfall import OnePeriod, draw_paid, settled_plans
+from payouts.frames.waterfall import OnePeriod, settled_plans
 from payouts.kernel.batch import OF_REVERSAL, Batch, Ints
 from payouts.kernel.quotas import QuotaBook
 from payouts.kernel.settle import Movements, Settled, settle
@@ -119,36 +119,22 @@ def _settled(group: int, rows: Sequence[Paid], versions: Versions, plans: Collec
     active = QuotaBook(batch, np.array(sorted(people), dtype=np.int64)).active
     found = settle(batch, _movements(rows, versions), active)
     if found is not None:
-        _all_settled(found, rows, versions, batch, end)
+        _all_settled(found, batch, end)
         yield from _told(found, rows, versions, end, SettledIn(batch))
 
 
-def _all_settled(found: Settled, rows: Sequence[Paid], versions: Versions, batch: Batch, end: int) -> None:
-    """CompError where something comes in before `end`, or a draw is paid, for who is not settled, for want of a rate of
-    exchange: what Comp would have paid them nobody knows then."""
-    waits = set(found.waits[0].tolist())
-    if not waits:
-        return
-    came: dict[tuple[int, int, int, int], int] = defaultdict(int)
-    for row in rows:
-        if row.participant in waits and row.place < end:
-            came[row.place, row.participant, row.plan, row.step] += row.minor
-    edges, given = batch.pay_periods, batch.assignments
-    for place in range(end):
-        there = (given.start < edges[place + 1]) & (given.end > edges[place])
-        mine = there & draw_paid(versions, int(edges[place]))[given.plan] & np.isin(given.participant, found.waits[0])
-        for who, version in zip(given.participant[mine].tolist(), given.plan[mine].tolist(), strict=True):
-            came[place, who, versions.plan_id[version], _RELEASES] = 1
-    table = found.settlements
-    plans = [versions.plan_id[version] for version in table.plan.tolist()]
-    stands = set(zip(table.pay_period.tolist(), table.participant.tolist(), plans, strict=True))
-    for place, who, plan, step in sorted(came):
-        if came[place, who, plan, step] and (place, who, plan) not in stands:
-            [(name,)] = rows_read("SELECT name FROM people_participant WHERE id = %s", [who])
-            raise CompError(
-                f"{name} cannot be settled from {day_date(int(edges[place]))} on: no rate of exchange converts the "
-                "amounts that their plan states. Enter it (Rates of exchange), and tie out again."
-            )
+def _all_settled(found: Settled, batch: Batch, end: int) -> None:
+    """CompError where somebody is not settled before `end` for want of a rate of exchange: what Comp would have paid
+    them nobody knows then."""
+    who, _, since = found.waits
+    late = np.flatnonzero(since < end)
+    if late.size:
+        first = late[np.lexsort((who[late], since[late]))[0]]
+        [(name,)] = rows_read("SELECT name FROM people_participant WHERE id = %s", [int(who[first])])
+        raise CompError(
+            f"{name} cannot be settled from {day_date(int(batch.pay_periods[since[first]])):%-d %B %Y} on: no rate of "
+            "exchange converts the amounts that their plan states. Enter it (Rates of exchange), and tie out again."
+        )
 
 
 def _movements(rows: Sequence[Paid], versions: Versions) -> Movements:

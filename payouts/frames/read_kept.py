@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,21 +20,46 @@ from payouts.selectors import TAKEN
 from plans.rules.compiled import CompiledPlan
 from plans.rules.specialise import stated
 
-_KEY = ", ".join(f"l.{quoted(name)}" for name in LINE)
-#: Of each line the last row that a batch took, and on which day of the company's: what the line earned then stands in
-#: its trace.
-_KEPT = f"""
-SELECT DISTINCT ON ({_KEY}) l.participant_id AS participant, l.plan_id AS plan, l.component,
-    l.line_kind::bigint AS kind, l.fact, l.split::bigint AS split, {day("l.credit_date")} AS line_day, l.rule, l.role,
-    coalesce((l.trace ->> 'earned_minor')::bigint, 0) AS earned,
-    {day("(b.locked_at AT TIME ZONE %(zone)s)::date")} AS day
-FROM payouts_batchline l JOIN payouts_batch b ON b.id = l.batch_id
-WHERE l.participant_id = ANY(%(whose)s) AND l.line_kind = ANY(%(kinds)s)
-    AND (l.plan_id, l.component) IN (SELECT * FROM unnest(%(plans)s::bigint[], %(components)s::text[]))
-    AND {{taken}}
-ORDER BY {_KEY}, b.locked_at DESC, l.id DESC
+_KEY = ", ".join(map(quoted, LINE))
+_UNDER = """
+    {table}.line_kind = ANY(%(kinds)s) AND {table}.participant_id = ANY(%(whose)s)
+    AND ({table}.plan_id, {table}.component) IN (SELECT * FROM unnest(%(plans)s::bigint[], %(components)s::text[]))
+    AND {{taken}}"""
+#: The rows that batches took of lines, and those by which lines gave up what they kept: what a line earned when it was
+#: taken stands in its trace.
+_ROWS = f"""
+    SELECT {", ".join(f"l.{quoted(name)}" for name in LINE)}, l.credit_date, l.pay_group_id, l.batch_id, b.locked_at,
+        b.state, l.id, coalesce((l.trace ->> 'earned_minor')::bigint, 0) AS earned, 0::bigint AS had
+    FROM payouts_batchline l JOIN payouts_batch b ON b.id = l.batch_id
+    WHERE {_UNDER.format(table="l")}
+    UNION ALL
+    SELECT {", ".join(f"g.{quoted(name)}" for name in LINE)}, g.credit_date, g.pay_group_id, g.batch_id, b.locked_at,
+        b.state, g.id, g.earned_minor, g.kept_minor
+    FROM payouts_givenup g JOIN payouts_batch b ON b.id = g.batch_id
+    WHERE {_UNDER.format(table="g")}
 """
-_NOW = _KEPT.format(taken="b.state = ANY(%(taken)s)")
+#: Of each line the last of these rows.
+_LAST = f"SELECT DISTINCT ON ({_KEY}) * FROM ({_ROWS}) taken ORDER BY {_KEY}, locked_at DESC, id DESC"
+#: As the kernel knows them, with the day of the company's on which a batch took them.
+_KEPT = f"""
+SELECT participant_id AS participant, plan_id AS plan, component, line_kind::bigint AS kind, fact,
+    split::bigint AS split, {day("credit_date")} AS line_day, rule, role, earned, had,
+    {day("(locked_at AT TIME ZONE %(zone)s)::date")} AS day
+FROM ({_LAST}) last
+"""
+_TAKEN = "b.state = ANY(%(taken)s)"
+#: What is kept now, as a table of rows with the keys of their lines, for whoever adds to it.
+STANDING = _LAST.format(taken=_TAKEN)
+#: The same, with what each line may come to keep (`most`) when batches that are not posted yet are sent back or opened
+#: again: of the last row that is posted, and of all behind it.
+AT_MOST = f"""
+SELECT DISTINCT ON ({_KEY}) *, max(earned) OVER (PARTITION BY {_KEY}) AS most FROM (
+    SELECT *, max(locked_at) FILTER (WHERE state = ANY(%(posted)s)) OVER (PARTITION BY {_KEY}) AS posted_since
+    FROM ({_ROWS.format(taken=_TAKEN)}) taken
+) seen WHERE posted_since IS NULL OR locked_at >= posted_since
+ORDER BY {_KEY}, locked_at DESC, id DESC
+"""
+_NOW = _KEPT.format(taken=_TAKEN)
 #: As of the moment at which a batch was locked, what was taken before it; of a part that goes on alone also what the
 #: batch that it replaces took: that one was void a moment before, and its figures are the part's.
 _AS_OF = _KEPT.format(
@@ -49,22 +75,32 @@ def components_keeping(plan: CompiledPlan) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def pairs_keeping(versions: Versions) -> list[tuple[int, str]]:
+    """The same of all these versions: ids of plans with the keys of components."""
+    plans = zip(versions.plan_id, versions.compiled, strict=True)
+    return sorted({(plan_id, key) for plan_id, plan in plans for key in components_keeping(plan)})
+
+
+def asked(pairs: Sequence[tuple[int, str]], whose: Sequence[int]) -> dict[str, Any]:
+    """What `STANDING` and `AT_MOST` are asked: which components of which plans, and whose lines."""
+    return {
+        "whose": list(whose),
+        "kinds": [OF_CREDIT, OF_PERIOD, OF_CARRY],
+        "plans": [plan for plan, _ in pairs],
+        "components": [key for _, key in pairs],
+        "taken": [state.value for state in TAKEN],
+        "posted": [state.value for state in (Batch.State.POSTED, Batch.State.PAID, Batch.State.CLOSED)],
+    }
+
+
 def read_kept(versions: Versions, people: Ints, facts: Ints, as_of: datetime | None) -> Kept | None:
     """What lines of these people keep of budgets, by the ids of the facts of a batch; None where no plan has such a
     budget, or nothing was posted. What others keep says what is left for anybody: it is read whoever asks."""
-    pairs = {
-        (plan_id, key)
-        for plan_id, plan in zip(versions.plan_id, versions.compiled, strict=True)
-        for key in components_keeping(plan)
-    }
+    pairs = pairs_keeping(versions)
     if not pairs:
         return None
     params: dict[str, Any] = {
-        "whose": np.unique(people).tolist(),
-        "kinds": [OF_CREDIT, OF_PERIOD, OF_CARRY],
-        "plans": [plan for plan, _ in sorted(pairs)],
-        "components": [key for _, key in sorted(pairs)],
-        "taken": [state.value for state in TAKEN],
+        **asked(pairs, np.unique(people).tolist()),
         "as_of": as_of,
         "zone": own_time_zone(),
         "people": None,
@@ -100,4 +136,5 @@ def _kept(versions: Versions, found: dict[str, Any], facts: Ints) -> Kept:
         role=text("role"),
         earned=found["earned"][mine],
         day=found["day"][mine],
+        had=found["had"][mine],
     )

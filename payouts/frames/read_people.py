@@ -11,7 +11,7 @@ import numpy as np
 from comp.tenancy.rows import rows_read
 from payouts.frames.read_asof import as_date, open_end, table
 from payouts.frames.read_plans import Versions
-from payouts.frames.sql import Columns, day, read
+from payouts.frames.sql import Columns, day, read, read_numbers
 from payouts.kernel.batch import (
     FAR_DAY,
     Assignments,
@@ -36,11 +36,11 @@ HUNDRED_PERCENT = 1_000_000
 
 
 def reporting(as_of: datetime | None) -> Reporting:
-    found = read(
-        f"SELECT participant_id AS participant, manager_id AS manager, {day('starts_on')} AS start, "
-        f"{open_end('ends_on')} AS end "
+    found = read_numbers(
+        f"SELECT participant_id::bigint, manager_id::bigint, {day('starts_on')}, {open_end('ends_on')} "
         f"FROM {table('people_reportingline', as_of)} r",
         {"as_of": as_of},
+        ("participant", "manager", "start", "end"),
     )
     return Reporting(found["participant"], found["manager"], found["start"], found["end"])
 
@@ -173,11 +173,11 @@ def with_downlines(
 
 def assignments(versions: Versions, params: dict[str, Any], as_of: datetime | None) -> Assignments:
     narrow = "WHERE s.participant_id = ANY(%(only)s)" if params["only"] is not None else ""
-    found = read(
-        f"SELECT s.participant_id AS participant, s.plan_id AS plan, {day('s.starts_on')} AS start, "
-        f"{open_end('s.ends_on')} AS end "
+    found = read_numbers(
+        f"SELECT s.participant_id::bigint, s.plan_id::bigint, {day('s.starts_on')}, {open_end('s.ends_on')} "
         f"FROM {table('plans_planassignment', as_of)} s {narrow}",
         params,
+        ("participant", "plan", "start", "end"),
     )
     rows: list[Columns] = []
     for index, plan_id in enumerate(versions.plan_id):

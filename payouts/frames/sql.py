@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,10 @@ SHORT = 16_000
 #: What is asked of so many people is read row by row, by a plan that is kept, while it is no more rows than this; of
 #: more, COPY is the quicker way.
 FEW_PEOPLE, ROWS = 4, 5000
-#: Up to so many rows are sent within the statement that writes them, not by COPY into a temporary table before it.
+#: Up to so many rows are sent within the statement that writes them, not by COPY into a temporary table before it: when
+#: the transaction ends its file is cut off, and each commit of a worker waited for the disk.
+SENT = 5000
+#: Of so many rows those that only moved up or down beside others are not looked for.
 FEW = 500
 
 
@@ -201,39 +205,88 @@ class Table:
         return (*self.key, *self.values)
 
 
-def load(table: Table, columns: Columns, rows: Ints) -> None:
-    """Inserts the given rows. One that stands under the same key already (with a date of another span) is changed; a
-    table without a key only grows."""
-    if not rows.size:
-        return
-    if table.key:
-        # In the order of the unique key, so that its index grows at one end of each person's part.
-        rows = rows[np.lexsort([columns[name][rows] for name in reversed(table.key[:2])])]
-    names = table.columns
-    alike = _alike(columns, names, rows)
-    values, params = _values(table, columns, names, alike)
+class Part(NamedTuple):
+    """Rows of columns that become rows of a table."""
+
+    table: Table
+    columns: Columns
+    rows: Ints
+
+
+def load(parts: Iterable[Part]) -> None:
+    """Inserts the given rows into their tables. One that stands under the same key already (with a date of another
+    span) is changed; a table without a key only grows."""
+    many: dict[int, list[Part]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        for part in parts:
+            table, columns, rows = part
+            if table.key:
+                # In the order of the unique key, so that its index grows at one end of each person's part.
+                rows = rows[np.lexsort([columns[name][rows] for name in reversed(table.key[:2])])]
+            if rows.size > SENT:
+                many[rows.size].append(Part(table, columns, rows))
+            elif rows.size:
+                names = table.columns
+                alike = _alike(columns, names, rows)
+                # Columns that are alike in all rows do not travel.
+                sent = [name for name in names if name not in alike] or names[:1]
+                with _staged(cursor, "", columns, names, sent, rows) as (source, more):
+                    _insert(cursor, part, alike, {name: f"t.{quoted(name)}" for name in sent}, source, more)
+        for together in many.values():
+            _load_together(cursor, together)
+
+
+def _load_together(cursor: Any, parts: Sequence[Part]) -> None:
+    """Inserts as many rows into each of some tables. They stand in one temporary table before, where a column that is
+    the same as another one, of this table or of one before it, is once: a credit, its line and its tranche are of one
+    person, fact and day."""
+    held: list[Ints] = []
+    ready = []
+    for part in parts:
+        alike: dict[str, int] = {}
+        places: dict[str, str] = {}
+        for name in part.table.columns:
+            values = _numbers(part.columns[name])[part.rows]
+            if (values == values[0]).all():
+                alike[name] = int(values[0])
+                continue
+            same = (i for i, other in enumerate(held) if other[0] == values[0] and np.array_equal(other, values))
+            place = next(same, len(held))
+            if place == len(held):
+                held.append(values)
+            places[name] = f"t.c{place}"
+        ready.append((part, alike, places))
+    columns: Columns = {f"c{place}": values for place, values in enumerate(held)}
+    every = np.arange(parts[0].rows.size)
+    columns = columns or {"c0": every}
+    with _staged(cursor, f"load_{len(columns)}", columns, [*columns], [*columns], every) as (source, more):
+        for part, alike, places in ready:
+            _insert(cursor, part, alike, places, source, more)
+
+
+def _insert(
+    cursor: Any, part: Part, alike: Mapping[str, int], places: Mapping[str, str], source: str, more: Sequence[str]
+) -> None:
+    """Inserts a part out of `source`, where `places` says how each column stands that is not `alike` in all rows."""
+    table, names, size = part.table, part.table.columns, part.rows.size
+    values, params = _values(table, part.columns, names, alike, places)
     target = ", ".join(map(quoted, names))
     if table.stamped:
         target += f", {quoted(table.stamped)}"
         values.append("now()")
-    # Columns that are alike in all rows do not travel.
-    sent = [name for name in names if name not in alike] or names[:1]
-    with (
-        connection.cursor() as cursor,
-        _staged(cursor, f"load_{table.name}", columns, names, sent, rows) as (source, more),
-    ):
-        params += more
-        insert = (
-            f"INSERT INTO {table.name} (tenant_id, {target}) "
-            f"SELECT current_setting('app.tenant')::bigint, {', '.join(values)} FROM {source} "
-        )
-        if not table.key:
-            prepared.execute(cursor, insert, params, keep=rows.size <= FEW)
-        elif rows.size < TRIED or not _inserted(cursor, insert, params):
-            key = ", ".join(map(quoted, table.key))
-            changed = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in table.values)
-            insert += f"ON CONFLICT (tenant_id, {key}) DO UPDATE SET {changed}"
-            prepared.execute(cursor, insert, params, keep=rows.size <= FEW)
+    params += more
+    insert = (
+        f"INSERT INTO {table.name} (tenant_id, {target}) "
+        # Within a query of its own, so that the setting is read once and not for each row.
+        f"SELECT (SELECT current_setting('app.tenant')::bigint), {', '.join(values)} FROM {source} "
+    )
+    if not table.key:
+        prepared.execute(cursor, insert, params, keep=size <= SENT)
+    elif size < TRIED or not _inserted(cursor, insert, params):
+        key = ", ".join(map(quoted, table.key))
+        changed = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in table.values)
+        insert += f"ON CONFLICT (tenant_id, {key}) DO UPDATE SET {changed}"
+        prepared.execute(cursor, insert, params, keep=size <= SENT)
 
 
 def _inserted(cursor: Any, insert: str, params: Sequence[Any]) -> bool:
@@ -283,7 +336,8 @@ def _change(table: Table, columns: Columns, names: Sequence[str], rows: Ints, id
     every = {**columns, "id": np.zeros(rows.max() + 1, dtype=np.int64)}
     every["id"][rows] = ids
     alike = _alike(every, names, rows)
-    values, params = _values(table, columns, names, alike)
+    places = {name: f"t.{quoted(name)}" for name in names}
+    values, params = _values(table, columns, names, alike, places)
     changed = ", ".join(f"{quoted(name)} = {value}" for name, value in zip(names, values, strict=True))
     sent = ("id", *(name for name in names if name not in alike))
     with (
@@ -291,7 +345,7 @@ def _change(table: Table, columns: Columns, names: Sequence[str], rows: Ints, id
         _staged(cursor, f"change_{table.name}", every, ("id", *table.values), sent, rows) as (source, more),
     ):
         update = f"UPDATE {table.name} s SET {changed} FROM {source} WHERE s.id = t.id"
-        prepared.execute(cursor, update, [*params, *more], keep=rows.size <= FEW)
+        prepared.execute(cursor, update, [*params, *more], keep=rows.size <= SENT)
 
 
 @contextmanager
@@ -301,7 +355,7 @@ def _staged(
     """SQL of the columns `sent` of the rows as `t`, all plain bigints, and its parameters: a few rows stand in the
     statement itself, more in a temporary table, which has all of the `names` (COPY into a walled table is refused by
     PostgreSQL). Texts travel as codes and days as numbers."""
-    if rows.size <= FEW:
+    if rows.size <= SENT:
         arrays = ", ".join(["%s::bigint[]"] * len(sent))
         every = [numbers(_numbers(columns[name])[rows].tolist()) for name in sent]
         yield f"unnest({arrays}) t ({', '.join(map(quoted, sent))})", every
@@ -334,14 +388,14 @@ def _alike(columns: Columns, names: Sequence[str], rows: Ints) -> dict[str, int]
 
 
 def _values(
-    table: Table, columns: Columns, names: Sequence[str], alike: Mapping[str, int]
+    table: Table, columns: Columns, names: Sequence[str], alike: Mapping[str, int], places: Mapping[str, str]
 ) -> tuple[list[str], list[Any]]:
-    """SQL of each column as the table wants it, out of the temporary table `t` or `alike`; and the words that it picks
-    from."""
+    """SQL of each column as the table wants it, out of its place among what was sent or `alike`; and the words that it
+    picks from."""
     values: list[str] = []
     params: list[Any] = []
     for name in names:
-        column, value = columns[name], f"t.{quoted(name)}"
+        column, value = columns[name], places.get(name, "")
         if name in table.words:
             params.append(list(column.words))
         if name in alike:

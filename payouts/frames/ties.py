@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from payouts.frames.read_plans import Versions
+from payouts.frames.span import Reach, reach
 from plans.rules.compiled import CompiledPlan, Component
 from plans.rules.specialise import stated
 
@@ -89,7 +90,8 @@ class Circles:
         self.ties = ties_by_plan(versions)
         self._ids = dict(zip((plan.key for plan in versions.compiled), versions.plan_id, strict=True))
         self._circles: dict[frozenset[int], frozenset[int]] = {}
-        self._every: dict[frozenset[int], str] = {}
+        self._with_others: dict[frozenset[int], bool] = {}
+        self._reach: dict[frozenset[int], Reach] = {}
         self._of: dict[frozenset[int], Versions] = {}
 
     def around(self, plans: Iterable[int]) -> frozenset[int]:
@@ -110,14 +112,16 @@ class Circles:
             found |= {plan for plan, other in self.ties.items() if other.gives & classes}
         return found
 
-    def with_others(self, plans: Iterable[int]) -> bool:
-        return any(self.ties[plan].with_others for plan in plans)
+    def with_others(self, plans: frozenset[int]) -> bool:
+        if plans not in self._with_others:
+            self._with_others[plans] = any(self.ties[plan].with_others for plan in plans)
+        return self._with_others[plans]
 
-    def every(self, plans: frozenset[int]) -> str:
-        """The longest period over which lines of these plans depend on each other."""
-        if plans not in self._every:
-            self._every[plans] = self.of(plans).every()
-        return self._every[plans]
+    def reach(self, plans: frozenset[int]) -> Reach:
+        """How far lines of these plans depend on each other."""
+        if plans not in self._reach:
+            self._reach[plans] = reach(self.of(plans).compiled)
+        return self._reach[plans]
 
     def of(self, plans: frozenset[int]) -> Versions:
         """The versions of these plans alone; each set of plans gives the same object."""

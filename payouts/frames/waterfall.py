@@ -14,7 +14,6 @@ from django.db import connection
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_date, day_number
-from crediting.kernel.ratios import Mask
 from payouts.frames import read_people
 from payouts.frames.inflow import BESIDE, Account, Inflow, Place
 from payouts.frames.negatives import Owner, Straight, set_off, terms_of
@@ -144,17 +143,6 @@ def settled_plans(versions: Versions) -> frozenset[int]:
     return frozenset(plan for plan, says in rows if says.settlement is not None)
 
 
-def draw_paid(versions: Versions, start: int) -> Mask:
-    """By plan version, whether its plan pays a draw in the pay period that begins on this day."""
-    rows = zip(versions.plan_id, versions.compiled, strict=True)
-    paying = {
-        plan
-        for plan, says in rows
-        if says.settlement is not None and any(draw.start <= start < draw.end for draw in says.settlement.draws)
-    }
-    return np.array([plan in paying for plan in versions.plan_id], dtype=bool)
-
-
 def wholly_held(people: Collection[int], as_of: datetime | None = None) -> set[tuple[int, int | None]]:
     """The people, and those of a plan (None: of all), whose pay is held as a whole."""
     return set(_rows(_HELD.format(holds=table("payouts_hold", as_of)), {"people": list(people), "as_of": as_of}))
@@ -258,9 +246,7 @@ class OnePeriod:
         if settled is None:
             return Waterfalls([], [])
         told = self._told(settled, inflow, left, draws, held, SettledIn(batch))
-        if settled.waits[0].size:
-            moves = self._may_move(batch, inflow, left, draws)
-            told.waits.extend(self._waits(settled, moves, held, SettledIn(batch)))
+        told.waits.extend(self._waits(settled, held, SettledIn(batch)))
         return told
 
     def _straight(
@@ -462,34 +448,14 @@ class OnePeriod:
                 found.draws.append(said | of_draw | amounts)
         return found
 
-    def _may_move(
-        self,
-        batch: Batch,
-        inflow: Sequence[Inflow],
-        left: Mapping[Account, _Left],
-        draws: Mapping[tuple[Account, str], tuple[int, date | None]],
-    ) -> set[Account]:
-        """The accounts that the period may move: of who is on a plan in it that has a draw then, or with something that
-        comes in or stands."""
-        start, end = self.bounds[self.place : self.place + 2].tolist()
-        given, paying = batch.assignments, draw_paid(self.versions, start)
-        there = (given.start < end) & (given.end > start) & paying[given.plan]
-        plans = [self.versions.plan_id[version] for version in given.plan[there].tolist()]
-        found: set[Account] = {
-            *zip(given.participant[there].tolist(), plans, strict=True),
-            *(row.account for row in inflow),
-        }
-        found |= {account for account, each in left.items() if each.carried or each.owed or each.kept or each.held}
-        return found | {account for (account, _), (minor, _) in draws.items() if minor}
-
     def _waits(
-        self, settled: Settled, moves: set[Account], held: set[tuple[int, int | None]], settled_in: SettledIn
+        self, settled: Settled, held: set[tuple[int, int | None]], settled_in: SettledIn
     ) -> Iterator[AwaitsRate]:
-        """Who is not settled though something may move, and the rate that is asked for."""
+        """Who is not settled, and the rate that is asked for."""
         start, end = self.bounds[self.place : self.place + 2].tolist()
-        for person, version in zip(*(column.tolist() for column in settled.waits), strict=True):
+        for person, version, _ in zip(*(column.tolist() for column in settled.waits), strict=True):
             says, account = self.versions.compiled[version], (person, self.versions.plan_id[version])
-            if says.settlement is not None and account in moves and not held & {account, (person, None)}:
+            if says.settlement is not None and not held & {account, (person, None)}:
                 kind, day = rate_asked(says.settlement, start, end)
                 target = settled_in.currency(version, person)
                 yield AwaitsRate(*account, says.currency, target, kind, day_date(day))

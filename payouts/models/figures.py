@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from comp.people.models import BulkPayModel, ExchangeRate, Participant, PayModel
 from comp.tenancy.models import LooseForeignKey, TenantForeignKey, TenantModel
-from comp.tenancy.walls import AppendOnly
+from comp.tenancy.walls import AppendOnly, Trigger
 from crediting.models import Deal, RawDelivery
 from plans.models import Plan, PlanVersion
 
@@ -387,5 +387,6 @@ class Statement(PayModel):
             models.CheckConstraint(
                 condition=Q(state__in=["open", "in_batch", "approved", "paid"]), name="statement_state"
             ),
+            Trigger(name="statement_stands", when="BEFORE UPDATE OR DELETE", function="comp_statement_stands"),
         ]
         indexes = [models.Index(fields=["tenant", "pay_group", "period_starts_on"], name="statement_period")]

@@ -58,7 +58,7 @@ LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=2), 0.1, 15
 #: The same of writing where lines stand beside others, which moves no money.
 PLACES_WAIT, PLACES_PEOPLE = timedelta(seconds=30), 50
 #: After a piece of either a process leaves them alone for so many times as long as it took, while other work comes.
-REST = 4
+REST = 9
 FOREVER = date(2100, 1, 1)
 #: What cannot be redone is tried again at the latest after this.
 RETRY = timedelta(hours=1)
@@ -129,10 +129,11 @@ def changes_recompute(tenant_id: int) -> int:
     scopes away, in one transaction: a worker killed at any line leaves everything as it was. Those of a half that
     somebody else writes are left to him. Returns how many scopes it redid; 0 when none wait."""
     with _scope(tenant_id, redone_if_lost=True):
-        [(waits,)] = rows_read(f"SELECT EXISTS (SELECT 1 {_SINGLE} AND NOT s.later)", {"now": timezone.now()})
-        if not waits:
+        waiting = _halves_waiting()
+        if not waiting:
             return 0
-        claimed = _single_claimed(_tried(*EVERYBODY) or _waited(EVERYBODY[0]))
+        # Of these alone: with a half where nothing waits a worker would go on to take one delivery after the other.
+        claimed = _single_claimed(_tried(*waiting) or _waited(waiting[0]))
         return _redo_claimed(claimed, leave_places=_deliveries_come())
 
 
@@ -156,14 +157,17 @@ _rests: dict[tuple[str, int], float] = {}
 
 def _behind(key: str, wait: timedelta, which: Q, *, least: int, own: bool) -> int:
     """Redoes scopes of some people that come behind other work. `own`: these alone, else all of these people's."""
-    oldest = _due(EVERYBODY).filter(which, job=None).order_by("id").values_list("created_at", flat=True).first()
-    if oldest is None:
-        return 0
     place, began = (key, current_tenant_id()), time.monotonic()
     busy = _others_wait()
-    if busy and (timezone.now() - oldest < wait or began < _rests.get(place, 0.0)):
+    if busy and began < _rests.get(place, 0.0):
         return 0
-    single = _due(_tried(*EVERYBODY) or _waited(EVERYBODY[0])).filter(job=None)
+    now = timezone.now()
+    oldest = rows_read(_OLDEST, {"now": now, "places": not own})
+    if not oldest or (busy and now - oldest[0][0] < wait):
+        return 0
+    # Where other work comes somebody else is at it, and looks again; this process has deliveries to take.
+    halves = _tried(*EVERYBODY) or (() if busy else _waited(EVERYBODY[0]))
+    single = _due(halves).filter(job=None)
     done = _paced(
         single.filter(which) if own else single,
         lambda due, size: _longest(due.filter(which), size),
@@ -174,17 +178,14 @@ def _behind(key: str, wait: timedelta, which: Q, *, least: int, own: bool) -> in
         leave_places=busy and own,
     )
     if done:
-        now = time.monotonic()
-        _rests[place] = now + REST * (now - began)
+        ended = time.monotonic()
+        _rests[place] = ended + REST * (ended - began)
     return done
 
 
 def _others_wait() -> bool:
     """Whether work waits that comes before that of those who move with others."""
-    if _deliveries_come():
-        return True
-    [(waits,)] = rows_read(f"SELECT EXISTS (SELECT 1 {_SINGLE} AND NOT s.later)", {"now": timezone.now()})
-    return bool(waits)
+    return _deliveries_come() or bool(_halves_waiting())
 
 
 def _deliveries_come() -> bool:
@@ -314,6 +315,24 @@ def _redo_claimed(claimed: Sequence[Claimed], *, leave_places: bool = False) -> 
     if any(scope.cause.kind == Cause.Kind.JOB for scope in claimed):  # what it put right is told at once
         alerts_recheck(alerts_standing().filter(participant_id__in={scope.participant_id for scope in claimed}))
     return len(claimed)
+
+
+#: Whether single changes of the people whose facts they are wait, of either half.
+_HALVES = """
+SELECT coalesce(bool_or(mod(participant_id, 2) = 0), false), coalesce(bool_or(mod(participant_id, 2) = 1), false)
+FROM payouts_changedscope WHERE due_at <= %(now)s AND job_id IS NULL AND NOT later
+"""
+#: Since when the first waits of what comes behind other work.
+_OLDEST = """
+SELECT created_at FROM payouts_changedscope
+WHERE due_at <= %(now)s AND job_id IS NULL AND later AND places = %(places)s ORDER BY id LIMIT 1
+"""
+
+
+def _halves_waiting() -> tuple[int, ...]:
+    """The halves of the people for whom single changes wait."""
+    [waiting] = rows_read(_HALVES, {"now": timezone.now()})
+    return tuple(half for half, waits in zip(EVERYBODY, waiting, strict=True) if waits)
 
 
 #: Single changes that are due, with their causes.

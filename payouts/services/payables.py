@@ -18,7 +18,7 @@ from comp.core.days import day_date
 from comp.people.models import Participant, PayCalendar, PayGroup
 from comp.tenancy.prepared import execute
 from comp.tenancy.rows import models_read, rows_read
-from payouts.frames.sql import FEW, quoted
+from payouts.frames.sql import quoted
 from payouts.frames.tables import LINE
 from payouts.models import Batch, Cause
 from payouts.models.figures import NO_PERIOD, LineNamed
@@ -30,6 +30,9 @@ from payouts.services.settlements import SETTLED, SETTLED_SUMS, SETTLED_TEXT, se
 
 #: More facts than this are not named one by one: a join over all of the people's is the quicker then.
 NAMED = 20_000
+#: A kept plan looks for each of the facts with each of the people: quicker than planning anew up to so many pairs. What
+#: goes person by person is kept for so many people.
+LOOKED_FOR, PEOPLE = 300_000, 1000
 KEY = ", ".join(map(quoted, (*LINE, "index", "part")))
 _OF_TRANCHE = ", ".join(f"t.{column}" for column in KEY.split(", "))
 _OF_PAYABLE = ", ".join(f"p.{column}" for column in KEY.split(", "))
@@ -212,17 +215,18 @@ def payables_write(
         cause_ids=list(why.values()),
         otherwise=[otherwise[person] for person in params["people"]],
     )
-    few = facts is not None and len(facts) <= FEW
+    some = facts is not None and len(facts) * len(participants) <= LOOKED_FOR
+    kept = facts is not None and len(participants) <= PEOPLE
     with connection.cursor() as cursor:
         # Some people's rows are found by their index, whatever is known of tables that grow under a recomputation.
         cursor.execute("SET LOCAL enable_seqscan = off")
         if facts is None or facts:
-            execute(cursor, _WRITE if facts is None else _WRITE_SOME, params, keep=few)
+            execute(cursor, _WRITE if facts is None else _WRITE_SOME, params, keep=some)
         holds_write(**{name: params[name] for name in ("people", "groups", "starts", "ends")})
         settlements_write(**{name: params[name] for name in ("people", "groups", "starts")})
         params["causes"] = [*{*why.values(), *otherwise.values()}]
-        execute(cursor, _STALE, params, keep=few)
-        execute(cursor, _STATEMENTS, params, keep=few)
+        execute(cursor, _STALE, params, keep=kept)
+        execute(cursor, _STATEMENTS, params, keep=kept)
         cursor.execute("SET LOCAL enable_seqscan = on")
 
 

@@ -17,11 +17,12 @@ import numpy as np
 
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
-from comp.outbox.services import publish
+from comp.outbox.services import publish_once
 from comp.tenancy.rows import rows_read
 from payouts.frames.figures import Figures, figures, lines_standing, standing
-from payouts.frames.read import YEARS, Versions, calendars, enclosing, pay_groups, read_batch, read_versions
-from payouts.frames.sql import NONE, Columns, Table, Words, change, delete, differences, load, only_moved
+from payouts.frames.read import YEARS, Versions, bounds, calendars, enclosing, pay_groups, read_batch, read_versions
+from payouts.frames.span import Reach
+from payouts.frames.sql import NONE, Columns, Part, Table, Words, change, delete, differences, load, only_moved
 from payouts.frames.tables import EARNINGS, TRANCHES, WAITS
 from payouts.frames.ties import Circles
 from payouts.kernel import calculate
@@ -35,10 +36,18 @@ Ids = tuple[int, ...]  # of plan versions
 PLACES_FROM = 500
 
 
+class Piece(NamedTuple):
+    """Periods whose figures are redone together, and the day since when facts are read for them."""
+
+    span: Span
+    since: int
+
+
 @dataclass(slots=True)
 class Changed:
     """What one recomputation wrote."""
 
+    every_fact: bool = False  # payables of all facts are looked at, so it is not noted which changed
     rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     facts: set[int] = field(default_factory=set)  # 0 where lines of none changed
     people: set[int] = field(default_factory=set)
@@ -69,7 +78,8 @@ class Mark(NamedTuple):
 
 def recompute(marks: Iterable[Mark], *, leave_places: bool = False) -> Changed:
     """Redoes the figures of the people marked, in the whole measure periods that the days touch: people whose plans
-    read one another's figures together, all others by the longest period of their own plans.
+    read one another's figures together, all others by the longest period of their own plans. Where windows roll, the
+    periods in whose windows the days are too, and what lies in the windows of all of these is read beside.
 
     Figures that moved are recorded with the cause that touched their deal, or else the latest of their person's. With
     `leave_places` many lines that only moved beside others, and earn what they earned, stay as they stand: the caller
@@ -79,60 +89,96 @@ def recompute(marks: Iterable[Mark], *, leave_places: bool = False) -> Changed:
     groups, pay_group = calendars(), pay_groups()
     part_of = _parts({mark.person for mark in marks})
     of_ids = {versions.id: versions for versions, _ in part_of.values()}
-    tasks: dict[tuple[PayCalendar, Span, Ids], dict[int, list[Reason]]] = defaultdict(lambda: defaultdict(list))
-    reached: dict[tuple[int, str, date, date], list[Span]] = {}  # many marks are of the same days
+    tasks: dict[tuple[PayCalendar, Piece, Ids], dict[int, list[Reason]]] = defaultdict(lambda: defaultdict(list))
+    reached: dict[tuple[int, Reach, date, date], list[Piece]] = {}  # many marks are of the same days
+    rolling: dict[int, list[tuple[Piece, Reason]]] = defaultdict(list)
     for mark in marks:
-        versions, every = part_of[mark.person]
+        versions, reach = part_of[mark.person]
         group = pay_group[mark.person]
-        asked = group, every, mark.start, mark.end
+        asked = group, reach, mark.start, mark.end
         if asked not in reached:
-            reached[asked] = spans(groups[group], every, mark.start, mark.end)
-        for span in reached[asked]:
-            tasks[groups[group], span, versions.id][mark.person].append(mark.cause)
-    changed = Changed()
-    why = _Why(mark.cause for mark in marks)
-    for (calendar, span, ids), of in sorted(tasks.items(), key=lambda task: task[0][1:]):
-        # Where everybody is meant nobody has to be looked for.
-        whom = sorted(of) if len(of) < len(pay_group) else None
-        _redo(calendar, span, whom, of_ids[ids], pay_group, why.among(of), changed, leave_places)
-    causes: dict[int, list[Reason]] = defaultdict(list)
-    for mark in marks:
-        causes[mark.person].append(mark.cause)
+            reached[asked] = pieces(groups[group], reach, mark.start, mark.end)
+        for piece in reached[asked]:
+            if reach.windows:
+                rolling[mark.person].append((piece, mark.cause))
+            else:
+                tasks[groups[group], piece, versions.id][mark.person].append(mark.cause)
+    for person, of_person in rolling.items():
+        for piece, causes in _joined(of_person):
+            tasks[groups[pay_group[person]], piece, part_of[person][0].id][person] += causes
     # Who moves between pay groups, or whose group opens elsewhere, is owed the same tranches in another period; and
     # what is asked for by hand puts right whatever is wrong.
-    whole = any(mark.cause.kind in (Cause.Kind.PEOPLE, Cause.Kind.JOB) for mark in marks)
-    facts = None if whole else sorted(changed.facts)
-    own = why.among(causes).own
-    payables_write(participants=sorted(causes), facts=facts, why=why.by_deal, otherwise=own)
+    changed = Changed(any(mark.cause.kind in (Cause.Kind.PEOPLE, Cause.Kind.JOB) for mark in marks))
+    why = _Why(mark.cause for mark in marks)
+    for (calendar, piece, ids), of in sorted(tasks.items(), key=lambda task: task[0][1:]):
+        # Where everybody is meant nobody has to be looked for.
+        whom = sorted(of) if len(of) < len(pay_group) else None
+        _redo(calendar, piece, whom, of_ids[ids], pay_group, why.among(of), changed, leave_places)
+    causes_of: dict[int, list[Reason]] = defaultdict(list)
+    for mark in marks:
+        causes_of[mark.person].append(mark.cause)
+    facts = None if changed.every_fact else sorted(changed.facts)
+    own = why.among(causes_of).own
+    payables_write(participants=sorted(causes_of), facts=facts, why=why.by_deal, otherwise=own)
     if WAITS.name in changed.rows:
-        publish(topic="credits.waiting", payload={})
+        publish_once(topic="credits.waiting")
     if changed.without_rate:
-        publish(topic="payables.waiting", payload={})
+        publish_once(topic="payables.waiting")
     return changed
 
 
 _ASSIGNED = "SELECT participant_id, plan_id FROM plans_planassignment WHERE participant_id = ANY(%s::bigint[])"
 
 
-def _parts(people: Set[int]) -> dict[int, tuple[Versions, str]]:
-    """Each of the people with the versions that their figures depend on, and the longest period over which they do.
-    Those whose plans look at nobody else are taken together where their periods are alike."""
+def _parts(people: Set[int]) -> dict[int, tuple[Versions, Reach]]:
+    """Each of the people with the versions that their figures depend on, and how far they do. Those whose plans look at
+    nobody else are taken together where they reach equally far."""
     circles = Circles(read_versions())
     plans_of: dict[int, set[int]] = {person: set() for person in people}
     for person, plan in rows_read(_ASSIGNED, [sorted(people)]):
         plans_of[person].add(plan)
     found: dict[int, frozenset[int]] = {}
-    alone: dict[str, set[int]] = defaultdict(set)
+    alone: dict[Reach, set[int]] = defaultdict(set)
     for person, plans in plans_of.items():
         found[person] = around = circles.around(plans)
         if not circles.with_others(around):
-            alone[circles.every(around)] |= around
-    parts: dict[int, tuple[Versions, str]] = {}
+            alone[circles.reach(around)] |= around
+    parts: dict[int, tuple[Versions, Reach]] = {}
     for person, around in found.items():
-        every = circles.every(around)
-        together = around if circles.with_others(around) else frozenset(alone[every])
-        parts[person] = circles.of(together), every
+        reach = circles.reach(around)
+        together = around if circles.with_others(around) else frozenset(alone[reach])
+        parts[person] = circles.of(together), reach
     return parts
+
+
+def pieces(calendar: PayCalendar, reach: Reach, start: date, end: date) -> list[Piece]:
+    """What [start, end) touches: whole periods, each by itself; where windows roll one piece, to the last period in
+    whose window the days are, with what is read before it."""
+    found = spans(calendar, reach.every, start, end)
+    if not found or not reach.windows:
+        return [Piece(span, span[0]) for span in found]
+    (first, _), (_, end_no) = found[0], found[-1]
+    since = first
+    for every, count in reach.windows:
+        edges = bounds(calendar, every)
+        last = int(np.searchsorted(edges, end_no - 1, side="right")) + count
+        end_no = enclosing(calendar, reach.every, int(edges[min(last, edges.size - 1)]) - 1)[1]
+        place = int(np.searchsorted(edges, since, side="right")) - 1
+        since = enclosing(calendar, reach.every, int(edges[max(place - count, 0)]))[0]
+    return [Piece((first, end_no), since)]
+
+
+def _joined(of_person: Iterable[tuple[Piece, Reason]]) -> list[tuple[Piece, list[Reason]]]:
+    """Pieces that overlap are one."""
+    found: list[tuple[Piece, list[Reason]]] = []
+    for piece, cause in sorted(of_person):
+        if found and piece.span[0] <= found[-1][0].span[1]:
+            (start, end), since = found[-1][0]
+            joined = Piece((start, max(end, piece.span[1])), min(since, piece.since))
+            found[-1] = joined, [*found[-1][1], cause]
+        else:
+            found.append((piece, [cause]))
+    return found
 
 
 def spans(calendar: PayCalendar, every: str, start: date, end: date) -> list[Span]:
@@ -154,13 +200,15 @@ def right_figures(
     pay_group: Mapping[int, int],
     as_of: datetime | None = None,
     openings: bool = True,
+    since: int | None = None,
 ) -> Figures:
-    """What is right for the people (None: everyone) and the span, by the kernel; nothing is written. Without
-    `openings` as though no other system had been there before."""
+    """What is right for the people (None: everyone) and the span, by the kernel; nothing is written. Facts are read
+    `since` a day before it where its windows look back. Without `openings` as though no other system had been there
+    before."""
     source = read_batch(
         calendar=calendar,
         versions=versions,
-        start=span[0],
+        start=span[0] if since is None else since,
         end=span[1],
         participants=people,
         as_of=as_of,
@@ -173,7 +221,7 @@ def right_figures(
 
 def _redo(
     calendar: PayCalendar,
-    span: Span,
+    piece: Piece,
     people: Sequence[int] | None,
     versions: Versions,
     pay_group: Mapping[int, int],
@@ -181,7 +229,9 @@ def _redo(
     changed: Changed,
     leave_places: bool,
 ) -> None:
-    right = right_figures(calendar, span, people, versions, pay_group)
+    span = piece.span
+    right = right_figures(calendar, span, people, versions, pay_group, since=piece.since)
+    missing: list[Part] = []
     for table in _in_turn(right.tables, people):
         columns = right.of(table)
         stands = standing(table, right=columns, start=span[0], end=span[1], participants=people)
@@ -204,14 +254,16 @@ def _redo(
                 every = np.arange(lost["earned_minor"].size)
                 _record_changes(lost, every, lost["earned_minor"], np.zeros(every.size, dtype=np.int64), why)
         if table.name == TRANCHES.name:
-            for ids in (columns["fact"][new], columns["fact"][differs], stands["fact"][gone]):
-                changed.facts.update(np.unique(ids).tolist())
+            if not changed.every_fact:
+                for ids in (columns["fact"][new], columns["fact"][differs], stands["fact"][gone]):
+                    changed.facts.update(np.unique(ids).tolist())
             _record_changes(columns, *_converted_otherwise(columns, differs, stands, was), why)
             moved = (columns["state"][new], columns["state"][differs], stands["state"][was], stands["state"][gone])
             changed.without_rate |= any((states == NO_RATE).any() for states in moved)
         delete(table, stands["id"][gone])
         change(table, columns, differs, stands, was)
-        load(table, columns, new)
+        missing.append(Part(table, columns, new))
+    load(missing)
 
 
 def _in_turn(tables: Sequence[Table], people: Sequence[int] | None) -> Sequence[Table]:
@@ -312,4 +364,4 @@ def _record_changes(source: Columns, rows: Ints, before: Ints, after: Ints, why:
     }
     columns.update(before_minor=before[moved], after_minor=after[moved])
     columns["cause_id"] = why.of(columns["deal_id"], columns["participant_id"])
-    load(_CHANGES, columns, np.arange(rows.size))
+    load([Part(_CHANGES, columns, np.arange(rows.size))])

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
+from itertools import starmap
 from typing import Any
 
 from django.db.models import QuerySet
@@ -17,11 +19,11 @@ from crediting.services.waiting import Asked, delivery_of, questions_stand
 from payouts.frames.inflow import Place
 from payouts.frames.read import read_versions
 from payouts.frames.waterfall import AwaitsRate
-from payouts.models import Tranche
+from payouts.models import Tranche, Unsettled
 from payouts.reads.unconverted import missing_rates
 from payouts.services.payables import open_now
 from payouts.services.settlements import right_settlements
-from plans.models import PlanVersion
+from plans.models import Plan, PlanVersion
 
 _NAMED = {"average": "average rate"}
 
@@ -39,7 +41,8 @@ def questions() -> Iterator[Asked]:
         unsettled[f"{one.source}/{one.target} {one.kind}"].append(one)
     for rate in missing_rates():
         value = f"{rate.source}/{rate.target} {rate.kind}"
-        when = f"{rate.first}" if rate.first == rate.last else f"days from {rate.first} to {rate.last}"
+        since, until = f"{rate.first:%-d %B %Y}", f"{rate.last:%-d %B %Y}"
+        when = since if since == until else f"days from {since} to {until}"
         waits = f"{rate.payables:,} payable{' waits' if rate.payables == 1 else 's wait'}"
         message = f"{waits} in {rate.source}: no {rate.name} from {rate.source} to {rate.target} holds on {when}."
         others = unsettled.pop(value, [])
@@ -60,14 +63,21 @@ def questions() -> Iterator[Asked]:
 def awaiting_rates(pay_group: PayGroup | None = None, participant: Participant | None = None) -> list[AwaitsRate]:
     """Who (of a pay group, or of one participant whether they are) is not settled in the open period, because their
     plan converts its amounts into the currency that they are paid in and no rate holds the day."""
+    rows = Unsettled.objects.order_by("id")
+    rows = rows if pay_group is None else rows.filter(pay_group=pay_group)
+    rows = rows if participant is None else rows.filter(participant=participant)
+    return list(starmap(AwaitsRate, rows.values_list("participant_id", "plan_id", "source", "target", "kind", "day")))
+
+
+def awaiting_rates_anew(pay_group: PayGroup) -> list[AwaitsRate]:
+    """The same, worked out from what is owed and not read from what stands: for the moment when a period is locked."""
     if not PlanVersion.objects.filter(document__contains='"settle_in"').exists():
         return []
     compiled = read_versions().compiled
     if not any(says.settlement is not None and says.settlement.settle_in == "pay" for says in compiled):
         return []
-    abroad = Participant.objects.exclude(currency__in={says.currency for says in compiled})
-    abroad = abroad if pay_group is None else abroad.filter(pay_group=pay_group)
-    people = (abroad if participant is None else abroad.filter(pk=participant.pk)).values_list("id", flat=True)
+    abroad = Participant.objects.filter(pay_group=pay_group)
+    people = abroad.exclude(currency__in={says.currency for says in compiled}).values_list("id", flat=True)
     found = open_now(sorted(people))
     places = zip(found["people"], found["groups"], found["starts"], strict=True)
     return right_settlements({who: Place(group, starts_on) for who, group, starts_on in places}).waits
@@ -81,7 +91,7 @@ def why_unsettled(waits: list[AwaitsRate]) -> str:
     known = Participant.objects.in_bulk({one.participant for one in waits})
     names = sorted({known[one.participant].name for one in waits})
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    rates = sorted({_rate(one) for one in waits})
+    rates = sorted({rate_words(one) for one in waits})
     who = ", ".join(names[:5]) + more
     return f"{who} cannot be settled: there is {' and '.join(rates)}. Enter it (Rates of exchange)."
 
@@ -90,18 +100,36 @@ def why_not_yet(waits: list[AwaitsRate]) -> str:
     """What of one person's pay is not worked out yet, and why; nothing where all is."""
     if not waits:
         return ""
-    rates = sorted({_rate(one) for one in waits})
+    rates = sorted({rate_words(one) for one in waits})
     return f"Draws, caps and what is carried are not in it yet: there is {' and '.join(rates)}."
+
+
+@dataclass(frozen=True, slots=True)
+class NotSettled:
+    """Somebody who is not settled by a plan, for want of a rate: what they owe by it is not known."""
+
+    participant: Participant
+    plan: Plan
+    why: str
+
+
+def unsettled_people(waits: list[AwaitsRate]) -> list[NotSettled]:
+    """Each of them by name, with their plan and the rate that is missing."""
+    people = Participant.objects.in_bulk({one.participant for one in waits})
+    plans = Plan.objects.in_bulk({one.plan for one in waits})
+    found = [NotSettled(people[one.participant], plans[one.plan], f"Not settled: {rate_words(one)}") for one in waits]
+    return sorted(found, key=lambda row: (row.participant.name, row.plan.name))
 
 
 def _unsettled(waits: list[AwaitsRate]) -> str:
     one = min(waits, key=lambda each: each.day)
     count = "1 settlement waits" if len(waits) == 1 else f"{len(waits):,} settlements wait"
-    return f"{count}: {_rate(one)}."
+    return f"{count}: {rate_words(one)}."
 
 
-def _rate(one: AwaitsRate) -> str:
-    return f"no {_NAMED.get(one.kind, 'rate')} from {one.source} to {one.target} that holds on {one.day}"
+def rate_words(one: AwaitsRate) -> str:
+    """Which rate is missing."""
+    return f"no {_NAMED.get(one.kind, 'rate')} from {one.source} to {one.target} that holds on {one.day:%-d %B %Y}"
 
 
 def _same(delivery: RawDelivery) -> RawDelivery:

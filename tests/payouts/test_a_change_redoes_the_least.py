@@ -118,9 +118,9 @@ class Redone:
 def redone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Redone]:
     found, real = Redone(), recompute._redo
 
-    def spy(calendar: Any, span: Any, who: Any, *rest: Any) -> None:
-        found.calls.append((None if who is None else tuple(who), day_date(span[0]), day_date(span[1])))
-        real(calendar, span, who, *rest)
+    def spy(calendar: Any, piece: recompute.Piece, who: Any, *rest: Any) -> None:
+        found.calls.append((None if who is None else tuple(who), day_date(piece.span[0]), day_date(piece.span[1])))
+        real(calendar, piece, who, *rest)
 
     monkeypatch.setattr(recompute, "_redo", spy)
     yield found

@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import date
+from typing import Any
 
 import pytest
 from django.db import InterfaceError
 
 from comp.outbox.models import Message
 from comp.outbox.selectors import messages_waiting
-from comp.outbox.services import messages_drain
+from comp.outbox.services import messages_drain, news_hold
 from comp.people.services import reporting_line_set
 from crediting.models import Deal, DealRevision, RawDelivery, Upload
 from crediting.services import loads, mailbox, uploads
@@ -200,3 +201,22 @@ def test_large_calls_of_the_api_are_news_as_a_whole(monkeypatch: pytest.MonkeyPa
             assert Cause.objects.filter(deal=None, label="API: facts in bulk").count() == (slug == "together")
         found.append(figures(acme))
     assert found[0] == found[1] and len(found[0]) == 15
+
+
+@pytest.mark.django_db(transaction=True)
+def test_held_news_is_handed_on_by_who_has_the_intake_lock(
+    owner_connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever adds to held news has the lock: nobody else writes its row meanwhile and keeps them waiting."""
+    acme = house()
+    tenant = acme.acme.tenant.pk
+    with acme.acme.scope():
+        payload = {"label": "API", "delivery": None, "endpoint": 1, "people": {}}
+        held = news_hold(topic=loads.LOADED, payload=payload, message=None)
+    released: list[int] = []
+    monkeypatch.setattr(loads, "news_release", lambda message: released.append(message))
+    with owner_connection.cursor() as other:
+        other.execute("SELECT pg_advisory_lock(7002, %s)", [tenant])
+        assert mailbox_drain(tenant) == 0 and released == []
+        other.execute("SELECT pg_advisory_unlock(7002, %s)", [tenant])
+    assert mailbox_drain(tenant) == 0 and released == [held]

@@ -58,7 +58,7 @@ def test_a_prorated_quota_a_modifier_and_a_limit_are_told() -> None:
         "The modifiers multiplied count 1.2 times: $7,533.33….",
         "At most 12% is paid: $7,200.00.",
         "Rounded to the minor unit (half-even): $7,200.00.",
-        "100% on credit date: $7,200.00, released on 2026-03-10.",
+        "100% on credit date: $7,200.00, released on 10 March 2026.",
     ]
     client = Client()
     client.force_login(of.preparer)

@@ -94,7 +94,7 @@ def test_facts_plans_quotas_and_rates(watch: Watch) -> None:
     watch.named("Max", "override", "quota", "Quota sales of Ann")
     with acme.acme.scope(acme.ops):
         rate_set(source="EUR", target="USD", kind="spot", starts_on=JANUARY, rate="1.20")
-    watch.named("Bob", "commission", "rate", "EUR to USD (spot) 1.2 from 2026-01-01")
+    watch.named("Bob", "commission", "rate", "EUR to USD (spot) 1.2 from 1 January 2026")
     full_agrees(acme)
 
 
@@ -110,25 +110,25 @@ def test_assignments_and_people(watch: Watch) -> None:
     with acme.acme.scope(acme.ops):
         role = CreditRole.objects.get(key="ae")
         people.position_set(participant=acme.ann, title="Senior AE", credit_role=role, starts_on=JANUARY)
-    watch.named("Ann", "commission", "people", "Ann is Senior AE from 2026-01-01")
-    watch.named("Max", "override", "people", "Ann is Senior AE from 2026-01-01")
+    watch.named("Ann", "commission", "people", "Ann is Senior AE from 1 January 2026")
+    watch.named("Max", "override", "people", "Ann is Senior AE from 1 January 2026")
     with acme.acme.scope(acme.ops):
         vera = Participant.objects.get(name="Vera")
         people.reporting_line_set(participant=acme.ann, manager=vera, starts_on=JANUARY)
-    watch.named("Vera", "override", "people", "Ann reports to Vera from 2026-01-01")
+    watch.named("Vera", "override", "people", "Ann reports to Vera from 1 January 2026")
     with acme.acme.scope(acme.ops):
         outcome = roster_text_apply(text="employee,as_of,title\nann,2026-01-01,AE\n", dry_run=False)
         assert outcome.errors == ()
-    watch.named("Ann", "commission", "people", "Ann is AE from 2026-01-01")
+    watch.named("Ann", "commission", "people", "Ann is AE from 1 January 2026")
     with acme.acme.scope(acme.ops):
         north = people.team_create(key="north", name="North")
         people.position_set(participant=acme.ann, title="AE", credit_role=role, team=north, starts_on=JANUARY)
-    watch.named("Ann", "share", "people", "Ann is AE from 2026-01-01")
+    watch.named("Ann", "share", "people", "Ann is AE from 1 January 2026")
     with acme.acme.scope(acme.ops):
         people.position_set(
             participant=vera, title="Lead", credit_role=role, team=Team.objects.get(key="north"), starts_on=JANUARY
         )
-    watch.named("Ann", "share", "people", "Vera is Lead from 2026-01-01")
+    watch.named("Ann", "share", "people", "Vera is Lead from 1 January 2026")
     full_agrees(acme)
 
 

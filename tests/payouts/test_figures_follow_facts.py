@@ -75,6 +75,7 @@ def test_a_deal_that_changes_hands_or_quarter_or_is_lost_leaves_nothing_behind()
     acme.won("A", "60000.00", "2026-01-11", at="2026-01-21T10:00:00Z")
     acme.work()
     assert acme.earned() == {"A": 600000, "B": 550000}
+    stood, said = acme.statement(date(2026, 1, 1)), figures_of(acme)
     acme.crm.send({"type": "deal.lost", "timestamp": "2026-01-22T10:00:00Z", "data": {
         "deal": "A", "owner": "ann", "product": "gtx-pro", "account": "acme", "amount": "0.00", "currency": "USD",
         "engage_date": "2026-01-02", "close_date": "2026-01-11"}})  # fmt: skip
@@ -84,6 +85,22 @@ def test_a_deal_that_changes_hands_or_quarter_or_is_lost_leaves_nothing_behind()
     with acme.acme.scope():
         assert not Tranche.objects.filter(deal__external_id="A").exists()
         assert not Payable.objects.filter(deal__external_id="A").exists()
+    # Sent again as it was, before anything is posted: the old figures, to the statement's digest.
+    acme.won("A", "60000.00", "2026-01-11", at="2026-01-23T10:00:00Z")
+    acme.work()
+    again = acme.statement(date(2026, 1, 1))
+    assert (figures_of(acme), again.digest, again.payout_minor) == (said, stood.digest, stood.payout_minor)
+
+
+def figures_of(of: House) -> list[tuple[object, ...]]:
+    """Every line with its place in the order, and every tranche."""
+    line = ("deal__external_id", "component", "credit_date", "position", "before_minor", "after_minor", "earned_minor")
+    part = ("deal__external_id", "component", "index", "part", "release_day", "state", "amount_minor")
+    with of.acme.scope():
+        return [
+            *Earning.objects.order_by(*line).values_list(*line),
+            *Tranche.objects.order_by(*part).values_list(*part),
+        ]
 
 
 @pytest.mark.django_db

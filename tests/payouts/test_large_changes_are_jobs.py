@@ -103,7 +103,7 @@ def test_a_single_deal_that_gave_way_to_a_chunk_comes_before_the_next_one(
         acme.crm.drain()
         outbox.work_once(tenant, outbox.WORK)
     assert "C" not in acme.earned()
-    monkeypatch.setattr(tasks.bells, "heard", lambda tenant_id, queue: None)
+    monkeypatch.setattr(tasks.bells, "heard", lambda tenant_id, queue: True)
     monkeypatch.setattr(claims, "_chunk", lambda halves: 0)
     tasks.job(tenant)
     assert (acme.earned()["C"], waiting(acme)) == (11000, left)
@@ -115,7 +115,7 @@ def test_jobs_of_several_companies_take_turns(acme: House, monkeypatch: pytest.M
     tenant = acme.acme.tenant.pk
     rung: list[tuple[int, str]] = []
     monkeypatch.setattr(outbox, "ring", lambda *, tenant_id, queue=outbox.WORK: rung.append((tenant_id, queue)))
-    monkeypatch.setattr(tasks.bells, "heard", lambda tenant_id, queue: None)
+    monkeypatch.setattr(tasks.bells, "heard", lambda tenant_id, queue: True)
     tasks.job(tenant)
     assert waiting(acme) == 1, "one chunk a turn"
     assert rung == [(tenant, outbox.JOBS)], "then to the end of the queue"
@@ -133,7 +133,7 @@ def test_the_daily_work_goes_to_the_end_of_the_queue_after_its_turn(
     monkeypatch.setattr(tasks, "TURN_SECONDS", -1.0)
     monkeypatch.setattr(outbox, "work_once", lambda tenant_id, queue: 1)
     monkeypatch.setattr(outbox, "ring", lambda *, tenant_id, queue=outbox.WORK: rung.append(tenant_id))
-    monkeypatch.setattr(tasks.bells, "heard", lambda tenant_id, queue: None)
+    monkeypatch.setattr(tasks.bells, "heard", lambda tenant_id, queue: True)
     tasks.work(acme.acme.tenant.pk)
     assert rung == [acme.acme.tenant.pk]
 

@@ -20,6 +20,7 @@ from payouts.services import replay
 from tests.intake.sending import event
 from tests.payouts.house import House, house, plan_text
 from tests.payouts.test_the_whole_language_pays_from_the_database import full_agrees
+from tests.people.test_front_door import signed_in
 
 
 def of_fact(kind: str, *, on: str = "day", amount: str = "amount", when: str = "[]", release: str = "") -> str:
@@ -229,6 +230,20 @@ def test_a_cancellation_in_a_later_quarter_takes_back() -> None:
     assert earned(acme) == [("2026-01-10", 600_000)]
     full_agrees(acme)
     pages_tell(acme)
+
+
+@pytest.mark.django_db
+def test_a_statement_says_until_when_a_line_may_be_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it within 90 days from 10 January: the last is 9 April."""
+    within = "clawback: {on: [cancellation], formula: window, window: {days: 90}, lowers_measure: false, takes: all}"
+    acme = house(plan_text().replace("    cap: null\n", f"    cap: null\n    {within}\n"))
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.work()
+    for day, told in ((date(2026, 1, 11), True), (date(2026, 4, 9), True), (date(2026, 4, 10), False)):
+        monkeypatch.setattr("payouts.reads.statements.today", lambda day=day: day)
+        page = signed_in(acme.approver).get(f"/t/acme/statements/2026-01-01/{acme.ann.pk}/").content.decode()
+        assert "$6,000.00" in page
+        assert ('may be taken back until <time class="nowrap" datetime="2026-04-09">' in page) == told, day
 
 
 @pytest.mark.django_db
