@@ -24,16 +24,18 @@ KEY = "posted"
 def posted(reader: Reader, versions: Sequence[Version], teams: Teams) -> Kept | None:
     """`{person, component, deal, earned: 1.00, on: DATE}`: what a batch of that day took of the line of a deal (or of
     another fact); `day`, the last one, in place of `deal` for a line of a period. `plan`, `role` and `rule` where there
-    are several."""
+    are several. `had`: what it kept until a batch of that day took others of the budget, when it had come to
+    `earned`."""
     rows: list[tuple[int, ...]] = []
     words: list[tuple[str, str, str]] = []
     for path, row in reader.rows(KEY, reader.document):
-        optional = ("deal", "day", "plan", "role", "rule")
+        optional = ("deal", "day", "plan", "role", "rule", "had")
         table = reader.look.table(row, path, ("person", "component", "earned", "on"), optional)
         person, on = reader.person(table, path), reader.day(table, path, "on")
         earned = reader.look.money(table, path, "earned", zero=True)
+        had = reader.look.money(table, path, "had", zero=False) if "had" in table else 0
         place = None if on is None else version_of(reader, table, path, versions, on)
-        if person is None or on is None or earned is None or place is None:
+        if person is None or on is None or earned is None or had is None or place is None:
             continue
         plan = versions[place].plan
         component = next(each for each in plan.components if each.key == table["component"])
@@ -42,21 +44,20 @@ def posted(reader: Reader, versions: Sequence[Version], teams: Teams) -> Kept | 
             reader.look.report(path, table, "deal or day", message)
         elif "day" in table:
             day = reader.day(table, path, "day")
-            rows.append((person, place, OF_PERIOD, -1, 0, day or 0, earned, on))
+            rows.append((person, place, OF_PERIOD, -1, 0, day or 0, earned, on, had))
             words.append((component.key, rhythm(component), ""))
         else:
             fact, rule = reader.fact(table, path), _rule(reader, table, path, plan, component)
             found = None if fact is None else _place(reader, table, path, teams, fact, person)
             if fact is not None and rule is not None and found is not None:
-                rows.append((person, place, OF_CREDIT, fact, found[1], 0, earned, on))
+                rows.append((person, place, OF_CREDIT, fact, found[1], 0, earned, on, had))
                 words.append((component.key, rule, found[0]))
     if not rows:
         return None
-    participant, of_plan, kind, of_fact, split, line_day, amount, day_taken = columns(rows, 8)
+    participant, of_plan, kind, of_fact, split, line_day, amount, day_taken, had_before = columns(rows, 9)
     component_word, rule_word, role_word = (text(list(each)) for each in zip(*words, strict=True))
-    return Kept(
-        participant, of_plan, component_word, kind, of_fact, split, line_day, rule_word, role_word, amount, day_taken
-    )
+    line = (participant, of_plan, component_word, kind, of_fact, split, line_day, rule_word, role_word)
+    return Kept(*line, amount, day_taken, had_before)
 
 
 def _rule(reader: Reader, table: Document, path: str, plan: CompiledPlan, component: Component) -> str | None:

@@ -13,7 +13,7 @@ from payouts.case_figures import STATE_NAMES
 from payouts.case_report import Line, Report
 from payouts.kernel.batch import MILLIONTHS, MISSING_MONEY
 from payouts.kernel.explain import explain_settlement
-from payouts.kernel.say import day_text, figure_text, percent_text
+from payouts.kernel.say import figure_text, percent_text
 
 
 def statement(report: Report) -> str:
@@ -118,7 +118,7 @@ def _schedules(report: Report, person: int) -> Iterator[str]:
     if months:
         yield "  Spread over months"
     for month in months:
-        yield f"    {day_text(month)[:7]}: {report.money(spread.amount[mine & (spread.month == month)].sum())}"
+        yield f"    {day_date(month):%Y-%m}: {report.money(spread.amount[mine & (spread.month == month)].sum())}"
 
 
 def _waits(report: Report) -> Iterator[str]:

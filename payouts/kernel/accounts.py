@@ -174,19 +174,19 @@ class Accounts:
     def given(self, participant: Ints, family: Ints | None = None) -> tuple[Ints, Ints]:
         """Where what is given goes: rows of accounts, one a replicate, and which of those given. What is given to
         persons (-1) and no plan is of their first account."""
-        account, rows = self.account, []
-        width = int(self.family.max()) + 1
-        for replicate in np.unique(account.replicate):
-            mine = np.flatnonzero(account.replicate == replicate)
-            people, heads = np.unique(account.participant[mine], return_index=True)
-            at = places_of(people, participant)
-            of = np.append(account.family[mine][heads], -1)[at]
-            if family is not None:
-                of = np.where(family >= 0, family, of)
-            known = np.searchsorted(people, account.participant[mine]) * width + account.family[mine]
-            rows.append(np.append(mine, -1)[places_of(known, np.where(at >= 0, at * width + of, -1))])
-        to = np.concatenate([_NONE, *rows])
-        which = np.tile(np.arange(participant.size), len(rows))
+        # Accounts are pairs of a person and a plan, in order, each once a replicate.
+        account, width = self.account, int(self.family.max()) + 1
+        replicates = np.arange(max(np.unique(account.replicate).size, 1))
+        persons, families = account.participant[:: replicates.size], account.family[:: replicates.size]
+        people, heads = np.unique(persons, return_index=True)
+        at = places_of(people, participant)
+        of = np.append(families[heads], -1)[at]
+        if family is not None:
+            of = np.where(family >= 0, family, of)
+        known = np.searchsorted(people, persons) * width + families
+        pair = places_of(known, np.where(at >= 0, at * width + of, -1))
+        to = np.where(pair >= 0, pair * replicates.size + replicates[:, None], -1).ravel()
+        which = np.tile(np.arange(participant.size), replicates.size)
         return to[to >= 0], which[to >= 0]
 
     def plans(self, period: int) -> Ints:

@@ -187,8 +187,9 @@ class OpeningTranches:
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What lines earned of a budget when a batch last took them, where it stays theirs (`after_posting: keep`): each
-    line once. Lines of a credit are named by `fact`, `split`, `rule` and `role`; those of a period by `line_day`, with
-    the length of their periods for a rule and no role."""
+    line once; less, where it came to less by the time a batch took others of the budget, and what it kept until then
+    (`had`, else 0). Lines of a credit are named by `fact`, `split`, `rule` and `role`; those of a period by `line_day`,
+    with the length of their periods for a rule and no role."""
 
     participant: Ints
     plan: Ints  # index of a version of the plan
@@ -200,7 +201,8 @@ class Kept:
     rule: Text
     role: Text
     earned: Ints
-    day: Ints  # on which the batch took it
+    day: Ints  # on which the batch took it, or the others
+    had: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +393,8 @@ class Traces:
     rounded, counterpart, minimum, withheld, cap, cap:2 …, gate_cap:KEY, plan_cap:1 …,
     budget, carried, floating, clawback, opening:
     what the step makes of the line; cap.limit …: the limit it went by; clawback.of, clawback.part: which part of what.
-    budget.kept, budget.day: what a batch took of it, and when; budget.left: what was left of it beside what lines keep.
+    budget.kept, budget.day: what a batch took of it, and when; budget.had: what it kept until then, if it gave some up;
+    budget.left: what was left of it beside what lines keep.
     """
 
     line: Ints

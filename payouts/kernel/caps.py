@@ -373,7 +373,8 @@ def _by_budget(batch: Batch, credited: Credited, lines: _Together) -> None:
         left = (np.minimum(room, upto) - np.minimum(before, upto - earned)).astype(np.int64)
         if notes is not None:
             notes.note("budget.kept", kept.amount[cut], kept.amount[cut] > 0)
-            notes.note("budget.day", kept.day[cut], kept.amount[cut] > 0)
+            notes.note("budget.had", kept.had[cut], kept.had[cut] > 0)
+            notes.note("budget.day", kept.day[cut], (kept.amount[cut] > 0) | (kept.had[cut] > 0))
             notes.note("budget.left", np.maximum(before - (upto - earned), 0)[cut], earned[cut] > 0)
     book.earned = np.where(stated, left, earned)
     if notes is not None:

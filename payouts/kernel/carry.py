@@ -112,7 +112,8 @@ class _Passage:
                         paid[rows],
                     )
                 )
-            due = money(due - paid + owed, "Carried excess")
+            # Below zero where a reversal takes back what an opening lay above the cap: that was never carried.
+            due = money(due - paid + np.maximum(owed, 0), "Carried excess")
         return found
 
     def _paid(self, period: int, due: Ints, earned: Ints, terms: Ints) -> Ints:

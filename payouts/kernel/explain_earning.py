@@ -263,14 +263,20 @@ def _cap(view: LineView, name: str, limit: int, taken: int, left: int) -> Step:
 
 def _budget(view: LineView, limit: int, taken: int, left: int) -> Step:
     """What a line keeps of a budget, and what comes of the rest beside what all keep."""
-    kept, free = view.known("budget.kept") or 0, view.known("budget.left") or 0
+    kept, free, had = (view.known(f"budget.{name}") or 0 for name in ("kept", "left", "had"))
+    day = day_text(view.known("budget.day") or 0)
     rest = f"{_money(view, free)} of the budget of {_money(view, limit)} were left: {_money(view, left)}."
     sentence = f"Beside what batches took, {rest}"
     if kept:
+        sentence = f"It keeps {_money(view, kept)} that a batch took on {day}; {rest}"
+    if had:
+        came = _money(view, kept) if kept else "nothing"
         sentence = (
-            f"It keeps {_money(view, kept)} that a batch took on {day_text(view.known('budget.day') or 0)}; {rest}"
+            f"A batch took {_money(view, had)} of the budget before. This line had come to {came} when a batch took "
+            f"others of it on {day}, so it keeps {came}; {rest}"
         )
-    return Step("budget", sentence, left, "money", {"cap": limit, "kept": kept, "free": free, "lost": taken})
+    detail = {"cap": limit, "kept": kept, "had": had, "free": free, "lost": taken}
+    return Step("budget", sentence, left, "money", detail)
 
 
 def _per(view: LineView, cap: Cap) -> str:

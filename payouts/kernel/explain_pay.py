@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from comp.core.days import day_date
 from comp.core.spans import whole_months
 from payouts.kernel.batch import (
     AS_PAID,
@@ -77,13 +78,18 @@ def _paid(view: LineView, row: int) -> tuple[str, Fraction | None]:
     parts, exchange = view.result.tranches, view.batch.exchange
     target = (view.batch.pay_currency or {}).get(view.participant, view.plan.currency)
     if parts.paid_amount is not None and parts.exchange is not None and parts.exchange[row] == AS_PAID:
-        return f" ({money_text(int(parts.paid_amount[row]), target)} as it was paid)", None
+        return _aside(int(parts.paid_amount[row]), target, "as it was paid"), None
     if parts.paid_amount is None or parts.exchange is None or exchange is None or parts.exchange[row] < 0:
         return "", None
     at = int(parts.exchange[row])
     rate = Fraction(int(exchange.top[at]), int(exchange.bottom[at]))
-    found = f" ({money_text(int(parts.paid_amount[row]), target)} at {number_text(rate)})"
-    return found, rate
+    return _aside(int(parts.paid_amount[row]), target, f"at {number_text(rate)}"), rate
+
+
+def _aside(minor: int, currency: str, how: str) -> str:
+    """An amount beside another; one below zero has parentheses of its own."""
+    text = f"{money_text(minor, currency)} {how}"
+    return f", {text}" if minor < 0 else f" ({text})"
 
 
 def schedule_step(view: LineView) -> Iterator[Step]:
@@ -93,7 +99,7 @@ def schedule_step(view: LineView) -> Iterator[Step]:
         return
     rows = np.flatnonzero(spread.line == view.row)
     if rows.size:
-        first, last = (day_text(int(spread.month[row]))[:7] for row in (rows[0], rows[-1]))
+        first, last = (f"{day_date(int(spread.month[row])):%B %Y}" for row in (rows[0], rows[-1]))
         months = "1 month" if rows.size == 1 else f"{rows.size} months"
         yield Step("schedule", f"It is spread over {months}, from {first} to {last}.", int(rows.size), "none")
 

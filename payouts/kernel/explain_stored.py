@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from comp.core.days import day_date
 from payouts.kernel.batch import MISSING_DAY, ROLLED_SPLIT
-from payouts.kernel.say import Step, money_text, percent_text, trigger_text
+from payouts.kernel.say import Step, day_text, money_text, percent_text, trigger_text
 from payouts.kernel.slices import pays_nothing, slices
 from plans.rules.compiled import Bonus, CompiledPlan, Component, CreditRule
 from plans.rules.values import number_text
@@ -227,7 +226,7 @@ class _Sayer:
         for place, (entry, part) in enumerate(zip(self.component.release, self.line.tranches, strict=True)):
             due = part.release_day != MISSING_DAY
             amount, trigger = self.money(part.amount), trigger_text(entry)
-            state = f"released on {day_date(part.release_day)}" if due else "still waiting for it"
+            state = f"released on {day_text(part.release_day)}" if due else "still waiting for it"
             at = "on" if entry.at is None else "at"
             sentence = f"{percent_text(entry.share)} {at} {trigger}: {amount}, {state}."
             detail = {"index": place, "on": entry.on, "at": entry.at, "share": entry.share, "met": due}

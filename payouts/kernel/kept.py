@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from crediting.kernel.columns import Text
 from crediting.kernel.credit import Credited
-from crediting.kernel.exact import FITS, Whole
+from crediting.kernel.exact import FITS, Whole, run_numbers
 from payouts.kernel.batch import OF_CREDIT, OF_REVERSAL, Batch, Ints, Kept
 from payouts.kernel.book import Book
 from payouts.kernel.groups import Series, credited_or
@@ -18,10 +17,12 @@ from plans.rules.compiled import Component, OwnPeriods
 
 
 class Shares(NamedTuple):
-    """By line of a book: what it keeps of the budget, 0 for none, and the day on which a batch took it last."""
+    """By line of a book: what it keeps of the budget, 0 for none, and the day on which a batch took it last; where it
+    gave some of it up, what it kept until then, and the day on which a batch took others of the budget."""
 
     amount: Ints
     day: Ints
+    had: Ints
 
 
 def rhythm(component: Component) -> str:
@@ -46,10 +47,10 @@ def kept_by(batch: Batch, credited: Credited, book: Book) -> Shares | None:
     found[number[lines.size :]] = rows
     row = found[number[: lines.size]]
     lines, row = lines[row >= 0], row[row >= 0]
-    amount, day = np.zeros(series.row.size, dtype=np.int64), np.zeros(series.row.size, dtype=np.int64)
+    amount, day, had = (np.zeros(series.row.size, dtype=np.int64) for _ in range(3))
     amount[lines] = np.clip(book.earnings[lines], 0, np.maximum(kept.earned[row], 0))
-    day[lines] = kept.day[row]
-    return Shares(amount, day) if amount.any() else None
+    day[lines], had[lines] = kept.day[row], kept.had[row]
+    return Shares(amount, day, had) if amount.any() or had.any() else None
 
 
 def _of_component(batch: Batch, series: Series, kept: Kept) -> Ints:
@@ -123,6 +124,14 @@ def rooms(limit: Ints, kept: Ints, least: Whole, starts: Ints) -> Whole:
     still has it below its own: `least` is the running sum of what lines earn at least. Lines stand in their order, a
     budget's together from each of `starts`."""
     needed = np.where(kept > 0, limit - least, FITS)
-    for start, end in pairwise([*starts.tolist(), limit.size]):
-        needed[start:end] = np.append(np.minimum.accumulate(needed[start:end][::-1])[::-1][1:], FITS)
+    run = run_numbers(starts, limit.size)
+    last = np.append(starts[1:], limit.size) - 1
+    needed = np.append(needed[1:], FITS)
+    needed[last] = FITS
+    # Of the lines behind it the least, over twice as many lines at every step.
+    step, longest = 1, int(np.diff(starts, append=limit.size).max(initial=0))
+    while step < longest:
+        further = np.where(run[:-step] == run[step:], needed[step:], FITS)
+        needed[:-step] = np.minimum(needed[:-step], further)
+        step *= 2
     return np.where(needed == FITS, limit, np.minimum(limit, np.where(needed == FITS, 0, needed) + least))

@@ -219,7 +219,9 @@ class _Work:
             theirs = self._stretch(book, terms.version, mine, gates, totals)
             bounds = self._part(book, replace(version, component=component), mine)
             inside = (day >= terms.start) & (day < terms.end)
-            rated = shared(stated, rate(component, replace(theirs, part=bounds)))
+            # Where the terms' bounds are whole, so they were for the line before.
+            before = None if bounds is None else theirs.part_before
+            rated = shared(stated, rate(component, replace(theirs, part=bounds, part_before=before)))
             waits = np.where(inside, rated.waiting, waits)
             second.append((inside, rated))
             there |= inside

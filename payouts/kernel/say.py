@@ -75,7 +75,7 @@ def times_text(factor: Fraction) -> str:
 
 
 def day_text(day: int) -> str:
-    return day_date(day).isoformat()
+    return f"{day_date(day):%-d %B %Y}"
 
 
 def trigger_text(entry: Tranche) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from crediting.kernel.exact import money, packed, run_starts, sums
+from crediting.kernel.ratios import Mask
 from payouts.kernel.accounts import Accounts, places_of
 from payouts.kernel.batch import (
     DATED,
@@ -26,7 +27,7 @@ from payouts.kernel.batch import (
     Text,
 )
 from payouts.kernel.settled_in import SettledIn
-from payouts.kernel.steps import STEPS, Active, Period, Step
+from payouts.kernel.steps import NEVER, STEPS, Active, Period, Step
 from plans.rules.compiled_pay import Settlement
 
 _NONE = np.zeros(0, dtype=np.int64)
@@ -66,13 +67,13 @@ class Movements:
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What the pay periods pay. `keyed`: some plan gives its draws keys; `waits`: the participants who are not settled
-    for want of a rate, each with the version that would."""
+    for want of a rate, each with the version that would, and the pay period from which on."""
 
     settlements: Settlements
     draws: DrawBalances
     retests: Retests
     keyed: bool
-    waits: tuple[Ints, Ints] = (_NONE, _NONE)
+    waits: tuple[Ints, Ints, Ints] = (_NONE, _NONE, _NONE)
 
 
 def movements(tranche_line: Ints, tranches: tuple[Ints, Ints, Ints], line: tuple[Ints, ...]) -> Movements:
@@ -92,7 +93,7 @@ def settle(batch: Batch, moved: Movements, active: Active, period: int | None = 
     """What each pay period pays, by the settlement of the plan version in force, and what becomes of each draw; None
     where no plan has one. Movements of plans without a settlement are left out. `active` prorates draws. `period`: of
     this pay period alone, which starts from the batch's balances, a row for every account. Who waits for the rate by
-    which the amounts of a settlement are converted has no row, from that pay period on."""
+    which the amounts of a settlement are converted has no row, from the pay period on that would move something."""
     if not any(plan.settlement for plan in batch.plans):
         return None
     return _Waterfall(batch, moved, active, period).run()
@@ -109,8 +110,8 @@ class _Waterfall:
         self.account = self.accounts.account
         self.retests: list[tuple[int, Ints, int, int, Ints]] = []
         self.settled_in = SettledIn(batch)
-        #: Accounts that a missing rate keeps from being settled, from that pay period on.
-        self.waits = np.zeros(self.account.participant.size, dtype=bool)
+        #: The pay period from which on a missing rate keeps an account from being settled.
+        self.waits = np.full(self.account.participant.size, NEVER, dtype=np.int64)
 
     # ------------------------------------------------------------------ the periods
 
@@ -139,7 +140,8 @@ class _Waterfall:
             period = Period(place, inflow(place), of, late(place), held.pop(place, None), topped, held, closes)
             tables.append(self._period(period))
         settled, stands = self._joined(tables, first)
-        waits = self.account.participant[self.waits], self.accounts.plans(last)[self.waits]
+        unsettled: Ints = np.flatnonzero(self.waits < NEVER)
+        waits = self.account.participant[unsettled], self.accounts.plans(last)[unsettled], self.waits[unsettled]
         retests = self._retests(stands, first, len(tables))
         return Settled(settled, self._draws(tables, stands), retests, keyed, waits)
 
@@ -260,12 +262,15 @@ class _Waterfall:
         columns["exchange"] = np.full(plan.size, -1, dtype=np.int64)
         by_draw = {f"draws.{name}": np.zeros_like(account.draws) for name in _OF_DRAWS}
         period.topped[period.place] = np.zeros_like(account.draws)
+        waiting = np.zeros(plan.size, dtype=bool)
         for place in np.unique(plan).tolist():
-            mine = np.flatnonzero((plan == place) & ~self.waits)
+            mine = np.flatnonzero((plan == place) & (self.waits == NEVER))
             bounds = self.bounds[period.place : period.place + 2].tolist()
             stated = self.settled_in.stated(place, account.participant[mine], *bounds)
-            self.waits[mine[~stated.known()]] = True
-            mine, stated = mine[stated.known()], stated.pick(np.flatnonzero(stated.known()))
+            known = stated.known()
+            waiting[mine[~known]] = True
+            self.waits[mine[~known & self._moves(period, place, mine)]] = period.place
+            mine, stated = mine[known], stated.pick(np.flatnonzero(known))
             slots = self.slots[int(self.family[place])]
             step = Step(self.batch, place, self.active, period, mine, account.pick(mine), stated, slots, self.left)
             columns["exchange"][mine] = np.maximum(stated.row, -1)
@@ -276,8 +281,25 @@ class _Waterfall:
             self.retests += [(period.place, *each) for each in step.retests]
             account.put(mine, step.account)
         by_draw["draws.balance"] = account.draws.copy()
-        columns["waits"] = self.waits.copy()
+        columns["waits"] = (waiting | (self.waits < NEVER)).astype(np.int64)
         return columns | by_draw
+
+    def _moves(self, period: Period, place: int, rows: Ints) -> Mask:
+        """Which of these accounts the pay period may move: something comes in, comes back or stands, or the version
+        that settles them pays a draw."""
+        account, settlement = self.account.pick(rows), self.batch.plans[place].settlement
+        found = period.total[:, rows].any(axis=0) | account.draws.any(axis=1)
+        for stands in (account.carried, account.clawback, account.kept):
+            found |= stands != 0
+        if period.back is not None:
+            found |= period.back[rows] != 0
+        start, end = self.bounds[period.place : period.place + 2].tolist()
+        if settlement is not None and any(draw.start <= start < draw.end for draw in settlement.draws):
+            given, mine = self.batch.assignments, self.assigned
+            there = (self.family[given.plan[mine]] == self.family[place]) & (given.start[mine] < end)
+            there &= given.end[mine] > start
+            found |= np.isin(account.participant, given.participant[mine[there]])
+        return np.asarray(found, dtype=bool)
 
     def _joined(self, tables: list[dict[str, Ints]], first: int) -> tuple[Settlements, Ints]:
         """All periods, by account; one in which nothing moves for an account has no row. Beside them where each row
@@ -297,7 +319,7 @@ class _Waterfall:
             stands[accounts * count + place - first] = True
         if self.alone is not None:
             stands[:] = True
-        stands &= ~np.concatenate([table["waits"] for table in tables])[order]
+        stands &= np.concatenate([table["waits"] for table in tables])[order] == 0
         settled = Settlements(**{name: column[stands] for name, column in columns.items()})
         return settled, np.flatnonzero(stands)
 
@@ -318,13 +340,13 @@ class _Waterfall:
     def _retests(self, stands: Ints, first: int, periods: int) -> Retests:
         """What was taken back of old top-ups, in the rows that stand."""
         words = tuple(sorted({key for slots in self.slots for key in slots}))
-        found: list[tuple[int, int, int, int]] = []
+        found: list[Ints] = []
         for place, accounts, slot, origin, amounts in self.retests:
-            for account, amount in zip(accounts.tolist(), amounts.tolist(), strict=True):
-                row = int(np.searchsorted(stands, account * periods + place - first))
-                key = words.index(self.slots[int(self.account.family[account])][slot])
-                found.append((row, key, origin, amount))
-        columns = np.array(found, dtype=np.int64).reshape(-1, 4).T
+            row = np.searchsorted(stands, accounts * periods + place - first)
+            codes = np.array([words.index(slots[slot]) if slot < len(slots) else -1 for slots in self.slots])
+            key = codes[self.account.family[accounts]]
+            found.append(np.stack((row, key, np.full_like(row, origin), amounts)).astype(np.int64))
+        columns = np.concatenate([np.zeros((4, 0), dtype=np.int64), *found], axis=1)
         return Retests(columns[0], Text(columns[1].astype(np.int32), words), columns[2], columns[3])
 
 

@@ -318,6 +318,7 @@ def kept_of(posted: Sequence[Posted], versions: list[int], row_of: dict[int, int
         role=words([row.role for row in posted]),
         earned=ints(row.earned for row in posted),
         day=ints(0 for _ in posted),
+        had=ints(0 for _ in posted),
     )
 
 

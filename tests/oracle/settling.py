@@ -111,8 +111,8 @@ def settled(
     document = document_for(case, person, plan, period)
     if document is None:
         return None
-    standing.waits |= not rated(case, person, document, period)
-    if standing.waits:
+    if standing.waits or not rated(case, person, document, period):
+        standing.waits = standing.waits or moves(case, person, document, period, standing, lines, given)
         return None
     steps = Steps(case, person, document, period, standing, lines, given)
     if "settlement" in document:
@@ -125,6 +125,17 @@ def settled(
     year = steps.year(period)
     standing.paid[year] = standing.paid.get(year, 0) + steps.payout
     return steps
+
+
+def moves(
+    case: Case, person: int, document: Document, period: int, standing: Standing, lines: list[Line], given: bool
+) -> bool:
+    """Does anything come in, come back or stand in the period, or is a draw paid?"""
+    stands = (standing.carried, standing.owed, standing.kept, *standing.draws.values())
+    if any(stands) or standing.coming_back.get(period):
+        return True
+    steps = Steps(case, person, document, period, standing, lines, given)
+    return any(steps.amounts.values()) or any(steps.on_time(draw) for draw in steps.draws)
 
 
 def settles_in(case: Case, person: int, document: Document) -> str:
@@ -312,17 +323,22 @@ class Steps:
 
     def draw_amount(self, draw: Draw) -> int | None:
         """None in periods that begin outside the draw's dates, or of people who are not on the plan."""
-        start, end = self.case.pay_periods[self.period], self.case.pay_periods[self.period + 1]
-        on_plan = any(
-            version_on(self.case, self.person, self.document["key"], day) is not None for day in each_day(start, end)
-        )
-        if not on_plan or not date.fromisoformat(draw["from"]) <= start < date.fromisoformat(draw["to"]):
+        if not self.on_time(draw):
             return None
+        start, end = self.case.pay_periods[self.period], self.case.pay_periods[self.period + 1]
         amount = minor(draw["amount"], self.document)
         if "draw" in self.document.get("proration", {"of": ()})["of"]:
             version = next(place for place, each in enumerate(self.case.versions) if each.document is self.document)
             amount = prorated(self.case, self.person, version, None, False, "draw", amount, start, end, "money")
         return self.own(amount)
+
+    def on_time(self, draw: Draw) -> bool:
+        """Does the period begin within the draw's dates, and is the person on the plan in it?"""
+        start, end = self.case.pay_periods[self.period], self.case.pay_periods[self.period + 1]
+        on_plan = any(
+            version_on(self.case, self.person, self.document["key"], day) is not None for day in each_day(start, end)
+        )
+        return on_plan and date.fromisoformat(draw["from"]) <= start < date.fromisoformat(draw["to"])
 
     def tested(self, draw: Draw) -> int:
         if "components" in draw:

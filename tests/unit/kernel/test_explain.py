@@ -140,7 +140,7 @@ def test_the_steps_of_one_line_in_words():
         "For a deal of this size it counts 1.5 times: $10,500.00.",
         "Rounded to the minor unit (half-even): $10,500.00.",
         "The cap of $7,000.00 per quarter leaves $0.00.",
-        "40% on signature: $0.00, released on 2026-01-20.",
+        "40% on signature: $0.00, released on 20 January 2026.",
         "60% at 75% of the contracted usage: $0.00, still waiting for it.",
     ]
     assert [row["applied"] for row in steps[3].detail["tiers"]] == [True, True, False]

@@ -115,7 +115,7 @@ def test_modifiers_kickers_limits_minimum_and_caps():
         "The cap of $10,000.00 per year takes nothing away.",
         "The plan's cap of $9,500.00 per quarter leaves $4,500.00.",
         "The budget of $9,000.00 leaves $4,000.00.",
-        "100% on credit date: $4,000.00, released on 2026-02-12.",
+        "100% on credit date: $4,000.00, released on 12 February 2026.",
     ]
 
 
@@ -152,7 +152,7 @@ def test_a_ramp_a_proration_and_an_incentive():
         "As credit 1 of the quarter it takes the total from $0.00 to $60,000.00, "
         "from 0% to 220.4% of the quota of $27,222.22.",
         "18% of $27,222.22 and 27% of $32,777.78 is $13,750.00….",
-        "100% on credit date: $13,750.00, released on 2026-02-11.",
+        "100% on credit date: $13,750.00, released on 11 February 2026.",
     ]
 
 
@@ -190,7 +190,7 @@ def test_gates_and_a_result():
         "For gate stay the result of retention is 50%, and 60% is asked: it is not met, and accelerators are left out.",
         "10% of $60,000.00 is $6,000.00.",
         "By its gates it counts 0.5 times: $3,000.00.",
-        "100% on credit date: $3,000.00, released on 2026-02-12.",
+        "100% on credit date: $3,000.00, released on 12 February 2026.",
     ]
     assert said(found, component="retention")[:2] == [
         "The share of your credits in this quarter is 50%, 50% of the quota of 100%.",
@@ -221,9 +221,9 @@ def test_a_clawback_by_the_months_that_passed():
 """  # noqa: E501
     rest = "facts: [{id: X-1, kind: cancellation, deal: D-1, fields: {amount: 30000.00, day: 2026-03-20}}]"
     assert said(report(more=more, rest=rest), kind=OF_REVERSAL) == [
-        "The cancellation X-1 of 2026-03-20 reverses what was earned on 2026-01-11: 3 months of 12 have passed, "
-        "37.5% of $6,000.00 by now; $2,250.00 is taken back.",
-        "At once: −($2,250.00), released on 2026-03-20.",
+        "The cancellation X-1 of 20 March 2026 reverses what was earned on 11 January 2026: 3 months of 12 have "
+        "passed, 37.5% of $6,000.00 by now; $2,250.00 is taken back.",
+        "At once: −($2,250.00), released on 20 March 2026.",
     ]
 
 
@@ -235,7 +235,7 @@ def test_carried_excess():
     assert said(found, name="D-2")[2] == "The cap of $10,000.00 per quarter leaves $4,000.00; $3,000.00 are carried."
     assert said(found, kind=OF_CARRY) == [
         "What earlier periods earned beyond the cap pays $3,000.00 in this quarter.",
-        "At once: $3,000.00, released on 2026-06-30.",
+        "At once: $3,000.00, released on 30 June 2026.",
     ]
 
 
@@ -252,13 +252,13 @@ transfers: [{deal: D-2, role: ae, from: Ana, to: Ben, day: 2026-03-01}]
     (line,) = (line for line in found.lines if line.name == "D-2")
     assert [step.sentence for step in line.steps] == [
         "The deal D-2 is worth $60,000.00.",
-        "That is its amount of £50,000.00, at the rate of 2026-02-12: 1 GBP is 1.2 USD.",
+        "That is its amount of £50,000.00, at the rate of 12 February 2026: 1 GBP is 1.2 USD.",
         "By rule won, the role ae is credited with 100% of it: $60,000.00; it was handed on by Ana.",
         "As credit 1 of the quarter it takes the total from $0.00 to $60,000.00, "
         "from 0% to 60% of the quota of $100,000.00.",
         "10% of $60,000.00 is $6,000.00.",
         "Rounded to the minor unit (half-even): $6,000.00.",
-        "100% on credit date: $6,000.00 (€5,400.00 at 0.9), released on 2026-02-12.",
+        "100% on credit date: $6,000.00 (€5,400.00 at 0.9), released on 12 February 2026.",
     ]
 
 
