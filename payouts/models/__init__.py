@@ -15,9 +15,10 @@ from payouts.models.accounting import (
     JournalPosting,
 )
 from payouts.models.approvals import ApprovalRule, ApprovalStage, Deputy, Reminder
-from payouts.models.batches import Batch, BatchLine, BatchPerson
+from payouts.models.batches import Batch, BatchLine, BatchPerson, GivenUp
 from payouts.models.cutover import CutOver, Opening, OpeningBalance, OpeningFile, OpeningTranche
 from payouts.models.debts import NegativeDecision, NegativePolicy, SettlementReview, WrittenOff
+from payouts.models.downloads import Download, DownloadPart
 from payouts.models.evidence import EvidenceExport, EvidenceFile
 from payouts.models.figures import (
     Alert,
@@ -50,7 +51,7 @@ from payouts.models.manual import (
 from payouts.models.parallel import Explanation, LegacyFile, LegacyLine, ParallelRun, TieOut
 from payouts.models.payments import AnswerRow, Payment, PayrollAnswer, PayrollFile, PayrollProvider, PayrollRun
 from payouts.models.periods import BatchCheck, ChecklistItem, Posting
-from payouts.models.settlements import BatchDraw, BatchSettlement, DrawStanding, Settlement
+from payouts.models.settlements import BatchDraw, BatchSettlement, DrawStanding, Settlement, Unsettled
 
 __all__ = [
     "Account",
@@ -85,11 +86,14 @@ __all__ = [
     "Deputy",
     "DrawStanding",
     "Earning",
+    "Download",
+    "DownloadPart",
     "EvidenceExport",
     "EvidenceFile",
     "Explanation",
     "FarApproval",
     "FigureChange",
+    "GivenUp",
     "GlMapping",
     "Hold",
     "Journal",
@@ -125,6 +129,7 @@ __all__ = [
     "Statement",
     "TieOut",
     "Tranche",
+    "Unsettled",
     "WindfallReview",
     "WrittenOff",
 ]

@@ -303,4 +303,4 @@ class Budget(KeptModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.cost_centre} from {self.starts_on}"
+        return f"{self.cost_centre} from {self.starts_on:%-d %B %Y}"

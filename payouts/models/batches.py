@@ -10,7 +10,7 @@ from django.utils import timezone
 from comp.people.models import BulkPayModel, PayGroup
 from comp.tenancy.models import KeptModel, LooseForeignKey, TenantForeignKey
 from comp.tenancy.walls import AppendOnly, Trigger
-from payouts.models.figures import TRANCHE_KEY, Cause, Payable, Statement, TrancheKey
+from payouts.models.figures import LINE_KEY, TRANCHE_KEY, Cause, LineKey, Payable, Statement, TrancheKey
 from plans.models import PlanVersion
 
 #: States of a batch whose lines are settled between two people; what follows only moves money.
@@ -211,3 +211,24 @@ class BatchLine(TrancheKey, BulkPayModel):
             AppendOnly(name="batchline_append"),
         ]
         indexes = [models.Index(fields=["tenant", "participant", "fact"], name="batchline_participant")]
+
+
+class GivenUp(LineKey, BulkPayModel):
+    """What a line had given up of a budget (`after_posting: keep`) when a batch took others of it: it kept `kept_minor`
+    and had come to `earned_minor`, whether or not a batch had taken the difference back. That is what it keeps from
+    then on, as long as the batch counts: what it gave up may be whose the batch took."""
+
+    batch = TenantForeignKey(Batch)
+    credit_date = models.DateField()
+    kept_minor = models.BigIntegerField()
+    earned_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "batch", *LINE_KEY], name="givenup_once"),
+            models.CheckConstraint(
+                condition=Q(earned_minor__gte=0, earned_minor__lt=F("kept_minor")), name="givenup_is_less"
+            ),
+            AppendOnly(name="givenup_append"),
+            Trigger(name="givenup_stands", when="AFTER INSERT", function="comp_givenup_stands"),
+        ]

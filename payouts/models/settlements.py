@@ -133,6 +133,23 @@ class DrawStanding(OfDraw):
         indexes = [models.Index(fields=["tenant", "pay_group", "period_starts_on"], name="drawstanding_period")]
 
 
+class Unsettled(PayModel):
+    """Who is not settled in the open period for want of a rate of exchange: follows the figures, with Settlement."""
+
+    plan = TenantForeignKey(Plan)
+    period_starts_on = models.DateField()
+    source = models.CharField(max_length=3)  # what the plan states its amounts in
+    target = models.CharField(max_length=3)  # what the person is paid in
+    kind = models.CharField(max_length=7, choices=ExchangeRate.Kind.choices)
+    day = models.DateField()  # that the rate has to hold
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "participant", "plan", "period_starts_on"], name="unsettled_once")
+        ]
+        indexes = [models.Index(fields=["tenant", "pay_group"], name="unsettled_pay_group")]
+
+
 class BatchSettlement(Waterfall):
     """As a batch took it: a part of what its digest binds, never edited. Those of a rejected or voided batch count for
     nothing."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import date
 from typing import Any
 
@@ -13,6 +11,7 @@ from comp.audit.services import record
 from comp.core.days import DayError, parse_day
 from comp.core.errors import Problem, ProblemsError, refused
 from comp.core.money import MoneyError, minor_digits, parse_money
+from comp.core.sheets.plain import table_read
 from payouts.models import Budget
 
 COLUMNS = ("cost_centre", "from", "until", "currency", "amount")
@@ -25,7 +24,8 @@ def budget_set(*, cost_centre: str, starts_on: date, ends_on: date, currency: st
     if not cost_centre:
         raise refused("cost_centre", cost_centre, "a cost centre", "A budget is of a cost centre.")
     if ends_on <= starts_on:
-        raise refused("ends_on", ends_on, f"a day after {starts_on}", f"It would end on {ends_on}, before it begins.")
+        message = f"It would end on {ends_on:%-d %B %Y}, before it begins."
+        raise refused("ends_on", ends_on, f"a day after {starts_on:%-d %B %Y}", message)
     if amount_minor < 0:
         raise refused("amount", amount_minor, "0 or more", "A budget is no debt.")
     minor_digits(currency)
@@ -35,7 +35,10 @@ def budget_set(*, cost_centre: str, starts_on: date, ends_on: date, currency: st
         with transaction.atomic():
             row, _ = Budget.objects.update_or_create(**key, defaults={"amount_minor": amount_minor})
     except IntegrityError:
-        message = f"{cost_centre}: another budget in {currency} holds some of the days from {starts_on} to {ends_on}."
+        message = (
+            f"{cost_centre}: another budget in {currency} holds some of the days from {starts_on:%-d %B %Y} to "
+            f"{ends_on:%-d %B %Y}."
+        )
         raise refused("starts_on", starts_on, "days of no other budget", message) from None
     record(
         code="budget.set",
@@ -49,14 +52,11 @@ def budget_set(*, cost_centre: str, starts_on: date, ends_on: date, currency: st
 def budgets_from(text: str) -> int:
     """Sets the budgets of a table in CSV, all or none, and returns how many; ProblemsError names each line that is
     wrong."""
-    table = csv.reader(io.StringIO(text))
-    names = tuple(name.strip() for name in next(table, []))
-    if missing := [name for name in COLUMNS if name not in names]:
-        raise refused("file", ", ".join(names), ", ".join(COLUMNS), f"The file has no column {', '.join(missing)}.")
+    names, lines = table_read(text, COLUMNS, COLUMNS, most=ROWS)
     problems: list[Problem] = []
     count = 0
     with transaction.atomic():
-        for line, cells in enumerate(table, start=2):
+        for line, cells in enumerate(lines, start=2):
             if not any(cells):
                 continue
             try:

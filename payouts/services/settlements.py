@@ -12,13 +12,13 @@ from typing import Any
 
 from django.db import connection, models
 
-from comp.outbox.services import publish
+from comp.outbox.services import publish_once
 from comp.tenancy.rows import rows_read
 from crediting.services.issues import PAY_RATE
 from payouts.frames.inflow import Place, free_inflow, taken_inflow
 from payouts.frames.read import pay_groups, read_versions
-from payouts.frames.waterfall import Row, Waterfalls, settled_plans, waterfalls, wholly_held
-from payouts.models import Batch, BatchDraw, BatchSettlement, DrawStanding, Settlement
+from payouts.frames.waterfall import AwaitsRate, Row, Waterfalls, settled_plans, waterfalls, wholly_held
+from payouts.models import Batch, BatchDraw, BatchSettlement, DrawStanding, Settlement, Unsettled
 from payouts.models.settlements import OfDraw, Waterfall
 from payouts.selectors import TAKEN, paid_elsewhere
 
@@ -43,6 +43,11 @@ def _columns(base: type[models.Model]) -> tuple[str, ...]:
 
 
 _OWN, _DRAW = _columns(Waterfall), _columns(OfDraw)
+_STANDING: Mapping[type[models.Model], tuple[str, ...]] = {
+    Settlement: _OWN,
+    DrawStanding: _DRAW,
+    Unsettled: tuple(name for name in _columns(Unsettled) if name != "id"),
+}
 _MINOR = tuple(name for name in _OWN if name.endswith("_minor"))
 #: A settlement in a digest: its plan's key, then its amounts, and the rate where amounts were converted.
 _RATE = "(SELECT concat_ws(' ', x.kind, x.starts_on, x.rate) FROM people_exchangerate x WHERE x.id = w.rate_id)"
@@ -53,6 +58,7 @@ SELECT EXISTS (SELECT 1 FROM plans_planversion WHERE state = 'published' AND pos
     OR EXISTS (SELECT 1 FROM payouts_settlement WHERE participant_id = ANY(%(people)s))
     OR EXISTS (SELECT 1 FROM payouts_batchsettlement WHERE participant_id = ANY(%(people)s))
     OR EXISTS (SELECT 1 FROM payouts_negativepolicy WHERE way <> 'collect')
+    OR EXISTS (SELECT 1 FROM payouts_unsettled WHERE participant_id = ANY(%(people)s))
 """
 #: A rate at which somebody is paid.
 _ASKED_FOR = "SELECT 1 FROM crediting_dataissue WHERE kind = %s AND state = 'open' LIMIT 1"
@@ -81,8 +87,20 @@ def settlements_write(*, people: Sequence[int], groups: Sequence[int], starts: S
     right = right_settlements(places)
     _write(Settlement, people, right.settlements)
     _write(DrawStanding, people, right.draws)
-    if right.waits or any(row["rate_id"] for row in right.settlements) and rows_read(_ASKED_FOR, [PAY_RATE]):
-        publish(topic="payables.waiting", payload={})
+    # A question names a delivery: what waits before the first one came is asked about later.
+    changed = _write(Unsettled, people, _unsettled(right.waits, places))
+    if changed or right.waits and not rows_read(_ASKED_FOR, [PAY_RATE]):
+        publish_once(topic="payables.waiting")
+
+
+def _unsettled(waits: Iterable[AwaitsRate], places: Mapping[int, Place]) -> list[Row]:
+    found = []
+    for one in waits:
+        place = places[one.participant]
+        of = {"participant_id": one.participant, "plan_id": one.plan, "pay_group_id": place.group}
+        asked = {"source": one.source, "target": one.target, "kind": one.kind, "day": one.day}
+        found.append({**of, **asked, "period_starts_on": place.starts_on})
+    return found
 
 
 def right_settlements(places: Mapping[int, Place]) -> Waterfalls:
@@ -112,15 +130,17 @@ def _whom(short: str, params: Mapping[str, Any]) -> set[int]:
 _KEYS: Mapping[type[models.Model], tuple[str, ...]] = {
     Settlement: ("participant_id", "plan_id", "period_starts_on"),
     DrawStanding: ("participant_id", "plan_id", "key", "origin_starts_on", "period_starts_on"),
+    Unsettled: ("participant_id", "plan_id", "period_starts_on"),
 }
 
 
 def settlements_off(places: Mapping[int, Place]) -> list[int]:
     """Which of these people's settlements are not what their payables and batches give."""
     right = right_settlements(places)
+    waits = _unsettled(right.waits, places)
     return _off(
         (_KEYS[model], rows, _standing(model, places))
-        for model, rows in ((Settlement, right.settlements), (DrawStanding, right.draws))
+        for model, rows in ((Settlement, right.settlements), (DrawStanding, right.draws), (Unsettled, waits))
     )
 
 
@@ -156,19 +176,19 @@ def _off(pairs: Iterable[tuple[tuple[str, ...], Iterable[Row], Iterable[Row]]]) 
     return sorted(found)
 
 
-def _write(model: type[models.Model], people: Sequence[int], rows: Sequence[Row]) -> None:
-    """Writes what differs from what stands."""
+def _write(model: type[models.Model], people: Sequence[int], rows: Sequence[Row]) -> bool:
+    """Writes what differs from what stands; returns whether anything did."""
     wanted, stands = _by(_KEYS[model], rows), _by(_KEYS[model], _standing(model, people))
     gone = [row["id"] for at, row in stands.items() if not _same(wanted.get(at), row)]
     if gone:
         model._base_manager.filter(id__in=gone).delete()
     fresh = [model(**row) for at, row in wanted.items() if not _same(row, stands.get(at))]
     model._base_manager.bulk_create(fresh, batch_size=1000)
+    return bool(gone or fresh)
 
 
 def _standing(model: type[models.Model], people: Iterable[int]) -> Iterable[Row]:
-    columns = _OWN if model is Settlement else _DRAW
-    return model._base_manager.filter(participant_id__in=list(people)).values("id", *columns)
+    return model._base_manager.filter(participant_id__in=list(people)).values("id", *_STANDING[model])
 
 
 def _by(key: tuple[str, ...], rows: Iterable[Row]) -> dict[tuple[Any, ...], Row]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,8 @@ def _openings(built: World, rows: Any, by: Any) -> None:
             paid: dict[str, Any] = {}
             if "paid" in part:
                 own = built.people[row["person"]].currency
-                paid = {"paid_minor": parse_money(str(part["paid"]), own), "paid_in": own, "paid_rate": 1}
+                rate = Decimal(str(part["paid"])) / Decimal(str(part["amount"]))
+                paid = {"paid_minor": parse_money(str(part["paid"]), own), "paid_in": own, "paid_rate": round(rate, 10)}
             OpeningTranche.objects.create(
                 opening=opening, index=index, amount_minor=parse_money(str(part["amount"]), currency),
                 release_day=parse_day(part["on"]) if "on" in part else None, milestone=part.get("milestone", ""),

@@ -7,10 +7,12 @@ from datetime import date
 from fractions import Fraction
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
-from payouts.models import BatchDraw, BatchSettlement, Settlement
-from payouts.services import batches, replay
+from comp.outbox.models import Message
+from payouts.models import BatchDraw, BatchSettlement, Settlement, Unsettled
+from payouts.services import batches, replay, unconverted
 from payouts.services.batch_steps import BatchError
 from plans import services as plans
 from plans.models import Plan
@@ -54,21 +56,23 @@ def test_what_a_plan_states_waits_for_its_rate_and_no_period_is_locked_without_i
     rate(acme, "EUR", "USD", "1.10")
     acme.won("A", "10000.00", "2026-01-10", currency="EUR")
     acme.work()
-    waits = "1 settlement waits: no average rate from EUR to USD that holds on 2026-01-01."
+    waits = "1 settlement waits: no average rate from EUR to USD that holds on 1 January 2026."
     assert settled(acme) == [] and asked(acme) == [("pay_rate", waits, 1)]
     stands(acme)
-    why = "Ann cannot be settled: there is no average rate from EUR to USD that holds on 2026-01-01. Enter it"
+    why = "Ann cannot be settled: there is no average rate from EUR to USD that holds on 1 January 2026. Enter it"
     with acme.acme.scope(acme.preparer), pytest.raises(BatchError, match=why):
         batches.batch_submit(pay_group=acme.acme.pay_group, starts_on=JANUARY, submitted_by=acme.preparer)
     seen = Client()
     seen.force_login(acme.preparer)
     assert why in seen.get("/t/acme/payouts/open/sales/").content.decode()
     owing = seen.get("/t/acme/debts/").content.decode()
-    assert f"{why} (Rates of exchange). What they owe is not in the list." in owing
+    assert f"{why} (Rates of exchange). What they owe is not known until then." in owing
+    assert "Not settled: no average rate from EUR to USD that holds on 1 January 2026" in owing
+    assert "not known yet" in owing and "Not settled: no average" in seen.get("/t/acme/debts/?csv=1").content.decode()
     assert acme.ann.user is not None
     seen.force_login(acme.ann.user)
     told = seen.get("/t/acme/statements/2026-01-01/").content.decode()
-    assert "not in it yet: there is no average rate from EUR to USD that holds on 2026-01-01." in told
+    assert "not in it yet: there is no average rate from EUR to USD that holds on 1 January 2026." in told
 
     # 1,100.00 less a tenth, and 540.00 in advance.
     rate(acme, "EUR", "USD", "1.08", kind="average")
@@ -104,3 +108,51 @@ def test_what_a_plan_states_waits_for_its_rate_and_no_period_is_locked_without_i
         for starts_on in (JANUARY, FEBRUARY):
             assert replay.replay_period(acme.acme.pay_group, starts_on).found == []
     stands(acme)
+
+
+@pytest.mark.django_db
+def test_many_deals_of_somebody_who_waits_for_a_rate_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits stands beside the settlements: the same wait is no news, and its question works nobody out anew."""
+    acme = abroad(text(more=SETTLED))
+    rate(acme, "EUR", "USD", "1.10")
+    acme.won("A", "10000.00", "2026-01-10", currency="EUR")
+    acme.work()
+
+    def told() -> int:
+        with acme.acme.scope():
+            return Message.objects.filter(topic="payables.waiting").count()
+
+    def worked_out(*_: object) -> None:
+        raise AssertionError("a question is counted, not worked out")
+
+    monkeypatch.setattr(unconverted, "right_settlements", worked_out)
+    before = told()
+    assert [count for _, _, count in asked(acme)] == [1]
+    for round_ in range(10):
+        for number in range(10):
+            acme.won(f"B{round_}{number}", "100.00", "2026-01-11", currency="EUR")
+        acme.work()
+    assert told() == before and [count for _, _, count in asked(acme)] == [1]
+    monkeypatch.undo()
+    stands(acme)
+    with acme.acme.scope(), transaction.atomic():
+        Unsettled.objects.all().delete()
+        [wrong] = replay.differences_found()
+        assert wrong == "Ann: the settlement that stands is not what the payables give"
+        transaction.set_rollback(True)
+    with acme.acme.scope(acme.preparer), pytest.raises(BatchError, match="Ann cannot be settled: there is no average"):
+        batches.batch_submit(pay_group=acme.acme.pay_group, starts_on=JANUARY, submitted_by=acme.preparer)
+    rate(acme, "EUR", "USD", "1.08", kind="average")
+    assert asked(acme) == [] and acme.close(JANUARY).totals == {"USD": 252_000}
+
+
+@pytest.mark.django_db
+def test_many_deals_that_wait_for_a_rate_ask_once_a_turn() -> None:
+    acme = abroad(text())
+    for number in range(100):
+        acme.won(f"A{number}", "100.00", "2026-01-10", currency="EUR")
+    acme.work()
+    said = "100 payables wait in EUR: no rate from EUR to USD holds on 10 January 2026."
+    with acme.acme.scope():
+        assert Message.objects.filter(topic="payables.waiting").count() == 1
+    assert asked(acme) == [("pay_rate", said, 100)]
