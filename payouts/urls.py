@@ -15,6 +15,7 @@ from payouts.pages.by_hand.reviews import review_urls
 from payouts.pages.checklists import checklist_urls
 from payouts.pages.close import close_urls
 from payouts.pages.cutovers import cutover_urls
+from payouts.pages.downloads import download_urls
 from payouts.pages.evidence import evidence_urls
 from payouts.pages.jobs import job_urls
 from payouts.pages.journals import journal_urls
@@ -38,6 +39,7 @@ urlpatterns: list[URLPattern] = [
     *journal_urls,
     *cutover_urls,
     *evidence_urls,
+    *download_urls,
     *parallel_urls,
     *job_urls,
     *roster_urls,

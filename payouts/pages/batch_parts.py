@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from comp.core.money import format_money, plain_money
+from comp.core.money import format_money
 from comp.people.models import PayGroup
 from comp.tenancy.capabilities import Can
 from comp.web.csv import csv_response
 from comp.web.paging import paginate
 from comp.web.parts import ChainStep, Fact, Link, percent
 from payouts import selectors_batches as reads
-from payouts.models import Adjustment, Batch, Earning
+from payouts.models import Adjustment, Batch, Download, Earning
 from payouts.models.batches import DECIDED
 from payouts.models.figures import LineNamed
 from payouts.pages.approvals import stage_steps
+from payouts.reads import batch_tables as tables
 from payouts.reads.batch_people import People, people_of
 from payouts.reads.held import held_words
 from payouts.reads.labels import line_label
 from payouts.reads.lines import key_of
 from payouts.reads.payments import open_count
 from payouts.selectors_batches import Open, PersonRow, Subject
+from payouts.services import downloads
 
 PER_PAGE = 50
 #: How many people stand among the exceptions; beyond it a list is no longer looked through. The CSV by person has all.
@@ -227,12 +230,7 @@ def lines_page(request: HttpRequest, subject: Subject, view: str, people: People
 
 
 def _narrowed(request: HttpRequest, subject: Subject) -> Any:
-    rows = reads.lines(subject)
-    if person := request.GET.get("person", ""):
-        rows = rows.filter(participant__key=person)
-    if deal := request.GET.get("deal", ""):
-        rows = rows.filter(deal__external_id=deal)
-    return rows
+    return tables.narrowed(subject, request.GET.get("person", ""), request.GET.get("deal", ""))
 
 
 def _why(lines: Sequence[Any]) -> dict[tuple[Any, ...], int]:
@@ -259,98 +257,21 @@ def batch_cells(found: Batch) -> list[tuple[Any, ...]]:
     fixed = (found.name, found.pay_group.name, found.starts_on, found.pay_on, found.get_state_display())
     totals = found.totals or {"": 0}
     return [
-        (*fixed, found.people, found.lines, currency, _amount(minor, currency), found.digest)
+        (*fixed, found.people, found.lines, currency, tables.amount(minor, currency), found.digest)
         for currency, minor in sorted(totals.items())
     ]
 
 
-def _amount(minor: int, currency: str) -> Decimal | None:
-    return Decimal(plain_money(int(minor), currency)) if currency else None
-
-
 def lines_csv(request: HttpRequest, subject: Subject, view: str, name: str) -> HttpResponse:
+    """The chosen view as a download; of a large batch or period workers make it, and the page of downloads follows."""
+    said = {key: request.GET[key] for key in ("person", "deal") if view == "lines" and request.GET.get(key)}
+    if not said and downloads.is_large_of(subject):
+        kind, by = Download.Kind(view), request.user
+        downloads.download_ask(of=subject, kind=kind, name=name, said=said, by=by)  # type: ignore[arg-type]
+        messages.info(request, f"{name} is large: workers make the file. It is listed here as soon as it is done.")
+        return redirect("download_list", tenant=request.tenant.slug)  # type: ignore[attr-defined]
     if view == "people":
-        found = people_of(subject, 0)
-        people = found.rows_of(found.with_lines)
-        header: Sequence[str] = (
-            "employee",
-            "name",
-            "currency",
-            "released",
-            "adjustments",
-            "settled",
-            "payout",
-            "before",
-            "lines",
-            "look at",
-        )
-        return csv_response(
-            name,
-            header,
-            [
-                (
-                    p.key,
-                    p.name,
-                    p.currency,
-                    _amount(p.released_minor, p.currency),
-                    _amount(p.adjustments_minor, p.currency),
-                    _amount(p.settled_minor, p.currency),
-                    _amount(p.minor, p.currency),
-                    None if p.before_minor is None else _amount(p.before_minor, p.currency),
-                    p.lines,
-                    "; ".join(reason.text for reason in p.reasons),
-                )
-                for p in people
-            ],
-        )
+        return csv_response(name, tables.PEOPLE, tables.people_rows(subject))
     if view == "deals":
-        header = ("deal", "customer", "product", "people", "lines", "currency", "amount")
-        return csv_response(
-            name,
-            header,
-            [
-                (
-                    row["deal__external_id"],
-                    row["deal__account__name"],
-                    row["deal__product__name"],
-                    row["people"],
-                    row["lines"],
-                    row["currency"],
-                    _amount(row["minor"], row["currency"]),
-                )
-                for row in reads.deals(subject)
-            ],
-        )
-    header = (
-        "employee",
-        "name",
-        "deal",
-        "plan",
-        "component",
-        "part",
-        "credit date",
-        "kind",
-        "belongs to",
-        "currency",
-        "amount",
-    )
-    return csv_response(
-        name,
-        header,
-        [
-            (
-                line.participant.key,
-                line.participant.name,
-                line.deal.external_id if line.deal else line_label(line, None),
-                line.plan.name,
-                line.component,
-                line.index + 1,
-                line.credit_date,
-                line.get_kind_display(),
-                line.origin_starts_on,
-                line.currency,
-                _amount(line.amount_minor, line.currency),
-            )
-            for line in _narrowed(request, subject)
-        ],
-    )
+        return csv_response(name, tables.DEALS, tables.deal_rows(subject))
+    return csv_response(name, tables.LINES, tables.line_rows(_narrowed(request, subject)))

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from comp.core.errors import CompError
+from comp.core.errors import CompError, told
 from payouts import selectors_batches as reads
 from payouts.models import Batch, LargeStep
 from payouts.reads.large import StepNow
@@ -29,7 +29,7 @@ def attempt(request: HttpRequest, step: Callable[[], Result]) -> Result | None:
     try:
         return step()
     except CompError as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
         return None
 
 

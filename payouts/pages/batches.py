@@ -45,6 +45,7 @@ from payouts.reads.alerts import alerts_standing
 from payouts.reads.approvals import Turn
 from payouts.reads.batch_people import people_of
 from payouts.reads.closing import check_rows, checks_of, checks_to_do, due_items, posting_progress
+from payouts.reads.going_out import without_payout
 from payouts.reads.large import step_of
 from payouts.reads.negatives import why_open
 from payouts.services.unconverted import awaiting_rates, why_unsettled
@@ -91,6 +92,7 @@ def batch_list(request: HttpRequest, tenant: str) -> HttpResponse:
         "page": page,
         "groups": links if len(groups) > 1 else [],
         "may_edit_checklist": Can.BATCH_SUBMIT in can,
+        "stuck": len(without_payout()),
         "mine_to_do": checks_to_do(request.user).count(),  # type: ignore[arg-type]
     }
     return render(request, "payouts/batches/list.html", context)

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.text import get_valid_filename
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -23,11 +24,12 @@ from comp.web.paging import paginate
 from comp.web.parts import Link
 from payouts import selectors_batches as batches_read
 from payouts.exports.files import File
-from payouts.models import Batch, LargeStep, Payment, PayrollFile, PayrollRun
+from payouts.models import Batch, Download, LargeStep, Payment, PayrollFile, PayrollRun
 from payouts.pages.batch_parts import POSTED, crumbs, csv_link
 from payouts.pages.batch_steps import attempt, batch_or_404, take
+from payouts.reads import going_out
 from payouts.reads import payments as reads
-from payouts.services import payment_voids, payroll_files
+from payouts.services import downloads, payment_voids, payroll_files
 from payouts.services.large import is_large
 from payouts.services.payments import reissues_run
 
@@ -78,6 +80,9 @@ def batch_export(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
             if take(request, LargeStep.Step.EXPORT, found, provider=provider.pk if provider else None):
                 messages.success(request, "The file is made. Export it again to download it.")
             return redirect("batch", tenant=tenant, pk=pk)
+        if downloads.is_large_of(found):
+            mapping = digest({"shape": provider.shape, "settings": provider.settings} if provider else {})
+            return _by_workers(request, found, {"provider": provider.pk if provider else None, "mapping": mapping})
         file = attempt(
             request,
             lambda: payroll_files.batch_file(batch=found, provider=provider, by=request.user),  # type: ignore[arg-type]
@@ -100,12 +105,24 @@ def batch_export(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "payments": len(owed),
         "totals": _paid_totals(asked),
         "owed_back": reads.owed_back(found),
-        "again": reads.totals(
-            reads.goes_next(found) if not PayrollRun.objects.filter(batch=found).exists() else Payment.objects.none()
-        ),
+        "next": going_out.goes_next(found),
         "providers": reads.providers(),
     }
     return render(request, "payouts/payments/export.html", context)
+
+
+def _by_workers(request: HttpRequest, found: Batch, said: dict[str, Any]) -> HttpResponse:
+    """A file of a large batch, which workers make: to its place in the list of downloads."""
+    by: Any = request.user
+    name = f"Payroll of {found.name}"
+    made = attempt(
+        request,
+        lambda: downloads.download_ask(of=found, kind=Download.Kind.PAYROLL, name=name, said=said, by=by),
+    )
+    if made is None:
+        return redirect("batch", tenant=request.tenant.slug, pk=found.pk)  # type: ignore[attr-defined]
+    messages.info(request, f"{name} is large: workers make the file. It is listed here as soon as it is done.")
+    return redirect("download_list", tenant=request.tenant.slug)  # type: ignore[attr-defined]
 
 
 def _paid_totals(asked: dict[tuple[int, str], int]) -> dict[str, int]:
@@ -151,6 +168,8 @@ def payroll_file(request: HttpRequest, tenant: str, kept: int) -> HttpResponse:
     """A file that went out, once more."""
     rows = PayrollFile.objects.filter(run__batch__pay_group__in=batches_read.pay_groups_visible())
     found = get_object_or_404(rows.select_related("run__batch__pay_group", "provider"), pk=kept)
+    if downloads.is_large_of(found.run.batch):
+        return _by_workers(request, found.run.batch, {"file": found.pk})
     again = attempt(request, lambda: payroll_files.file_again(kept=found, by=request.user))  # type: ignore[arg-type]
     return redirect("payment_list", tenant=tenant, pk=found.run.batch_id) if again is None else download(again)
 
@@ -223,6 +242,7 @@ def payment(request: HttpRequest, tenant: str, payment: int) -> HttpResponse:
     can = Can.BATCH_PAY in request.can  # type: ignore[attr-defined]
     asked = found.void_asked_by_id is not None and found.state != Payment.State.VOID
     replaced = Payment.objects.filter(reissue_of=found).exists()
+    owed_again = not replaced and found.state == Payment.State.VOID and found.outcome == Payment.Outcome.OWED
     context = {
         "payment": found,
         "tone": tone,
@@ -234,6 +254,8 @@ def payment(request: HttpRequest, tenant: str, payment: int) -> HttpResponse:
         "may_confirm": can and asked and found.void_asked_by_id != request.user.pk,
         "may_withdraw": can and asked,
         "may_again": can and not asked and not replaced and found.state == Payment.State.REJECTED,
+        "may_off_cycle": can,
+        "waits": going_out.told([found])[0] if owed_again else None,
         "outcomes": [one for one in Payment.Outcome if one],
     }
     return render(request, "payouts/payments/payment.html", context)
@@ -266,14 +288,88 @@ def payment_step(request: HttpRequest, tenant: str, payment: int) -> HttpRespons
         ),
         "withdraw": (lambda: payment_voids.void_withdraw(payment=found, by=by), "{found} stands."),
         "again": (lambda: payment_voids.payment_again(payment=found, by=by), "{done} is due in place of {found}."),
+        "off_cycle": (
+            lambda: payment_voids.payment_off_cycle(payment=found, by=by),
+            "{done} is due in place of {found}. Export it now, in a file of its own.",
+        ),
     }
     step, words = steps.get(request.POST.get("step", ""), (None, ""))
     if step is not None and (done := attempt(request, step)) is not None:
         messages.success(request, words.format(found=found, done=done))
+        if request.POST.get("step") == "off_cycle":
+            return redirect("payment_list", tenant=tenant, pk=found.batch_id)
     return redirect("payment", tenant=tenant, payment=payment)
 
 
+@needs(Can.BATCH_READ)
+@require_GET
+def payments_waiting(request: HttpRequest, tenant: str) -> HttpResponse:
+    """What waits to go out, of all pay groups that one may see: due, or owed again; who, why, since when, and what
+    takes it, or that nothing does."""
+    rows = going_out.waiting_out()
+    if "csv" in request.GET:
+        return csv_response("payments that wait to go out", _WAITING, map(_waiting_cells, going_out.told(rows)))
+    page = paginate(request, rows, PER_PAGE)
+    page.object_list = [
+        (one, _takes_words(one), why_waiting(one.payment), reason_waiting(one.payment))
+        for one in going_out.told(page.object_list)
+    ]
+    context = {
+        "crumbs": crumbs(request),
+        "page": page,
+        "sum": reads.totals(rows),
+        "csv": csv_link(request),
+        "stuck": len(going_out.without_payout()),
+        "may": Can.BATCH_PAY in request.can,  # type: ignore[attr-defined]
+    }
+    return render(request, "payouts/payments/waiting.html", context)
+
+
+_WAITING = ("payment", "employee", "name", "batch", "currency", "amount", "why", "reason", "since", "goes out with")
+
+
+def _waiting_cells(one: going_out.Waiting) -> tuple[Any, ...]:
+    payment = one.payment
+    return (
+        str(payment),
+        payment.participant.key,
+        payment.participant.name,
+        payment.batch.name,
+        payment.currency,
+        amount(payment.amount_minor, payment.currency),
+        why_waiting(payment),
+        reason_waiting(payment),
+        timezone.localdate(payment.voided_at or payment.made_at),
+        _takes_words(one),
+    )
+
+
+def why_waiting(payment: Payment) -> str:
+    """Owed again by two people, or due: for the first time, or issued again and why."""
+    if payment.state == Payment.State.VOID:
+        return "Owed again"
+    return str(payment.get_why_display()) if payment.why else "Held back when its batch went out"
+
+
+def reason_waiting(payment: Payment) -> str:
+    before = payment.reissue_of
+    return payment.void_reason or (before.reason or before.void_reason if before is not None else "")
+
+
+def _takes_words(one: going_out.Waiting) -> str:
+    """What it goes out with, or what somebody has to do."""
+    if one.held:
+        why = f"held: {one.hold.reason}" if one.hold else f"{one.payment.batch.name} is held as a whole"
+        return f"Nothing yet, {why}"
+    if (batch := one.takes.batch) is not None:
+        return f"{batch.name} ({batch.get_state_display().lower()})"
+    if one.takes.period:
+        return f"The payout of {one.takes.period}, which is open"
+    return "No further payout is planned: pay it off-cycle"
+
+
 payment_urls = [
+    path("payments/waiting/", payments_waiting, name="payments_waiting"),
     path("payouts/<int:pk>/export/", batch_export, name="batch_export"),
     path("payouts/<int:pk>/paid/", batch_paid, name="batch_paid"),
     path("payouts/<int:pk>/payments/", payment_list, name="payment_list"),

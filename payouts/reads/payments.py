@@ -93,12 +93,6 @@ def due_of(batch: Batch) -> QuerySet[Payment]:
     return Payment.objects.filter(batch=batch, state=State.DUE).order_by("number")
 
 
-def goes_next(batch: Batch) -> QuerySet[Payment]:
-    """Payments of earlier batches that go out with the first export of this one, where nothing holds them."""
-    rows = Payment.objects.filter(Q(state=State.DUE) | (let_go() & Q(outcome=Outcome.OWED)))
-    return rows.filter(pay_group_id=batch.pay_group_id)
-
-
 def with_payroll(batch: Batch) -> str:
     """Names what of the batch's first run waits for payroll's answer: another text when anything of it was answered,
     voided or sent since."""

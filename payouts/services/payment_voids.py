@@ -124,6 +124,22 @@ def payment_again(*, payment: Payment, by: User) -> Payment:
     return again
 
 
+def payment_off_cycle(*, payment: Payment, by: User) -> Payment:
+    """What two people said is owed again is due at once, and goes out in a file of its own (`payments.reissues_run`):
+    where the pay group makes no further payout, nothing else would ever take it."""
+    with everyone():
+        payment = _hold(payment)
+        if payment.state != State.VOID or payment.outcome != Outcome.OWED:
+            raise BatchError(
+                f"{payment}: it is {_word(payment)}; only what was let go as owed again is paid off-cycle."
+            )
+        _not_again(payment)
+        _not_own(payment, by)
+        (again,) = reissue([(payment, payment.amount_minor, Why.VOID)])
+        record(code="payment.again", subject=payment, after={"again": str(again), "by": str(by), "off_cycle": True})
+    return again
+
+
 def _hold(payment: Payment) -> Payment:
     """The payment as it stands, behind its batch's lock."""
     locked(payment.batch)
@@ -143,6 +159,10 @@ def _rejected(payment: Payment, verb: str) -> None:
     """Only what payroll rejected, and nothing replaces."""
     if payment.state != State.REJECTED:
         raise BatchError(f"{payment}: it is {_word(payment)}; only a rejected payment is {verb}.")
+    _not_again(payment)
+
+
+def _not_again(payment: Payment) -> None:
     if again := Payment.objects.filter(reissue_of=payment).first():
         raise BatchError(f"{payment}: it is issued again already, as {again}.")
 

@@ -20,7 +20,8 @@ from comp.people.selectors import today
 from comp.tenancy.models import User
 from comp.tenancy.scope import current_tenant_id
 from payouts.models import Account, Batch, LedgerTransaction, Payment, PayrollRun, Statement
-from payouts.reads.held import batches_held, held_inside
+from payouts.reads.going_out import holds_on
+from payouts.reads.held import held_inside
 from payouts.reads.payments import due_of, let_go, open_count, owed, people_open, people_unpaid, with_payroll
 from payouts.services import ledger
 from payouts.services.batch_steps import (
@@ -131,22 +132,24 @@ def run_locked(run: PayrollRun) -> None:
 
 def _due() -> QuerySet[Payment]:
     """Payments that go out next; another run that is made meanwhile does not find them."""
-    return Payment.objects.select_for_update().filter(state=State.DUE).order_by("number")
+    return Payment.objects.select_for_update(of=("self",)).filter(state=State.DUE).order_by("number")
 
 
-def _free(due: Iterable[Payment]) -> list[Payment]:
+def _free(due: QuerySet[Payment]) -> list[Payment]:
     """Those that nothing holds: neither their batch nor something of their person's in it."""
-    rows = list(due)
-    batches = Batch.objects.in_bulk({payment.batch_id for payment in rows})
-    whole, inside = batches_held(batches), {pk: held_inside(batch) for pk, batch in batches.items()}
-    return [p for p in rows if p.batch_id not in whole and p.participant_id not in inside[p.batch_id]]
+    rows = list(due.select_related("batch"))
+    held = holds_on(rows)
+    return [payment for payment in rows if payment.pk not in held]
 
 
 def _owed_again(batch: Batch) -> list[tuple[Payment, Payment]]:
     """What payroll could not pay for earlier batches of the pay group, and two people said is owed again, is due. Each
     with the payment that it is issued again as."""
-    rows = Payment.objects.select_for_update(of=("self",)).filter(let_go(), pay_group_id=batch.pay_group_id)
-    found = list(rows.filter(outcome=Payment.Outcome.OWED).exclude(batch=batch).order_by("number"))
+    rows = Payment.objects.filter(let_go(), outcome=Payment.Outcome.OWED, pay_group_id=batch.pay_group_id)
+    rows = rows.exclude(batch=batch).order_by("number")
+    locked_now = [payment.pk for payment in rows.select_for_update(of=("self",))]
+    # Asked again behind the lock: somebody may have sent one off-cycle meanwhile, which changes another row.
+    found = list(rows.filter(pk__in=locked_now))
     return list(zip(found, reissue([(payment, payment.amount_minor, Why.VOID) for payment in found]), strict=True))
 
 
