@@ -19,6 +19,7 @@ from payouts.models import Batch, BatchLine, BatchPerson, ChangedScope, LedgerEn
 from payouts.models.batches import DECIDED
 from payouts.selectors import TAKEN, open_period
 from payouts.selectors_settlements import effects, of_batch, of_open, with_effects
+from plans.models import PlanAssignment, PlanVersion
 
 #: A change is large from a quarter of the amount before, and from this many whole units of the currency.
 LARGE_SHARE = 4
@@ -183,8 +184,13 @@ def batch_before(subject: Subject) -> Batch | None:
 
 
 def scopes_pending(pay_group: PayGroup) -> int:
-    """Recomputations that wait for people of the group: until they are done the figures are not today's."""
-    return ChangedScope.objects.filter(participant__pay_group=pay_group).count()
+    """Recomputations that wait for people of the group, or who share a budget, pot or contest with some of them: until
+    they are done the figures are not today's."""
+    of_group = PlanAssignment.objects.filter(participant__pay_group=pay_group).values("plan_id")
+    shared = PlanVersion.objects.filter(document__contains='"after_posting"', plan_id__in=of_group).values("plan_id")
+    sharing = PlanAssignment.objects.filter(plan_id__in=shared).values("participant_id")
+    scopes = ChangedScope.objects.filter(Q(participant__pay_group=pay_group) | Q(participant_id__in=sharing))
+    return scopes.count()
 
 
 def scopes_failed(pay_group: PayGroup | None = None) -> list[str]:

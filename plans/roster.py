@@ -251,10 +251,10 @@ class _Roster:
                 self._reload(Gap, person)
             self._note(row, "rehire", f"employed again {span(hired, ends_on)}", hired)
         elif ends_on != was:
-            what = f"leaves on {ends_on}" if ends_on else f"stays, no longer leaves on {was}"
+            what = f"leaves on {ends_on:%-d %B %Y}" if ends_on else f"stays, no longer leaves on {was:%-d %B %Y}"
             self._note(row, "leaver" if ends_on else "details", what, min(day for day in (ends_on, was) if day))
         if moved:
-            self._note(row, "details", f"employed from {starts_on}", starts_on)
+            self._note(row, "details", f"employed from {starts_on:%-d %B %Y}", starts_on)
 
     # ------------------------------------------------------------------ what they are
 
@@ -268,7 +268,7 @@ class _Roster:
                 if value != (held.value if held else ""):
                     dated.attribute_set(participant=person, name=name, value=value, starts_on=day)
                     self._reload(Attribute, person)
-                    self._note(row, "mover", f"{name} {value or 'none'} from {day}", day)
+                    self._note(row, "mover", f"{name} {value or 'none'} from {day:%-d %B %Y}", day)
         self._leave(row, person)
         for target, text in row.targets.items():
             self._target(row, person, target, text)
@@ -293,7 +293,7 @@ class _Roster:
             return
         for name in ("title", "role"):
             if wanted[name] is None:
-                message = f"{person.name} has no position on {day}: the row has to state {name}."
+                message = f"{person.name} has no position on {day:%-d %B %Y}: the row has to state {name}."
                 raise refused(name, "nothing", f"the {name} of somebody without a position", message)
         people.position_set(
             participant=person, title=wanted["title"], credit_role=wanted["role"], team=wanted["team"],
@@ -301,7 +301,7 @@ class _Roster:
         )  # fmt: skip
         self._reload(Position, person)
         moved = [f"{name} {wanted[name] or 'none'}" for name in columns if wanted[name] != was[name]]
-        self._note(row, "mover", f"{', '.join(moved)} from {day}", day)
+        self._note(row, "mover", f"{', '.join(moved)} from {day:%-d %B %Y}", day)
 
     def _leave(self, row: RosterRow, person: Participant) -> None:
         starts_on, ends_on = row.days.get("leave_from"), row.days.get("leave_to")
@@ -341,7 +341,7 @@ class _Roster:
             if held is not None:
                 people.row_end(row=held, ends_on=day)
                 self._reload(ReportingLine, person)
-                self._note(row, "manager", f"reports to nobody from {day}", day)
+                self._note(row, "manager", f"reports to nobody from {day:%-d %B %Y}", day)
             return
         manager = self.people.get(key)
         if manager is None:
@@ -350,7 +350,7 @@ class _Roster:
         if held is None or held.manager_id != manager.pk:
             people.reporting_line_set(participant=person, manager=manager, starts_on=day)
             self._reload(ReportingLine, person)
-            self._note(row, "manager", f"reports to {manager.name} from {day}", day)
+            self._note(row, "manager", f"reports to {manager.name} from {day:%-d %B %Y}", day)
 
     # ------------------------------------------------------------------ small helps
 

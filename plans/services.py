@@ -135,7 +135,7 @@ def version_publish(*, version: PlanVersion, published_by: User) -> PlanVersion:
     standing = list(_overlapping(version))
     _check_replaced(version, standing)
     document = json.loads(version.document)
-    problems = [*obstacles(document), *_paid_otherwise(version, document)]
+    problems = [*obstacles(document), *_paid_otherwise(version, document), *_settled_otherwise(version, document)]
     if problems:
         raise ProblemsError(problems)
     for old in standing:
@@ -189,6 +189,36 @@ def _paid_otherwise(version: PlanVersion, document: Document) -> list[Problem]:
     return [problem] if row and (problem := _unpayable(row.participant, version, document)) else []
 
 
+def _settled_otherwise(version: PlanVersion, document: Document) -> list[Problem]:
+    """What keeps a version from standing beside another one that settles in another currency: balances go on from one
+    to the next, and who is settled by which would change what they are in."""
+    own = _settles_in(document)
+    if own is None:
+        return []
+    rows = PlanVersion.objects.filter(plan_id=version.plan_id, state=State.PUBLISHED).order_by("starts_on")
+    for old in rows.exclude(pk__in=_covered(version)):
+        other = _settles_in(json.loads(old.document))
+        if other not in (None, own):
+            since = f"{old.starts_on:%-d %B %Y}"
+            text = (
+                f"{old}, in force from {since}, settles in settle_in: {other}, and what is owed and carried goes on "
+                f"from one version to the next. Write settle_in: {other}, or let this version begin on {since}, so "
+                "that it takes that one's place."
+            )
+            return [Problem("settlement.settle_in", own, str(other), text)]
+    return []
+
+
+def _settles_in(document: Document) -> str | None:
+    """The currency in which a version settles, `plan` or `pay`; None where it settles nothing."""
+    return document["settlement"].get("settle_in", "plan") if "settlement" in document else None
+
+
+def _covered(version: PlanVersion) -> list[int]:
+    """The versions that are superseded when this one is published."""
+    return [old.pk for old in _overlapping(version) if old.starts_on >= version.starts_on]
+
+
 def _check_pays(participant: Participant, plan: Plan, starts_on: date, ends_on: date | None) -> None:
     """ProblemsError where a version in force on these days cannot pay the participant in their currency."""
     if participant.currency == own_currency():
@@ -236,14 +266,17 @@ def _check_replaced(version: PlanVersion, standing: list[PlanVersion]) -> None:
     """A version may end or cover others, but not stop before one that it cuts: that one would not be taken up again."""
     for old in standing:
         if version.ends_on is not None and (old.ends_on is None or old.ends_on > version.ends_on):
-            until = f"until {old.ends_on}" if old.ends_on else "without an end"
+            until = f"until {old.ends_on:%-d %B %Y}" if old.ends_on else "without an end"
             message = (
-                f"Version {old.number} goes on behind {version.ends_on} ({until}). Let this one end there too, "
-                f"or leave its end open and draft the version that follows it."
+                f"Version {old.number} goes on behind {version.ends_on:%-d %B %Y} ({until}). Let this one end there "
+                f"too, or leave its end open and draft the version that follows it."
             )
             raise refused("ends_on", version.ends_on, str(old.ends_on or "no end"), message)
         if old.starts_on <= version.starts_on and old.digest == version.digest:
-            message = f"Version {old.number}, in force on {version.starts_on}, says exactly the same; nothing changes."
+            message = (
+                f"Version {old.number}, in force on {version.starts_on:%-d %B %Y}, says exactly the same; nothing "
+                "changes."
+            )
             raise refused("document", version.digest[:12], "a document that differs", message)
 
 
@@ -323,7 +356,7 @@ def assignment_end(*, assignment: PlanAssignment, ends_on: date | None) -> PlanA
     )
     if following and (ends_on is None or ends_on > following.starts_on):
         message = f"{participant.name} is on {plan.name} {span(following.starts_on, following.ends_on)} again."
-        raise refused("ends_on", ends_on or "no end", f"a day up to {following.starts_on}", message)
+        raise refused("ends_on", ends_on or "no end", f"a day up to {following.starts_on:%-d %B %Y}", message)
     before = assignment.ends_on
     if before == ends_on:
         return assignment
@@ -420,7 +453,7 @@ def _check_measure_period(participant: Participant, starts_on: date, ends_on: da
     held = [period_holding(calendar, starts_on, every) for every in get_args(Every)]
     asked = day_number(starts_on), day_number(ends_on)
     if asked not in [(period.start, period.end) for period in held] and asked not in own_periods():
-        allowed = "; ".join(f"{p.name}: {day_date(p.start)} until {day_date(p.end)}" for p in held)
+        allowed = "; ".join(f"{p.name}: {span(day_date(p.start), day_date(p.end))}" for p in held)
         message = (
             f"A quota {span(starts_on, ends_on)} is for no month, quarter, half or year of {calendar.name}, and for no "
             f"period that a plan states itself: {allowed}."

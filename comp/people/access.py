@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from comp.api.models import ApiKey
-from comp.people.models import Participant, ReportingLine
+from comp.people.models import Participant, PayGroup, ReportingLine
 from comp.people.selectors import DEPTH, today
 from comp.tenancy.capabilities import Can, Role
 from comp.tenancy.models import Membership, RoleTable, Tenant, User
@@ -54,7 +54,7 @@ def access_at(moment: datetime) -> list[Access]:
 
 def access_changes(since: datetime, until: datetime) -> list[Change]:
     """What was given, changed and taken after `since` and up to `until`, the latest first."""
-    names = _names()
+    names, called = _names(), _groups(until)
     words = {"+": "given", "~": "changed", "-": "taken"}
     rows = Membership.history.model.objects.filter(history_date__gt=since, history_date__lte=until)
     found = [
@@ -62,7 +62,7 @@ def access_changes(since: datetime, until: datetime) -> list[Change]:
             row.history_date,
             words[row.history_type],
             names.get(row.user_id, ""),
-            _right(row),
+            _right(row, called),
             (row.history_change_reason or "").partition(":")[2] or (row.history_change_reason or ""),
         )
         for row in rows
@@ -96,11 +96,11 @@ def _people(moment: datetime) -> list[_Person]:
     rows: dict[int, list[Any]] = {}
     for row in Membership.history.as_of(moment):
         rows.setdefault(row.user_id, []).append(row)
-    names, found = _names(), []
+    names, called, found = _names(), _groups(moment), []
     for user, mine in rows.items():
         roles = sorted(str(Role(row.role).label) for row in mine)
         can = sorted({one for row in mine for one in held.get(row.role, [])})
-        groups = sorted({key for row in mine for key in row.pay_groups})
+        groups = sorted({called.get(key, key) for row in mine for key in row.pay_groups})
         pay = _pay(set(can), groups, own.get(user), lines, people)
         found.append(_Person(user, Access(names.get(user, ""), "person", tuple(roles), tuple(can), pay)))
     return sorted(found, key=lambda row: row.access.who)
@@ -133,9 +133,15 @@ def _holds(row: Any, day: Any) -> bool:
     return bool(row.starts_on <= day and (row.ends_on is None or row.ends_on > day))
 
 
-def _right(row: Any) -> str:
+def _right(row: Any, called: dict[str, str]) -> str:
     label = str(Role(row.role).label)
-    return f"{label}, pay of {', '.join(row.pay_groups)}" if row.pay_groups else label
+    groups = ", ".join(sorted(called.get(key, key) for key in row.pay_groups))
+    return f"{label}, pay of {groups}" if groups else label
+
+
+def _groups(moment: datetime) -> dict[str, str]:
+    """What pay groups were called, by key."""
+    return {row.key: row.name for row in PayGroup.history.as_of(moment)}
 
 
 def _names() -> dict[int, str]:

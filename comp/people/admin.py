@@ -113,8 +113,8 @@ class TimelineAdmin(PeopleAdmin):
     def change(self, request: HttpRequest, row: Any, values: dict[str, Any]) -> Any:
         until = values["ends_on"]
         if until is None and row.ends_on is not None:
-            message = f"It ends on {row.ends_on}; to go on from there, add another one."
-            raise refused("ends_on", "nothing", f"a day up to {row.ends_on}", message)
+            message = f"It ends on {row.ends_on:%-d %B %Y}; to go on from there, add another one."
+            raise refused("ends_on", "nothing", f"a day up to {row.ends_on:%-d %B %Y}", message)
         if until is not None and until != row.ends_on:
             services.row_end(row=row, ends_on=until)
         return row

@@ -38,7 +38,7 @@ def period_holding(pay_calendar: PayCalendar, day: date, every: Every | None = N
     """The pay period (or the month, quarter, half or year) in which a day lies. DayError for years that calendars are
     not cut in."""
     if day.year not in YEARS:
-        raise DayError(f"No pay period holds {day}: it lies outside the years {YEARS[0]} to {YEARS[-1]}.")
+        raise DayError(f"No pay period holds {day:%-d %B %Y}: it lies outside the years {YEARS[0]} to {YEARS[-1]}.")
     (found,) = _holding(calendar_of(pay_calendar), every, day, day)
     return found
 

@@ -72,7 +72,8 @@ def holidays_set(*, calendar: PayCalendar, days: Mapping[date, str]) -> int:
             record(code="holiday.set", subject=calendar, after=state(row))
         if changed:
             first, last = min(changed), max(changed)
-            what = f"{first} is {changed[first]}" if first == last else f"{len(changed)} holidays from {first}"
+            from_day = f"{first:%-d %B %Y}"
+            what = f"{from_day} is {changed[first]}" if first == last else f"{len(changed)} holidays from {from_day}"
             _tell_all(calendar, first, last, f"{calendar}: {what}")
     return len(changed)
 
@@ -82,7 +83,7 @@ def holiday_remove(*, holiday: Holiday) -> None:
         before, calendar = state(holiday), holiday.calendar
         holiday.delete()
         record(code="holiday.remove", subject=calendar, before=before)
-        _tell_all(calendar, holiday.day, holiday.day, f"{calendar}: {holiday.day} is a working day")
+        _tell_all(calendar, holiday.day, holiday.day, f"{calendar}: {holiday.day:%-d %B %Y} is a working day")
 
 
 def _tell(participant: Participant, starts_on: date, ends_on: date | None, what: str) -> None:

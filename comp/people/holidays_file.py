@@ -30,7 +30,7 @@ def holidays_read(rows: Iterable[tuple[int, Mapping[str, str]]]) -> tuple[dict[d
             wrong.append(Wrong(line, str(error)))
             continue
         if day in found:
-            wrong.append(Wrong(line, f"Line {lines[day]} names {day} already."))
+            wrong.append(Wrong(line, f"Line {lines[day]} names {day:%-d %B %Y} already."))
             continue
         found[day], lines[day] = name, line
     return found, wrong
@@ -41,5 +41,6 @@ def _holiday(cells: Mapping[str, str]) -> tuple[date, str]:
     check_dates(day, None)
     if not name or len(name) > (MOST or 0):
         allowed = f"1 to {MOST} characters"
-        raise refused("name", name, allowed, f"The name of {day} has {len(name)} characters; allowed are {allowed}.")
+        message = f"The name of {day:%-d %B %Y} has {len(name)} characters; allowed are {allowed}."
+        raise refused("name", name, allowed, message)
     return day, name

@@ -99,7 +99,7 @@ def _tell(changed: list[tuple[Rate, date | None]]) -> None:
             "target": said.target,
             "from": starts_on.isoformat(),
             "to": until.isoformat() if until else None,
-            "label": f"{said.source} to {said.target} ({said.kind}) {what} from {starts_on}",
+            "label": f"{said.source} to {said.target} ({said.kind}) {what} from {starts_on:%-d %B %Y}",
         },
     )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from comp.core.days import DayError, parse_day
-from comp.core.errors import ProblemsError, refused
+from comp.core.errors import ProblemsError
+from comp.core.sheets.plain import table_read
 from comp.people.models import ExchangeRate
 from comp.people.rates import Rate, rate_checked
 
@@ -27,24 +26,12 @@ class Wrong:
     message: str
 
 
-def columns_checked(names: Iterable[str], columns: Sequence[str] = COLUMNS, needed: Sequence[str] = NEEDED) -> None:
-    """ProblemsError for a table that has others (of rates, unless said): a typing error would pass in silence."""
-    given = list(names)
-    allowed = f"{', '.join(columns)}; {', '.join(needed)} are needed"
-    for name in [name for name in given if name not in columns]:
-        raise refused("file", name, allowed, f"Unknown column {name!r}; allowed are {allowed}.")
-    for name in [name for name in needed if name not in given]:
-        raise refused("file", ", ".join(given), allowed, f"The column {name!r} is missing; allowed are {allowed}.")
-
-
 def lines_of(
     text: str, columns: Sequence[str] = COLUMNS, needed: Sequence[str] = NEEDED
 ) -> list[tuple[int, dict[str, str]]]:
-    """The cells of each line of a CSV by column, without empty lines. ProblemsError as `columns_checked`."""
-    table = csv.reader(io.StringIO(text))
-    names = next(table, [])
-    columns_checked(names, columns, needed)
-    return [(line, dict(zip(names, cells, strict=False))) for line, cells in enumerate(table, start=2) if any(cells)]
+    """The cells of each line of plain CSV by column, without empty lines. ProblemsError as `table_read`."""
+    names, lines = table_read(text, columns, needed, most=ROWS)
+    return [(line, dict(zip(names, cells, strict=False))) for line, cells in enumerate(lines, start=2) if any(cells)]
 
 
 def rates_read(rows: Iterable[tuple[int, Mapping[str, str]]], *, own: str) -> tuple[list[Rate], list[Wrong]]:

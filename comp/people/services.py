@@ -171,7 +171,7 @@ def position_set(
             ends_on=ends_on,
         )
         record(code="position.set", subject=place(position, participant, title), after=state(position))
-        label = f"{participant.name} is {title} from {starts_on}"
+        label = f"{participant.name} is {title} from {starts_on:%-d %B %Y}"
         tell([participant.pk, *people_above([participant.pk], starts_on, ends_on)], starts_on, ends_on, label)
     return position
 
@@ -187,7 +187,7 @@ def reporting_line_set(*, participant: Participant, manager: Participant, starts
         above = {manager.pk, *people_above([manager.pk], starts_on, ends_on)}
         if participant.pk in above:
             message = (
-                f"{participant.name} cannot report to {manager.name} from {starts_on}: "
+                f"{participant.name} cannot report to {manager.name} from {starts_on:%-d %B %Y}: "
                 f"{manager.name} {'is the same person' if participant == manager else 'reports to them'}, "
                 "directly or through others, on a day of that time."
             )
@@ -200,7 +200,7 @@ def reporting_line_set(*, participant: Participant, manager: Participant, starts
             subject=place(line, participant, f"reports to {manager.name}"),
             after=state(line),
         )
-        label = f"{participant.name} reports to {manager.name} from {starts_on}"
+        label = f"{participant.name} reports to {manager.name} from {starts_on:%-d %B %Y}"
         tell([participant.pk, *before, *above], starts_on, ends_on, label)
     return line
 
@@ -213,12 +213,12 @@ def leave_set(*, participant: Participant, starts_on: date, ends_on: date | None
         others = Leave.objects.filter(participant=participant).exclude(ends_on__lte=starts_on)
         other = (others if ends_on is None else others.filter(starts_on__lt=ends_on)).first()
         if other is not None:
-            until = f"until {other.ends_on}" if other.ends_on else "without an end"
-            message = f"{participant.name} is on leave from {other.starts_on} {until} already."
+            until = f"until {other.ends_on:%-d %B %Y}" if other.ends_on else "without an end"
+            message = f"{participant.name} is on leave from {other.starts_on:%-d %B %Y} {until} already."
             raise refused("starts_on", starts_on, "days without leave", message)
         leave = Leave.objects.create(participant=participant, starts_on=starts_on, ends_on=ends_on)
         record(code="leave.set", subject=place(leave, participant, "leave"), after=state(leave))
-        label = f"{participant.name} is on leave from {starts_on}"
+        label = f"{participant.name} is on leave from {starts_on:%-d %B %Y}"
         tell([participant.pk, *people_above([participant.pk], starts_on, ends_on)], starts_on, ends_on, label)
     return leave
 
@@ -230,7 +230,7 @@ def leave_remove(*, leave: Leave) -> None:
         lock_person(person)
         record(code="leave.remove", subject=place(leave, person, "leave"), before=state(leave))
         above = people_above([person.pk], leave.starts_on, leave.ends_on)
-        label = f"{person.name}: leave from {leave.starts_on} taken back"
+        label = f"{person.name}: leave from {leave.starts_on:%-d %B %Y} taken back"
         tell([person.pk, *above], leave.starts_on, leave.ends_on, label)
         leave.delete()
 
@@ -239,8 +239,8 @@ def row_end(*, row: Position | ReportingLine | Leave, ends_on: date) -> None:
     """Ends a position, a reporting line or leave earlier, without another one following."""
     check_dates(row.starts_on, ends_on)
     if row.ends_on is not None and ends_on > row.ends_on:
-        message = f"It ends on {row.ends_on} already; set a new one to go on from there."
-        raise refused("ends_on", ends_on, f"a day up to {row.ends_on}", message)
+        message = f"It ends on {row.ends_on:%-d %B %Y} already; set a new one to go on from there."
+        raise refused("ends_on", ends_on, f"a day up to {row.ends_on:%-d %B %Y}", message)
     with transaction.atomic():
         lock_lines()
         before = state(row)
@@ -250,7 +250,7 @@ def row_end(*, row: Position | ReportingLine | Leave, ends_on: date) -> None:
         what = str(row._meta.verbose_name)
         code = f"{what.replace(' ', '_')}.end"
         record(code=code, subject=place(row, row.participant, what), before=before, after=state(row))
-        label = f"{row.participant.name}: {what} ends on {ends_on}"
+        label = f"{row.participant.name}: {what} ends on {ends_on:%-d %B %Y}"
         tell([row.participant_id, *above], ends_on, until, label)
 
 

@@ -19,10 +19,13 @@ def check_dates(starts_on: date, ends_on: date | None) -> None:
     for day in (starts_on, ends_on):
         if day is not None and day.year not in YEARS:
             allowed = f"the years {YEARS[0]} to {YEARS[-1]}"
-            raise refused("starts_on", day, allowed, f"{day} lies outside {allowed}.")
+            raise refused("starts_on", day, allowed, f"{day:%-d %B %Y} lies outside {allowed}.")
     if ends_on is not None and ends_on <= starts_on:
-        message = f"What starts on {starts_on} has to end later, not on {ends_on}; the end day itself is not included."
-        raise refused("ends_on", ends_on, f"a day after {starts_on}", message)
+        message = (
+            f"What starts on {starts_on:%-d %B %Y} has to end later, not on {ends_on:%-d %B %Y}; the end day itself is "
+            "not included."
+        )
+        raise refused("ends_on", ends_on, f"a day after {starts_on:%-d %B %Y}", message)
 
 
 def make_room(rows: QuerySet[Any], starts_on: date) -> date | None:
@@ -36,5 +39,5 @@ def make_room(rows: QuerySet[Any], starts_on: date) -> date | None:
 
 
 def span(starts_on: date, ends_on: date | None) -> str:
-    """For people: `from 2026-10-01` or `from 2026-10-01 until 2027-01-01`."""
-    return f"from {starts_on}" + (f" until {ends_on}" if ends_on else "")
+    """For people: `from 1 October 2026` or `from 1 October 2026 until 1 January 2027`."""
+    return f"from {starts_on:%-d %B %Y}" + (f" until {ends_on:%-d %B %Y}" if ends_on else "")

@@ -27,7 +27,7 @@ ITEMS = (
     Item("Deals", "my_deals", Can.PAY_OWN, "briefcase"),
     Item("Statements", "statement_list", Can.PAY_OWN, "document-text"),
     Item("Team", "team", Can.PAY_TEAM, "user-group"),
-    Item("Payouts", "batch_list", Can.BATCH_READ, "banknotes", also=("closes", "payments")),
+    Item("Payouts", "batch_list", Can.BATCH_READ, "banknotes", also=("closes", "payments", "downloads")),
     Item(
         *("Adjustments", "adjustment_list", Can.BATCH_READ, "pencil-square"),
         extra=True,

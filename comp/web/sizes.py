@@ -6,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 #: What a form has around its file, and all that one without a file may send.
-FORM = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+FORM = 2 * 2**20
 #: Reads its own bodies, each with a limit.
 API = "/api/"
 

@@ -22,7 +22,16 @@ from crediting import selectors
 from crediting.forms import SectorForm, TargetForm
 from crediting.models import DataIssue, SourceMapping
 from crediting.selectors_waiting import waiting_for, waiting_told
-from crediting.services.issues import OF_CREDITS, PAY_RATE, REASON, gap_cover, issue_close, issue_replay, mapping_set
+from crediting.services.issues import (
+    OF_CREDITS,
+    OPENED,
+    PAY_RATE,
+    REASON,
+    gap_cover,
+    issue_close,
+    issue_replay,
+    mapping_set,
+)
 
 State, Kind = DataIssue.State, SourceMapping.Kind
 PER_PAGE = 50
@@ -53,6 +62,10 @@ KINDS = {
     "convert": (
         "Plan and currency",
         "Publish a version of the plan that says how it converts other currencies. What waits is credited by itself.",
+    ),
+    "opened": (
+        "Paid before the switch",
+        "Nothing waits, and no pay moves. Finance enters an adjustment if more or less is due; then close this.",
     ),
     "gap": (
         "Record to send again",
@@ -164,6 +177,7 @@ def _draw(request: HttpRequest, row: DataIssue, form: Form | None, status: int =
         "currency": row.value.partition("/")[0],
         "wanted": _rate_wanted(row.value) if row.kind == PAY_RATE else "",
         "plan": row.value.partition("/")[2] if row.kind == "convert" else "",
+        "adjusts": row.kind == OPENED and Can.BATCH_SUBMIT in request.can,  # type: ignore[attr-defined]
         "sectors": selectors.candidates(kind=Kind.SECTOR) if row.kind == Kind.SECTOR else [],
         "reason_most": REASON.stop - 1,
         "may_search": form is not None and row.kind != Kind.SECTOR,

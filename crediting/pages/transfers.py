@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from comp.core.errors import ProblemsError
+from comp.core.errors import ProblemsError, told
 from comp.people.models import CreditRole, Participant
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
@@ -39,7 +39,7 @@ def deal_transfer(request: HttpRequest, tenant: str, deal: int) -> HttpResponse:
         try:
             transfers.deal_transfer(deal=row, role=role, giver=people[int(giver)], by=user, **said)
         except ProblemsError as error:
-            form.add_error(None, str(error))
+            form.add_error(None, told(error))
         else:
             messages.success(request, f"Handed on to {said['receiver'].name}. The figures of both follow.")
             return redirect("deal", tenant=tenant, deal=row.pk)
@@ -62,7 +62,7 @@ def transfer_withdraw(request: HttpRequest, tenant: str, deal: int, transfer: in
         try:
             transfers.transfer_withdraw(transfer=found.transfer, reason=form.cleaned_data["reason"], by=user)
         except ProblemsError as error:
-            form.add_error(None, str(error))
+            form.add_error(None, told(error))
         else:
             messages.success(request, f"Taken back: {found.giver.name} has it again.")
             return redirect("deal", tenant=tenant, deal=row.pk)

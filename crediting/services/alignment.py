@@ -108,8 +108,8 @@ class Aligner:
             return here[0], "", key
         if rule.position:
             state = "is vacant" if not here else f"is held by {len(here)} people"
-            return None, f"position {rule.position} {state} on {day}", key
-        return None, f"{self.people[people[0]].name} is not employed on {day}", key
+            return None, f"position {rule.position} {state} on {day:%-d %B %Y}", key
+        return None, f"{self.people[people[0]].name} is not employed on {day:%-d %B %Y}", key
 
     def _is_employed(self, participant: int, day: date) -> bool:
         person = self.people[participant]

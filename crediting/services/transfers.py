@@ -45,7 +45,8 @@ def deal_transfer(
         raise refused("receiver", receiver.name, "somebody else", f"{giver.name} has it already.")
     if day.year not in YEARS:
         allowed = f"a day from {YEARS[0]} to {YEARS[-1]}"
-        raise refused("day", day.isoformat(), allowed, f"A transfer on {day} cannot be; allowed is {allowed}.")
+        message = f"A transfer on {day:%-d %B %Y} cannot be; allowed is {allowed}."
+        raise refused("day", day.isoformat(), allowed, message)
     fact = OtherFact(
         kind="transfer",
         id=uuid.uuid4().hex,

@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from comp.core.errors import CompError, ProblemsError
+from comp.core.errors import CompError, ProblemsError, told
 from comp.tenancy.capabilities import Can
 from comp.tenancy.models import User
 from comp.web.access import needs
@@ -161,7 +161,7 @@ def batch_delegate(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     try:
         stage_delegate(batch=batch, delegated_by=request.user, **form.cleaned_data)  # type: ignore[arg-type]
     except CompError as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     else:
         messages.success(request, f"{to} may decide on {batch} in your place now. So may you, still.")
     return redirect("batch", tenant=tenant, pk=pk)

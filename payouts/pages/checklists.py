@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from comp.core.errors import CompError
+from comp.core.errors import CompError, told
 from comp.tenancy.capabilities import Can, Role
 from comp.tenancy.models import Membership, User
 from comp.tenancy.scope import current_tenant_id
@@ -143,7 +143,7 @@ def check_do(request: HttpRequest, tenant: str, check: int) -> HttpResponse:
             )
             messages.success(request, f"{found.title}: done.")
     except CompError as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     if request.POST.get("next") == "batch" and Can.BATCH_READ in request.can:  # type: ignore[attr-defined]
         return redirect(link(request, "batch", pk=found.batch_id) + "#checklist")
     return redirect("closes", tenant=tenant)

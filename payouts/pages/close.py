@@ -27,6 +27,7 @@ from payouts.pages.by_hand.forms import PlanField, WithPlans
 from payouts.pages.ledger import crumbs, money_cell, tabs, whole_pay
 from payouts.pages.links import link
 from payouts.reads import accounting as reads
+from payouts.reads.not_owed import not_owed_of
 from payouts.reads.offered import components_offered, triggers_offered
 from payouts.services.accruals import accrue, policy_set, triggers_unchosen
 from payouts.services.contract_costs import cost_policy_set, costs_run
@@ -261,6 +262,7 @@ def cost_contract(request: HttpRequest, tenant: str, deal: int) -> HttpResponse:
         "deal": row,
         "deal_url": link(request, "deal", deal=row.pk),
         "months": reads.cost_of_contract(row.pk),
+        "not_owed": not_owed_of(row.pk),
         "page": paginate(request, lines, 50),
         "crumbs": crumbs(request, "cost_list"),
     }

@@ -17,7 +17,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from comp.core.errors import ProblemsError
+from comp.core.errors import ProblemsError, told
 from comp.core.money import format_money
 from comp.people.models import PayGroup
 from comp.tenancy.capabilities import Can
@@ -27,9 +27,12 @@ from comp.web.forms import DateInput, add_problems, table_as_csv
 from comp.web.paging import paginate
 from comp.web.parts import ChainStep, Fact, Link
 from comp.web.sizes import takes_file
+from crediting.models import DataIssue
+from crediting.services.issues import OPENED
 from payouts.models import CutOver, Opening, OpeningBalance, OpeningFile, OpeningTranche
 from payouts.pages.batch_steps import attempt
 from payouts.pages.links import link
+from payouts.reads.covered import PaidBefore, paid_before
 from payouts.reads.plans import Version, measured_words, version_of
 from payouts.selectors_batches import pay_groups_visible
 from payouts.services import cutover_file, cutovers
@@ -40,7 +43,7 @@ from payouts.services.parallel import parallel_open, was_run
 from plans.selectors import version_in_force
 
 READ, WRITE, SIGN = (Can.BATCH_READ,), (Can.BATCH_READ, Can.BATCH_SUBMIT), (Can.BATCH_READ, Can.BATCH_APPROVE)
-FILE_BYTES, ROWS = 8 * 2**20, 20_000
+FILE_BYTES, ROWS = 8 * 2**20, cutover_file.ROWS
 SHOWN, PER_PAGE = 50, 50
 _TABLE = forms.FileInput(attrs={"data-most": FILE_BYTES})
 
@@ -102,7 +105,8 @@ def cutover_list(request: HttpRequest, tenant: str) -> HttpResponse:
     """All switches of the groups that one sees."""
     rows = CutOver.objects.filter(pay_group__in=pay_groups_visible()).select_related("pay_group", "prepared_by")
     may = Can.BATCH_SUBMIT in request.can  # type: ignore[attr-defined]
-    return render(request, "payouts/cutover/list.html", {"rows": rows, "may": may})
+    page = paginate(request, rows.order_by("-day", "-id"), 50)
+    return render(request, "payouts/cutover/list.html", {"page_obj": page, "may": may})
 
 
 @needs(*WRITE)
@@ -140,9 +144,24 @@ def cutover(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "facts": _facts(found, openings, balances), "parallel": link(request, "parallel", pk=found.pk),
         "digest": found.digest or cutovers.sign_digest(found),
         "stale": found.is_open and opening_is_stale(found), "refusals": refusals,
-        "may": {"write": found.is_open and Can.BATCH_SUBMIT in can, "sign": found.is_open and Can.BATCH_APPROVE in can},
+        "changed": _changed(found),
+        "may": {
+            "adjust": Can.BATCH_SUBMIT in can,
+            "write": found.is_open and Can.BATCH_SUBMIT in can,
+            "sign": found.is_open and Can.BATCH_APPROVE in can,
+        },
     }  # fmt: skip
     return render(request, "payouts/cutover/cutover.html", context)
+
+
+def _changed(found: CutOver) -> list[tuple[DataIssue, list[PaidBefore]]]:
+    """Deals that a signed switch stands for and that changed since, with who was paid for them."""
+    if found.state != CutOver.State.SIGNED:
+        return []
+    open_now = DataIssue.objects.filter(kind=OPENED, state=DataIssue.State.OPEN).order_by("id")[:SHOWN]
+    rows = ((one, [each for each in paid_before(one.value) if each.covered.opening.cut_over_id == found.pk])
+            for one in open_now)  # fmt: skip
+    return [(one, people) for one, people in rows if people]
 
 
 def _chain(request: HttpRequest, found: CutOver) -> list[ChainStep]:
@@ -276,7 +295,7 @@ def _upload(
         try:
             rows = read(text, beside)
         except ProblemsError as error:
-            add_problems(form, error) if form.is_bound else messages.error(request, str(error))
+            add_problems(form, error) if form.is_bound else messages.error(request, told(error))
         else:
             wrong = _wrong(rows, title)
             if "wrong" in request.POST:
@@ -371,7 +390,7 @@ def cutover_sign(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
             lambda: cutovers.cutover_sign(cut_over=found, signed_by=_by(request), digest=digest, no_run=no_run),
         )
         if done is not None:
-            messages.success(request, f"{done} is signed. From {done.day} on Comp pays {done.pay_group}.")
+            messages.success(request, f"{done} is signed. From {done.day:%-d %B %Y} on Comp pays {done.pay_group}.")
         return redirect("cutover", tenant=tenant, pk=pk)
     refusals = _refusals(request, found)
     if refusals or found.batch is None:

@@ -153,7 +153,7 @@ def journal_mapping(request: HttpRequest, tenant: str) -> HttpResponse:
         except ProblemsError as error:
             add_problems(form, error)
         else:
-            messages.success(request, f"{row} from {row.starts_on}.")
+            messages.success(request, f"{row} from {row.starts_on:%-d %B %Y}.")
             return redirect("journal_list", tenant=tenant)
     return _journals(request, form, status=422)
 

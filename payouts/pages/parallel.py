@@ -15,7 +15,7 @@ from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.core.canonical import digest
-from comp.core.errors import CompError, ProblemsError
+from comp.core.errors import CompError, ProblemsError, told
 from comp.core.money import format_money, plain_money
 from comp.tenancy.capabilities import Can
 from comp.web.access import needs
@@ -275,7 +275,7 @@ def parallel_explain(request: HttpRequest, tenant: str, pk: int, row: int) -> Ht
         except ProblemsError as error:
             add_problems(form, error)
         except CompError as error:
-            form.add_error(None, str(error))
+            form.add_error(None, told(error))
         else:
             messages.success(request, f"{found.person} is explained.")
             return redirect("parallel_row", tenant=tenant, pk=pk, row=row)
@@ -287,7 +287,7 @@ def _answered(request: HttpRequest, act: Callable[[], Any], done: str, ties: Cut
     try:
         act()
     except CompError as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     else:
         messages.success(request, done + (_tied(ties) if ties else ""))
 
@@ -331,12 +331,12 @@ def parallel_upload(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
                 return redirect("parallel", tenant=tenant, pk=pk)
         except CompError as error:
             if checked:
-                messages.error(request, str(error))
+                messages.error(request, told(error))
                 return redirect("parallel_upload", tenant=tenant, pk=pk)
             if isinstance(error, ProblemsError):
                 add_problems(form, error)
             else:
-                form.add_error(None, str(error))
+                form.add_error(None, told(error))
         else:
             context = {"text": text, "kinds": words, "file_name": name, "found": found}
             context["wrong"] = found.wrong[:SHOWN]
@@ -363,7 +363,10 @@ def parallel_step(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         _answered(request, lambda: services.file_take_back(file=file, by=by), f"{file} is taken back, ", cut_over)
     elif "rounding" in request.POST:
         said = request.POST["rounding"].strip() or "0"
-        minor = int(said) if said.isdecimal() and len(said) < 10 else -1
+        if not (said.isascii() and said.isdecimal() and len(said) < 10):
+            messages.error(request, f"“{said[:20]}” is no whole number from 0 to {services.MOST_ROUNDING:,}.")
+            return redirect("parallel", tenant=tenant, pk=pk)
+        minor = int(said)
         _answered(
             request,
             lambda: services.rounding_set(cut_over=cut_over, minor=minor, by=by),

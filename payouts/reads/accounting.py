@@ -140,7 +140,9 @@ def cost_lines(deal_id: int) -> QuerySet[CostLine]:
 class BudgetRow:
     """A budget and what of it is gone: `used` is posted as expense with accounting days in its period; `committed`
     stands in batches and payables and is not posted; `waiting` waits for its release, at the shares of the accrual
-    policies. A cost centre's people are those who are in it on the day that counts: the entry's, or today."""
+    policies. What is not posted is of the budget in which it can be at the earliest, so of one alone: that of its
+    credit date, or of today where that has passed. A cost centre's people are those who are in it on the day that
+    counts: the entry's, or today."""
 
     budget: Budget
     used: int
@@ -160,6 +162,7 @@ _IN_CENTRE = """
 EXISTS (SELECT 1 FROM people_attribute a WHERE a.participant_id = {of}.participant_id AND a.name = 'cost_centre'
     AND a.value = %(centre)s AND a.starts_on <= {day} AND (a.ends_on IS NULL OR a.ends_on > {day}))
 """
+_TO_COME = "greatest(o.credit_date, %(today)s) >= %(start)s AND greatest(o.credit_date, %(today)s) < %(end)s"
 _USED = f"""
 SELECT coalesce(sum(e.amount_minor), 0)::bigint FROM payouts_ledgerentry e
 JOIN payouts_ledgertransaction t ON t.id = e.transaction_id
@@ -172,14 +175,14 @@ SELECT coalesce(sum(o.amount_minor), 0)::bigint FROM (
     UNION ALL
     SELECT l.participant_id, l.amount_minor, l.currency, l.credit_date FROM payouts_batchline l
     JOIN payouts_batch b ON b.id = l.batch_id WHERE b.state = ANY(%(unposted)s)
-) o WHERE o.currency = %(currency)s AND o.credit_date < %(end)s AND {_IN_CENTRE.format(of="o", day="%(today)s")}
+) o WHERE o.currency = %(currency)s AND {_TO_COME} AND {_IN_CENTRE.format(of="o", day="%(today)s")}
 """
 _WAITING = f"""
 SELECT coalesce(sum(round(o.amount_minor * coalesce(p.share, 100) / 100.0)), 0)::bigint FROM payouts_tranche o
 LEFT JOIN payouts_accrualpolicy p ON p.trigger = CASE o.state WHEN 2 THEN 'held'
     WHEN 3 THEN 'withheld' WHEN 5 THEN 'no-rate' ELSE split_part(o.trigger, ' ', 1) END
-WHERE o.release_day IS NULL AND o.state <> 4 AND o.currency = %(currency)s AND o.credit_date >= %(start)s
-    AND o.credit_date < %(end)s AND {_IN_CENTRE.format(of="o", day="%(today)s")}
+WHERE o.release_day IS NULL AND o.state <> 4 AND o.currency = %(currency)s AND {_TO_COME}
+    AND {_IN_CENTRE.format(of="o", day="%(today)s")}
 """
 
 

@@ -30,7 +30,8 @@ class Short:
     minor: int  # below zero; of one asked about what is owed
 
     def __str__(self) -> str:
-        return f"{self.participant.name} ({format_money(self.minor, self.currency)})"
+        amount = format_money(self.minor, self.currency)  # below zero it has parentheses of its own
+        return f"{self.participant.name} {f'with {amount}' if self.minor < 0 else f'({amount})'}"
 
 
 def policies_of(pay_group: PayGroup) -> dict[str, NegativePolicy]:

@@ -221,7 +221,7 @@ def accrue(*, month: date, made_by: User) -> Accrual:
 
 def _may(month: date, behind: date, last: Accrual | None) -> None:
     if today() < behind:
-        raise AccrualError(f"{month:%B %Y} is not over: it can be accrued from {behind} on.")
+        raise AccrualError(f"{month:%B %Y} is not over: it can be accrued from {behind:%-d %B %Y} on.")
     if last is not None and month <= last.month:
         raise AccrualError(
             f"{month:%B %Y}: {last} stands and is not made again. What came to light since is part of the next month's."

@@ -73,7 +73,7 @@ def wanted_checked(wanted: Wanted, prepared_by: User) -> PlanVersion:
         text = f"{person} is paid in {person.currency}, not in {wanted.currency}."
         raise refused("currency", wanted.currency, person.currency, text)
     if wanted.day.year not in YEARS or (wanted.origin is not None and wanted.origin.year not in YEARS):
-        raise refused("day", wanted.day, f"{YEARS[0]} to {YEARS[-1]}", f"No pay period holds {wanted.day}.")
+        raise refused("day", wanted.day, f"{YEARS[0]} to {YEARS[-1]}", f"No pay period holds {wanted.day:%-d %B %Y}.")
     if not PlanAssignment.objects.filter(participant=person, plan=plan).exists():
         raise refused("plan", plan, "a plan that they are or were on", f"{person} was never on {plan}.")
     versions = PlanVersion.objects.filter(plan=plan).exclude(state=PlanVersion.State.DRAFT)

@@ -12,6 +12,7 @@ from itertools import zip_longest
 from comp.core.days import DayError, parse_day
 from comp.core.errors import ProblemsError, refused
 from comp.core.money import MoneyError, parse_money
+from comp.core.sheets.plain import table_read
 from comp.people.models import Participant, PayGroup
 from comp.tenancy.models import User
 from payouts.services.adjustments import Wanted, due_now, wanted_checked
@@ -40,7 +41,7 @@ def adjustments_read(
     """The adjustments of plain CSV, each with its own row as proof, and what is wrong with others, which includes a row
     that says again what one before it says. ProblemsError for a table that is none of adjustments. `groups`: only
     people of these are found."""
-    names, lines = table_read(text, COLUMNS, NEEDED)
+    names, lines = table_read(text, COLUMNS, NEEDED, most=ROWS)
     rows = Participant.objects.all() if groups is None else Participant.objects.filter(pay_group__in=groups)
     people = {row.key: row for row in rows.select_related("pay_group__calendar")}
     plans = {row.key: row for row in Plan.objects.all()}
@@ -64,23 +65,6 @@ def adjustments_read(
         else:
             found.append((wanted, File(f"row-{line}.csv", _csv(names, cells))))
     return found, wrong
-
-
-def table_read(text: str, columns: Sequence[str], needed: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of plain CSV with these columns, of which some are `needed`. ProblemsError for another
-    table."""
-    table = csv.reader(io.StringIO(text))
-    try:
-        names = next(table, [])
-        lines = list(table)
-    except csv.Error as error:
-        raise refused("file", str(error), "a table", f"The file cannot be read as a table: {error}.") from None
-    allowed = f"{', '.join(columns)}; {', '.join(needed)} are needed"
-    for name in [*(name for name in names if name not in columns), *(name for name in needed if name not in names)]:
-        raise refused("file", name, allowed, f"The column {name!r} is unknown or missing; allowed are {allowed}.")
-    if twice := [name for name in columns if names.count(name) > 1]:
-        raise refused("file", twice[0], "each column once", f"The column {twice[0]!r} stands there twice.")
-    return names, lines
 
 
 def row_of(names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:

@@ -71,10 +71,11 @@ def rule_end(*, rule: ApprovalRule, ends_on: date, ended_by: User) -> ApprovalRu
     """The rule holds for no batch submitted on that day or later. Chains that stand keep it."""
     rule = ApprovalRule.objects.select_for_update().get(pk=rule.pk)
     if rule.ends_on is not None and rule.ends_on <= today():
-        raise refused("ends_on", ends_on, "a rule that still holds", f"{rule} ended on {rule.ends_on} already.")
+        message = f"{rule} ended on {rule.ends_on:%-d %B %Y} already."
+        raise refused("ends_on", ends_on, "a rule that still holds", message)
     if ends_on < max(rule.starts_on, today()):
-        allowed = f"a day from {max(rule.starts_on, today())} on"
-        raise refused("ends_on", ends_on, allowed, f"{rule} cannot end on {ends_on}; give {allowed}.")
+        allowed = f"a day from {max(rule.starts_on, today()):%-d %B %Y} on"
+        raise refused("ends_on", ends_on, allowed, f"{rule} cannot end on {ends_on:%-d %B %Y}; give {allowed}.")
     before = _state(rule)
     rule.ends_on = ends_on
     rule.save(update_fields=["ends_on"])
@@ -152,7 +153,7 @@ def deputy_add(*, person: User, deputy: User, starts_on: date, ends_on: date | N
     """Somebody who may decide in the person's place from one day until another. Only the person says so."""
     check_dates(starts_on, ends_on)
     if starts_on < today():
-        message = f"A deputy cannot be named for {starts_on}: what was decided then is decided."
+        message = f"A deputy cannot be named for {starts_on:%-d %B %Y}: what was decided then is decided."
         raise refused("starts_on", starts_on, f"a day from {today()} on", message)
     deputy_check(person=person, deputy=deputy, reason=reason)
     made = Deputy.objects.create(

@@ -19,6 +19,7 @@ from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
 from payouts.models import Accrual, CostPolicy, CostRun, LedgerTransaction
 from payouts.reads.accounting import month_after
+from payouts.reads.not_owed import NOT_OWED
 from payouts.services import ledger
 from plans.models import Plan
 
@@ -27,7 +28,8 @@ Kind = LedgerTransaction.Kind
 #: What a deal may state as its term, as a pattern of SQL: months, up to 9,999.
 _MONTHS = r"'^[0-9]{1,4}(\.[0-9]{1,6})?$'"
 _GRAIN = "participant_id, plan_id, component, deal_id, currency"
-#: What was incurred for each contract by the month's end: what batches posted, and what its accrual adds.
+#: What was incurred for each contract by the month's end: what batches posted, what its accrual adds, less what was let
+#: go as not owed.
 _INCURRED = f"""
 WITH sources AS (
     SELECT {_GRAIN}, l.pay_group_id, l.credit_date, CASE WHEN l.line_kind = 2 THEN 0 ELSE l.amount_minor END AS base,
@@ -37,6 +39,8 @@ WITH sources AS (
     UNION ALL
     SELECT {_GRAIN}, a.pay_group_id, NULL, greatest(accrued_minor, 0), least(accrued_minor, 0)
     FROM payouts_accrualline a WHERE a.accrual_id = %(accrual)s AND a.deal_id IS NOT NULL
+    UNION ALL
+    SELECT {_GRAIN}, n.pay_group_id, NULL, -n.minor, 0 FROM ({NOT_OWED}) n
 ), sums AS (
     SELECT {_GRAIN}, max(pay_group_id) AS pay_group_id, sum(base) AS base, sum(reversed) AS reversed,
         min(credit_date) AS credit_date

@@ -18,6 +18,7 @@ from comp.core.errors import ProblemsError, refused
 from comp.core.money import MoneyError, format_money, minor_digits, parse_money
 from comp.core.numbers import parse_number
 from comp.core.rounding import round_fraction
+from comp.core.sheets.plain import table_read
 from comp.people.calendars import calendar_of, period_holding
 from comp.people.models import Participant
 from comp.people.rates import rate_exact
@@ -29,7 +30,7 @@ from payouts.kernel.spans import bounds as own_bounds
 from payouts.models import CutOver, Opening, OpeningBalance
 from payouts.reads.periods import own_span
 from payouts.reads.plans import Version, releases, version_of
-from payouts.services.adjustments_file import Wrong, row_of, table_read
+from payouts.services.adjustments_file import Wrong, row_of
 from plans.models import Plan, PlanAssignment
 from plans.rules.compiled import Component, OwnPeriods
 from plans.selectors import version_in_force
@@ -40,6 +41,8 @@ from plans.selectors import version_in_force
 OPENINGS = ("employee", "plan", "component", "attainment", "earned", "paid", "rate", "through", "currency", "reference")
 TRANCHES = ("employee", "plan", "component", "amount", "release_date", "deal", "source", "milestone", "through")
 BALANCES = ("employee", "plan", "balance", "amount", "draw", "day", "currency")
+#: More is for several files.
+ROWS = 20_000
 NEEDED = {OPENINGS: OPENINGS[:6], TRANCHES: TRANCHES[:4], BALANCES: BALANCES[:4]}
 
 Kind = OpeningBalance.Kind
@@ -171,7 +174,7 @@ def openings_read(text: str, tranches: str, *, cut_over: CutOver) -> Openings:
         person, version, component, day = around.place(row)
         at = (person.pk, version.plan_id, component.key, _period(around, component, day))
         if at not in rows:
-            what = f"{component.key} of {person} through {day}"
+            what = f"{component.key} of {person} through {day:%-d %B %Y}"
             raise refused("component", component.key, "an opening of the file", f"The file opens no {what}.")
         rows[at].tranches.append(around.tranche(row, version, component))
 
@@ -218,7 +221,7 @@ def _a_day(row: Mapping[str, str], name: str) -> date:
     day = parse_day(row[name])
     if day.year not in YEARS:
         allowed = f"the years {YEARS[0]} to {YEARS[-1]}"
-        raise refused(name, day, allowed, f"{day} lies outside {allowed}.")
+        raise refused(name, day, allowed, f"{day:%-d %B %Y} lies outside {allowed}.")
     return day
 
 
@@ -231,7 +234,7 @@ def _each(
     text: str, columns: tuple[str, ...], take: Callable[[int, Mapping[str, str]], None], wrong: list[Wrong]
 ) -> None:
     """Every row that says anything is taken, or said to be wrong."""
-    names, lines = table_read(text, columns, NEEDED[columns])
+    names, lines = table_read(text, columns, NEEDED[columns], most=ROWS)
     for line, cells in enumerate(lines, start=2):
         if any(cells):
             try:
@@ -265,7 +268,8 @@ def _period(around: _Around, component: Component, day: date) -> date:
     if isinstance(every, OwnPeriods):
         span = own_span(every, day)
         if span is None:
-            raise refused("through", day, "a day of a measure period", f"No period of {component.key} holds {day}.")
+            message = f"No period of {component.key} holds {day:%-d %B %Y}."
+            raise refused("through", day, "a day of a measure period", message)
         return span.starts_on
     if component.measure.window == "year_to_date" and component.measure.by == "credit":
         every = "year"
@@ -310,12 +314,12 @@ class _Around:
             raise refused("plan", row["plan"], allowed, f"There is no plan {row['plan']!r}; there are {allowed}.")
         version = self.version(plan.pk, day)
         if version is None:
-            raise refused("plan", plan, "a plan in force", f"No version of {plan} is in force on {day}.")
+            raise refused("plan", plan, "a plan in force", f"No version of {plan} is in force on {day:%-d %B %Y}.")
         if day not in self._assigned:
             on_day = PlanAssignment.objects.filter(in_force(day))
             self._assigned[day] = set(on_day.values_list("participant_id", "plan_id"))
         if (person.pk, plan.pk) not in self._assigned[day]:
-            raise refused("plan", plan, "a plan that they are on", f"{person} is not on {plan} on {day}.")
+            raise refused("plan", plan, "a plan that they are on", f"{person} is not on {plan} on {day:%-d %B %Y}.")
         own = person.currency if settled and abroad(person, version) else version.says.currency
         if (said := row.get("currency")) and said != own:
             text = f"{plan} is in {own}, not in {said}."
@@ -329,7 +333,7 @@ class _Around:
         before = self.cut_over.day - timedelta(days=1)
         day = _a_day(row, "through") if row.get("through") else before
         if day > before:
-            text = f"{day} is not before the switch of {self.cut_over.day}."
+            text = f"{day:%-d %B %Y} is not before the switch of {self.cut_over.day:%-d %B %Y}."
             raise refused("through", day, f"{before} or earlier", text)
         person, version = self.account(row, day)
         component = next((each for each in version.says.components if each.key == row["component"]), None)
@@ -348,7 +352,7 @@ class _Around:
         edges = own_bounds(every, bounds(shape, "year")) if isinstance(every, OwnPeriods) else bounds(shape, every)
         day, measured = (np.array([each], dtype=np.int64) for each in (day_number(row.day), row.measured_minor))
         if (found := misplaced(row.component, day, measured, edges)) is not None:
-            text = f"{row.participant}, {row.component.key} through {row.day}: it {found[1]}"
+            text = f"{row.participant}, {row.component.key} through {row.day:%-d %B %Y}: it {found[1]}"
             raise refused("component", row.component.key, "an opening that can be reckoned with", text)
 
     def opening(self, line: int, row: Mapping[str, str]) -> OpeningRow:
@@ -396,8 +400,9 @@ class _Around:
         if day:
             found = _a_day(row, "release_date")
             if found < self.cut_over.day:
-                text = f"{found} lies before the switch of {self.cut_over.day}: the system before pays it."
-                raise refused("release_date", found, f"{self.cut_over.day} or later", text)
+                switch = f"{self.cut_over.day:%-d %B %Y}"
+                text = f"{found:%-d %B %Y} lies before the switch of {switch}: the system before pays it."
+                raise refused("release_date", found, f"{switch} or later", text)
             return TrancheRow(amount, found, None, "")
         entries = {entry.on for release in releases(version.says, component.key) for entry in release}
         waits = entries - {*_NO_MILESTONE}
@@ -442,9 +447,8 @@ class _Around:
         before = period_holding(calendar, cut_over.day - timedelta(days=1))
         year = period_holding(calendar, cut_over.day, "year")
         if kind == Kind.PAID_YEAR and before.start < year.start:
-            text = (
-                f"Of the fiscal year from {day_date(year.start)} no pay period lies before the switch: it paid nothing."
-            )
+            began = f"{day_date(year.start):%-d %B %Y}"
+            text = f"Of the fiscal year from {began} no pay period lies before the switch: it paid nothing."
             raise refused("balance", kind.value, "another balance", text)
         if kind not in (Kind.HELD_BACK, Kind.DRAW):
             if day is not None:
@@ -458,5 +462,6 @@ class _Around:
         start = day_date(period_holding(calendar, day).start)
         if (start >= cut_over.day) != (kind == Kind.HELD_BACK):
             which = "on or after" if kind == Kind.HELD_BACK else "before"
-            raise refused("day", day, f"{which} {cut_over.day}", f"{kind.label}: {day} has to lie {which} the switch.")
+            text = f"{kind.label}: {day:%-d %B %Y} has to lie {which} the switch."
+            raise refused("day", day, f"{which} {cut_over.day:%-d %B %Y}", text)
         return start

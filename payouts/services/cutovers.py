@@ -94,23 +94,27 @@ def cutover_move(*, cut_over: CutOver, day: date, by: User) -> CutOver:
     with everyone():
         cut_over = _open(cut_over)
         if cut_over.day == day:
-            raise CutOverError(f"{cut_over}: it is on {day} already.")
+            raise CutOverError(f"{cut_over}: it is on {day:%-d %B %Y} already.")
         late = OpeningTranche.objects.filter(
             opening__cut_over=cut_over, opening__taken_back_at=None, index__gt=0, release_day__lt=day
         ).select_related("participant")
         if tranche := late.first():
             raise CutOverError(
-                f"{cut_over}: {tranche.participant} has a tranche released on {tranche.release_day}, before {day}. "
-                "Take the files back and bring them again as of the new day."
+                f"{cut_over}: {tranche.participant} has a tranche released on {tranche.release_day:%-d %B %Y}, before "
+                f"{day:%-d %B %Y}. Take the files back and bring them again as of the new day."
             )
         stands = Opening.objects.filter(cut_over=cut_over, taken_back_at=None, day__gte=day)
         if opening := stands.select_related("participant").first():
-            raise CutOverError(f"{cut_over}: the opening of {opening.participant} stands for days until {opening.day}.")
+            raise CutOverError(
+                f"{cut_over}: the opening of {opening.participant} stands for days until {opening.day:%-d %B %Y}."
+            )
         back = OpeningBalance.objects.filter(cut_over=cut_over, taken_back_at=None, kind=OpeningBalance.Kind.HELD_BACK)
         if balance := back.filter(day__lt=day).select_related("participant").first():
-            raise CutOverError(f"{cut_over}: what is held back of {balance.participant} returns before {day}.")
+            raise CutOverError(
+                f"{cut_over}: what is held back of {balance.participant} returns before {day:%-d %B %Y}."
+            )
         before = _facts(cut_over)
-        opening_void(cut_over, by=by, reason=f"The switch moves to {day}.")
+        opening_void(cut_over, by=by, reason=f"The switch moves to {day:%-d %B %Y}.")
         _opens(cut_over.pay_group, day)
         cut_over.day, cut_over.moved_by, cut_over.batch = day, by, None
         cut_over.save(update_fields=["day", "moved_by", "batch"])
@@ -403,7 +407,10 @@ def _opens(pay_group: PayGroup, day: date) -> None:
     """The group's first day is the switch; CutOverError for a day within a pay period."""
     start = day_date(period_holding(pay_group.calendar, day).start)
     if start != day:
-        raise CutOverError(f"{pay_group}: {day} is within a pay period; a switch is on a first day, such as {start}.")
+        raise CutOverError(
+            f"{pay_group}: {day:%-d %B %Y} is within a pay period; a switch is on a first day, such as "
+            f"{start:%-d %B %Y}."
+        )
     if pay_group.opens_on != day:
         named_change(row=pay_group, opens_on=day)
 

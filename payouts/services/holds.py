@@ -48,7 +48,8 @@ def hold_place(
     if component and plan is None:
         raise refused("plan", "none", "the component's plan", f"Of which plan is the component {component}?")
     if expires_on is not None and expires_on <= today():
-        raise refused("expires_on", expires_on, "a day to come", f"A hold until {expires_on} would hold nothing.")
+        message = f"A hold until {expires_on:%-d %B %Y} would hold nothing."
+        raise refused("expires_on", expires_on, "a day to come", message)
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
         one_writer()
         hold = Hold.objects.create(
@@ -77,7 +78,7 @@ def holds_expire() -> int:
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
         due = list(standing().filter(expires_on__lte=today()))
         for hold in due:
-            _end(hold, None, f"It ended on {hold.expires_on}.")
+            _end(hold, None, f"It ended on {hold.expires_on:%-d %B %Y}.")
     return len(due)
 
 

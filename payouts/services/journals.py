@@ -149,7 +149,7 @@ def journal_make(*, through: date, made_by: User) -> Journal:
         cursor.execute(_FREE, params)
         postings = [key for (key,) in cursor.fetchall()]
         if not postings:
-            raise JournalError(f"Every posting to {through} is in a journal already.")
+            raise JournalError(f"Every posting to {through:%-d %B %Y} is in a journal already.")
         if missing := unmapped(through):
             more = f" and {len(missing) - 20} more" if len(missing) > 20 else ""
             raise JournalError(f"No account is mapped for {'; '.join(map(str, missing[:20]))}{more}.")

@@ -22,6 +22,7 @@ from comp.people.calendars import period_holding
 from comp.people.models import Participant
 from comp.tenancy.models import User
 from comp.tenancy.scope import current_scope
+from comp.tenancy.selectors import own_currency
 from payouts.frames.sql import quoted
 from payouts.frames.tables import LINE
 from payouts.models import (
@@ -43,8 +44,9 @@ from payouts.reads.plans import version_of
 from payouts.selectors import TAKEN
 from payouts.selectors_batches import subject_totals
 from payouts.services.batch_steps import BatchError, State, audit, batch_facts, lines_of, one_writer, statements_open
+from payouts.services.given_up import given_up_note
 from payouts.services.payables import payables_refresh
-from payouts.services.periods import sums_write
+from payouts.services.periods import CONVERTED, sums_write
 from payouts.services.scopes import scopes_kept
 from plans.models import PlanVersion
 from plans.rules.compiled import CompiledPlan
@@ -59,14 +61,14 @@ RULE = "opening"
 _KEY = ", ".join(quoted(column) for column in (*LINE, "index", "part"))
 _OF_PAYABLE = ", ".join(f"p.{column}" for column in _KEY.split(", "))
 _SAME_LINE = " AND ".join(f"e.{quoted(column)} = p.{quoted(column)}" for column in LINE)
-#: Free payables that belong before the switch: the system before paid those too. What their lines earned is what they
-#: keep of a budget.
+#: Free payables that belong before the switch: the system before paid those too, in another currency at our rate of
+#: today, which is kept: nobody tells us theirs. What their lines earned is what they keep of a budget.
 _PAID_BEFORE = f"""
 INSERT INTO payouts_batchline (tenant_id, batch_id, statement_id, {_KEY}, deal_id, pay_group_id, period_starts_on,
     origin_starts_on, kind, plan_version_id, credit_date, amount_minor, currency, cause_id, trace)
 SELECT p.tenant_id, %(batch)s, s.id, {_OF_PAYABLE}, p.deal_id, p.pay_group_id, %(starts_on)s,
     p.origin_starts_on, 'release', p.plan_version_id, p.credit_date, p.amount_minor, p.currency, p.cause_id,
-    jsonb_build_object('earned_minor', e.earned_minor, 'posted_minor', 0, 'plan_version', v.digest)
+    jsonb_build_object('earned_minor', e.earned_minor, 'posted_minor', 0, 'plan_version', v.digest) || {CONVERTED}
 FROM payouts_payable p
 JOIN payouts_statement s ON (s.tenant_id, s.participant_id, s.period_starts_on, s.run) =
     (p.tenant_id, p.participant_id, %(starts_on)s, {RUN})
@@ -119,6 +121,7 @@ def opening_build(cut_over: CutOver, *, by: User) -> Batch:
     )
     _fill(batch, cut_over)
     sums_write(batch, found)
+    given_up_note(batch)
     cut_over.batch = batch
     cut_over.save(update_fields=["batch"])
     audit("batch.lock", batch, after=batch_facts(batch))
@@ -194,7 +197,13 @@ def _fill(batch: Batch, cut_over: CutOver) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             _PAID_BEFORE,
-            {"batch": batch.pk, "starts_on": batch.starts_on, "group": batch.pay_group_id, "day": cut_over.day},
+            {
+                "batch": batch.pk,
+                "starts_on": batch.starts_on,
+                "group": batch.pay_group_id,
+                "day": cut_over.day,
+                "own": own_currency(),
+            },
         )
     _balances(batch, cut_over, balances, versions)
 

@@ -95,7 +95,8 @@ def file_take_back(*, file: LegacyFile, by: User) -> None:
 def rounding_set(*, cut_over: CutOver, minor: int, by: User) -> None:
     """Differences of a line up to so many minor units of its own currency are rounding; ties the run out by it."""
     if not 0 <= minor <= MOST_ROUNDING:
-        raise refused("rounding", minor, f"0 to {MOST_ROUNDING}", f"{minor} is more than rounding can be.")
+        allowed = f"0 to {MOST_ROUNDING:,} smallest units"
+        raise refused("rounding", minor, allowed, f"{minor:,} is more than rounding can be; allowed are {allowed}.")
     with everyone():
         cut_over = _open(cut_over)
         run, _ = ParallelRun.objects.get_or_create(cut_over=cut_over)
@@ -212,7 +213,7 @@ def explain(*, row: TieOut, amount_minor: int, cause: str, note: str, by: User) 
         )
         record(
             code="parallel.explain",
-            subject=("payouts.tieout", str(row.pk), f"{row.person}, {row.period_starts_on}"),
+            subject=("payouts.tieout", str(row.pk), f"{row.person}, {row.period_starts_on:%-d %B %Y}"),
             after={"minor": amount_minor, "currency": row.currency, "cause": cause},
             reason=note,
         )
@@ -227,7 +228,7 @@ def explanation_take_back(*, row: TieOut, by: User) -> None:
         if standing is None:
             raise ParallelError("No explanation stands that could be taken back.")
         _end(standing, by)
-        subject = ("payouts.tieout", str(row.pk), f"{row.person}, {row.period_starts_on}")
+        subject = ("payouts.tieout", str(row.pk), f"{row.person}, {row.period_starts_on:%-d %B %Y}")
         record(code="parallel.explain_back", subject=subject, before={"minor": standing.amount_minor})
 
 

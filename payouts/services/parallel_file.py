@@ -11,6 +11,7 @@ from comp.core.canonical import digest
 from comp.core.days import DayError, day_date, parse_day
 from comp.core.errors import CompError, ProblemsError, refused
 from comp.core.money import CURRENCIES, MoneyError, parse_money
+from comp.core.sheets.plain import table_read
 from comp.people.calendars import period_holding
 from comp.people.models import Participant
 from comp.people.rates import rate_exact
@@ -20,7 +21,7 @@ from payouts.frames.read import read_versions
 from payouts.kernel.tieout import KINDS
 from payouts.models import CutOver, LegacyLine
 from payouts.reads.parallel import lines_standing
-from payouts.services.adjustments_file import Wrong, row_of, table_read
+from payouts.services.adjustments_file import Wrong, row_of
 from payouts.services.adjustments_file import digest_of as text_digest
 from plans.models import Plan
 
@@ -74,9 +75,7 @@ def kinds_read(text: str) -> dict[str, str]:
 
 def statements_read(text: str, *, cut_over: CutOver, kinds: Mapping[str, str]) -> Statements:
     """The lines of plain CSV and all that is wrong with it. ProblemsError for a table that is none of statements."""
-    names, rows = table_read(text, COLUMNS, NEEDED)
-    if len(rows) > ROWS:
-        raise refused("file", len(rows), f"{ROWS:,} rows", f"The file has more than {ROWS:,} rows: upload several.")
+    names, rows = table_read(text, COLUMNS, NEEDED, most=ROWS)
     reader = _Reader(cut_over, kinds)
     found = Statements([], [], [])
     for number, cells in enumerate(rows, start=2):
@@ -144,7 +143,7 @@ class _Reader:
         day = parse_day(text)
         period = period_holding(self.calendar, day)
         if day_date(period.end) > self.cut_over.day:
-            before = f"a period that ends before {self.cut_over.day}"
+            before = f"a period that ends before {self.cut_over.day:%-d %B %Y}"
             said = f"{text} lies in {period.name}, which Comp pays; allowed is {before}."
             raise refused("period", text, before, said)
         return day_date(period.start)

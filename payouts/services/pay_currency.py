@@ -30,8 +30,10 @@ def in_pay_currency(earning: Earning, amount_minor: int, today: date) -> tuple[i
     rates, words = Rates(known), Text(np.zeros(1, dtype=np.int32), (source,))
     row = rates.find(kind, words, target, np.array([day_number(day)]))
     if known is None or row[0] == NO_RATE:
-        text = f"No rate of exchange ({kind}) from {source} to {target} holds on {day}. Enter it, and decide then."
-        raise refused("rate", "none", f"a rate of {day}", text)
+        when = f"{day:%-d %B %Y}"
+        text = f"No rate of exchange ({kind}) from {source} to {target} holds on {when}. Enter it, and decide then."
+        raise refused("rate", "none", f"a rate of {when}", text)
     amounts = np.array([amount_minor], dtype=np.int64)
     paid = int(rates.convert(amounts, words, row, minor_digits(target), version.says.round_mode)[0])
-    return paid, target, f" ({format_money(amount_minor, source)} at the rate of {day})"
+    aside = f"{format_money(amount_minor, source)} at the rate of {day:%-d %B %Y}"
+    return paid, target, f", {aside}" if amount_minor < 0 else f" ({aside})"

@@ -74,7 +74,7 @@ def run_file(*, run: PayrollRun, provider: PayrollProvider | None, by: User) -> 
     are named as they were when the run was made, and another mapping is another file."""
     frozen = {"shape": provider.shape, "settings": provider.settings} if provider else {}
     with everyone():
-        _nothing_held(run)
+        may_go_out(run)
         file = _file(run, form_of(provider.shape, provider.settings) if provider else None)
         kept, first = PayrollFile.objects.get_or_create(
             run=run,
@@ -106,7 +106,7 @@ def run_file(*, run: PayrollRun, provider: PayrollProvider | None, by: User) -> 
 def file_again(*, kept: PayrollFile, by: User) -> File:
     """A file that went out, as it was, whatever its provider's mapping is today."""
     with everyone():
-        _nothing_held(kept.run)
+        may_go_out(kept.run)
         form = form_of(kept.mapping["shape"], kept.mapping["settings"]) if kept.mapping else None
         file = _file(kept.run, form)
         said = {"run": kept.run.number, "rows": file.rows, "file": file.digest, "again": True, "by": str(by)}
@@ -133,7 +133,7 @@ def preview(*, batch: Batch, shape: str, settings: Mapping[str, Any]) -> File:
         return provider_file(form, _head(batch, 0), _pays(payments, people, form.grouping))
 
 
-def _nothing_held(run: PayrollRun) -> None:
+def may_go_out(run: PayrollRun) -> None:
     """A run goes out, and again, while nothing of it is held that payroll has not paid: its batch, those of payments
     that are issued again with it, or pay of somebody since the run was made."""
     not_held(run.batch)

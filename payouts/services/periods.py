@@ -58,17 +58,18 @@ from payouts.services.batch_steps import (
 )
 from payouts.services.checklists import checks_begin, checks_open
 from payouts.services.claims import CLOSING, lock
+from payouts.services.given_up import given_up_note
 from payouts.services.held import held_note
 from payouts.services.posting import PART_LINES
 from payouts.services.sampling import alerts_recheck
 from payouts.services.settlements import SETTLED, SETTLED_SUMS, settlements_take
-from payouts.services.unconverted import awaiting_rates, why_unsettled
+from payouts.services.unconverted import awaiting_rates_anew, why_unsettled
 from plans.models import PlanVersion
 
 #: How long a lock waits for work that is on its way.
 SETTLE_SECONDS = 3.0
 #: News that opens, counts and closes questions: it moves no figure, and waits itself for the lock of a period.
-QUESTIONS = ("credits.waiting", "payables.waiting")
+QUESTIONS = ("credits.waiting", "payables.waiting", "openings.touched")
 
 
 # ------------------------------------------------------------------ lock
@@ -86,8 +87,8 @@ def period_lock(*, pay_group: PayGroup, starts_on: date, locked_by: User) -> Bat
         period = open_of(pay_group)
         if starts_on != period.starts_on:
             raise BatchError(
-                f"{pay_group}: the period from {starts_on} cannot be taken; "
-                f"its open period is {period.name}, from {period.starts_on}."
+                f"{pay_group}: the period from {starts_on:%-d %B %Y} cannot be taken; "
+                f"its open period is {period.name}, from {period.starts_on:%-d %B %Y}."
             )
         return freeze(period, run=0, by=locked_by)
 
@@ -171,11 +172,13 @@ def freeze(period: Open, *, run: int, by: User, replaces: Batch | None = None) -
     signed."""
     if why := why_open(period.pay_group, period.starts_on, period.people):
         raise BatchError(f"{period.pay_group}, {period.name}: {why}")
-    if not run and (waits := awaiting_rates(period.pay_group)):
+    if not run and (waits := awaiting_rates_anew(period.pay_group)):
         raise BatchError(f"{period.pay_group}, {period.name}: {why_unsettled(waits)}")
     switch = CutOver.objects.filter(pay_group=period.pay_group, state__in=CutOver.OPEN).first()
     if switch is not None:
-        raise BatchError(f"{period.pay_group}: its switch from {switch.source} on {switch.day} is not signed yet.")
+        raise BatchError(
+            f"{period.pay_group}: its switch from {switch.source} on {switch.day:%-d %B %Y} is not signed yet."
+        )
     kind = Batch.Kind.OFF_CYCLE if run else Batch.Kind.REGULAR
     number = f", off-cycle {run}" if run else ""
     found = payable_digests(
@@ -202,6 +205,7 @@ def freeze(period: Open, *, run: int, by: User, replaces: Batch | None = None) -
     _take(batch, period, found)
     if not run:
         held_note(batch)
+    given_up_note(batch)
     checks_begin(batch=batch)
     audit("batch.lock", batch, after=batch_facts(batch))
     period_moves(batch, f"{batch.name}: locked")
@@ -223,6 +227,14 @@ FROM payouts_statement s
 WHERE s.pay_group_id = %(pay_group)s AND s.period_starts_on = %(starts_on)s AND s.run = 0
     AND s.participant_id = ANY(%(people)s)
 """
+#: Of a payable in another currency than the company's, which is %(own)s, the rate by which it was converted.
+CONVERTED = f"""CASE WHEN p.currency = %(own)s THEN '{{}}' ELSE coalesce((
+            SELECT jsonb_build_object('plan_minor', t.plan_minor, 'rate', r.rate, 'rate_id', r.id,
+                'rate_from', r.source, 'rate_kind', r.kind, 'rate_starts_on', r.starts_on, 'rate_revision', r.revision)
+            FROM payouts_tranche t JOIN people_exchangerate r ON r.id = t.rate_id
+            WHERE t.tenant_id = p.tenant_id AND t."index" = p."index" AND t.part = p.part
+                AND ({_of("t", LINE)}) = ({_of("p", LINE)})
+        ), '{{}}') END"""
 #: Payables become lines in one statement, with what each stands on now; nulls where a deal was lost and earns nothing,
 #: and for what is no credit. Where it is paid in another currency, with the rate by which it was converted.
 _TAKE = f"""
@@ -237,13 +249,7 @@ SELECT
         'after_minor', e.after_minor, 'quota_minor', e.quota_minor, 'tier_before', e.tier_before,
         'tier_after', e.tier_after, 'band', e.band, 'earned_minor', e.earned_minor,
         'posted_minor', p.posted_minor, 'plan_version', v.digest, 'deal_revision', c.revision)
-        || CASE WHEN p.currency = %(own)s THEN '{{}}' ELSE coalesce((
-            SELECT jsonb_build_object('plan_minor', t.plan_minor, 'rate', r.rate, 'rate_id', r.id,
-                'rate_from', r.source, 'rate_kind', r.kind, 'rate_starts_on', r.starts_on, 'rate_revision', r.revision)
-            FROM payouts_tranche t JOIN people_exchangerate r ON r.id = t.rate_id
-            WHERE t.tenant_id = p.tenant_id AND t."index" = p."index" AND t.part = p.part
-                AND ({_of("t", LINE)}) = ({_of("p", LINE)})
-        ), '{{}}') END
+        || {CONVERTED}
 FROM payouts_payable p
 JOIN payouts_statement s ON s.tenant_id = p.tenant_id
     AND (s.participant_id, s.period_starts_on, s.run) = (p.participant_id, p.period_starts_on, %(run)s)

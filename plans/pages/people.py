@@ -87,7 +87,7 @@ def assignment_add(request: HttpRequest, tenant: str) -> HttpResponse:
         except ProblemsError as error:
             add_problems(form, error)
         else:
-            messages.success(request, f"{added.participant} is on {added.plan} from {added.starts_on}.")
+            messages.success(request, f"{added.participant} is on {added.plan} from {added.starts_on:%-d %B %Y}.")
             return redirect("assignment_list", tenant=tenant)
     return render(request, "people/assignment_add.html", {"form": form})
 

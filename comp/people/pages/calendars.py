@@ -76,7 +76,7 @@ def holiday_add(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         except ProblemsError as error:
             add_problems(form, error)
         else:
-            messages.success(request, f"{added.day} is {added.name}.")
+            messages.success(request, f"{added.day:%-d %B %Y} is {added.name}.")
             return redirect("calendar", tenant=tenant, pk=pk)
     return _draw(request, row, form)
 
@@ -96,7 +96,7 @@ def holiday_upload(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         try:
             found, wrong = holidays_read(lines_of(text, COLUMNS, COLUMNS))
         except ProblemsError as error:
-            add_problems(form, error)
+            add_problems(form, error) if form.is_bound else messages.error(request, str(error))
             return render(request, "people/holiday_upload.html", context, status=422)
         if checked and not wrong:
             count = holidays_set(calendar=row, days=found)
@@ -117,7 +117,7 @@ def holiday_end(request: HttpRequest, tenant: str, pk: int, holiday: int) -> Htt
     """A day off that is a working day after all."""
     row = get_object_or_404(Holiday.objects.select_related("calendar"), pk=holiday, calendar=pk)
     holiday_remove(holiday=row)
-    messages.success(request, f"{row.day} is a working day.")
+    messages.success(request, f"{row.day:%-d %B %Y} is a working day.")
     return redirect("calendar", tenant=tenant, pk=pk)
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from comp.audit.models import AuditEntry
 from comp.core.days import DayError, parse_day
-from comp.core.errors import ProblemsError
+from comp.core.errors import ProblemsError, told
 from comp.people.models import ExchangeRate
 from comp.people.rates import Rate, rate_set, rates_set
 from comp.people.rates_file import COLUMNS, ROWS, Wrong, lines_of, rates_read
@@ -103,7 +103,7 @@ def rate_add(request: HttpRequest, tenant: str) -> HttpResponse:
         except ProblemsError as error:
             add_problems(form, error)
         else:
-            messages.success(request, f"{row}: {row.rate.normalize():f} from {row.starts_on}.")  # type: ignore[union-attr]
+            messages.success(request, f"{row}: {row.rate.normalize():f} from {row.starts_on:%-d %B %Y}.")  # type: ignore[union-attr]
             return redirect("rate", tenant=tenant, pk=row.pk)
     crumbs = [Link("Rates of exchange", reverse("rate_list", kwargs={"tenant": tenant}))]
     context = {"form": form, "crumbs": crumbs}
@@ -143,9 +143,9 @@ def rate_change(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
             rate=None if back else said, ends_on=stands.ends_on,
         )  # fmt: skip
     except ProblemsError as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
     else:
-        messages.success(request, f"{row} from {row.starts_on}: {'taken back' if back else said}.")
+        messages.success(request, f"{row} from {row.starts_on:%-d %B %Y}: {'taken back' if back else said}.")
     return redirect("rate", tenant=tenant, pk=pk)
 
 
@@ -166,7 +166,7 @@ def rate_upload(request: HttpRequest, tenant: str) -> HttpResponse:
         try:
             rates, wrong = _read(request, text)
         except ProblemsError as error:
-            add_problems(form, error)
+            add_problems(form, error) if form.is_bound else messages.error(request, str(error))
             return render(request, "people/rate_upload.html", context, status=422)
         if checked and not wrong:
             count = rates_set(rates=rates)

@@ -36,6 +36,7 @@ from payouts.pages.by_hand.forms import (
     ReachForm,
 )
 from payouts.pages.links import link
+from payouts.reads.covered import PaidBefore, paid_before
 from payouts.reads.periods import pay_group_of, span_holding
 from payouts.services import adjustments, adjustments_file, differences, negatives
 from payouts.services.adjustments import Wanted
@@ -118,9 +119,13 @@ def _cells(row: Adjustment) -> list[Any]:
 @needs(*READ, Can.BATCH_SUBMIT)
 @require_http_methods(["GET", "POST"])
 def adjustment_add(request: HttpRequest, tenant: str) -> HttpResponse:
-    """Enters an adjustment; `answers` names the one that it takes back, whose opposite the form then shows."""
+    """Enters an adjustment; `answers` names the one that it takes back, whose opposite the form then shows, `deal` one
+    that another system paid before the switch, what of it may be due."""
     answers = _answered(request)
-    form = AdjustmentForm(request.POST or None, request.FILES or None, initial=_opposite(answers))
+    deal = request.GET.get("deal", "")
+    before = paid_before(deal) if deal and answers is None else []
+    initial = _of_deal(deal, before[0]) if before else _opposite(answers)
+    form = AdjustmentForm(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         found = parts.tried(form, lambda: _made(request, form, answers))
         if found is not None:
@@ -128,7 +133,26 @@ def adjustment_add(request: HttpRequest, tenant: str) -> HttpResponse:
     note = "It counts at once within what you may adjust alone; else it waits for a second person."
     if answers is not None:
         note = f"It takes {answers} back, which stays as it is. {note}"
+    if before:
+        told = "; ".join(map(_told_before, before))
+        note = f"Paid for deal {deal} before the switch: {told}. Each person's is an adjustment of its own. {note}"
     return parts.page_form(request, "adjustment_list", "New adjustment", form, "Enter it", note)
+
+
+def _of_deal(deal: str, one: PaidBefore) -> dict[str, Any]:
+    """What a changed deal may take back of somebody: all that was paid, where it is lost and their statements say."""
+    opening, own = one.covered.opening, dict(one.paid).get(one.participant.currency)
+    amount = plain_money(-own, one.participant.currency) if one.lost and own else ""
+    return {
+        "participant": one.participant.key, "plan": opening.plan_id, "component": opening.component, "amount": amount,
+        "origin": opening.day, "reason": f"Deal {deal}, which {opening.cut_over.source} paid: ",
+    }  # fmt: skip
+
+
+def _told_before(one: PaidBefore) -> str:
+    """`Ann 1,000.00 USD, commission`; without an amount where no statement of theirs names the deal."""
+    paid = " and ".join(format_money(minor, currency) for currency, minor in one.paid)
+    return f"{one.participant.name}{f' {paid}' if paid else ''}, {one.covered.component.name}"
 
 
 def _made(request: HttpRequest, form: AdjustmentForm, answers: Adjustment | None) -> Adjustment:

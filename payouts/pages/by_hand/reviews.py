@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +26,7 @@ from payouts.reads.debts import Owed, owing
 from payouts.reads.labels import line_label
 from payouts.reads.negatives import Short, asked
 from payouts.services import cap_reviews, reviews
-from payouts.services.unconverted import awaiting_rates, why_unsettled
+from payouts.services.unconverted import NotSettled, awaiting_rates, unsettled_people, why_unsettled
 
 READ = (Can.BATCH_READ,)
 
@@ -38,7 +39,11 @@ def review_list(request: HttpRequest, tenant: str) -> HttpResponse:
         "participant", "plan", "deal__account", "deal__product", "prepared_by"
     )
     capped = SettlementReview.objects.select_related("participant", "plan").order_by("-id")
-    rows: list[Any] = [*reviews.reviews_open(), *cap_reviews.cap_reviews_open(), *known.order_by("-id"), *capped]
+    lines, caps = reviews.reviews_open(), cap_reviews.cap_reviews_open()
+    to_review = [(row.earning.currency, row.minor) for row in lines] + [
+        (row.currency, row.amount_minor) for row in caps
+    ]
+    rows: list[Any] = [*lines, *caps, *known.order_by("-id"), *capped]
     if "csv" in request.GET:
         header = ("line", "employee", "name", "component", "excess", "currency", "state", "reason")
         return csv_response("windfalls", header, map(_cells, rows))
@@ -50,10 +55,19 @@ def review_list(request: HttpRequest, tenant: str) -> HttpResponse:
             parts.Column("Excess", "num key"), parts.Column("State"),
         ),
         cells=lambda row: _row(request, row),
+        totals=f"{_added(to_review)} to review" if to_review else "",
         empty=("No windfall to review", "Plans say which caps send what is above them here."),
         csv="?csv=1",
     )  # fmt: skip
     return parts.page_list(request, "review_list", listing, rows)
+
+
+def _added(amounts: Iterable[tuple[str, int]]) -> str:
+    """What they come to, by currency, for people."""
+    sums: dict[str, int] = {}
+    for currency, minor in amounts:
+        sums[currency] = sums.get(currency, 0) + minor
+    return ", ".join(format_money(minor, currency) for currency, minor in sorted(sums.items()))
 
 
 def _row(request: HttpRequest, row: Any) -> tuple[str, str, tuple[object, ...]]:
@@ -166,7 +180,8 @@ def review_decide(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 @require_GET
 def debt_list(request: HttpRequest, tenant: str) -> HttpResponse:
     """What people owe by their plans, of those whose pay one may see."""
-    debts = owing()
+    debts, waits_for = owing(), awaiting_rates()
+    open_ones = unsettled_people(waits_for)
     if "csv" in request.GET:
         header = ("employee", "name", "plan", "balance", "owed", "currency")
         cells = (
@@ -174,19 +189,24 @@ def debt_list(request: HttpRequest, tenant: str) -> HttpResponse:
              Decimal(plain_money(row.minor, row.participant.currency)), row.participant.currency)
             for row in debts
         )  # fmt: skip
-        return csv_response("debts", header, cells)
+        unknown = (
+            (row.participant.key, row.participant.name, row.plan.name, row.why, None, row.participant.currency)
+            for row in open_ones
+        )
+        return csv_response("debts", header, [*unknown, *cells])
     waits = NegativeDecision.objects.filter(state=State.WAITING).select_related("participant")
-    rows: list[Any] = [*asked(), *waits.order_by("-id"), *debts]
+    rows: list[Any] = [*asked(), *waits.order_by("-id"), *open_ones, *debts]
     may = Can.BATCH_SUBMIT in request.can  # type: ignore[attr-defined]
-    unsettled = why_unsettled(awaiting_rates())
+    unsettled = why_unsettled(waits_for)
     listing = parts.Listing(
         title="Debts",
         lead="What the open period would take back, and what draws and carried pay leave owed. Two people let it go.",
         columns=(parts.Column("Person"), parts.Column("Plan"), parts.Column("Of"), parts.Column("Owed", "num key")),
         cells=lambda row: _debt(request, row, may),
+        totals=_added((row.participant.currency, row.minor) for row in debts) + " by plans" if debts else "",
         empty=("Nobody owes anything", "What is taken back beyond what a period pays stands here."),
         csv="?csv=1",
-        missing=f"{unsettled} What they owe is not in the list." if unsettled else "",
+        missing=f"{unsettled} What they owe is not known until then." if unsettled else "",
     )  # fmt: skip
     return parts.page_list(request, "debt_list", listing, rows)
 
@@ -197,6 +217,9 @@ def _debt(request: HttpRequest, row: Any, may: bool) -> tuple[str, str, tuple[ob
         words = f"{row.get_way_display()}: waits for a second person"
         url = link(request, "below_zero", pk=row.pk)
         return row.participant.name, url, ("All plans", words, money(row.amount_minor, row.currency))
+    if isinstance(row, NotSettled):
+        url = link(request, "rate_list") if Can.PLAN_READ in request.can else ""  # type: ignore[attr-defined]
+        return row.participant.name, url, (row.plan.name, row.why, "not known yet")
     if isinstance(row, Short):
         url = link(request, "below_zero_add", participant=row.participant.pk) if may else ""
         return row.participant.name, url, ("All plans", "To be decided", money(row.minor, row.currency))
