@@ -22,35 +22,37 @@ HOOKS: dict[str, Any] = {
     "sustained": 300,
     "sustained_seconds": 120,
     "rung_seconds": 20,
+    "ladder": (50, 100, 150, 200, 250, 300, 400, 500, 600, 800),
 }
 QUICK_HOOKS: dict[str, Any] = {
-    "people": 20,
-    "crowd": 30,
-    "deals": 600,
-    "accept_seconds": 0.5,
+    "people": 4,
+    "crowd": 6,
+    "deals": 60,
+    "accept_seconds": 0.2,
     "samples": 1,
-    "seconds": 2,
-    "sustained": 30,
-    "sustained_seconds": 2,
+    "seconds": 1,
+    "sustained": 20,
+    "sustained_seconds": 1,
     "rung_seconds": 1,
+    "ladder": (10, 20),
 }
 KERNEL: dict[str, Any] = {"scale": 1, "samples": 5}
-QUICK_KERNEL: dict[str, Any] = {"scale": 0.02, "samples": 1}
+QUICK_KERNEL: dict[str, Any] = {"scale": 0.005, "samples": 1}
 RECOMPUTE = {"deals": 1_000_000, "people": 500}
-QUICK_RECOMPUTE = {"deals": 20_000, "people": 40}
-BULK = {"rows": 1_000_000, "people": 200}
-QUICK_BULK = {"rows": 3_000, "people": 20}
+QUICK_RECOMPUTE = {"deals": 6_000, "people": 20}
+BULK = {"rows": 1_000_000, "people": 200, "accounts": 200}
+QUICK_BULK = {"rows": 1_000, "people": 4, "accounts": 10}
 PAYOUTS = {"people": 5_000, "lines": 500_000, "samples": 6}
-QUICK_PAYOUTS = {"people": 40, "lines": 4_000, "samples": 2}
-GROWTH = {"small": 10_000, "large": 5_000_000, "quarter": 2_000, "samples": 40}
+QUICK_PAYOUTS = {"people": 12, "lines": 2_400, "samples": 1}
+GROWTH = {"people": 40, "small": 10_000, "large": 5_000_000, "quarter": 2_000, "samples": 40}
 SCALE = {"companies": 8, "people": 40, "events": 1_000}
 QUICK_SCALE = {"companies": 2, "people": 4, "events": 20}
-QUICK_GROWTH = {"small": 500, "large": 5_000, "quarter": 200, "samples": 3}
+QUICK_GROWTH = {"people": 4, "small": 200, "large": 2_000, "quarter": 100, "samples": 2}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--quick", action="store_true", help="a fiftieth of everything: shows that it runs, no more")
+    parser.add_argument("--quick", action="store_true", help="a little of everything: shows that it runs, no more")
     parser.add_argument(
         "--only",
         choices=["hooks", "kernel", "recompute", "bulk", "payouts", "growth", "scale"],

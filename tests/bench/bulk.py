@@ -22,12 +22,12 @@ STANDS = (
     *("crediting_credit", "payouts_earning", "payouts_tranche"),
 )
 HEADER = "Deal,Owner,Product,Account,Amount,Engage date,Close date\n"
-PRODUCTS, ACCOUNTS, DAYS = 10, 200, 365
+PRODUCTS, DAYS = 10, 365
 #: Rows, and seconds, after which it is told how far a stage is.
 TOLD, QUIET_SECONDS = 100_000, 10.0
 
 
-def measure(place: Ground, report: Report, *, rows: int, people: int) -> None:
+def measure(place: Ground, report: Report, *, rows: int, people: int, accounts: int) -> None:
     """Adds bulk_facts_per_s and bulk_vs_copy_floor."""
     from comp.outbox.services import messages_drain
     from comp.tenancy.scope import Actor, Pay, tenant_scope
@@ -45,7 +45,7 @@ def measure(place: Ground, report: Report, *, rows: int, people: int) -> None:
         endpoint, _ = endpoint_create(key="files", name="Files", adapter="file")
         for number in range(PRODUCTS):
             product_create(key=f"product-{number}", name=f"Product {number}")
-        for number in range(ACCOUNTS):
+        for number in range(accounts):
             account_create(key=f"account-{number}", name=f"Account {number}", sector="technology")
     spent: dict[str, float] = {}
 
@@ -77,7 +77,7 @@ def measure(place: Ground, report: Report, *, rows: int, people: int) -> None:
                 report.say(f"  {done:,} messages and scopes")
 
     with tempfile.TemporaryFile() as file:
-        _write(file, rows, where)
+        _write(file, rows, accounts, where)
         upload = timed("read", lambda: add(file))
     with tenant_scope(where.tenant, actor=actor):
         forms = {"date_form": "YYYY-MM-DD", "decimal_form": "1234.5"}
@@ -103,7 +103,7 @@ def measure(place: Ground, report: Report, *, rows: int, people: int) -> None:
     }  # fmt: skip
 
 
-def _write(file: BinaryIO, rows: int, where: Company) -> None:
+def _write(file: BinaryIO, rows: int, accounts: int, where: Company) -> None:
     """Won deals of the year 2025, of everybody who sells."""
     rng = random.Random(7)
     file.write(HEADER.encode())
@@ -112,7 +112,7 @@ def _write(file: BinaryIO, rows: int, where: Company) -> None:
         owner = f"p{rng.randrange(len(where.sellers))}"
         amount = f"{rng.randrange(100, 9_000)}.{rng.randrange(100):02}"
         said = (
-            *(f"D{number}", owner, f"product-{number % PRODUCTS}", f"account-{number % ACCOUNTS}"),
+            *(f"D{number}", owner, f"product-{number % PRODUCTS}", f"account-{number % accounts}"),
             *(amount, QUARTERS[0].isoformat(), close.isoformat()),
         )
         file.write(f"{','.join(said)}\n".encode())

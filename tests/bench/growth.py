@@ -14,7 +14,6 @@ from tests.bench.ground import QUARTERS, Company, Ground, company, facts, won
 from tests.bench.report import Figure, Report, load
 
 GOAL = 1.3
-PEOPLE = 40
 #: The quarter that events change is as full in both companies; what lies before it is the history.
 QUARTER_DAYS, HISTORY_FROM = 90, date(2015, 1, 1)
 
@@ -28,13 +27,13 @@ class _Busy:
     secret: str
 
 
-def measure(place: Ground, report: Report, *, small: int, large: int, quarter: int, samples: int) -> None:
+def measure(place: Ground, report: Report, *, people: int, small: int, large: int, quarter: int, samples: int) -> None:
     """Adds history_growth_ratio: medians of one event's work, from the mailbox to its figure, with `small` and `large`
     facts in the company. The companies take turns, so that what else runs slows both."""
     companies = []
     for name, size in (("small", small), ("large", large)):
         report.say(f"a company with {size:,} facts, {quarter:,} of them in the quarter that events change")
-        companies.append(_company(place, f"growth-{name}", size, quarter))
+        companies.append(_company(place, f"growth-{name}", people, size, quarter))
     took: tuple[list[float], list[float]] = [], []
     for number in range(samples + 2):
         for busy, times in zip(companies, took, strict=True):
@@ -50,14 +49,14 @@ def measure(place: Ground, report: Report, *, small: int, large: int, quarter: i
     report.add(Figure("history_growth_ratio", "x", ratio, pairs, f"<= {GOAL}", ratio <= GOAL, note))
 
 
-def _company(place: Ground, slug: str, size: int, quarter: int) -> _Busy:
+def _company(place: Ground, slug: str, people: int, size: int, quarter: int) -> _Busy:
     from comp.tenancy.scope import Actor, Pay, tenant_scope
     from crediting.services.catalogue import account_create, product_create
     from crediting.services.endpoints import endpoint_create
     from payouts.services.claims import scopes_recompute
     from payouts.services.scopes import scopes_everything
 
-    where = company(slug, PEOPLE, managers=True)
+    where = company(slug, people, managers=True)
     with tenant_scope(where.tenant, actor=Actor.command("bench"), pay=Pay.everyone()):
         endpoint, secret = endpoint_create(key="crm", name="CRM")
         before, _ = endpoint_create(key="before", name="Before")

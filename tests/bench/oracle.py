@@ -19,7 +19,7 @@ CREDITS = 2_000
 PEOPLE = 20
 
 
-def oracle_credits_per_s(plan_text: str, samples: int = 3) -> list[float]:
+def oracle_credits_per_s(plan_text: str, samples: int) -> list[float]:
     """Lines a second, of several runs over one small company."""
     case = company(plan_text)
     meaning(case)

@@ -46,11 +46,12 @@ def measure(place: Ground, report: Report, *, companies: int, people: int, event
     report.say(f"{companies} companies of {people} people")
     crowds = [_crowd(number, people) for number in range(companies)]
     what = f"{companies} companies, {events:,} deals each that wait, until every figure stands"
-    for count in PROCESSES:
-        with _workers(place, count):
-            rate = _drained(place, crowds, events)
-        note = f"{what}; {count} worker processes beside PostgreSQL; load {load()}"
-        report.add(Figure(f"scale_{count}_workers_events_per_s", "1/s", rate, (rate,), note=note))
+    with running(commands_of(place.data, 0)["jobs"], place.env, place.data / "scale-jobs.log"):
+        for count in PROCESSES:
+            with _workers(place, count):
+                rate = _drained(place, crowds, events)
+            note = f"{what}; {count} worker processes beside PostgreSQL; load {load()}"
+            report.add(Figure(f"scale_{count}_workers_events_per_s", "1/s", rate, (rate,), note=note))
     if missing := _no_hosts():
         report.say(f"two hosts are left out: {missing}")
         return
@@ -139,14 +140,10 @@ def _send(crowd: _Crowd, events: int) -> None:
 
 @contextmanager
 def _workers(place: Ground, processes: int) -> Iterator[None]:
-    """One worker with so many processes, ready before anything is rung, and one for the jobs."""
-    own = commands_of(place.data, 0)
-    worker = list(own["worker"])
+    """One worker with so many processes, ready before anything is rung."""
+    worker = list(commands_of(place.data, 0)["worker"])
     worker[worker.index("--concurrency") + 1] = str(processes)
-    log = place.data / "scale.log"
-    with ExitStack() as stack:
-        stack.enter_context(running(worker, place.env, log))
-        stack.enter_context(running(own["jobs"], place.env, place.data / "scale-jobs.log"))
+    with running(worker, place.env, place.data / "scale.log"):
         yield
 
 

@@ -28,7 +28,7 @@ from tests.soak.stack import Stack
 SETTLE = 240
 #: Events of one run, and how many a second.
 COUNT, RATE = 1500, 75.0
-QUICK_COUNT, QUICK_RATE = 120, 60.0
+QUICK_COUNT, QUICK_RATE = 80, 60.0
 DISK_MB, QUICK_DISK_MB = 3072, 1024
 #: What a sender may be answered: taken, taken before, not now; or nothing, where the connection breaks.
 CLEAR = {"stored", "seen", "503", "429", "none"}
@@ -54,7 +54,8 @@ class Soak:
 
     def __init__(self, stack: Stack, report: Report, seed: int, quick: bool) -> None:
         self.stack, self.report, self.seed, self.quick = stack, report, seed, quick
-        self.events = story.events(seed, QUICK_COUNT if quick else COUNT)
+        self.people = story.QUICK_PEOPLE if quick else story.PEOPLE
+        self.events = story.events(seed, QUICK_COUNT if quick else COUNT, self.people)
         self.rate = QUICK_RATE if quick else RATE
         self.reference: figures.Figures = {}
         self.rows: list[Row] = []
@@ -66,7 +67,7 @@ class Soak:
     def run(self, fault: Fault) -> None:
         dice = random.Random(f"{self.seed} {fault.name}")
         connections.close_all()  # an earlier fault may have cut this process's own
-        place = story.place(f"soak-{len(self.rows)}")
+        place = story.place(f"soak-{len(self.rows)}", self.people)
         tenant = place.company.tenant
         sent = list(self.events) * fault.copies
         if fault.poison:
@@ -129,7 +130,7 @@ class Soak:
 
 def poison() -> list[story.Event]:
     """One delivery that no reader understands, and one of a person whom nobody knows."""
-    [good] = story.events(4711, 1)
+    [good] = story.events(4711, 1, story.QUICK_PEOPLE)
     stranger = good.body.replace('"deal": "D', '"deal": "X').replace('"owner": "p', '"owner": "nobody-')
     return [
         story.Event("poison.1", good.body.replace('"amount"', '"amuont"')),
@@ -201,9 +202,8 @@ def main() -> int:
                         report.say(f"{fault.name}: left out, it needs the right to mount a small disk")
                         continue
                     soak.run(fault)
-            holds = verified(place)
-            if re.search(given.only, fairness.NAME):
-                with stack.up("web", "worker", "worker2", "jobs", "beat"):
+                holds = verified(place)
+                if re.search(given.only, fairness.NAME):
                     soak.beside()
     finally:
         if own_disk:

@@ -20,7 +20,7 @@ NAME = "a plan over a year, beside single deals"
 #: By so much more than in an undisturbed run a single deal may be late.
 LATER_MS = 1000
 #: People and deals of the large company; deals a second of the small one, and for how many seconds it is undisturbed.
-SIZE, QUICK_SIZE = (200, 100_000), (100, 30_000)
+SIZE, QUICK_SIZE = (200, 100_000), (30, 30_000)
 RATE, SECONDS, QUICK_SECONDS = 5, 20, 4
 PATIENCE = 600
 NEVER_MS = NEVER_SECONDS * 1000.0
@@ -49,7 +49,7 @@ def run(stack: Stack, report: Report, *, quick: bool) -> Beside:
     """Both companies on the stack that is up."""
     place, (people, deals) = stack.place, QUICK_SIZE if quick else SIZE
     report.say(f"{NAME}: {people} people with {deals:,} deals of a year")
-    live = Live(place, people=40, deals=200, port=stack.port)
+    live = Live(place, people=4 if quick else 40, deals=200, port=stack.port)
     large = _large(place, people, deals)
     figures.settled(place, large, PATIENCE)
     figures.settled(place, live.where.tenant, PATIENCE)

@@ -18,7 +18,7 @@ STORY_PLAN = PLAN.replace(
     "      - {share: 30%, on: go-live}\n"
     "      - {share: 30%, on: usage, at: 75%, reading: high_water}",
 )
-PEOPLE = 40
+PEOPLE, QUICK_PEOPLE = 40, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class Place:
     secret: str
 
 
-def place(slug: str) -> Place:
+def place(slug: str, people: int) -> Place:
     """A company of its own for one run."""
     from comp.tenancy.scope import Actor, Pay, tenant_scope
     from crediting.services.catalogue import account_create, product_create
     from crediting.services.endpoints import endpoint_create
 
-    where = company(slug, PEOPLE, managers=True, plan_text=STORY_PLAN)
+    where = company(slug, people, managers=True, plan_text=STORY_PLAN)
     with tenant_scope(where.tenant, actor=Actor.command("soak"), pay=Pay.everyone()):
         endpoint, secret = endpoint_create(key="crm", name="CRM")
         product_create(key="gtx", name="GTX")
@@ -53,19 +53,19 @@ def place(slug: str) -> Place:
     return Place(where, endpoint.pk, f"/hooks/{endpoint.token}/", secret)
 
 
-def events(seed: int, count: int) -> list[Event]:
-    """`count` events of deals that are engaged, won, corrected, lost again, go live and are used, in time order."""
+def events(seed: int, count: int, people: int) -> list[Event]:
+    """`count` events, in time order, of deals of so many people that are engaged, won, corrected, lost again, go live
+    and are used."""
     dice = random.Random(seed)
     found: list[Event] = []
     number = 0
     while len(found) < count:
         number += 1
-        found += _deal(dice, f"D{number:05}")
+        found += _deal(dice, f"D{number:05}", people // 2)
     return found[:count]
 
 
-def _deal(dice: random.Random, deal: str) -> list[Event]:
-    half = PEOPLE // 2
+def _deal(dice: random.Random, deal: str, half: int) -> list[Event]:
     seller, helper = dice.randrange(half), half + dice.randrange(half)
     day = QUARTERS[0] + timedelta(days=dice.randrange(360))
     amount = dice.randrange(500_00, 90_000_00)
