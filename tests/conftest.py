@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -12,13 +14,16 @@ from django.db import connections
 from django.test import TransactionTestCase
 from psycopg2.extensions import connection as Connection
 from pytest_django.plugin import DjangoDbBlocker
+from whitenoise.middleware import WhiteNoiseMiddleware
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from comp.local import roles
 from comp.local.postgres import SUPERUSER
+from comp.local.process import locked
+from comp.local.run import collect_static
 from comp.local.valkey import Valkey
-from tests.database import TestDatabase, stop_if_unused
+from tests.database import FOLDER, TestDatabase, stop_if_unused
 
 # Playwright's loop stands still between its calls, and only then does a browser test's thread use the ORM.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -55,12 +60,46 @@ def django_db_setup(
         connections.close_all()
 
 
+@pytest.fixture(scope="session")
+def static_files() -> Path:
+    """The static files, collected once for all processes of all runs."""
+    folder = FOLDER / "static"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with locked(FOLDER / "static.lock"):
+        collect_static({**os.environ, "STATIC_ROOT": str(folder)})
+    return folder
+
+
+@pytest.fixture
+def made_before(test_database: TestDatabase, static_files: Path, tmp_path: Path) -> dict[str, str]:
+    """Environment of a benchmark or soak with servers of its own: what it need not do anew."""
+    schema = tmp_path / "migrated.sql"
+    test_database.dump(schema)
+    return {"COMP_BENCH_SCHEMA": str(schema), "STATIC_ROOT": str(static_files)}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quick_passwords() -> Iterator[None]:
     """Passwords hashed at the lowest cost: half a second each otherwise. Every server still verifies them."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"time_cost": 1, "memory_cost": 8, "parallelism": 1}.items():
             patch.setattr(Argon2PasswordHasher, name, value)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_once() -> Iterator[None]:
+    """Each test client makes its middleware anew; what all static files are is then looked up once for all of them."""
+    look, found = WhiteNoiseMiddleware.add_files_from_finders, {}
+
+    def remembered(middleware: WhiteNoiseMiddleware) -> None:
+        if not found:
+            look(middleware)
+            found.update(middleware.files)
+        middleware.files.update(found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", remembered)
         yield
 
 
@@ -133,6 +172,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long work begins first."""
     last = len(FIRST)
     items.sort(key=lambda item: next((at for at, path in enumerate(FIRST) if item.nodeid.startswith(path)), last))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What stands before the first test stays: no collection of garbage looks through it again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

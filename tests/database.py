@@ -19,7 +19,7 @@ from psycopg2.extensions import connection as Connection
 
 from comp.local import roles
 from comp.local.digests import CHECKOUT, migrations_digest
-from comp.local.postgres import SUPERUSER, UNSAFE_BUT_FAST, Postgres
+from comp.local.postgres import SUPERUSER, UNSAFE_BUT_FAST, Postgres, binaries
 from comp.local.process import locked
 
 FOLDER = Path(os.environ.get("COMP_TEST_DATA") or CHECKOUT / ".comp" / "test")
@@ -58,6 +58,11 @@ class TestDatabase:
     def connect(self, user: str) -> Connection:
         """A connection of its own to the clone, in autocommit."""
         return self.server.connect(self.name, user)
+
+    def dump(self, file: Path) -> None:
+        """Write the migrated, empty database as SQL: quicker run on another server than all migrations are."""
+        command = (str(binaries() / "pg_dump"), "--file", str(file), self.server.url(self.template, SUPERUSER))
+        subprocess.run(command, check=True)
 
     def settings(self) -> dict[str, str]:
         """What Django's connection needs in order to reach the clone as the runtime role."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from django.db import connections
@@ -13,16 +14,19 @@ from pytest_django.plugin import DjangoDbBlocker
 from comp.local import browser
 from comp.outbox import bells
 from tests.browser.cast import Cast, build
+from tests.browser.looking import Eyes
 from tests.browser.stack import Site, processes
 from tests.database import TestDatabase
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stack:
-    """The product, running, and the company in it."""
+    """The product, running, and the company in it; and the window in which Sales Ops looks at one page after another:
+    each new window is a process of the browser's."""
 
     site: Site
     cast: Cast
+    looking: Eyes | None = None
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +46,7 @@ def stack(
     django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
     redis_url: str,
+    static_files: Path,
     chromium: Browser,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
@@ -51,7 +56,7 @@ def stack(
             patch.setattr(bells, "is_first", lambda tenant_id, queue: False)  # nobody listens yet
             cast = build()
         connections.close_all()
-        with processes(tmp_path_factory.mktemp("stack")) as address:
+        with processes(tmp_path_factory.mktemp("stack"), static_files) as address:
             yield Stack(Site(address, chromium), cast)
         connections.close_all()
         test_database.clone()

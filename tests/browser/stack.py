@@ -40,7 +40,7 @@ class Site:
             reduced_motion="reduce",  # else axe may meet a colour on its way
             storage_state=self.states.get(email),
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)  # a machine that does much else takes its time
         if email and email not in self.states:
             page = context.new_page()
             log_in(page, email)
@@ -65,13 +65,11 @@ def log_in(page: Page, email: str) -> None:
 
 
 @contextmanager
-def processes(folder: Path) -> Iterator[str]:
-    """Web and worker as `make run` starts them, on the servers that the environment names; gives the address."""
+def processes(folder: Path, static: Path) -> Iterator[str]:
+    """Web and worker as `make run` starts them, on the servers that the environment names; logs go to the folder. Gives
+    the address."""
     address = f"http://127.0.0.1:{free_port()}"
-    env = {**os.environ, "STATIC_ROOT": str(folder / "static"), "PYTHONPATH": str(CHECKOUT)}
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--no-input", "-v0"], cwd=CHECKOUT, env=env, check=True
-    )
+    env = {**os.environ, "STATIC_ROOT": str(static), "PYTHONPATH": str(CHECKOUT)}
     bind = ("--bind", address.removeprefix("http://"))
     with (
         _process(folder / "web.log", (*commands.WEB, *bind), env) as web,

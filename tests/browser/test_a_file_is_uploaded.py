@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from itertools import product
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Stack
-from tests.browser.looking import Eyes, watched
+from tests.browser.looking import DESK, PHONE, watched
 
 pytestmark = pytest.mark.browser
 
@@ -26,19 +27,19 @@ PICTURES = os.environ.get("COMP_PICTURES")
 
 def look(stack: Stack, path: str, name: str) -> list[str]:
     """What is wrong with a page, at both widths and in both lights."""
-    faults: list[str] = []
-    for width, scheme in ((1280, "light"), (390, "dark"), (390, "light"), (1280, "dark")):
-        with stack.site.visit(stack.cast.email["ops"], width=width, scheme=scheme) as context:
-            eyes: Eyes = watched(context)
-            eyes.open(path)
-            eyes.policy()
-            eyes.text()
-            eyes.width()
-            eyes.axe()
-            if PICTURES:
-                eyes.page.screenshot(path=Path(PICTURES) / f"{name}-{width}-{scheme}.png", full_page=True)
-            faults += eyes.faults
-    return faults
+    if stack.looking is None:
+        stack.looking = watched(stack.site.visit(stack.cast.email["ops"]))
+    eyes = stack.looking
+    eyes.faults.clear()
+    eyes.open(path)
+    eyes.everything()
+    for size, scheme in product((DESK, PHONE), ("light", "dark")) if PICTURES else ():
+        eyes.page.set_viewport_size(size)  # type: ignore[arg-type]
+        eyes.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        eyes.page.screenshot(path=Path(str(PICTURES)) / f"{name}-{size['width']}-{scheme}.png", full_page=True)
+    eyes.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    eyes.page.emulate_media(color_scheme="light")
+    return list(eyes.faults)
 
 
 def test_a_file_goes_its_way(stack: Stack) -> None:

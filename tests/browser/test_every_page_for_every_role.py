@@ -10,14 +10,13 @@ from django.urls import resolve
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Stack
-from tests.browser.looking import Eyes, watched
+from tests.browser.looking import watched
 
 pytestmark = pytest.mark.browser
 
 Kind = tuple[str, ...]
 #: Pages of one kind that a role opens: the second is often in another state. Of a filter or a view one is enough.
 OF_A_KIND = 2
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 #: Some pages that each role must have come to, so that a walk that found no links fails.
 REACHES = {
@@ -34,8 +33,6 @@ REACHES = {
     "leader": {"batch_list", "batch", "plan_list", "assignment_list"},
     "administrator": {"plan_list", "assignment_list", "audit", "rule_list", "rule_new"},
 }
-#: Kinds of pages that were looked at with axe in the dark already, whoever opened them.
-seen_dark: set[Kind] = set()
 
 
 @pytest.mark.parametrize("who", REACHES)
@@ -45,7 +42,7 @@ def test_portal_pages(stack: Stack, who: str) -> None:
     asked = set(waiting)
     while waiting:
         eyes.open(waiting.pop(0))
-        look(eyes)
+        eyes.everything()
         for url in links(eyes.page, stack.site.address):
             kind = kind_of(url)
             if url not in asked and kind and met[kind] < (1 if urlsplit(url).query else OF_A_KIND):
@@ -56,22 +53,6 @@ def test_portal_pages(stack: Stack, who: str) -> None:
     assert eyes.faults == []
     print(f"{who}: {len(asked)} pages")
     eyes.page.context.close()
-
-
-def look(eyes: Eyes) -> None:
-    """A page in its two widths and lights."""
-    eyes.text()
-    eyes.axe()
-    eyes.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    eyes.width()
-    kind = kind_of(eyes.page.url)
-    if kind not in seen_dark:
-        seen_dark.add(kind)
-        eyes.page.emulate_media(color_scheme="dark")
-        eyes.axe()
-        eyes.page.emulate_media(color_scheme="light")
-    eyes.policy()
-    eyes.page.set_viewport_size(DESK)  # type: ignore[arg-type]
 
 
 def links(page: Page, address: str) -> list[str]:
@@ -128,27 +109,15 @@ def test_pages_of_the_account(stack: Stack) -> None:
     outside = watched(stack.site.visit())
     for path in ("/accounts/login/", "/accounts/password/reset/", "/accounts/signup/"):
         outside.open(path)
-        look_at_entrance(outside)
+        outside.everything()
     inside = watched(stack.site.visit(stack.cast.email["of both"]))
     for path in (
         *("/choose/", "/accounts/password/change/", "/accounts/reauthenticate/", "/accounts/logout/"),
         *("/accounts/email/", "/accounts/2fa/", "/accounts/2fa/totp/activate/"),
     ):
         inside.open(path)
-        look_at_entrance(inside)
+        inside.everything()
     assert outside.faults + inside.faults == []
-
-
-def look_at_entrance(eyes: Eyes) -> None:
-    eyes.text()
-    eyes.axe()
-    eyes.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    eyes.width()
-    eyes.page.emulate_media(color_scheme="dark")
-    eyes.axe()
-    eyes.policy()
-    eyes.page.emulate_media(color_scheme="light")
-    eyes.page.set_viewport_size(DESK)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +134,7 @@ def look_at_entrance(eyes: Eyes) -> None:
 def test_refusals_are_pages_too(stack: Stack, who: str, path: str, status: int) -> None:
     eyes = watched(stack.site.visit(stack.cast.email[who]))
     eyes.open(stack.cast.url(path), status)
-    look_at_entrance(eyes)
+    eyes.everything()
     assert eyes.page.get_by_role("link").count(), "a page without a way out"
     assert eyes.faults == []
 

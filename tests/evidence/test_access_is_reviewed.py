@@ -44,17 +44,17 @@ def test_who_could_what_on_a_past_day() -> None:
         membership_add(user=mia, role=Role.FINANCE, pay_groups=["sales"])
         participant_change(participant=boss, user=None)
     second = timezone.now()
-    assert pays(acme, second) == {"Ada": "nobody's", "Mia": "of sales"}
+    assert pays(acme, second) == {"Ada": "nobody's", "Mia": "of Sales"}
     assert pays(acme, first) == {"Ada": "nobody's", "Mia": "their own and of 1 below: Ann (ann)"}
     assert pays(acme, before_all) == {}
     with acme.scope():
         changes = [(c.what, c.who, c.right, c.by) for c in access_changes(first, second)]
         could = {row.who: row.can for row in access_at(second)}
-    assert changes == [("given", "Mia", "Finance, pay of sales", "Ada"), ("taken", "Mia", "Manager", "Ada")]
+    assert changes == [("given", "Mia", "Finance, pay of Sales", "Ada"), ("taken", "Mia", "Manager", "Ada")]
     assert "batch.approve" in could["Mia"] and "pay.all" not in could["Ada"]
 
     page = client(ada).get("/t/acme/access/")
-    assert page.status_code == 200 and b"of sales" in page.content
+    assert page.status_code == 200 and b"of Sales" in page.content
     table = client(ada).get("/t/acme/access/?csv=1").content.decode()
     assert "Finance" in table and "batch.approve" in table
     assert b"taken" in client(ada).get("/t/acme/access/?csv=changes").content

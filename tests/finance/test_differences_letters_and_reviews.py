@@ -75,6 +75,26 @@ def test_small_differences_add_up_and_far_ones_wait_for_a_role(assigned: World) 
         assert pays(world, "S1", FEBRUARY) == (6_00, 1)  # of another amount nobody approved that line
 
 
+def test_what_is_kept_for_being_small_is_paid_when_the_year_ends(assigned: World) -> None:
+    """6.00 to October are kept in November; December is the last period of the fiscal year and pays them."""
+    world = assigned
+    october, november, december = (date(2026, month, 1) for month in (10, 11, 12))
+    with world.scope():
+        world.group.opens_on = october
+        world.group.save()
+    world.refresh()
+    closed(world, october)
+    with world.scope():
+        differences.limits_set(currency="USD", alone_minor=None, small_minor=10_00)
+    world.earn("S1", "D-3", 46_00, date(2026, 1, 12))
+    with world.scope():
+        assert pays(world, "S1", november) == (0, 0) and unbalanced()[1] == []
+    closed(world, november)
+    with world.scope():
+        assert Payable.objects.get(deal__external_id="D-3").hold is None
+        assert pays(world, "S1", december) == (6_00, 1) and unbalanced()[1] == []
+
+
 def test_letters_pay_their_months_once_and_windfalls_and_debts_take_two(assigned: World) -> None:
     world = assigned
     fiona, frank = world.users["fiona"], world.users["frank"]
@@ -152,7 +172,7 @@ def test_a_file_counts_whole_or_not_at_all(assigned: World) -> None:
         rows, wrong = adjustments_file.adjustments_read(twice, by=world.users["fiona"])
         assert len(rows) == 2 and [(one.line, one.message[:25]) for one in wrong] == [(3, "It says the same as row 2")]
         for text, says in (
-            ("employee,sum\n", "unknown or missing"),
+            ("employee,sum\n", "Unknown column 'sum'; allowed are employee, plan"),
             ("employee,plan,amount,reason,amount\nS1,ae,1,Bonus,99\n", "stands there twice"),
             ("employee,plan,amount,reason\rS1,ae,1,Bonus\r", "cannot be read as a table"),
         ):

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 from payouts.models import BatchLine, CutOver, OpeningTranche, Payable
 from payouts.services import cutovers, replay
 from tests.database import TestDatabase
-from tests.finance.test_a_company_arrives_in_mid_year import MARCH, arriving, prepared, sign, sound, take
+from tests.finance.switch import MARCH, arriving, prepared, sign, sound, take
 from tests.payouts.house import house, plan_text
 from tests.payouts.test_what_others_do_is_paid import join, lines
 

@@ -65,7 +65,7 @@ def test_what_is_owed_is_decided_set_off_in_part_and_let_go_of_a_leaver() -> Non
     acme.won("B", "5000.00", "2026-02-10")
     acme.work()
     assert paid(acme, FEBRUARY) == (-1_500, 0, -1_500)
-    shown = "Ann (−($1,500.00)) would be paid less than nothing. Choose what becomes of pay below zero of Sales in USD"
+    shown = "Ann with −($1,500.00) would be paid less than nothing. Choose what becomes of pay below zero of Sales"
     with acme.acme.scope(acme.preparer):
         group = acme.acme.pay_group
         with pytest.raises(BatchError, match="would be paid less than nothing. Choose"):

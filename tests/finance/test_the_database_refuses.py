@@ -11,8 +11,8 @@ from psycopg2 import DatabaseError as DatabaseErrorOfDriver
 from psycopg2.extensions import connection as Connection
 
 from comp.tenancy.scope import Pay
-from payouts.models import Batch, LedgerEntry, LedgerTransaction, Posting
-from tests.finance.cast import JANUARY, World
+from payouts.models import Batch, LedgerEntry, LedgerTransaction, Posting, Statement
+from tests.finance.cast import FEBRUARY, JANUARY, World
 
 POSTED = ("payouts_ledgertransaction", "payouts_ledgerentry", "payouts_batchline", "audit_auditentry")
 STATEMENTS = (
@@ -56,6 +56,25 @@ def test_not_even_the_tables_owner_changes_them(owner_connection: Connection) ->
         for table, statement in product(POSTED, STATEMENTS[:6]):
             with pytest.raises(DatabaseErrorOfDriver, match="only ever added|truncate a table referenced"):
                 cursor.execute(statement.format(table=table))
+
+
+def test_a_statement_stands_as_its_batch_stated_it(world: World) -> None:
+    """Taken by a batch only its state moves, and from the approval on it is not open again, nor changed, nor gone."""
+    kept = ({"digest": "0" * 64}, {"released_minor": 1}, {"lines": 9}, {"revision": 9}, {"period_starts_on": FEBRUARY})
+    batch = world.submit()
+    for state in ("in_batch", "approved", "paid"):
+        batch = {"in_batch": lambda at: at, "approved": world.approve, "paid": world.pay}[state](batch)
+        with world.scope():
+            stated = Statement.objects.filter(period_starts_on=JANUARY, run=0)
+            assert set(stated.values_list("state", flat=True)) == {state}
+            for change in kept:
+                with pytest.raises(IntegrityError, match="stands as it was stated"), transaction.atomic():
+                    stated.update(**change)
+            with pytest.raises(IntegrityError, match=f"is {state}: it cannot be deleted"), transaction.atomic():
+                stated.delete()
+            for back in ("open", "in_batch") if state != "in_batch" else ():
+                with pytest.raises(IntegrityError, match=f"from {state} to {back}"), transaction.atomic():
+                    stated.update(state=back)
 
 
 def test_an_unbalanced_posting_is_refused(posted: World) -> None:

@@ -7,17 +7,19 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from comp.core.errors import CompError
+from comp.core.money import CURRENCIES, minor_digits
 from payouts.models import BatchLine, CutOver, LegacyFile, OpeningTranche, Payable, TieOut, Tranche
+from payouts.reads.digests import switch_digest
 from payouts.services import cutover_file, cutovers, parallel, parallel_file, replay
 from payouts.services.cutovers import Named
 from plans import services as plans
 from plans.models import Plan
 from tests.factories import person
-from tests.finance.test_a_company_arrives_in_mid_year import MARCH, booked, openings_take, parts, prepared, sign, sound
+from tests.finance.switch import MARCH, booked, openings_take, parts, prepared, sign, sound
 from tests.payouts.test_people_are_paid_in_their_own_currency import JANUARY, abroad, rate, text
 
 #: In euros, settled in dollars at the rate of each month's first day.
@@ -86,6 +88,10 @@ def test_what_was_paid_at_the_old_systems_rate_is_not_owed_again() -> None:
         ]  # fmt: skip
         with pytest.raises(IntegrityError, match="tranche_converted_by_a_rate"), transaction.atomic():
             Tranche.objects.update(rate=None, line_kind=0)
+        # What was paid is the amount at its rate, and whoever signs signs both.
+        assert more_paid(cut_over, 652_500, "1.0875") != more_paid(cut_over, 652_500, "1.0875000001")
+        with pytest.raises(IntegrityError, match="600000 EUR at 1.0875000000 are not the 652501 that"):
+            more_paid(cut_over, 652_501, "1.0875")
     seen = Client()
     seen.force_login(acme.approver)
     page = seen.get(f"/t/acme/cut-overs/{cut_over.pk}/").content.decode()
@@ -123,6 +129,51 @@ def test_what_was_paid_at_the_old_systems_rate_is_not_owed_again() -> None:
     sound(acme)
 
 
+def more_paid(cut_over: CutOver, minor: int, rate: str) -> str:
+    """The digest that would be signed if one opening more stood, of which so much was paid; it does not."""
+    with transaction.atomic():
+        first = OpeningTranche.objects.select_related("opening").get(index=0)
+        first.opening.pk, first.opening.day, first.opening.earned_minor = None, date(2026, 1, 31), first.amount_minor
+        first.opening.save(force_insert=True)
+        first.pk, first.opening_id, first.paid_minor, first.paid_rate = None, first.opening.pk, minor, Decimal(rate)
+        first.save(force_insert=True)
+        digest = switch_digest(CutOver.objects.get(pk=cut_over.pk))
+        transaction.set_rollback(True)
+    return digest
+
+
+@pytest.mark.django_db
+def test_the_database_knows_the_decimals_of_each_currency() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT c, comp_minor_digits(c) FROM unnest(%s::text[]) c", [sorted(CURRENCIES)])
+        assert dict(cursor.fetchall()) == {currency: minor_digits(currency) for currency in CURRENCIES}
+
+
+@pytest.mark.django_db
+def test_facts_paid_before_are_taken_at_our_rate_and_a_corrected_one_says_why() -> None:
+    """Nothing was brought forward of the deal of February: 1,000.00 EUR were paid, by our rate 1,100.00 USD."""
+    acme = abroad(text())
+    rate(acme, "EUR", "USD", "1.10")
+    acme.won("OLD", "10000.00", "2026-02-10", currency="EUR")
+    acme.work()
+    cut_over = prepared(acme)
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
+    with acme.acme.scope():
+        line = BatchLine.objects.get()
+        assert (line.amount_minor, line.currency) == (110_000, "USD")
+        assert (line.trace["plan_minor"], line.trace["rate_from"], line.trace["rate"]) == (100_000, "EUR", 1.1)
+    sign(acme, cut_over)
+    rate(acme, "EUR", "USD", "1.12")
+    acme.work()
+    with acme.acme.scope():
+        row = Payable.objects.select_related("cause").get()
+        assert (row.kind, row.amount_minor, row.posted_minor) == ("adjustment", 2_000, 110_000)
+        assert row.cause is not None and (row.cause.kind, "EUR" in row.cause.label) == ("rate", True), row.cause.label
+    sound(acme)
+
+
 @pytest.mark.django_db
 def test_nobody_is_tied_out_whose_plan_lacks_a_rate() -> None:
     """Both sides are compared when the average is known, 1.08: 540.00 are lent in January, and given back of the
@@ -142,7 +193,7 @@ def test_nobody_is_tied_out_whose_plan_lacks_a_rate() -> None:
             said = {"name": "s.csv", "digest": "4" * 64, "lines": found.lines, "kinds": {}}
             parallel.file_take(cut_over=cut_over, by=acme.preparer, **said)
 
-    with pytest.raises(CompError, match="Ann cannot be settled from 2026-01-01 on: no rate of exchange"):
+    with pytest.raises(CompError, match="Ann cannot be settled from 1 January 2026 on: no rate of exchange"):
         take(cut_over)
     with acme.acme.scope():
         assert not LegacyFile.objects.exists()

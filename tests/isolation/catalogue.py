@@ -53,6 +53,9 @@ ALSO_PAY = {
     "payouts_attachment": "what proves an adjustment of somebody's pay",
     "payouts_evidenceexport": "a pay group's whole batch, in a file",
     "payouts_evidencefile": "a part of the same",
+    "payouts_unsettled": "whose pay waits for a rate of exchange",
+    "payouts_download": "a pay group's large batch or period, in a file",
+    "payouts_downloadpart": "a part of the same",
 }
 #: SECURITY DEFINER functions of ours. Whoever adds one says here why it cannot leak.
 DEFINERS: dict[str, str] = {

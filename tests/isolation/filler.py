@@ -26,7 +26,10 @@ from payouts.models import (
     ChecklistItem,
     CutOver,
     Deputy,
+    Download,
+    DownloadPart,
     Explanation,
+    GivenUp,
     JournalPosting,
     LargeStep,
     LedgerEntry,
@@ -70,6 +73,7 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     NegativeDecision: {"way": "carry"},
     AnswerRow: {"difference": "", "decision": ""},
     Payment: {"why": "", "reissue_of": None},
+    GivenUp: {"kept_minor": 2, "earned_minor": 1},
     CutOver: {"batch": None, "digest": ""},
     OpeningFile: {"beside": None},
     Opening: {"earned_minor": 0},
@@ -147,6 +151,8 @@ class Filler:
             said["month"] = None if said["batch"] else START + timedelta(days=30 * self._made)
         if model is OpeningTranche and {"participant", "pay_group"} <= given.keys():  # of an opening of the same person
             said["opening"] = self.row(Opening, **given)
+        if model is DownloadPart and {"participant", "pay_group"} <= given.keys():  # of a file of the same pay group
+            said["download"] = self.row(Download, **given)
         if model is Explanation:  # of what is unexplained
             tie = self.row(TieOut)
             named = {name: getattr(tie, name) for name in ("cut_over", "person", "period_starts_on", "currency")}

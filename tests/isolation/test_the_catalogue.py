@@ -16,7 +16,7 @@ LOOSE = {
     "payouts_batchline", "payouts_batchperson", "payouts_earning", "payouts_figurechange", "payouts_ledgerentry",
     "payouts_payable", "payouts_schedule", "payouts_tranche", "crediting_waitingcredit",
     "payouts_batchheld", "payouts_farapproval", "payouts_windfallreview", "payouts_writtenoff",
-    "payouts_accrualline", "payouts_accrualvariance", "payouts_costline",
+    "payouts_accrualline", "payouts_accrualvariance", "payouts_costline", "payouts_givenup",
 }  # fmt: skip
 
 

@@ -146,5 +146,5 @@ def test_nobody_hands_on_what_they_never_had(acme: House) -> None:
         said = {"deal": Deal.objects.get(), "receiver": acme.ann, "reason": "x", "by": acme.ops}
         with pytest.raises(ProblemsError, match="Bo has nothing of deal A as ae; found on it: no role"):
             transfers.deal_transfer(role="ae", giver=bo, day=date(2026, 2, 1), **said)
-        with pytest.raises(ProblemsError, match="A transfer on 1900-02-01 cannot be"):
+        with pytest.raises(ProblemsError, match="A transfer on 1 February 1900 cannot be"):
             transfers.deal_transfer(role="ae", giver=acme.ann, day=date(1900, 2, 1), **{**said, "receiver": bo})

@@ -114,7 +114,7 @@ def test_from_the_hook_to_the_payment_in_three_currencies() -> None:
     # Earned, and it waits: a question, and no payable.
     assert acme.earned() == {"A": 1_200_000}
     waits = (1_200_000, "EUR", None, "Waiting for a rate of exchange")
-    said = "1 payable waits in EUR: no rate from EUR to USD holds on 2026-01-10."
+    said = "1 payable waits in EUR: no rate from EUR to USD holds on 10 January 2026."
     assert parts(acme) == [waits] and owed(acme) == [] and asked(acme) == [("pay_rate", said, 1)]
     stands(acme)
     seen = Client()
@@ -169,7 +169,7 @@ def test_from_the_hook_to_the_payment_in_three_currencies() -> None:
 
     # The rate was wrong: the difference is an adjustment of January's, told by its cause.
     rate(acme, "EUR", "USD", "1.08")
-    cause = "EUR to USD (spot) 1.08 from 2026-01-01"
+    cause = "EUR to USD (spot) 1.08 from 1 January 2026"
     assert owed(acme) == [("adjustment", -24_000, "USD", cause)]
     with acme.acme.scope():
         assert Payable.objects.get().cause.kind == Cause.Kind.RATE  # type: ignore[union-attr]
@@ -312,14 +312,14 @@ def test_excess_that_two_people_pay_is_converted_when_they_do() -> None:
     with acme.acme.scope(acme.preparer):
         line = Earning.objects.get()
         review = review_prepare(earning=line, accept=True, reason="Sold in earnest", prepared_by=acme.preparer)
-    with acme.acme.scope(acme.approver), pytest.raises(ProblemsError, match="from EUR to USD holds on 2026-01-10"):
+    with acme.acme.scope(acme.approver), pytest.raises(ProblemsError, match="from EUR to USD holds on 10 January 2026"):
         review_decide(review=review, state=Decision.APPROVED, decided_by=acme.approver)
     rate(acme, "EUR", "USD", "1.10")
     with acme.acme.scope(acme.approver):
         review = review_decide(review=review, state=Decision.APPROVED, decided_by=acme.approver)
         made = review.adjustment
         assert made is not None and (made.amount_minor, made.currency) == (44_000, "USD")
-        assert "(€400.00 at the rate of 2026-01-10)" in made.reason
+        assert "(€400.00 at the rate of 10 January 2026)" in made.reason
     assert sorted(row[:3] for row in owed(acme)) == [("manual", 44_000, "USD"), ("release", 66_000, "USD")]
     stands(acme)
 

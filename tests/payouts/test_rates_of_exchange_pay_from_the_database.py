@@ -45,7 +45,7 @@ def test_a_deal_waits_for_a_rate_and_is_paid_at_its_days() -> None:
     rate(acme, "1.20", JANUARY)
     assert acme.earned() == {"A": 600_000, "Y": 65_000}
     with acme.acme.scope():
-        assert FigureChange.objects.latest("id").cause.label == "EUR to USD (spot) 1.2 from 2026-01-01"
+        assert FigureChange.objects.latest("id").cause.label == "EUR to USD (spot) 1.2 from 1 January 2026"
         assert replay.differences_found() == []
     rate(acme, "1.50", MARCH)
     assert acme.earned()["A"] == 600_000

@@ -58,7 +58,7 @@ def test_what_is_brought_forward_stands_for_the_deals_before_it_until_it_is_take
         member(built.acme, Role.FINANCE, "Fay Finance"), backend="django.contrib.auth.backends.ModelBackend"
     )
     page = client.get(f"/t/acme/why/{line.pk}/").content.decode()
-    assert "Brought forward from the system before: by 2026-01-31 it had counted $60,000.00" in page
+    assert "Brought forward from the system before: by 31 January 2026 it had counted $60,000.00" in page
     # Its go-live comes, and releases it on its day; one before the opening releases on the opening's own.
     built.crm.send(event("milestone.reached", "2026-05-01T00:00:00Z", deal="D-2", milestone="go-live", on="2026-05-04"))
     built.work()

@@ -232,7 +232,7 @@ def test_a_budget_keeps_what_a_batch_took() -> None:
     assert story is not None, "what others keep is read also by who may not see it"
     told = " ".join(step.sentence for step in story)
     on = batch.locked_at.astimezone(ZoneInfo(acme.acme.tenant.time_zone)).date()
-    assert f"It keeps $6,000.00 that a batch took on {on};" in told, told
+    assert f"It keeps $6,000.00 that a batch took on {on:%-d %B %Y};" in told, told
     assert "$0.00 of the budget of $8,000.00 were left: $6,000.00." in told, told
 
     with acme.acme.scope(acme.approver):

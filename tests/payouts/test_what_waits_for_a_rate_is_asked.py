@@ -49,7 +49,7 @@ def test_a_deal_before_the_first_rate_waits_is_asked_about_and_credited() -> Non
     acme.work()
     assert acme.earned() == {"C": 15_000}
     assert waiting(acme) == [("A", "rate", "GBP"), ("B", "rate", "GBP")]
-    said = "2 deals in GBP wait: no rate from GBP to USD holds on 2 days from 2026-03-05 to 2026-03-09."
+    said = "2 deals in GBP wait: no rate from GBP to USD holds on 2 days from 5 March 2026 to 9 March 2026."
     assert asked(acme) == [("rate", "GBP/USD", said, 2)]
     # Nobody can say that it is answered while it is not.
     with acme.acme.scope(acme.ops):
@@ -60,7 +60,9 @@ def test_a_deal_before_the_first_rate_waits_is_asked_about_and_credited() -> Non
     # A rate that reaches one of them: the question is about the other.
     rate(acme, "1.25", MARCH, date(2026, 3, 6))
     assert acme.earned() == {"A": 12_500, "C": 15_000}
-    assert asked(acme) == [("rate", "GBP/USD", "1 deal in GBP waits: no rate from GBP to USD holds on 2026-03-09.", 1)]
+    assert asked(acme) == [
+        ("rate", "GBP/USD", "1 deal in GBP waits: no rate from GBP to USD holds on 9 March 2026.", 1)
+    ]
     rate(acme, "1.25", date(2026, 3, 6))
     assert acme.earned() == {"A": 12_500, "B": 25_000, "C": 15_000}
     assert waiting(acme) == [] and asked(acme) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -51,7 +51,7 @@ def test_a_person_by_date(acme: Company) -> None:
     away = {"kind": "leave", "starts_on": "2026-05-01"}
     assert ops.post(f"{here}away/", away).status_code == 302
     shown = ops.post(f"{here}away/", {**away, "starts_on": "2026-05-09"})
-    assert shown.status_code == 422 and "is on leave from 2026-05-01" in shown.content.decode()
+    assert shown.status_code == 422 and "is on leave from 1 May 2026" in shown.content.decode()
     assert ops.post(f"{here}away/", {"kind": "gap", "starts_on": "2026-06-01"}).status_code == 422
     gap = {"kind": "gap", "starts_on": "2026-06-01", "ends_on": "2026-07-01"}
     assert ops.post(f"{here}away/", gap).status_code == 302
@@ -115,7 +115,7 @@ def test_holidays_of_a_file_count_all_or_not_at_all(acme: Company) -> None:
     ops.post(f"{here}add/", {"day": "2026-01-01", "name": "New year"})
     text = "day,name\n2026-01-01,New Year\n\n2026-12-25,Christmas Day\n2026-12-26,Boxing Day\n"
     wrong = check(text + "26.12.2026,Boxing Day\n2026-12-25,Twice\n2026-05-01,\n3026-01-01,Too late\n")
-    assert "4 rows cannot be read" in wrong and "Line 4 names 2026-12-25 already" in wrong
+    assert "4 rows cannot be read" in wrong and "Line 4 names 25 December 2026 already" in wrong
     assert all(f"Line </span>{line}</th>" in wrong for line in (6, 7, 8, 9)) and "has 0 characters" in wrong
     assert "starts_on" not in wrong
     shown = check(text)
@@ -127,6 +127,11 @@ def test_holidays_of_a_file_count_all_or_not_at_all(acme: Company) -> None:
         added = ops.post(f"{here}upload/", {"checked": text}, follow=True)
         assert f"{count} of 3 holidays are new" in added.content.decode()
     assert ops.post(f"{here}upload/", {"checked": text.replace("2026-12-26", "26 December")}).status_code == 200
+    # What comes back is held to what an upload is.
+    many = "day,name\n" + "".join(f"{date(2000, 1, 1) + timedelta(days=n)},Off\n" for n in range(5_001))
+    for crafted, why in ((many, "The file has 5,001 rows; allowed are 5,000 rows."), ("day\n", "is missing")):
+        back = ops.post(f"{here}upload/", {"checked": crafted})
+        assert back.status_code == 422 and why in back.content.decode()
     with acme.scope():
         assert list(Holiday.objects.order_by("day").values_list("name", flat=True)) == [
             "New Year", "Christmas Day", "Boxing Day",
@@ -137,5 +142,5 @@ def test_holidays_of_a_file_count_all_or_not_at_all(acme: Company) -> None:
         assert news.count() == told + 1
         last = news.last()
         assert last is not None and (last.payload["from"], last.payload["to"]) == ("2026-01-01", "2026-12-27")
-        assert "3 holidays from 2026-01-01" in last.payload["label"]
+        assert "3 holidays from 1 January 2026" in last.payload["label"]
     assert client(acme, Role.FINANCE).get(f"{here}upload/").status_code == 403

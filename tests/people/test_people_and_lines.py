@@ -46,7 +46,7 @@ def test_a_position_ends_the_one_before_and_stops_at_the_next(acme: Company) -> 
             "participants": [ann.pk],
             "from": "2026-03-01",
             "to": "2026-06-01",
-            "label": "Ann is Executive from 2026-03-01",
+            "label": "Ann is Executive from 1 March 2026",
         }
 
 
@@ -111,9 +111,9 @@ def test_a_line_that_ends_is_told_from_its_end_on(acme: Company) -> None:
             "participants": [ann.pk, bob.pk],
             "from": "2026-03-01",
             "to": None,
-            "label": "Ann: reporting line ends on 2026-03-01",
+            "label": "Ann: reporting line ends on 1 March 2026",
         }
-        with pytest.raises(ProblemsError, match="ends on 2026-03-01 already"):
+        with pytest.raises(ProblemsError, match="ends on 1 March 2026 already"):
             services.row_end(row=line, ends_on=JUNE)
 
 
@@ -122,8 +122,8 @@ def test_a_line_that_ends_is_told_from_its_end_on(acme: Company) -> None:
     [
         ({"currency": "DOL"}, "unknown currency 'DOL'"),
         ({"ends_on": date(2025, 1, 1)}, "has to end later"),
-        ({"starts_on": date(1, 1, 1)}, "0001-01-01 lies outside the years 1900 to 2199"),
-        ({"ends_on": date.max}, "9999-12-31 lies outside"),
+        ({"starts_on": date(1, 1, 1)}, "1 January 1 lies outside the years 1900 to 2199"),
+        ({"ends_on": date.max}, "31 December 9999 lies outside"),
         ({"name": " "}, "needs an employee number and a name"),
     ],
 )

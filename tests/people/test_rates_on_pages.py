@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -101,12 +101,23 @@ def test_a_file_counts_whole_or_not_at_all(acme: Company) -> None:
     with acme.scope():
         news = {m.payload["source"]: m.payload for m in Message.objects.filter(topic="rates.changed")}
     assert (news["GBP"]["from"], news["GBP"]["to"]) == ("2026-01-01", None)
-    assert news["GBP"]["label"] == "GBP to USD (spot) 2 rates from 2026-01-01"
-    assert news["EUR"]["label"] == "EUR to USD (spot) 1.1 from 2026-01-01"
+    assert news["GBP"]["label"] == "GBP to USD (spot) 2 rates from 1 January 2026"
+    assert news["EUR"]["label"] == "EUR to USD (spot) 1.1 from 1 January 2026"
     # The same again is nothing new; what is wrong in what comes back is said again, and nothing counts.
     ops.post("/t/acme/rates/upload/", {"checked": text})
     assert ops.post("/t/acme/rates/upload/", {"checked": text.replace("1.25", "-1")}).status_code == 200
     assert len(standing(acme)) == 3
+    # What comes back is held to what an upload is: nothing crafted is more, or anything else.
+    more = text + "".join(f"GBP,{date(2000, 1, 1) + timedelta(days=n)},1.25,\n" for n in range(5_001))
+    for crafted, said in (
+        (more, "The file has 5,004 rows; allowed are 5,000 rows."),
+        ("source,rate\n", "The column &#x27;from&#x27; is missing"),
+        ("source,from,rate,rate\n", "stands there twice"),
+        ("source,from,rate\nGBP,2026-01-01,1.25,GBP\n", "Line 2 has 4 cells; the first line names 3 columns."),
+        ('source,from,rate\n"' + "1" * 140_000 + '"\n', "cannot be read as a table"),
+    ):
+        back = ops.post("/t/acme/rates/upload/", {"checked": crafted})
+        assert back.status_code == 422 and said in back.content.decode(), said
     with acme.scope():
         assert ExchangeRate.objects.count() == 3
 

@@ -38,19 +38,19 @@ def test_an_assignment_is_told_with_its_days_and_ends_without_overlap(acme: Comp
     with acme.scope():
         ann, plan = pair(acme)
         first = services.assignment_set(participant=ann, plan=plan, starts_on=JANUARY)
-        label = "Ann on Account executive from 2026-01-01"
+        label = "Ann on Account executive from 1 January 2026"
         assert last("assignment.changed") == {
             "participant": ann.pk,
             "from": "2026-01-01",
             "to": None,
             "label": label,
         }
-        with pytest.raises(ProblemsError, match="is on Account executive from 2026-01-01 already"):
+        with pytest.raises(ProblemsError, match="is on Account executive from 1 January 2026 already"):
             services.assignment_set(participant=ann, plan=plan, starts_on=APRIL)
         services.assignment_end(assignment=first, ends_on=APRIL)
         assert (last("assignment.changed")["from"], last("assignment.changed")["to"]) == ("2026-04-01", None)
         services.assignment_set(participant=ann, plan=plan, starts_on=APRIL)
-        with pytest.raises(ProblemsError, match="from 2026-04-01 again"):
+        with pytest.raises(ProblemsError, match="from 1 April 2026 again"):
             services.assignment_end(assignment=first, ends_on=JULY)
         services.assignment_end(assignment=first, ends_on=date(2026, 3, 1))
         assert (last("assignment.changed")["from"], last("assignment.changed")["to"]) == ("2026-03-01", "2026-04-01")
@@ -59,7 +59,7 @@ def test_an_assignment_is_told_with_its_days_and_ends_without_overlap(acme: Comp
 def test_an_end_is_after_the_start(acme: Company) -> None:
     with acme.scope():
         ann, plan = pair(acme)
-        with pytest.raises(ProblemsError, match="has to end later, not on 2026-01-01"):
+        with pytest.raises(ProblemsError, match="has to end later, not on 1 January 2026"):
             services.assignment_set(participant=ann, plan=plan, starts_on=JANUARY, ends_on=JANUARY)
 
 
@@ -80,7 +80,7 @@ def test_a_quota_said_again_replaces_its_amount_and_is_told_once(acme: Company) 
         services.quota_set(**days, amount_minor=6_000_000)
         assert (first.pk, Quota.objects.get().amount_minor) == (again.pk, 6_000_000)
         assert Message.objects.filter(topic="quota.changed").count() == 2
-        label = "Quota new-business of Ann from 2026-01-01 until 2026-04-01: 60000.00 USD"
+        label = "Quota new-business of Ann from 1 January 2026 until 1 April 2026: 60000.00 USD"
         assert last("quota.changed")["label"] == label
         assert [row.amount_minor for row in Quota.history.order_by("history_id")] == [5_000_000, 6_000_000]
         services.quota_remove(quota=again)

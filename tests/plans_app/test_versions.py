@@ -87,9 +87,33 @@ def test_a_version_supersedes_those_that_it_covers(acme: Company, olga: User, om
 def test_a_version_that_ends_within_another_is_refused(acme: Company, olga: User, omar: User) -> None:
     with acme.scope(olga):
         plan = published("account-executive", ops=olga, other=omar).plan
-        with pytest.raises(ProblemsError, match="Version 1 goes on behind 2026-07-01"):
+        with pytest.raises(ProblemsError, match="Version 1 goes on behind 1 July 2026"):
             services.version_publish(version=draft(plan, olga, RAISED, APRIL, JULY), published_by=omar)
         assert dates()[0] == (1, "published", JANUARY, None)
+
+
+SETTLED = """currencies: {pay_rate: credit_date}
+settlement:
+  order: [releases, adjustments, clawbacks, carried]
+  settle_in: pay
+  amounts_rate: period_start
+  minimum: {amount: 50.00}
+  negative: carried
+"""
+
+
+def test_all_versions_settle_in_one_currency(acme: Company, olga: User, omar: User) -> None:
+    pays = TEXT.replace("credit_rules:", SETTLED + "credit_rules:", 1)
+    plan = pays.replace("  settle_in: pay\n  amounts_rate: period_start\n", "")
+    with acme.scope(olga):
+        first = published("account-executive", ops=olga, other=omar, text=plan)
+        with pytest.raises(ProblemsError, match="in force from 1 January 2026, settles in settle_in: plan") as refused:
+            services.version_publish(version=draft(first.plan, olga, pays), published_by=omar)
+        assert [each.path for each in refused.value.problems] == ["settlement.settle_in"]
+        # One that settles nothing stands beside either; one that takes the place of all may settle otherwise.
+        services.version_publish(version=draft(first.plan, olga, TEXT), published_by=omar)
+        services.version_publish(version=draft(first.plan, olga, pays, JANUARY), published_by=omar)
+        assert [row[1] for row in dates() if row[1] == "published"] == ["published"]
 
 
 def test_who_prepared_or_changed_a_draft_cannot_publish_it(acme: Company, olga: User, omar: User) -> None:

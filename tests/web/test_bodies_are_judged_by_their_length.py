@@ -68,3 +68,12 @@ def test_what_fits_is_taken(ops: Client) -> None:
     file.name = "facts.csv"
     answer = ops.post("/t/acme/uploads/", {"file": file})
     assert answer.status_code == 422 and "This field is required" in answer.content.decode()
+
+
+def test_a_checked_table_comes_back_as_large_as_its_file_was(ops: Client) -> None:
+    """More than a form without a file may send, and judged by its rows."""
+    text = "source,from,rate\n" + "GBP,2026-01-01,1.25\n" * 150_000
+    assert len(text) > 2 * MB
+    answer = ops.post("/t/acme/rates/upload/", {"checked": text})
+    assert answer.status_code == 422 and "The file has 150,000 rows; allowed are 5,000 rows." in answer.content.decode()
+    assert ops.post("/t/acme/rates/upload/", {"checked": "x" * (5 * MB)}).status_code == 413

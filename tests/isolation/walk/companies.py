@@ -1,4 +1,4 @@
-"""Two companies, built by the same signed events, and what is secret in them."""
+"""Three companies, built by the same signed events, and what is secret in them."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -32,6 +32,7 @@ from payouts.models import (
     Cause,
     CostLine,
     CutOver,
+    Download,
     Earning,
     EvidenceExport,
     Journal,
@@ -68,7 +69,7 @@ from tests.factories import library, member, person
 from tests.isolation.walk.table import ANNS, VISITORS
 from tests.pages.rep.world import NOVEMBER, World, selling
 
-#: The month that is closed in both companies.
+#: The month that is closed in each company.
 CLOSED = date(2024, 1, 1)
 
 
@@ -86,17 +87,26 @@ class Side:
 class Sides:
     acme: Side
     rival: Side
+    third: Side
     clients: dict[str, Client] = field(default_factory=dict)
+
+    def of(self, company: str) -> Side:
+        return {"acme": self.acme, "rival": self.rival, "third": self.third}[company]
 
     def forbidden(self, visitor: str) -> set[str]:
         """What no answer to this visitor may hold."""
         if visitor == "stranger":
-            return self.acme.secrets | set().union(*self.acme.pay.values())
-        theirs = self.rival.secrets | set().union(*self.rival.pay.values())
+            return everything(self.acme) | everything(self.third)
+        theirs = everything(self.rival) | everything(self.third)
         if visitor in ANNS - {"Ann"}:
             return theirs
         colleagues = set().union(*(words for name, words in self.acme.pay.items() if name != visitor))
         return theirs | (colleagues - self.acme.pay.get(visitor, set()))
+
+
+def everything(side: Side) -> set[str]:
+    """What nobody outside this company may know."""
+    return side.secrets.union(*side.pay.values())
 
 
 def words(minor: int) -> set[str]:
@@ -206,6 +216,11 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             batch_id=batch.pk, pay_group_id=batch.pay_group_id, seed=f"{customer}", samples=1, steps=1, state="done",
             asked_by=world.users["Fay"], done_at=datetime(2026, 11, 19, tzinfo=UTC), body=b"PK",
         )  # fmt: skip
+        fetched = Download.objects.create(
+            kind="lines", name=customer, batch_id=batch.pk, pay_group_id=batch.pay_group_id, steps=1, state="done",
+            asked_by=world.users["Fay"], done_at=datetime(2026, 11, 19, tzinfo=UTC), body=b"PK", sha256="d" * 64,
+            content_type="application/zip",
+        )  # fmt: skip
         leaver = person(company, f"Leaver of {customer}")
         gone = Erasure.objects.create(
             participant=leaver, pseudonym=f"Person of {customer}", reason="Asked", asked_by=world.users["Fay"]
@@ -215,7 +230,7 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             asked_by=world.users["Fay"], ended_at=datetime(2026, 11, 19, tzinfo=UTC), refused=customer,
         )  # fmt: skip
         built.ids = {
-            "step": taken.pk, "erasures": gone.pk, "export": proof.pk,
+            "step": taken.pk, "erasures": gone.pk, "export": proof.pk, "download": fetched.pk,
             "period": NOVEMBER.isoformat(), "participant": world.people["Ann"].pk, "deal": deal.pk,
             "delivery": deal.revision.delivery_id, "endpoint": world.crm.endpoint.pk,
             "issue": DataIssue.objects.get(kind="owner").pk, "group": "sales",
