@@ -200,10 +200,15 @@ class _Work:
 
     def _by_total(self, version: Version) -> bool:
         """Whether lines are rated, by their own terms or a counterpart's, by what their group comes to."""
+        found = self._rating(version)
+        return any(each.tiers is not None and each.tiers.attribution == "proportional" for each in found)
+
+    def _rating(self, version: Version) -> list[Component]:
+        """The components by whose terms lines of a version are rated: its own, and those of a counterpart."""
         found = [version.component]
         if version.component.counterpart is not None:
             found += [terms.version.component for terms in terms_of(self.batch, version)]
-        return any(each.tiers is not None and each.tiers.attribution == "proportional" for each in found)
+        return found
 
     def _rated(self, book: Book, place: int, lines: Stretch, gates: Effects, totals: Ints) -> Rated:
         """The lines of a version by its own curve; and beside it by the terms of a counterpart, where it has one."""
@@ -217,11 +222,10 @@ class _Work:
         for terms in terms_of(self.batch, version):
             component = terms.version.component
             theirs = self._stretch(book, terms.version, mine, gates, totals)
+            # The person's time is that of the line's own plan.
             bounds = self._part(book, replace(version, component=component), mine)
             inside = (day >= terms.start) & (day < terms.end)
-            # Where the terms' bounds are whole, so they were for the line before.
-            before = None if bounds is None else theirs.part_before
-            rated = shared(stated, rate(component, replace(theirs, part=bounds, part_before=before)))
+            rated = shared(stated, rate(component, replace(theirs, part=bounds)))
             waits = np.where(inside, rated.waiting, waits)
             second.append((inside, rated))
             there |= inside
@@ -258,8 +262,10 @@ class _Work:
         series = book.series
         if series.year is None or len(series.versions) < 2:
             return
+        if not any(_prorates(each) for version in series.versions for each in self._rating(version)):
+            return
         lines = [book.lines_of(place) for place in range(len(series.versions))]
-        found = [self._part(book, version, mine) for version, mine in zip(series.versions, lines, strict=True)]
+        found = [self._share(book, version, mine) for version, mine in zip(series.versions, lines, strict=True)]
         if all(part is None for part in found):
             return
         whole = np.ones(series.row.size, dtype=np.int64)
@@ -271,9 +277,12 @@ class _Work:
 
     def _part(self, book: Book, version: Version, mine: Ints | slice, notes: Notes | None = None) -> Ratios | None:
         """Which part of its bounds in money or units each line of a version goes by; None where they are whole."""
-        series, rules = book.series, version.plan.proration
-        if rules is None or "tiers" not in rules.of:
-            return None
+        return self._share(book, version, mine, notes) if _prorates(version.component) else None
+
+    def _share(self, book: Book, version: Version, mine: Ints | slice, notes: Notes | None = None) -> Ratios | None:
+        """Which part bounds in money or units of each line of a version are of those of a whole period, whether or not
+        it goes by such; None where all are whole."""
+        series = book.series
         partial = None if series.partial is None else series.partial[mine]
         person, period = series.person[series.group[mine]], series.period[mine]
         return self.quotas.bounds(version, person, period, partial, notes)
@@ -303,7 +312,7 @@ class _Work:
             # What was due before a line went by what the line before it went by.
             quota_before = _line_before(series, book.quota)[mine]
             incentive_before = None if book.incentive is None else _line_before(series, book.incentive)[mine]
-            if book.parts is not None:
+            if book.parts is not None and _prorates(component):
                 top, bottom = (_line_before(series, each)[mine] for each in (book.parts.top, book.parts.bottom))
                 part_before = Ratios(top, bottom)
         part = self._part(book, version, mine, notes)
@@ -487,6 +496,11 @@ def _of_periods(lines: PeriodSeries) -> Series:
         given=lines.fixed_earning,
         opening=lines.opening,
     )
+
+
+def _prorates(component: Component) -> bool:
+    """Whether its tiers begin at amounts of a whole period, which a part of it may shrink."""
+    return component.tiers is not None and component.tiers.prorates
 
 
 def _counting(series: Series, mine: Ints | slice, only: int) -> Mask | None:

@@ -71,10 +71,11 @@ class QuotaBook:
     def bounds(
         self, version: Version, person: Ints, period: Ints, partial: Mask | None = None, notes: Notes | None = None
     ) -> Ratios | None:
-        """The part of its bounds in money or units that each row's tiers begin at; None where they are not prorated."""
+        """The part of its bounds in money or units that each row's tiers begin at, whether or not it has such; None
+        where the plan prorates none."""
         plan, component = version.plan, version.component
-        rules, tiers = plan.proration, component.tiers
-        if rules is None or "tiers" not in rules.of or tiers is None or not tiers.prorates:
+        rules = plan.proration
+        if rules is None or "tiers" not in rules.of:
             return None
         bounds = self._batch.periods[component.every]
         if component.measure.window == "year_to_date":

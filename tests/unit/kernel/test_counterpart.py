@@ -129,7 +129,7 @@ def earned(document):
     return found
 
 
-@pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml"))[::3], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_terms_of_a_twin_change_nothing(path):
     document = read_yaml(path.read_text(encoding="utf-8"))
     twins = with_twins(document)
