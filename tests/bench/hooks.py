@@ -28,13 +28,20 @@ IDLE_POLL_SECONDS = 0.005  # where a single event is followed, looking more ofte
 #: How long figures may take after the last event before the run is given up.
 PATIENCE = 60
 
-#: Credits of the sellers on deals that wait to be seen, with what they must become. By the keys of both tables.
+#: Credits of the sellers on deals that wait to be seen, with what they must become: one deal after the other, by the
+#: keys of both tables. Joined as the planner likes, all lines were read at each look, which took a third of the machine
+#: from what is measured.
 _SEEN = """
 SELECT w.external_id, w.amount
 FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS w(external_id, participant_id, amount)
-JOIN crediting_deal d ON d.endpoint_id = %s AND d.external_id = w.external_id
-JOIN payouts_earning e ON e.participant_id = w.participant_id AND e.fact = d.id AND e.role = 'ae'
-WHERE e.credit_minor = w.amount
+CROSS JOIN LATERAL (
+    SELECT d.id FROM crediting_deal d WHERE d.endpoint_id = %s AND d.external_id = w.external_id OFFSET 0
+) d
+CROSS JOIN LATERAL (
+    SELECT e.credit_minor, e.role FROM payouts_earning e
+    WHERE e.participant_id = w.participant_id AND e.fact = d.id OFFSET 0
+) e
+WHERE e.credit_minor = w.amount AND e.role = 'ae'
 """
 
 
@@ -287,12 +294,13 @@ class Live:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SET ROLE comp_pay; SET app.tenant = %s; SET app.pay = '{}'; SET app.pay_groups = '*'",
+                    "SET ROLE comp_pay; SET app.tenant = %s; SET app.pay = '{}'; SET app.pay_groups = '*';"
+                    " SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off",
                     [str(self.where.tenant)],
                 )
                 while left and time.monotonic() < until:
                     began = time.monotonic()
-                    rows = [left[sender] for sender in list(left)[:200]]
+                    rows = [left[sender] for sender in list(left)[:100]]
                     deals, people, amounts = (list(column) for column in zip(*rows, strict=True))
                     cursor.execute(_SEEN, [deals, people, amounts, self.endpoint])
                     found = cursor.fetchall()
