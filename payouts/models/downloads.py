@@ -36,6 +36,7 @@ class Download(GroupPayModel):
     state = models.CharField(max_length=8, choices=State.choices, default=State.BUILDING)
     steps = models.PositiveIntegerField()
     step = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)  # at the part that is next
     after = models.JSONField(default=list)  # the last line that is in it: participant and line
     rows = models.IntegerField(default=0)
     totals = models.JSONField(default=dict)  # {currency: minor units}

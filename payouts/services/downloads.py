@@ -3,6 +3,7 @@ are. docs/algorithms/batches.md
 
 The lines of a batch are taken in the order of people and lines, so that a worker that is killed loses one part and
 writes no line twice. What is of a moment (an open period, sums by person or deal) is read by one statement.
+That a part is tried is counted before, so one that no worker gets through is given up, and keeps no other job waiting.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import io
 import logging
 import zipfile
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.text import get_valid_filename
 
@@ -28,7 +30,7 @@ from comp.outbox.failures import PASSING
 from comp.outbox.services import JOBS, ring
 from comp.people.models import Participant
 from comp.tenancy.models import User
-from comp.tenancy.scope import Actor, Pay, current_tenant_id, tenant_scope
+from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
 from comp.web.csv import safe_cell
 from payouts.exports.files import File
 from payouts.models import Batch, Download, DownloadPart, PayrollFile, PayrollProvider, PayrollRun
@@ -44,6 +46,8 @@ Kind, State = Download.Kind, Download.State
 PEOPLE = 5_000
 #: How many lines a worker writes at a time, and how many days a file is kept.
 PART, KEPT_DAYS = 50_000, 7
+#: A part that its workers do not survive, or not within their time, is tried so often.
+ATTEMPTS = 5
 #: Of each table its header, and which of its columns are the currency and the amount that are added up.
 _HEADERS: dict[str, tuple[Sequence[str], int, int]] = {
     Kind.PEOPLE: (tables.PEOPLE, 2, 6),
@@ -87,23 +91,62 @@ def download_ask(*, of: Subject, kind: Download.Kind, name: str, said: dict[str,
 
 
 def downloads_drain(tenant_id: int) -> int:
-    """Makes the next part of a file, or packs it; 0 where none is being made."""
-    with tenant_scope(tenant_id, actor=Actor.task("downloads"), pay=Pay.everyone()):
-        building = Download.objects.select_for_update(of=("self",), skip_locked=True).defer("body")
-        download = building.filter(state=State.BUILDING).order_by("id").first()
+    """Makes the next part of a file, or packs it; 0 where none is being made. What was never tried goes first.
+
+    The attempt is counted in a transaction before that of the part: a worker that is killed can count nothing."""
+    with _of_workers(tenant_id):
+        download = _next(Download.objects.order_by("attempts", "id"))
+        if download is None:
+            return 0
+        if download.attempts >= ATTEMPTS:
+            _failed(download, f"It could not be made: {download.error or 'the workers that tried were stopped.'}")
+            return 1
+        download.attempts += 1
+        download.save(update_fields=["attempts"])
+    try:
+        return _made(tenant_id, download.pk)
+    except PASSING as error:
+        # The server or the clock, not the file. Yet what takes too long does so again: it is told when it is given up.
+        with suppress(*PASSING), _of_workers(tenant_id):  # with the server gone the row waits as it is
+            if still := _next(Download.objects.filter(pk=download.pk)):
+                still.error = f"{type(error).__name__}: {error}"[:1000]
+                still.save(update_fields=["error"])
+        raise
+
+
+def _made(tenant_id: int, pk: int) -> int:
+    """The part and how far the file is, in one transaction. 0 where another worker has it."""
+    with _of_workers(tenant_id):
+        download = _next(Download.objects.filter(pk=pk))
         if download is None:
             return 0
         try:
             with tenant_scope(tenant_id):
                 _step(download)
         except PASSING:
-            raise  # the server, not the file
+            raise
         except Exception as error:
             if not isinstance(error, CompError):
                 log.exception("download %s (%s) breaks off", download.pk, download)
-            download.state, download.error = State.FAILED, told(error)[:2000]
-            download.save(update_fields=["state", "error"])
+            _failed(download, told(error))
         return 1
+
+
+def _of_workers(tenant_id: int) -> AbstractContextManager[Scope]:
+    return tenant_scope(tenant_id, actor=Actor.task("downloads"), pay=Pay.everyone())
+
+
+def _next(downloads: QuerySet[Download]) -> Download | None:
+    """The first of these that is being made and that no worker holds; nobody else takes it until the transaction
+    ends."""
+    free = downloads.select_for_update(of=("self",), skip_locked=True).defer("body")
+    return free.filter(state=State.BUILDING).first()
+
+
+def _failed(download: Download, error: str) -> None:
+    """It is given up: asked for again it is another one."""
+    download.state, download.error = State.FAILED, error[:2000]
+    download.save(update_fields=["state", "error"])
 
 
 def _step(download: Download) -> None:
@@ -126,7 +169,8 @@ def _step(download: Download) -> None:
     else:
         _write(download, (tables.people_rows if download.kind == Kind.PEOPLE else tables.deal_rows)(subject))
     download.step += 1
-    download.save(update_fields=["step", "after", "rows", "totals"])
+    download.attempts, download.error = 0, ""  # the next part is tried as often
+    download.save(update_fields=["step", "after", "rows", "totals", "attempts", "error"])
     return None
 
 
@@ -209,7 +253,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 def _done(download: Download, body: bytes, content_type: str) -> None:
     download.body, download.content_type = body, content_type
     download.sha256, download.done_at = hashlib.sha256(body).hexdigest(), timezone.now()
-    download.state, download.step = State.DONE, download.steps
+    download.state, download.step, download.error = State.DONE, download.steps, ""
     download.save()
 
 

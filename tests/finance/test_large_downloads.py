@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
 from comp.audit.models import AuditEntry
@@ -104,6 +105,55 @@ def test_large_downloads_are_made_by_workers(paying: World, monkeypatch: pytest.
     with paying.scope():
         assert downloads.downloads_erase(paying.people["R1"]) and not Download.objects.exists()
     assert fiona.get(url).status_code == 404
+
+
+def test_what_no_worker_gets_through_is_given_up(paying: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while a part is made nothing is written down any more but that it was tried."""
+    with paying.scope():
+        batch = batch_of(paying)
+    monkeypatch.setattr(downloads, "LINES", 4)
+    monkeypatch.setattr(downloads, "PART", 2)
+    fiona, lines = paying.client("fiona"), paying.url(f"payouts/{batch.pk}/?view=lines&csv=1")
+    fiona.get(lines)
+    assert downloads.downloads_drain(paying.tenant.pk) == 1, "its first part"
+
+    def tried() -> list[tuple[str, str, int, int]]:
+        with paying.scope():
+            return list(Download.objects.order_by("id").values_list("kind", "state", "step", "attempts"))
+
+    def stopped(error: type[BaseException]) -> None:
+        def raised(**said: Any) -> None:
+            raise error
+
+        with monkeypatch.context() as patch, pytest.raises(error):
+            patch.setattr(downloads.DownloadPart.objects, "create", raised)
+            downloads.downloads_drain(paying.tenant.pk)
+
+    stopped(KeyboardInterrupt)
+    assert tried() == [("lines", "building", 1, 1)]
+    # What comes meanwhile does not wait for it.
+    fiona.get(paying.url(f"payouts/{batch.pk}/?view=people&csv=1"))
+    assert downloads.downloads_drain(paying.tenant.pk) == downloads.downloads_drain(paying.tenant.pk) == 1
+    assert tried() == [("lines", "building", 1, 1), ("people", "done", 2, 1)]
+    for _ in range(downloads.ATTEMPTS - 1):
+        stopped(KeyboardInterrupt)
+    assert tried()[0] == ("lines", "building", 1, downloads.ATTEMPTS)
+    fiona.get(paying.url(f"payouts/{batch.pk}/?view=deals&csv=1"))
+    assert made(paying).state == "done", "nobody dies of it any more"
+    assert [row[:2] for row in tried()] == [("lines", "failed"), ("people", "done"), ("deals", "done")]
+    page = text(fiona.get(paying.url("downloads/")))
+    assert "It could not be made: the workers that tried were stopped." in page
+
+    # Asked for again it is tried again, each part as often as it takes within the limit.
+    fiona.get(lines)
+    stopped(SoftTimeLimitExceeded)
+    assert tried()[-1] == ("lines", "building", 0, 1)
+    assert downloads.downloads_drain(paying.tenant.pk) == 1 and tried()[-1] == ("lines", "building", 1, 0)
+    for _ in range(downloads.ATTEMPTS):
+        stopped(SoftTimeLimitExceeded)
+    assert made(paying).error.startswith("It could not be made: SoftTimeLimitExceeded")
+    fiona.get(lines)
+    assert (made(paying).state, made(paying).rows, made(paying).error) == ("done", 5, "")
 
 
 def _killed(**said: Any) -> None:
