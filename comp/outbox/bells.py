@@ -52,8 +52,8 @@ def not_rung(tenant_id: int, queue: str) -> None:
 
 
 def heard(tenant_id: int, queue: str) -> bool:
-    """Before looking for work: whoever comes from now on rings again. False where the mark of
-    a Redis that goes on may stay."""
+    """Before looking for work: whoever comes from now on rings again. False where the mark of a Redis that goes on may
+    stay."""
     try:
         _redis().delete(_mark(tenant_id, queue))
     except redis.RedisError as error:

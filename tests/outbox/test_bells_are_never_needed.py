@@ -66,7 +66,7 @@ def test_what_comes_many_times_a_second_rings_at_once_and_then_together(
     assert 0 < wait <= services.APART_SECONDS
     bell()
     assert rung == [7, 8, 7], "once for all that came meanwhile"
-    time.sleep(2 * services.APART_SECONDS)
+    services._rung[7] -= 2 * services.APART_SECONDS  # some time later
     services._ring_apart(7)
     assert rung == [7, 8, 7, 7]
 
