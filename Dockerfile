@@ -17,4 +17,4 @@ ENV STATIC_ROOT=/app/staticfiles
 RUN useradd --system --no-create-home --uid 10001 comp
 USER comp
 EXPOSE 8000
-CMD ["gunicorn", "comp.wsgi", "--worker-class", "gthread", "--workers", "2", "--threads", "4", "--no-control-socket", "--bind", "0.0.0.0:8000"]
+CMD ["gunicorn", "comp.wsgi", "--worker-class", "comp.web.serving.Worker", "--workers", "2", "--threads", "4", "--no-control-socket", "--bind", "0.0.0.0:8000"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 WEB = (
     "gunicorn",
     "comp.wsgi",
-    *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
+    *("--worker-class", "comp.web.serving.Worker", "--workers", "2", "--threads", "4"),
     "--no-control-socket",  # else gunicorn writes below the user's home folder
 )
 _CELERY = ("celery", "-A", "comp", "worker", "--loglevel", "INFO")

@@ -1,0 +1,119 @@
+"""The web server's worker: gunicorn's threads, without a go-between.
+
+gunicorn's own threaded worker waits for all connections in one thread, hands each request to another and takes its
+connection back afterwards. These changes of threads were an eighth of what taking a webhook cost. Here every thread
+waits for the connections itself, by one poll that they share, answers what it finds, and gives the connection back to
+the poll. The first thread accepts, ends what was idle too long, and tells gunicorn that the process lives. How a
+request is read, answered and refused is gunicorn's own.
+"""
+
+from __future__ import annotations
+
+import select
+import selectors
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+from gunicorn.workers import gthread
+
+#: While it stops, a worker looks this often whether all is answered, in seconds.
+STOPPING_LOOK = 0.1
+
+
+class Direct(gthread.ThreadWorker):
+    """`--threads` of them answer. Of the connections that wait for a request, `keepalived_conns` holds each by its
+    number: whoever takes one out of it, and nobody else, reads or ends it."""
+
+    alive: bool
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.keepalived_conns: dict[int, gthread.TConn] = {}
+
+    def run(self) -> None:
+        self.poll = select.epoll()
+        #: Told of each connection once; whoever was told has it for himself until he gives it back.
+        self.once = select.EPOLLIN | select.EPOLLONESHOT
+        self.poller.register(self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks)
+        for number in range(self.cfg.threads):
+            # Daemons: the last of them never keeps a process that has to end.
+            threading.Thread(target=self._serve, name=f"serve-{number}", daemon=True).start()
+        while self.alive and self.is_parent_alive():
+            self.notify()
+            self.set_accept_enabled(self.nr_conns < self.worker_connections)
+            self.wait_for_and_dispatch_events(timeout=1.0)
+            self.murder_keepalived()
+        self.alive = False
+        self.set_accept_enabled(False)
+        self._end_in_order()
+        for listener in self.sockets:
+            listener.close()
+
+    def _end_in_order(self) -> None:
+        """What is being answered is answered. Who waits idle may still send what is on its way already: the answer
+        then says that the connection ends."""
+        now = time.monotonic()
+        until, linger = now + self.cfg.graceful_timeout, now + gthread.STOP_KEEPALIVE_LINGER
+        while self.nr_conns > 0 and (now := time.monotonic()) < until:
+            self.notify()
+            self.wait_for_and_dispatch_events(timeout=STOPPING_LOOK)
+            self.murder_keepalived(force=now > linger)
+        self.murder_keepalived(force=True)
+
+    def enqueue_req(self, conn: gthread.TConn) -> None:
+        """A new connection: whichever thread is free takes it when its first request comes. Until then no thread waits
+        for it."""
+        conn.sock.setblocking(True)
+        conn.data_ready = True  # it is when the connection is taken: gunicorn need not look
+        conn.timeout = time.monotonic() + gthread.DEFAULT_WORKER_DATA_TIMEOUT
+        number = conn.sock.fileno()
+        self.keepalived_conns[number] = conn
+        self.poll.register(number, self.once)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Ends connections that were idle too long, or all that are idle."""
+        now = time.monotonic()
+        for number, conn in list(self.keepalived_conns.items()):
+            if (force or conn.timeout <= now) and self.keepalived_conns.pop(number, None) is not None:
+                self._gone(conn)
+                conn.close()
+
+    def _serve(self) -> None:
+        while True:
+            for number, _ in self.poll.poll(maxevents=1):
+                conn = self.keepalived_conns.pop(number, None)
+                if conn is not None:  # else it was idle too long at this very moment
+                    self._answer(conn, number)
+
+    def _answer(self, conn: gthread.TConn, number: int) -> None:
+        kept = False
+        try:
+            kept = self.handle(conn)
+            while kept and conn.parser.unreader.buf.getvalue():  # the next request came with the last one
+                kept = self.handle(conn)
+            if kept:
+                conn.set_timeout()
+                self.keepalived_conns[number] = conn
+                self.poll.modify(number, self.once)
+        except BaseException:  # a thread that ended would be missing until the process ends
+            self.keepalived_conns.pop(number, None)
+            kept = False
+            self.log.exception("a connection was given up")
+        finally:
+            if not kept:
+                self._close(conn)
+
+    def _close(self, conn: gthread.TConn) -> None:
+        self.method_queue.defer(self._gone, conn)
+        with suppress(OSError):  # gunicorn has ended it itself where an answer broke off
+            conn.close(graceful=True)
+
+    def _gone(self, conn: gthread.TConn) -> None:
+        """By the first thread alone: it counts what is open."""
+        self.nr_conns -= 1
+
+
+#: Where the system has no such poll (macOS), gunicorn's own.
+Worker = Direct if hasattr(select, "epoll") else gthread.ThreadWorker
