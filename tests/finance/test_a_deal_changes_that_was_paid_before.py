@@ -3,12 +3,19 @@ stands ready."""
 
 from __future__ import annotations
 
-import pytest
-from django.test import Client
+from datetime import date
 
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils.html import escape
+
+from comp.people.models import Participant
 from crediting.models import DataIssue
-from payouts.models import Payable
+from payouts.models import Adjustment, Opening, Payable
 from payouts.services import cutovers, parallel, parallel_file
+from plans import services as plans
+from plans.models import Plan
 from tests.finance.switch import MARCH, openings_take, prepared, sign, sound
 from tests.intake.sending import deal
 from tests.payouts.house import House, house, plan_text
@@ -102,3 +109,56 @@ def test_whoever_changes_what_was_paid_before_is_told_and_asked() -> None:
     acme.work()
     assert sorted(asked(acme)) == [("opened", key, "open") for key in ("LATE", "OLD", "OTHER")]
     sound(acme)
+
+
+SHARED = """employee,plan,component,attainment,earned,paid
+ann,worked,commission,6000.00,600.00,600.00
+bob,worked,commission,4000.00,400.00,400.00
+"""
+PAID_TO_BOTH = "employee,period,amount,component,deal\nann,2026-02-28,600.00,,OLD\nbob,2026-02-28,400.00,,OLD\n"
+
+
+@pytest.mark.django_db
+def test_each_who_was_paid_for_a_deal_has_an_adjustment_ready() -> None:
+    acme = house(plan_text())
+    with acme.acme.scope(acme.ops):
+        bob, plan = Participant.objects.get(key="bob"), Plan.objects.get(key="worked")
+        plans.assignment_set(participant=bob, plan=plan, starts_on=date(2026, 1, 1))
+    team = [{"role": "ae", "person": who, "weight": weight} for who, weight in (("ann", 3), ("bob", 2))]
+    acme.won("OLD", "10000.00", "2026-02-10", owner=None, team=team)
+    acme.work()
+    cut_over = prepared(acme)
+    with acme.acme.scope(acme.preparer):
+        openings_take(acme, cut_over, SHARED, "")
+        found = parallel_file.statements_read(PAID_TO_BOTH, cut_over=cut_over, kinds={})
+        assert found.wrong == []
+        said = {"name": "s.csv", "digest": "4" * 64, "lines": found.lines, "kinds": {}}
+        parallel.file_take(cut_over=cut_over, by=acme.preparer, **said)
+    acme.work()
+    with acme.acme.scope(acme.preparer):
+        cutovers.cutover_refresh(cut_over=cut_over, by=acme.preparer)
+    sign(acme, cut_over, no_run="")
+    old = {"deal": "OLD", "owner": None, "team": team, "amount": "10000.00", "close_date": "2026-02-10"}
+    acme.crm.send(deal("lost", "2026-03-10T10:00:00Z", **old))
+    acme.work()
+    assert asked(acme) == [("opened", "OLD", "open")]
+    with acme.acme.scope():
+        openings = dict(Opening.objects.values_list("participant__key", "id"))
+
+    seen = Client()
+    seen.force_login(acme.preparer)
+    page = seen.get(f"/t/acme/cut-overs/{cut_over.pk}/").content.decode()
+    first = seen.get("/t/acme/adjustments/new/?deal=OLD").content.decode()
+    for who, amount in (("ann", "600.00"), ("bob", "400.00")):
+        address = f"/t/acme/adjustments/new/?deal=OLD&opening={openings[who]}"
+        assert escape(address) in page and escape(address) in first
+        own = seen.get(address).content.decode()
+        assert f'value="{who}"' in own and f'value="-{amount}"' in own
+        assert f'{escape(address)}" aria-current="page">{who.title()} ${amount}, Commission' in own
+        form = {"participant": who, "plan": plan.pk, "component": "commission", "amount": f"-{amount}"}
+        proof = SimpleUploadedFile("lost.txt", b"The customer went away.", content_type="text/plain")
+        seen.post(address, {**form, "origin": "2026-02-28", "reason": "Deal OLD is lost", "attachment": proof})
+    assert 'value="ann"' in first, "unless one is asked for it is the first"
+    with acme.acme.scope():
+        entered = Adjustment.objects.order_by("id").values_list("participant__key", "amount_minor")
+        assert list(entered) == [("ann", -600_00), ("bob", -400_00)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import Q, QuerySet, Sum
@@ -120,11 +121,12 @@ def _cells(row: Adjustment) -> list[Any]:
 @require_http_methods(["GET", "POST"])
 def adjustment_add(request: HttpRequest, tenant: str) -> HttpResponse:
     """Enters an adjustment; `answers` names the one that it takes back, whose opposite the form then shows, `deal` one
-    that another system paid before the switch, what of it may be due."""
+    that another system paid before the switch, and `opening` whose: what of it may be due to them."""
     answers = _answered(request)
     deal = request.GET.get("deal", "")
     before = paid_before(deal) if deal and answers is None else []
-    initial = _of_deal(deal, before[0]) if before else _opposite(answers)
+    one = _asked_of(request, before)
+    initial = _of_deal(deal, one) if one else _opposite(answers)
     form = AdjustmentForm(request.POST or None, request.FILES or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         found = parts.tried(form, lambda: _made(request, form, answers))
@@ -136,7 +138,26 @@ def adjustment_add(request: HttpRequest, tenant: str) -> HttpResponse:
     if before:
         told = "; ".join(map(_told_before, before))
         note = f"Paid for deal {deal} before the switch: {told}. Each person's is an adjustment of its own. {note}"
-    return parts.page_form(request, "adjustment_list", "New adjustment", form, "Enter it", note)
+    views = _each(request, deal, before, one)
+    return parts.page_form(request, "adjustment_list", "New adjustment", form, "Enter it", note, views=views)
+
+
+def _asked_of(request: HttpRequest, before: list[PaidBefore]) -> PaidBefore | None:
+    """The one of these whose opening is asked for, else the first."""
+    asked = request.GET.get("opening", "")
+    first = before[0] if before else None
+    return next((one for one in before if str(one.covered.opening.pk) == asked), first)
+
+
+def _each(request: HttpRequest, deal: str, before: list[PaidBefore], shown: PaidBefore | None) -> list[Link]:
+    """The form of each of these, where there are several."""
+    found: dict[int, Link] = {}
+    for one in before:
+        pk, address = one.covered.opening.pk, link(request, "adjustment_add")
+        query = urlencode({"deal": deal, "opening": pk})
+        current = shown is not None and pk == shown.covered.opening.pk
+        found.setdefault(pk, Link(_told_before(one), f"{address}?{query}", current))
+    return list(found.values()) if len(found) > 1 else []
 
 
 def _of_deal(deal: str, one: PaidBefore) -> dict[str, Any]:
