@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from comp.core.money import format_money
-from comp.people.models import PayGroup
+from comp.people.models import Participant, PayGroup
 from comp.tenancy.capabilities import Can
 from comp.web.csv import csv_response
 from comp.web.paging import paginate
@@ -27,6 +27,7 @@ from payouts.reads import batch_tables as tables
 from payouts.reads.batch_people import People, people_of
 from payouts.reads.held import held_words
 from payouts.reads.labels import line_label
+from payouts.reads.leaving import final_statements
 from payouts.reads.lines import key_of
 from payouts.reads.payments import open_count
 from payouts.selectors_batches import Open, PersonRow, Subject
@@ -206,7 +207,9 @@ def lines_page(request: HttpRequest, subject: Subject, view: str, people: People
     }
     if view == "people":
         page = paginate(request, people.with_lines, PER_PAGE)
-        page.object_list = [_told(person) for person in people.rows_of(page.object_list)]
+        shown = people.rows_of(page.object_list)
+        final = _final(subject, shown)
+        page.object_list = [{**_told(person), "final": person.participant_id in final} for person in shown]
         whole = subject.totals if isinstance(subject, Batch) else reads.subject_totals(subject)
         return {**context, "page": page, "sum": whole}
     if view == "deals":
@@ -227,6 +230,14 @@ def lines_page(request: HttpRequest, subject: Subject, view: str, people: People
         "sum": reads.totals(rows.order_by()),
         "narrowed": filters if any(filters.values()) else None,
     }
+
+
+def _final(subject: Subject, shown: Sequence[PersonRow]) -> set[int]:
+    """Those of these people whose statement in it is their final one."""
+    people = Participant.objects.filter(pk__in=[row.participant_id for row in shown], ends_on__isnull=False)
+    run = subject.run if isinstance(subject, Batch) else 0
+    rows = final_statements(people)
+    return {who for who, row in rows.items() if (row.period_starts_on, row.run) == (subject.starts_on, run)}
 
 
 def _narrowed(request: HttpRequest, subject: Subject) -> Any:

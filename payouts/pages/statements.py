@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from comp.core.money import plain_money
+from comp.core.money import format_money, plain_money
 from comp.people.models import Participant
 from comp.tenancy.capabilities import Can
 from comp.web.access import anyone, needs
@@ -22,11 +22,12 @@ from payouts.models import CutOver, Statement
 from payouts.pages.links import link
 from payouts.pages.unconverted import waiting_page_of
 from payouts.reads.labels import line_label
+from payouts.reads.leaving import Leaving, final_statements, leaving_of
 from payouts.reads.lines import STATES, hold_words, sums, told
 from payouts.reads.payments import of_statement
 from payouts.reads.payout import MONEY_STATE, pay_day
 from payouts.reads.periods import open_span, pay_group_of, span_holding
-from payouts.reads.settlements import settled_plans
+from payouts.reads.settlements import SettledPlan, settled_plans
 from payouts.reads.statements import (
     Adjustment,
     Released,
@@ -60,8 +61,10 @@ def statement_list(request: HttpRequest, tenant: str) -> HttpResponse:
     group = pay_group_of(person)
     rows = Statement.objects.filter(participant=person).order_by("-period_starts_on", "-run")
     page = paginate(request, rows, 24)
+    final = final_statements([person]).get(person.pk)
     context = {
         "page_obj": page,
+        "final": final.pk if final else None,
         "rows": [
             (row, span_holding(group, row.period_starts_on).name, MONEY_STATE[Statement.State(row.state)])
             for row in page.object_list
@@ -101,6 +104,8 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         return _csv(person, statement)
     group = pay_group_of(person)
     open_period = open_span(group)
+    leaving = leaving_of(person, statement, open_period.ends_on)
+    settled = settled_plans(statement, lambda day: span_holding(group, day).name)
     span = span_holding(group, statement.period_starts_on)
     name = span.name
     switches = CutOver.objects.filter(pay_group=statement.pay_group_id).exclude(state=CutOver.State.ABANDONED)
@@ -163,7 +168,11 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         **waiting_page_of(request, without_rate),
         **_held(statement),
         "unsettled": why_not_yet(awaiting_rates(participant=person)) if standing and abroad else "",
-        "settled": settled_plans(statement, lambda day: span_holding(group, day).name),
+        "settled": settled,
+        "leaving": leaving,
+        "may_come": _may_come(leaving, settled),
+        "final": _address(request, leaving.final, own) if leaving else "",
+        "final_name": span_holding(group, leaving.final.period_starts_on).name if leaving and leaving.final else "",
         "before": _address(request, before, own),
         "after": _address(request, after, own),
         "crumbs": [Link("Statements", link(request, "statement_list"))] if own else _crumbs(request),
@@ -172,6 +181,18 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "period_closes": span.last_day if statement.state == Statement.State.OPEN else None,
     }
     return render(request, "payouts/statement.html", context)
+
+
+def _may_come(leaving: Leaving | None, settled: list[SettledPlan]) -> str:
+    """What may come behind a final statement, in words: what waits, what is held, and what plans held back."""
+    if leaving is None or leaving.final is not None:
+        return ""
+    back: dict[str, int] = {}
+    for plan in settled:
+        for row in plan.held_back:
+            back[plan.currency] = back.get(plan.currency, 0) + row.minor
+    words = [f"{format_money(minor, currency)} was held back and comes back" for currency, minor in back.items()]
+    return "; ".join([*leaving.may_come, *words])
 
 
 def _crumbs(request: HttpRequest) -> list[Link]:
@@ -282,4 +303,6 @@ def _csv(person: Participant, statement: Statement) -> HttpResponse:
             if minor := getattr(statement, f"{name}_minor"):
                 yield [what, "", "", "", "", "", here, "", "", "", amount(minor), currency, ""]
 
-    return csv_response(f"statement-{person.key}-{statement.period_starts_on.isoformat()}", CSV_HEADER, cells())
+    final = final_statements([person]).get(person.pk) == statement
+    name = "final-statement" if final else "statement"
+    return csv_response(f"{name}-{person.key}-{statement.period_starts_on.isoformat()}", CSV_HEADER, cells())
