@@ -10,7 +10,8 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import psycopg2
@@ -25,6 +26,8 @@ GOAL_MS = 1000
 DAYS = 90  # a quarter
 POLL_SECONDS = 0.03
 IDLE_POLL_SECONDS = 0.005  # where a single event is followed, looking more often costs little
+#: How many of the earliest are looked for at once.
+LOOKED_FOR = 150
 #: How long figures may take after the last event before the run is given up.
 PATIENCE = 60
 
@@ -257,15 +260,16 @@ class Live:
 
     def followed(self, *, rate: int, seconds: int, look_seconds: float = POLL_SECONDS) -> list[float]:
         """Milliseconds from each answer until the figure could be read, in the order of the events: new won deals and
-        corrections of known ones in turn, each of another deal and another amount."""
+        corrections of known ones in turn, each of another deal and another amount, of all sellers alike."""
         half = len(self.where.sellers)
         events, wanted = [], {}
         for i in range(rate * seconds):
-            known, amount = 1 + i % self.deals, 200_000_00 + self.amounts
+            pair, amount = self.amounts // 2, 200_000_00 + self.amounts
             self.amounts += 1
             if i % 2:
-                deal, seller, helper, day = f"N{self.amounts:06}", i % half, i * 7 % half, i % DAYS
+                deal, seller, helper, day = f"N{self.amounts:06}", pair % half, pair * 7 % half, pair % DAYS
             else:  # as facts.sql made it
+                known = 1 + pair % self.deals
                 deal, seller, helper, day = f"D{known:08}", known * 31 % half, known * 17 % half, known % DAYS
             body = self._event("won", deal, seller, helper, amount, QUARTERS[0] + timedelta(days=day))
             events.append((f"live-{self.amounts}", body))
@@ -284,10 +288,15 @@ class Live:
         return [(seen[sender] - answered[sender]) * 1000 for sender in wanted]
 
     def _poll(
-        self, wanted: dict[str, tuple[str, int, int]], seen: dict[str, float], until: float, every: float
+        self,
+        wanted: dict[str, tuple[str, int, int]],
+        answered: dict[str, float],
+        seen: dict[str, float],
+        until: float,
+        every: float,
     ) -> None:
-        """Looks every few milliseconds, as the runtime role, for the figures that have not come yet. Only the earliest
-        are looked for, so that looking costs little."""
+        """Looks every few milliseconds, as the runtime role, for the figures of what was answered that have not come
+        yet. Only the earliest are looked for, so that looking costs little."""
         left = dict(wanted)
         sender_of = {(deal, amount): sender for sender, (deal, _, amount) in wanted.items()}
         with closing(psycopg2.connect(self.place.env["DATABASE_APP_URL"])) as connection:
@@ -300,10 +309,12 @@ class Live:
                 )
                 while left and time.monotonic() < until:
                     began = time.monotonic()
-                    rows = [left[sender] for sender in list(left)[:100]]
-                    deals, people, amounts = (list(column) for column in zip(*rows, strict=True))
-                    cursor.execute(_SEEN, [deals, people, amounts, self.endpoint])
-                    found = cursor.fetchall()
+                    rows = [left[sender] for sender in islice(left, LOOKED_FOR) if sender in answered]
+                    found = []
+                    if rows:
+                        deals, people, amounts = (list(column) for column in zip(*rows, strict=True))
+                        cursor.execute(_SEEN, [deals, people, amounts, self.endpoint])
+                        found = cursor.fetchall()
                     now = time.monotonic()
                     for deal_and_amount in found:
                         sender = sender_of[deal_and_amount]
@@ -326,7 +337,8 @@ class Live:
             "engage_date": "2024-12-01",
             "close_date": day.isoformat() if day else None,
         }
-        return json.dumps({"type": f"deal.{stage}", "timestamp": "2025-06-01T12:00:00Z", "data": data})
+        at = datetime(2025, 6, 1, 12, tzinfo=UTC) + timedelta(milliseconds=self.amounts)
+        return json.dumps({"type": f"deal.{stage}", "timestamp": at.isoformat(timespec="milliseconds"), "data": data})
 
     @contextmanager
     def _client(
