@@ -4,7 +4,7 @@ rendering."""
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from django.conf import settings
@@ -78,9 +78,14 @@ class TenantMiddleware:
 
 def caller_address(request: HttpRequest) -> str:
     """Who calls; behind a proxy of ours, whom it names last."""
+    return caller_named(request.META)
+
+
+def caller_named(meta: Mapping[str, Any]) -> str:
+    """The same by what the server says of the request."""
     if settings.BEHIND_TLS:
-        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return str(request.META.get("REMOTE_ADDR", ""))
+        return str(meta.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()
+    return str(meta.get("REMOTE_ADDR", ""))
 
 
 def whence(request: HttpRequest) -> dict[str, str]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from cryptography.fernet import InvalidToken
 from django.db import DatabaseError, InterfaceError, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from comp.people.middleware import caller_address
+from comp.people.middleware import caller_named
 from crediting.intake.source import Call
 from crediting.intake.sources import refusal
 from crediting.services.intake import DeliveryRefused, Receipt, body_limit, delivery_receive
@@ -18,21 +23,48 @@ from crediting.services.intake import DeliveryRefused, Receipt, body_limit, deli
 log = logging.getLogger(__name__)
 
 
+#: Where in a request's environment the answer stands that was found before Django was asked (crediting.api.door); or
+#: the error that came of it.
+SAID = "comp.hook_said"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer to a delivery; `retry_after`: in how many seconds it may be sent again."""
+
+    status: int
+    content_type: str
+    body: bytes
+    retry_after: int | None = None
+
+
 @csrf_exempt
 @require_POST
 def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
     """202 once the delivery is stored for good (or was already), or what its source wants to hear; 4xx when it is not
     taken; 503 when it could not be. `rest`: what a source's own clients add to the address that they are given."""
+    said = request.META.get(SAID)
+    if isinstance(said, Exception):
+        raise said
+    if said is None:
+        # As it was called: gunicorn keeps the path undecoded.
+        path = request.META.get("RAW_URI") or request.get_full_path()
+        try:
+            body = request.read(body_limit() + 1)  # one more than allowed tells that there is more
+        except UnreadablePostError:
+            said = BROKE_OFF
+        else:
+            said = answer_to(token, f"{request.scheme}://{request.get_host()}{path}", request.META, body)
+    answer = HttpResponse(said.body, status=said.status, content_type=said.content_type)
+    if said.retry_after is not None:
+        answer["Retry-After"] = str(said.retry_after)
+    return answer
+
+
+def answer_to(token: str, url: str, meta: Mapping[str, Any], body: bytes) -> Said:
+    """What is said to a delivery posted to the token's address, which was called as `url`."""
     try:
-        body = request.read(body_limit() + 1)  # one more than allowed tells that there is more
-    except UnreadablePostError:
-        return JsonResponse({"error": "the body broke off"}, status=400)
-    headers = _headers(request)
-    # As it was called: gunicorn keeps the path undecoded.
-    path = request.META.get("RAW_URI") or request.get_full_path()
-    url = f"{request.scheme}://{request.get_host()}{path}"
-    try:
-        receipt = _received(token, Call(request.method or "POST", url, headers, body), caller_address(request))
+        receipt = _received(token, Call("POST", url, _headers(meta), body), caller_named(meta))
     except DeliveryRefused as refused:
         return _refused(body, str(refused), refused.status, refused.retry_after)
     except InvalidToken:
@@ -43,15 +75,26 @@ def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
         return _refused(body, "not stored: the database does not answer. Please send it again.", 503, 10)
     if receipt.answer is not None:
         said = receipt.answer
-        return HttpResponse(said.body, status=said.status, content_type=said.content_type)
-    return JsonResponse({"delivery": receipt.delivery, "status": receipt.status}, status=202)
+        return Said(said.status, said.content_type, said.body)
+    return _json({"delivery": receipt.delivery, "status": receipt.status}, 202)
 
 
-def _headers(request: HttpRequest) -> dict[str, str]:
+def _headers(meta: Mapping[str, Any]) -> dict[str, str]:
     """The call's headers by lower-case name, as `request.headers` has them, without making those for one look."""
-    found = {name[5:]: value for name, value in request.META.items() if name.startswith("HTTP_")}
-    found |= {name: request.META[name] for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if name in request.META}
-    return {name.replace("_", "-").lower(): value for name, value in found.items()}
+    found = {_lower(name[5:]): value for name, value in meta.items() if name.startswith("HTTP_")}
+    return found | {_lower(name): meta[name] for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if name in meta}
+
+
+@lru_cache(maxsize=256)
+def _lower(name: str) -> str:
+    return name.replace("_", "-").lower()
+
+
+def _json(what: Mapping[str, Any], status: int, retry_after: int | None = None) -> Said:
+    return Said(status, "application/json", json.dumps(what).encode(), retry_after)
+
+
+BROKE_OFF = _json({"error": "the body broke off"}, 400)
 
 
 def _received(token: str, call: Call, caller: str) -> Receipt:
@@ -68,11 +111,7 @@ def _received(token: str, call: Call, caller: str) -> Receipt:
         return delivery_receive(token, call, caller)
 
 
-def _refused(body: bytes, reason: str, status: int, retry_after: int | None = None) -> HttpResponse:
-    """Why a delivery is not taken, as its sender reads it, and in how many seconds it may be sent again."""
+def _refused(body: bytes, reason: str, status: int, retry_after: int | None = None) -> Said:
+    """Why a delivery is not taken, as its sender reads it."""
     said = refusal(body, reason)
-    answer = HttpResponse(said[1], content_type=said[0]) if said else JsonResponse({"error": reason})
-    answer.status_code = status
-    if retry_after is not None:
-        answer["Retry-After"] = str(retry_after)
-    return answer
+    return Said(status, *said, retry_after) if said else _json({"error": reason}, status, retry_after)
