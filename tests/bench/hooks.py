@@ -279,7 +279,7 @@ class Live:
         with self._client(events, seconds=None, rate=rate) as client:
             reader = threading.Thread(target=lambda: answered.update(self._answers(client)), daemon=True)
             reader.start()
-            self._poll(wanted, seen, until=time.monotonic() + seconds + PATIENCE, every=look_seconds)
+            self._poll(wanted, answered, seen, until=time.monotonic() + seconds + PATIENCE, every=look_seconds)
             reader.join(timeout=PATIENCE)
         missing = [sender for sender in wanted if sender not in answered or sender not in seen]
         if missing:
