@@ -373,11 +373,11 @@ class Live:
                 client.kill()
 
     @staticmethod
-    def _answers(client: subprocess.Popen[str]) -> list[tuple[str, float]]:
-        """What was answered 202, and when."""
+    def _answers(client: subprocess.Popen[str]) -> Iterator[tuple[str, float]]:
+        """What is answered 202, and when, as it comes."""
         assert client.stdout
-        rows = [line.split() for line in client.stdout]
-        refused = [row for row in rows if row[1] != "202"]
-        if refused:
-            raise RuntimeError(f"{len(refused)} deliveries were answered {refused[0][1]}")
-        return [(row[0], float(row[2])) for row in rows]
+        for line in client.stdout:
+            sender, status, when = line.split()
+            if status != "202":
+                raise RuntimeError(f"{sender} was answered {status}")
+            yield sender, float(when)
