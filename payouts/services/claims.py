@@ -56,7 +56,7 @@ CHUNK_SECONDS, CHUNK_PEOPLE = 3.0, 100
 #: holds that of the others up so long, and how many people it holds at least.
 LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=2), 0.1, 15
 #: The same of writing where lines stand beside others, which moves no money.
-PLACES_WAIT, PLACES_PEOPLE = timedelta(seconds=30), 50
+PLACES_WAIT, PLACES_PEOPLE = timedelta(seconds=60), 25
 #: After a piece of either a process leaves them alone for so many times as long as it took, while other work comes.
 REST = 9
 FOREVER = date(2100, 1, 1)
