@@ -88,22 +88,19 @@ class Direct(gthread.ThreadWorker):
                     self._answer(conn, number)
 
     def _answer(self, conn: gthread.TConn, number: int) -> None:
-        kept = False
         try:
             kept = self.handle(conn)
             while kept and conn.parser.unreader.buf.getvalue():  # the next request came with the last one
                 kept = self.handle(conn)
-            if kept:
-                conn.set_timeout()
-                self.keepalived_conns[number] = conn
-                self.poll.modify(number, self.once)
         except BaseException:  # a thread that ended would be missing until the process ends
-            self.keepalived_conns.pop(number, None)
             kept = False
             self.log.exception("a connection was given up")
-        finally:
-            if not kept:
-                self._close(conn)
+        if not kept:
+            return self._close(conn)
+        conn.set_timeout()
+        self.keepalived_conns[number] = conn
+        with suppress(OSError):  # the first thread ended it at this moment, as it does when the process ends
+            self.poll.modify(number, self.once)
 
     def _close(self, conn: gthread.TConn) -> None:
         self.method_queue.defer(self._gone, conn)
