@@ -1,7 +1,8 @@
-"""A small application behind the server's worker: says who answered, waits for a file, or fails."""
+"""A small application behind the server's worker: says who answered or what came, waits for a file, or fails."""
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -18,10 +19,13 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         raise SystemExit("as asked")
     if path == "/wait/":
         folder = Path(os.environ["ANSWERING"])
-        (folder / "began").touch()
+        (folder / f"began-{threading.current_thread().name}").touch()
         while not (folder / "go").exists():
             time.sleep(0.01)
-    said = f"{path} {len(body)} {threading.current_thread().name}".encode()
+    if path.startswith("/hooks/"):
+        said = json.dumps({name: value for name, value in environ.items() if isinstance(value, str)}).encode()
+    else:
+        said = f"{path} {len(body)} {threading.current_thread().name}".encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(said)))])
     return _broken(said) if path == "/break/" else [said]
 

@@ -2,94 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import select
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from gunicorn.workers import gthread
 
-from comp.local.dev import CHECKOUT
-from comp.local.process import free_port
-
-THREADS = 2
-PATIENCE = 30
-
-
-@dataclass
-class Server:
-    """A server of one process that answers with two threads."""
-
-    port: int
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    def call(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+from comp.web import serving as worker
+from tests.web.server import PATIENCE, THREADS, Server, answer, request, serving, until
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    port = free_port(8900)
-    command = [sys.executable, "-m", "gunicorn", "tests.web.answering", "--worker-class", "comp.web.serving.Worker"]
-    command += ["--workers", "1", "--threads", str(THREADS), "--no-control-socket", "--bind", f"127.0.0.1:{port}"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=CHECKOUT, env={"ANSWERING": str(tmp_path), "PATH": "/usr/bin:/bin"}, stdout=log, stderr=log
-        )
-    found = Server(port, tmp_path, process)
-    try:
-        until(lambda: _stands(found))
+    with serving(tmp_path) as found:
         yield found
-    finally:
-        (tmp_path / "go").touch()
-        process.terminate()
-        try:
-            process.wait(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _stands(server: Server) -> bool:
-    assert server.process.poll() is None, (server.folder / "log").read_text()
-    try:
-        server.call().close()
-    except ConnectionRefusedError:
-        return False
-    return True
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
-
-
-def request(path: str, body: bytes = b"", more: str = "") -> bytes:
-    return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n{more}\r\n".encode() + body
-
-
-def answer(connection: socket.socket, kept: bytes = b"") -> tuple[int, str, bytes]:
-    """Status and text of the next answer, and what of the one behind it came too."""
-    while b"\r\n\r\n" not in kept:
-        kept += _more(connection)
-    head, _, kept = kept.partition(b"\r\n\r\n")
-    lines = head.decode().lower().split("\r\n")
-    length = next(int(line.split(":")[1]) for line in lines if line.startswith("content-length:"))
-    while len(kept) < length:
-        kept += _more(connection)
-    return int(lines[0].split()[1]), kept[:length].decode(), kept[length:]
-
-
-def _more(connection: socket.socket) -> bytes:
-    found = connection.recv(65536)
-    assert found, "the connection was ended"
-    return found
 
 
 def test_a_connection_is_kept_and_bodies_do_not_mix(server: Server) -> None:
@@ -152,7 +84,7 @@ def test_who_wants_no_second_answer_gets_an_end(server: Server) -> None:
 def test_threads_answer_beside_each_other(server: Server) -> None:
     with server.call() as slow, server.call() as quick:
         slow.sendall(request("/wait/"))
-        until((server.folder / "began").exists)
+        until(lambda: any(server.folder.glob("began*")))
         quick.sendall(request("/a/"))
         assert answer(quick)[0] == 200
         (server.folder / "go").touch()
@@ -164,7 +96,7 @@ def test_what_is_being_answered_when_it_has_to_end_is_answered(server: Server) -
         kept.sendall(request("/a/"))
         assert answer(kept)[0] == 200
         slow.sendall(request("/wait/"))
-        until((server.folder / "began").exists)
+        until(lambda: any(server.folder.glob("began*")))
         server.process.terminate()
         until(lambda: "Handling signal" in (server.folder / "log").read_text())
         (server.folder / "go").touch()
@@ -174,3 +106,166 @@ def test_what_is_being_answered_when_it_has_to_end_is_answered(server: Server) -
             pass
     assert server.process.wait(timeout=PATIENCE) == 0
     assert "Traceback" not in (server.folder / "log").read_text()
+
+
+def test_a_request_that_came_is_answered_however_long_no_thread_is_free(tmp_path: Path) -> None:
+    with serving(tmp_path, "--keep-alive", "1") as server, server.call() as kept, server.call() as new:
+        kept.sendall(request("/a/"))
+        assert answer(kept)[0] == 200
+        slow = _all_threads_wait(server)
+        kept.sendall(request("/b/"))
+        new.sendall(request("/c/"))
+        with server.call() as idle:
+            assert idle.recv(1000) == b"", "it came last and said nothing: when it is ended, all had their time"
+        (tmp_path / "go").touch()
+        for connection, path in ((kept, "/b/"), (new, "/c/"), *((one, "/wait/") for one in slow)):
+            status, text, _ = answer(connection)
+            assert (status, text.split()[0]) == (200, path)
+            connection.close()
+
+
+def test_a_request_that_came_before_the_end_is_answered(server: Server) -> None:
+    with server.call() as late, server.call() as idle:
+        slow = _all_threads_wait(server)
+        late.sendall(request("/a/"))
+        server.process.terminate()
+        assert idle.recv(1000) == b"", "who sent nothing is let go"
+        (server.folder / "go").touch()
+        for connection, path in ((late, "/a/"), *((one, "/wait/") for one in slow)):
+            status, text, _ = answer(connection)
+            assert (status, text.split()[0]) == (200, path)
+            connection.close()
+    assert server.process.wait(timeout=PATIENCE) == 0
+    assert "Traceback" not in (server.folder / "log").read_text()
+
+
+def _all_threads_wait(server: Server) -> list[socket.socket]:
+    slow = []
+    for number in range(THREADS):
+        slow.append(server.call())
+        slow[-1].sendall(request("/wait/"))
+        until(lambda count=number + 1: len(list(server.folder.glob("began*"))) == count)  # type: ignore[misc]
+    return slow
+
+
+# What two threads may do to each other is forced here, step by step in one thread.
+
+
+@pytest.fixture
+def direct() -> Iterator[Any]:
+    if not hasattr(select, "epoll"):
+        pytest.skip("this system has no such poll")
+    config = Config()
+    config.set("threads", THREADS)
+    found = worker.Direct(1, os.getppid(), [], None, 30, config, Logger(config))
+    found.method_queue.init()
+    found.open_poll()
+    yield found
+    found.method_queue.close()
+    found.poll.close()
+    found.tmp.close()
+
+
+def _connection(direct: Any, number: int | None = None) -> tuple[gthread.TConn, socket.socket]:
+    """A connection that was accepted, by this number, and its other side."""
+    ours, theirs = socket.socketpair()
+    if number is not None and ours.fileno() != number:
+        os.dup2(ours.fileno(), number)
+        ours.close()
+        ours = socket.socket(fileno=number)
+    direct.nr_conns += 1
+    return gthread.TConn(direct.cfg, ours, ("", 1), ("", 2)), theirs
+
+
+def test_a_thread_told_of_an_ended_connection_does_not_read_the_next_of_its_number(
+    direct: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handled: list[gthread.TConn] = []
+    monkeypatch.setattr(direct, "handle", handled.append)
+    first, theirs = _connection(direct)
+    direct.enqueue_req(first)
+    number = first.sock.fileno()
+    theirs.sendall(b"x")
+    assert direct.poll.poll(timeout=PATIENCE) == [(number, select.EPOLLIN)]
+    first.sock.recv(1)  # it was read and ended by another
+    direct.murder_keepalived(force=True)
+    assert not direct.keepalived_conns
+    second, others = _connection(direct, number)
+    direct.enqueue_req(second)
+    direct._told(number)
+    assert not handled and direct.keepalived_conns == {number: second}
+    others.sendall(b"x")
+    assert direct.poll.poll(timeout=PATIENCE) == [(number, select.EPOLLIN)]
+    direct._told(number)
+    assert handled == [second] and not direct.keepalived_conns and second.sock.fileno() == -1
+
+
+def test_a_connection_may_be_served_and_ended_before_the_poll_knows_it(direct: Any) -> None:
+    class Late:
+        def register(self, number: int, events: int) -> None:
+            direct.keepalived_conns.pop(number).close()
+            poll.register(number, events)
+
+    poll, direct.poll = direct.poll, Late()
+    direct.enqueue_req(_connection(direct)[0])
+    direct.poll = poll
+    assert not direct.keepalived_conns
+
+
+def test_what_is_told_while_the_first_thread_looks_is_told_again(direct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    conn, theirs = _connection(direct)
+    direct.enqueue_req(conn)
+    number = conn.sock.fileno()
+    theirs.sendall(b"x")
+    looks = worker._readable
+
+    def looked(conn: gthread.TConn) -> bool:
+        for told, _ in direct.poll.poll(timeout=PATIENCE):
+            direct._told(told)  # and finds nothing
+        return looks(conn)
+
+    monkeypatch.setattr(worker, "_readable", looked)
+    direct.murder_keepalived(force=True)
+    assert direct.poll.poll(timeout=PATIENCE) == [(number, select.EPOLLIN)]
+    assert direct.keepalived_conns == {number: conn} and direct.nr_conns == 1
+
+
+def test_a_connection_counts_until_it_is_closed(direct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    class Closing:
+        def close(self, graceful: bool) -> None:
+            order.append("closed")
+            raise error
+
+    monkeypatch.setattr(direct.method_queue, "defer", lambda *args: order.append("counted off"))
+    error: Exception = OSError("it is closed")
+    direct._close(Closing())
+    error = ValueError("a mistake")
+    with pytest.raises(ValueError, match="a mistake"):
+        direct._close(Closing())
+    assert order == ["closed", "counted off"] * 2
+
+
+def test_a_thread_survives_whatever_fails_in_it(direct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int] = []
+
+    class Failing:
+        turns: Iterator[Any] = iter([OSError("the poll failed"), [(7, 1)], [(8, 1)], SystemExit("the test ends")])
+
+        def poll(self, maxevents: int) -> Any:
+            turn = next(self.turns)
+            if isinstance(turn, BaseException):
+                raise turn
+            return turn
+
+    def tell(number: int) -> None:
+        told.append(number)
+        raise ValueError("what is told failed")
+
+    poll, direct.poll = direct.poll, Failing()
+    monkeypatch.setattr(direct, "_told", tell)
+    with pytest.raises(SystemExit):
+        direct._serve()
+    direct.poll = poll
+    assert told == [7, 8]
