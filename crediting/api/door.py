@@ -16,17 +16,19 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, resolve
 
-from crediting.api.hooks import BROKE_OFF, SAID, Said, answer_to
-from crediting.services.intake import body_limit
+from crediting.api.hooks import BROKE_OFF, SAID, Said, answer_to, to_read
 
 PATH = "/hooks/"
-#: A token's address, and nothing behind it; a length of a body.
-_PLAIN, _LENGTH = re.compile(r"/hooks/([-a-zA-Z0-9_]+)/"), re.compile(r"[0-9]{1,12}")
+#: Ways that requests come are remembered up to this length of what says so, in characters.
+REMEMBERED = 300
+#: A token's address, and nothing behind it.
+_PLAIN = re.compile(r"/hooks/([-a-zA-Z0-9_]+)/")
 #: What says by which address a request came, and whether by TLS.
 _CAME = (
     *("HTTP_HOST", "wsgi.url_scheme", "SERVER_NAME", "SERVER_PORT"),
     *("HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT", "HTTP_X_FORWARDED_PROTO"),
 )
+Gate = tuple[str, list[tuple[str, str]]]
 #: The same few addresses are called all day.
 _resolved = lru_cache(maxsize=1024)(resolve)
 
@@ -63,9 +65,9 @@ class HooksAtOnce:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] == "POST" and (plain := _PLAIN.fullmatch(environ.get("PATH_INFO", ""))):
             gate = _gate(*map(environ.get, _CAME))
-            length, path = environ.get("CONTENT_LENGTH", ""), environ.get("RAW_URI")
-            if gate and path and _LENGTH.fullmatch(length):
-                said = _said(plain[1], gate[0] + path, environ, int(length))
+            length, path = to_read(environ), environ.get("RAW_URI")
+            if gate and path and length is not None:
+                said = _said(plain[1], gate[0] + path, environ, length)
                 if isinstance(said, Said) and said.status < 400:
                     own = [("Content-Type", said.content_type), ("Content-Length", str(len(said.body)))]
                     start_response(f"{said.status} {responses[said.status]}", [*own, *gate[1]])
@@ -80,8 +82,10 @@ def _said(token: str, url: str, environ: dict[str, Any], length: int) -> Said | 
     database = connections[DEFAULT_DB_ALIAS]
     database.close_if_unusable_or_obsolete()
     try:
-        body = environ["wsgi.input"].read(min(length, body_limit() + 1))  # one more than allowed tells of more
+        body = environ["wsgi.input"].read(length)
     except OSError:
+        return BROKE_OFF
+    if len(body) < length:
         return BROKE_OFF
     try:
         return answer_to(token, url, environ, body)
@@ -91,10 +95,14 @@ def _said(token: str, url: str, environ: dict[str, Any], length: int) -> Said | 
         database.close_if_unusable_or_obsolete()
 
 
-@lru_cache(maxsize=1024)
-def _gate(*came: str | None) -> tuple[str, list[tuple[str, str]]] | None:
+def _gate(*came: str | None) -> Gate | None:
     """How the address begins by which a delivery came, and the headers that secure its answer; None where it must not
-    come so. Django says both, once for each way that requests come."""
+    come so. Remembered where it is as short as an honest one: anybody may send headers, thousands of bytes long."""
+    return _remembered(*came) if sum(len(text or "") for text in came) <= REMEMBERED else _opened(*came)
+
+
+def _opened(*came: str | None) -> Gate | None:
+    """As Django says it."""
     stated = {name: text for name, text in zip(_CAME, came, strict=True) if text is not None}
     request = WSGIRequest({**stated, "REQUEST_METHOD": "POST", "PATH_INFO": PATH, "wsgi.input": BytesIO()})
     security = SecurityMiddleware(lambda request: HttpResponse())
@@ -106,3 +114,7 @@ def _gate(*came: str | None) -> tuple[str, list[tuple[str, str]]] | None:
         return None
     answer = security.process_response(request, HttpResponse())
     return f"{request.scheme}://{host}", [(name, text) for name, text in answer.items() if name != "Content-Type"]
+
+
+#: Django says it once for each way that requests come.
+_remembered = lru_cache(maxsize=1024)(_opened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 #: Where in a request's environment the answer stands that was found before Django was asked (crediting.api.door); or
 #: the error that came of it.
 SAID = "comp.hook_said"
+#: A body's length as a number that can be read: Python reads no longer ones.
+_LENGTH = re.compile(r"[0-9]{1,4000}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +50,35 @@ def hook(request: HttpRequest, token: str, rest: str = "") -> HttpResponse:
     if isinstance(said, Exception):
         raise said
     if said is None:
-        # As it was called: gunicorn keeps the path undecoded.
-        path = request.META.get("RAW_URI") or request.get_full_path()
-        try:
-            body = request.read(body_limit() + 1)  # one more than allowed tells that there is more
-        except UnreadablePostError:
-            said = BROKE_OFF
-        else:
-            said = answer_to(token, f"{request.scheme}://{request.get_host()}{path}", request.META, body)
+        said = _read_and_answered(request, token)
     answer = HttpResponse(said.body, status=said.status, content_type=said.content_type)
     if said.retry_after is not None:
         answer["Retry-After"] = str(said.retry_after)
     return answer
+
+
+def _read_and_answered(request: HttpRequest, token: str) -> Said:
+    length = to_read(request.META)
+    if length is None:
+        return NO_LENGTH
+    try:
+        body = request.read(length)
+    except UnreadablePostError:
+        return BROKE_OFF
+    if len(body) < length:
+        return BROKE_OFF
+    # As it was called: gunicorn keeps the path undecoded.
+    path = request.META.get("RAW_URI") or request.get_full_path()
+    return answer_to(token, f"{request.scheme}://{request.get_host()}{path}", request.META, body)
+
+
+def to_read(meta: Mapping[str, Any]) -> int | None:
+    """How much of the body is read: one more than allowed tells that there is more. None where its length is not said,
+    as of one sent in chunks. Where less comes, the body broke off: where its source signs nothing, only this tells."""
+    length = meta.get("CONTENT_LENGTH")
+    if not length:  # then there is no body, unless it is told in another way where it ends
+        return None if "HTTP_TRANSFER_ENCODING" in meta else 0
+    return min(int(length), body_limit() + 1) if _LENGTH.fullmatch(length) else None
 
 
 def answer_to(token: str, url: str, meta: Mapping[str, Any], body: bytes) -> Said:
@@ -95,6 +115,7 @@ def _json(what: Mapping[str, Any], status: int, retry_after: int | None = None) 
 
 
 BROKE_OFF = _json({"error": "the body broke off"}, 400)
+NO_LENGTH = _json({"error": "say how long the body is: Content-Length"}, 411)
 
 
 def _received(token: str, call: Call, caller: str) -> Receipt:

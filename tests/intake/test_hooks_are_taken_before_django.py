@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +21,11 @@ from crediting.api.door import HooksAtOnce
 from crediting.models import RawDelivery
 from crediting.services import rates
 from crediting.services.endpoints import endpoint_create
+from crediting.services.intake import body_limit
 from tests.intake.sending import Sender, deal
 from tests.intake.test_limits_of_the_door import Counts, limited
 from tests.unit.intake.calls import ORGANIZATION, sample
+from tests.web.server import answer, request, serving
 
 pytestmark = pytest.mark.django_db
 BODY = json.dumps(deal()).encode()
@@ -36,11 +40,11 @@ class Broken(BytesIO):
 
 
 @pytest.fixture(autouse=True)
-def looked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How often a connection was looked after. It is not: it would be closed, for the test's transaction is open."""
-    found: list[int] = []
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """When a connection was looked after. It is not: it would be closed, for the test's transaction is open."""
+    found: list[str] = []
     looks = "django.db.backends.base.base.BaseDatabaseWrapper.close_if_unusable_or_obsolete"
-    monkeypatch.setattr(looks, lambda self: found.append(1))
+    monkeypatch.setattr(looks, lambda self: found.append("looked"))
     return found
 
 
@@ -50,9 +54,9 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counts]:
     found = Counts()
     monkeypatch.setattr(rates, "_redis", lambda: found)
     monkeypatch.setattr(rates, "_asked_again_at", 0.0)
-    door._gate.cache_clear()
+    door._remembered.cache_clear()
     yield found
-    door._gate.cache_clear()
+    door._remembered.cache_clear()
 
 
 def asked(app: Callable[..., Any], path: str, body: bytes, headers: dict[str, str], **more: Any) -> Answer:
@@ -130,7 +134,12 @@ def test_every_refusal_is_djangos_to_the_letter(crm: Sender, caplog: pytest.LogC
         ("400", crm.url, BODY, good, {"HTTP_HOST": "elsewhere.example"}),
         ("400", crm.url, BODY, good, {"wsgi.input": Broken()}),
         ("401", crm.url, BODY, good, {"CONTENT_LENGTH": None}),  # the body is not there, then
-        ("401", crm.url, BODY, good, {"CONTENT_LENGTH": "-1"}),
+        ("411", crm.url, BODY, good, {"CONTENT_LENGTH": None, "HTTP_TRANSFER_ENCODING": "chunked"}),
+        ("411", crm.url, BODY, good, {"CONTENT_LENGTH": "-1"}),
+        ("411", crm.url, BODY, good, {"CONTENT_LENGTH": "9" * 5000}),
+        ("413", crm.url, b" " * (body_limit() + 1), good, {"CONTENT_LENGTH": "9" * 50}),
+        ("401", crm.url, BODY, good, {"CONTENT_LENGTH": "0"}),
+        ("400", crm.url, BODY, good, {"CONTENT_LENGTH": str(len(BODY) + 1)}),
         ("401", crm.url, BODY, good, {"CONTENT_LENGTH": str(len(BODY) - 1)}),
     ]
     for status, path, body, headers, more in calls:
@@ -208,8 +217,67 @@ def test_nothing_but_security_stands_before_the_hooks_in_django() -> None:
     assert settings.MIDDLEWARE[:2] == ["django.middleware.security.SecurityMiddleware", "crediting.api.door.HooksFirst"]
 
 
-def test_a_connection_is_looked_after_as_django_does(crm: Sender, looked: list[int]) -> None:
+def test_a_connection_is_looked_after_before_a_delivery_and_after_it(
+    crm: Sender, looked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive: Callable[..., Any] = hooks.delivery_receive
+
+    def noted(*args: Any) -> Any:
+        looked.append("received")
+        return receive(*args)
+
+    def failing(*args: Any) -> Any:
+        looked.append("received")
+        raise ZeroDivisionError("a mistake")
+
     for app in (HooksAtOnce(never), site):
         looked.clear()
+        monkeypatch.setattr(hooks, "delivery_receive", noted)
         assert asked(app, crm.url, BODY, crm.sign(BODY, "m"))[0] == "202 Accepted"
-        assert len(looked) == 2, "before and after"
+        assert looked == ["looked", "received", "looked"]
+    looked.clear()
+    monkeypatch.setattr(hooks, "delivery_receive", failing)
+    with pytest.raises(AssertionError, match="a mistake"):
+        asked(HooksAtOnce(never), crm.url, BODY, crm.sign(BODY, "m"))
+    assert looked == ["looked", "received", "looked"]
+
+
+def test_a_part_of_a_body_is_not_taken_for_the_whole(crm: Sender) -> None:
+    """Segment signs nothing where only a write key is set: what came would stand as if it were all."""
+    with crm.company.scope():
+        segment, secret = endpoint_create(key="segment", name="Segment", adapter="segment")
+    path, body = f"/hooks/{segment.token}/", sample("segment/track.json")
+    key = {"authorization": "Basic " + base64.b64encode(f"{secret}:".encode()).decode()}
+    for app in (application, site):
+        for part in (body[:-2], b""):
+            cut = asked(app, path, part, key, CONTENT_LENGTH=str(len(body)))
+            assert (cut[0], json.loads(cut[2])) == ("400 Bad Request", {"error": "the body broke off"})
+        chunked = asked(app, path, body, key, CONTENT_LENGTH=None, HTTP_TRANSFER_ENCODING="chunked")
+        assert chunked[0] == "411 Length Required"
+        assert json.loads(chunked[2]) == {"error": "say how long the body is: Content-Length"}
+    with crm.company.scope():
+        assert not RawDelivery.objects.exists()
+    assert asked(HooksAtOnce(never), path, body, key)[0].startswith("20")
+
+
+def test_long_headers_are_not_remembered(crm: Sender) -> None:
+    near = asked(HooksAtOnce(never), crm.url, BODY, {**crm.sign(BODY, "m"), "x-forwarded-host": "near.example"})
+    kept = door._remembered.cache_info().currsize
+    assert near[0] == "202 Accepted" and kept == 1
+    long = {**crm.sign(BODY, "n"), "x-forwarded-host": "x" * 8000}
+    assert asked(HooksAtOnce(never), crm.url, BODY, long)[0] == "202 Accepted"
+    assert door._remembered.cache_info().currsize == kept
+
+
+def test_what_gunicorn_tells_of_a_delivery_is_enough_for_the_door(crm: Sender, tmp_path: Path) -> None:
+    signed = "".join(f"{name}: {text}\r\n" for name, text in crm.sign(BODY, "m").items())
+    with serving(tmp_path) as server, server.call() as connection:
+        connection.sendall(request(crm.url, BODY, f"Content-Type: application/json\r\n{signed}", host="testserver"))
+        told: dict[str, Any] = json.loads(answer(connection)[1])
+        chunks = f"POST {crm.url} HTTP/1.1\r\nHost: testserver\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(f"{chunks}2\r\n{{}}\r\n0\r\n\r\n".encode())
+        chunked: dict[str, Any] = json.loads(answer(connection)[1])
+    said: list[Any] = []
+    parts = HooksAtOnce(never)({**told, "wsgi.input": BytesIO(BODY)}, lambda *a: said.extend(a))
+    assert said[0] == "202 Accepted" and json.loads(b"".join(parts))["status"] == "stored"
+    assert hooks.to_read(told) == len(BODY) and hooks.to_read(chunked) is None
