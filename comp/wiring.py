@@ -56,7 +56,9 @@ class WiringConfig(AppConfig):
         register_drain("jobs", claims.jobs_recompute, queue=JOBS)
         erase_also(attachments_erase)
         erase_also(downloads_erase)
+        # An evidence export or a download that is stopped at its time limit ends the task: what must not wait for that
+        # comes before.
+        register_drain("erasures", erasures_drain, queue=JOBS)
         register_drain("evidence", evidence_drain, queue=JOBS)
         register_drain("downloads", downloads_drain, queue=JOBS)
-        register_drain("erasures", erasures_drain, queue=JOBS)
         register_drain("webhooks", webhooks.webhooks_drain)

@@ -37,6 +37,7 @@ class Download(GroupPayModel):
     steps = models.PositiveIntegerField()
     step = models.PositiveIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)  # at the part that is next
+    tried_at = models.DateTimeField(null=True)  # when a worker took that part; empty once it gave it back or made it
     after = models.JSONField(default=list)  # the last line that is in it: participant and line
     rows = models.IntegerField(default=0)
     totals = models.JSONField(default=dict)  # {currency: minor units}

@@ -4,6 +4,7 @@ are. docs/algorithms/batches.md
 The lines of a batch are taken in the order of people and lines, so that a worker that is killed loses one part and
 writes no line twice. What is of a moment (an open period, sums by person or deal) is read by one statement.
 That a part is tried is counted before, so one that no worker gets through is given up, and keeps no other job waiting.
+What is not the part's fault is not counted against it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import gzip
 import hashlib
 import io
 import logging
+import time
 import zipfile
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.text import get_valid_filename
@@ -28,6 +31,7 @@ from comp.core.errors import CompError, refused, told
 from comp.core.money import parse_money, plain_money
 from comp.outbox.failures import PASSING
 from comp.outbox.services import JOBS, ring
+from comp.outbox.tasks import JOB_SECONDS
 from comp.people.models import Participant
 from comp.tenancy.models import User
 from comp.tenancy.scope import Actor, Pay, Scope, current_tenant_id, tenant_scope
@@ -48,6 +52,14 @@ PEOPLE = 5_000
 PART, KEPT_DAYS = 50_000, 7
 #: A part that its workers do not survive, or not within their time, is tried so often.
 ATTEMPTS = 5
+#: Between counting a try and holding the row its worker is let begin for so long; later it is taken for killed.
+BEGINS = timedelta(seconds=10)
+#: A part that is stopped before it had so much of a task's time began late, behind other jobs, and is not to blame.
+OWN_SECONDS = JOB_SECONDS / 2
+#: What PostgreSQL says where another transaction or an administrator ended this one: serialization failure, deadlock,
+#: lock not available, shutdown, not up yet. A connection that is lost without a word is counted: the part may have
+#: taken the server's memory, and would do so for ever.
+_OTHERS = ("40001", "40P01", "55P03", "57P01", "57P03")
 #: Of each table its header, and which of its columns are the currency and the amount that are added up.
 _HEADERS: dict[str, tuple[Sequence[str], int, int]] = {
     Kind.PEOPLE: (tables.PEOPLE, 2, 6),
@@ -95,23 +107,39 @@ def downloads_drain(tenant_id: int) -> int:
 
     The attempt is counted in a transaction before that of the part: a worker that is killed can count nothing."""
     with _of_workers(tenant_id):
-        download = _next(Download.objects.order_by("attempts", "id"))
+        begun = Q(tried_at__gt=timezone.now() - BEGINS)  # by a worker that may be about to hold it
+        download = _next(Download.objects.exclude(begun).order_by("attempts", "id"))
         if download is None:
             return 0
         if download.attempts >= ATTEMPTS:
-            _failed(download, f"It could not be made: {download.error or 'the workers that tried were stopped.'}")
+            _failed(download, f"It could not be made. {download.error or 'The workers that tried were stopped.'}")
             return 1
-        download.attempts += 1
-        download.save(update_fields=["attempts"])
+        download.attempts, download.tried_at = download.attempts + 1, timezone.now()
+        download.save(update_fields=["attempts", "tried_at"])
+    began = time.monotonic()
     try:
         return _made(tenant_id, download.pk)
     except PASSING as error:
         # The server or the clock, not the file. Yet what takes too long does so again: it is told when it is given up.
+        log.warning("download %s (%s) is stopped at step %s", download.pk, download, download.step, exc_info=True)
         with suppress(*PASSING), _of_workers(tenant_id):  # with the server gone the row waits as it is
-            if still := _next(Download.objects.filter(pk=download.pk)):
-                still.error = f"{type(error).__name__}: {error}"[:1000]
-                still.save(update_fields=["error"])
+            if still := _next(Download.objects.filter(pk=download.pk, tried_at=download.tried_at)):
+                _stopped(still, error, time.monotonic() - began)
         raise
+
+
+def _stopped(download: Download, error: Exception, seconds: float) -> None:
+    """It is free at once, with the reason, or uncounted where the reason lies with others."""
+    if isinstance(error, SoftTimeLimitExceeded):
+        to_blame, words = seconds >= OWN_SECONDS, "It took longer than a worker may take."
+    else:
+        to_blame, words = getattr(error.__cause__, "pgcode", None) not in _OTHERS, "The database did not answer."
+    if to_blame:
+        download.error = words
+    else:
+        download.attempts -= 1
+    download.tried_at = None
+    download.save(update_fields=["attempts", "tried_at", "error"])
 
 
 def _made(tenant_id: int, pk: int) -> int:
@@ -126,9 +154,11 @@ def _made(tenant_id: int, pk: int) -> int:
         except PASSING:
             raise
         except Exception as error:
-            if not isinstance(error, CompError):
+            if isinstance(error, CompError):
+                _failed(download, told(error))
+            else:
                 log.exception("download %s (%s) breaks off", download.pk, download)
-            _failed(download, told(error))
+                _failed(download, "It broke off. The log of the workers says why.")
         return 1
 
 
@@ -169,8 +199,8 @@ def _step(download: Download) -> None:
     else:
         _write(download, (tables.people_rows if download.kind == Kind.PEOPLE else tables.deal_rows)(subject))
     download.step += 1
-    download.attempts, download.error = 0, ""  # the next part is tried as often
-    download.save(update_fields=["step", "after", "rows", "totals", "attempts", "error"])
+    download.attempts, download.tried_at, download.error = 0, None, ""  # the next part is tried as often
+    download.save(update_fields=["step", "after", "rows", "totals", "attempts", "tried_at", "error"])
     return None
 
 

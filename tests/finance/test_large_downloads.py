@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from comp.audit.models import AuditEntry
+from comp.outbox import services as outbox
 from comp.people.models import PayGroup
 from comp.tenancy.models import Membership
 from payouts.models import Download, DownloadPart
@@ -51,6 +55,7 @@ def test_large_downloads_are_made_by_workers(paying: World, monkeypatch: pytest.
     assert "No download" in text(fiona.get(list_url))
     monkeypatch.setattr(downloads, "LINES", 4)
     monkeypatch.setattr(downloads, "PART", 2)
+    monkeypatch.setattr(downloads, "BEGINS", timedelta(0))
     assert "is large: workers make the file" in text(fiona.get(lines, follow=True))
     assert "0 of 4" in text(fiona.get(list_url)) and fiona.get(lines).status_code == 302
     assert downloads.downloads_drain(paying.tenant.pk) == 1
@@ -113,6 +118,7 @@ def test_what_no_worker_gets_through_is_given_up(paying: World, monkeypatch: pyt
         batch = batch_of(paying)
     monkeypatch.setattr(downloads, "LINES", 4)
     monkeypatch.setattr(downloads, "PART", 2)
+    monkeypatch.setattr(downloads, "BEGINS", timedelta(0))
     fiona, lines = paying.client("fiona"), paying.url(f"payouts/{batch.pk}/?view=lines&csv=1")
     fiona.get(lines)
     assert downloads.downloads_drain(paying.tenant.pk) == 1, "its first part"
@@ -142,18 +148,102 @@ def test_what_no_worker_gets_through_is_given_up(paying: World, monkeypatch: pyt
     assert made(paying).state == "done", "nobody dies of it any more"
     assert [row[:2] for row in tried()] == [("lines", "failed"), ("people", "done"), ("deals", "done")]
     page = text(fiona.get(paying.url("downloads/")))
-    assert "It could not be made: the workers that tried were stopped." in page
+    assert "It could not be made. The workers that tried were stopped." in page
 
     # Asked for again it is tried again, each part as often as it takes within the limit.
+    monkeypatch.setattr(downloads, "OWN_SECONDS", 0)
     fiona.get(lines)
     stopped(SoftTimeLimitExceeded)
     assert tried()[-1] == ("lines", "building", 0, 1)
     assert downloads.downloads_drain(paying.tenant.pk) == 1 and tried()[-1] == ("lines", "building", 1, 0)
     for _ in range(downloads.ATTEMPTS):
         stopped(SoftTimeLimitExceeded)
-    assert made(paying).error.startswith("It could not be made: SoftTimeLimitExceeded")
+    assert made(paying).error == "It could not be made. It took longer than a worker may take."
     fiona.get(lines)
     assert (made(paying).state, made(paying).rows, made(paying).error) == ("done", 5, "")
+
+
+def asked(world: World, monkeypatch: pytest.MonkeyPatch, **row: Any) -> Download:
+    """A large download that waits for workers."""
+    with world.scope():
+        batch = batch_of(world)
+    monkeypatch.setattr(downloads, "LINES", 4)
+    world.client("fiona").get(world.url(f"payouts/{batch.pk}/?view=lines&csv=1"))
+    with world.scope():
+        Download.objects.update(**row)
+        return Download.objects.get()
+
+
+def now(world: World) -> tuple[str, int, int]:
+    with world.scope():
+        return Download.objects.values_list("state", "step", "attempts").get()
+
+
+def test_who_took_the_last_try_is_let_begin_it(paying: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker comes between the count of the last try and the part: it gives nothing up, and takes nothing."""
+    asked(paying, monkeypatch, attempts=downloads.ATTEMPTS - 1)
+    making, others = downloads._made, []
+
+    def made_late(tenant_id: int, pk: int) -> int:
+        monkeypatch.setattr(downloads, "_made", making)
+        others.append(downloads.downloads_drain(tenant_id))
+        return making(tenant_id, pk)
+
+    monkeypatch.setattr(downloads, "_made", made_late)
+    assert downloads.downloads_drain(paying.tenant.pk) == 1
+    assert others == [0] and now(paying) == ("building", 1, 0)
+    # Who is not heard of after that was killed.
+    long_ago = timezone.now() - 2 * downloads.BEGINS
+    with paying.scope():
+        Download.objects.update(attempts=downloads.ATTEMPTS, tried_at=long_ago)
+    assert made(paying).error == "It could not be made. The workers that tried were stopped."
+
+
+def test_what_is_not_the_parts_fault_is_not_counted(paying: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(paying, monkeypatch)
+
+    def says(code: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DO $$BEGIN RAISE EXCEPTION 'relation 4711' USING ERRCODE = '{code}'; END$$")
+
+    def late() -> None:
+        raise SoftTimeLimitExceeded
+
+    def struck(by: Callable[[], None]) -> None:
+        with monkeypatch.context() as patch, pytest.raises((OperationalError, SoftTimeLimitExceeded)):
+            patch.setattr(downloads.DownloadPart.objects, "create", lambda **said: by())
+            downloads.downloads_drain(paying.tenant.pk)
+
+    for code in downloads._OTHERS:
+        struck(partial(says, code))
+        assert now(paying) == ("building", 0, 0), code
+    struck(late)
+    assert now(paying) == ("building", 0, 0), "it began behind a large step"
+    full = "53100"
+    for tries in range(1, downloads.ATTEMPTS + 1):
+        struck(partial(says, full))
+        assert now(paying) == ("building", 0, tries), "the same part will fill the disk again"
+    assert made(paying).error == "It could not be made. The database did not answer."
+    assert "4711" not in text(paying.client("fiona").get(paying.url("downloads/")))
+
+
+def test_what_breaks_a_file_off_is_told_in_the_log(
+    paying: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked(paying, monkeypatch)
+
+    def breaks(**said: Any) -> None:
+        raise KeyError("column_17")
+
+    monkeypatch.setattr(downloads.DownloadPart.objects, "create", breaks)
+    assert made(paying).error == "It broke off. The log of the workers says why."
+    assert "column_17" in caplog.text
+
+
+def test_a_file_that_is_stopped_keeps_no_erasure_waiting() -> None:
+    """A drain that raises ends the task of its queue."""
+    order = list(outbox._drains)
+    assert order.index("erasures") < min(order.index("downloads"), order.index("evidence"))
 
 
 def _killed(**said: Any) -> None:
