@@ -10,7 +10,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from comp.core.money import format_money, plain_money
-from comp.people.models import Participant
+from comp.people.models import Participant, PayGroup
+from comp.people.selectors import today
 from comp.tenancy.capabilities import Can
 from comp.web.access import anyone, needs
 from comp.web.csv import csv_response
@@ -22,7 +23,7 @@ from payouts.models import CutOver, Statement
 from payouts.pages.links import link
 from payouts.pages.unconverted import waiting_page_of
 from payouts.reads.labels import line_label
-from payouts.reads.leaving import Leaving, final_statements, leaving_of
+from payouts.reads.leaving import Leaving, final_statements, leaving_of, may_read
 from payouts.reads.lines import STATES, hold_words, sums, told
 from payouts.reads.payments import of_statement
 from payouts.reads.payout import MONEY_STATE, pay_day
@@ -61,7 +62,7 @@ def statement_list(request: HttpRequest, tenant: str) -> HttpResponse:
     group = pay_group_of(person)
     rows = Statement.objects.filter(participant=person).order_by("-period_starts_on", "-run")
     page = paginate(request, rows, 24)
-    final = final_statements([person]).get(person.pk)
+    final = _final(request, person)
     context = {
         "page_obj": page,
         "final": final.pk if final else None,
@@ -101,10 +102,10 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
     if statement is None:
         raise Http404("no such statement, or not yours to see")
     if "csv" in request.GET:
-        return _csv(person, statement)
+        return _csv(person, statement, final=_final(request, person) == statement)
     group = pay_group_of(person)
     open_period = open_span(group)
-    leaving = leaving_of(person, statement, open_period.ends_on)
+    leaving = leaving_of(person, statement, open_period.ends_on) if _may_read_leaving(request, person) else None
     settled = settled_plans(statement, lambda day: span_holding(group, day).name)
     span = span_holding(group, statement.period_starts_on)
     name = span.name
@@ -172,7 +173,7 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "leaving": leaving,
         "may_come": _may_come(leaving, settled),
         "final": _address(request, leaving.final, own) if leaving else "",
-        "final_name": span_holding(group, leaving.final.period_starts_on).name if leaving and leaving.final else "",
+        "final_name": _name(group, leaving.final) if leaving and leaving.final else "",
         "before": _address(request, before, own),
         "after": _address(request, after, own),
         "crumbs": [Link("Statements", link(request, "statement_list"))] if own else _crumbs(request),
@@ -181,6 +182,22 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "period_closes": span.last_day if statement.state == Statement.State.OPEN else None,
     }
     return render(request, "payouts/statement.html", context)
+
+
+def _may_read_leaving(request: HttpRequest, person: Participant) -> bool:
+    herself: bool = request.participant == person  # type: ignore[attr-defined]
+    return may_read(person, herself=herself, day=today(request.tenant))  # type: ignore[attr-defined]
+
+
+def _final(request: HttpRequest, person: Participant) -> Statement | None:
+    """The person's final statement, for who may read that she leaves."""
+    return final_statements([person]).get(person.pk) if _may_read_leaving(request, person) else None
+
+
+def _name(group: PayGroup, statement: Statement) -> str:
+    """The period and, of an off-cycle payout, which one: the same period has a regular statement too."""
+    name = span_holding(group, statement.period_starts_on).name
+    return f"{name}, off-cycle {statement.run}" if statement.run > 0 else name
 
 
 def _may_come(leaving: Leaving | None, settled: list[SettledPlan]) -> str:
@@ -277,7 +294,7 @@ def _plain(minor: int | None, line: Released) -> str:
     return "" if minor is None else plain_money(minor, line.version.says.currency)
 
 
-def _csv(person: Participant, statement: Statement) -> HttpResponse:
+def _csv(person: Participant, statement: Statement, *, final: bool) -> HttpResponse:
     group = pay_group_of(person)
     currency = statement.currency
     later = list(adjustments(statement))
@@ -303,6 +320,5 @@ def _csv(person: Participant, statement: Statement) -> HttpResponse:
             if minor := getattr(statement, f"{name}_minor"):
                 yield [what, "", "", "", "", "", here, "", "", "", amount(minor), currency, ""]
 
-    final = final_statements([person]).get(person.pk) == statement
     name = "final-statement" if final else "statement"
     return csv_response(f"{name}-{person.key}-{statement.period_starts_on.isoformat()}", CSV_HEADER, cells())
