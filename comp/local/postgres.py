@@ -267,8 +267,13 @@ def _room(data: Path) -> dict[str, str]:
         "max_wal_size": f"{log}MB",
         "checkpoint_timeout": "15min",
         # What is planned while a table is empty (a foreign key's look, once a session) reads all of a tenant's rows by
-        # whichever index begins with the tenant, until somebody counts the table: soon, while it is small.
-        "autovacuum_naptime": "10s",
+        # whichever index begins with the tenant, until somebody counts the table: soon, while it is small. Not for each
+        # tenth that it grows, for then everything that is kept is planned anew, in the middle of events.
+        "autovacuum_naptime": "15s",
+        "autovacuum_max_workers": "1",
+        "autovacuum_analyze_scale_factor": "0.5",
+        "autovacuum_vacuum_scale_factor": "0.4",
+        "autovacuum_vacuum_insert_scale_factor": "0.5",
     }
 
 

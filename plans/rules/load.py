@@ -61,7 +61,7 @@ def read_table(text: str, what: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _unreadable(_place(mark), " ".join(part for part in (error.context, error.problem) if part)) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an escape that names no character
         raise _unreadable("", " ".join(str(error).split())) from None
     if not isinstance(node, yaml.MappingNode):
         found = "nothing" if node is None else _kind(node)
@@ -137,9 +137,15 @@ class _QuickLoader(_Composer, Resolver):
         self.check_event, self.peek_event, self.get_event = events.check_event, events.peek_event, events.get_event
 
 
+#: Where libyaml judges otherwise than the other reader, by place: tabs and other white space, marks of YAML that a plan
+#: does not need, and what follows the mark of a block.
+_ONE_READER = re.compile("[\\t\\r\\x85\\u2028\\u2029\\ufeff?!@`&*]|^[%]|[|>][^\\n]*#", re.MULTILINE)
+
+
 def _node(text: str) -> yaml.Node | None:
-    """What the text holds. What is wrong with one is said by one reader alone, whichever there are."""
-    if _Events is not None:
+    """What the text holds. What is wrong with one, and what the two readers judge otherwise, is said by one of them
+    alone, so that a document does not differ by how PyYAML was built."""
+    if _Events is not None and not _ONE_READER.search(text):
         try:
             return _QuickLoader(text).get_single_node()
         except (yaml.YAMLError, UnicodeError):

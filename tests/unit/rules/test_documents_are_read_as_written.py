@@ -4,9 +4,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from comp.core.canonical import digest
 from comp.core.errors import ProblemsError
+from plans.rules import load
 from plans.rules.load import MAX_BYTES, line_numbers, line_of, read_yaml, to_yaml
 from tests.unit.rules.documents import GOOD, LIBRARY
 
@@ -117,3 +120,66 @@ def test_a_path_has_its_line() -> None:
     assert line_of("components[0].tiers.boundary", lines) == 4
     assert line_of("components[0].key", lines) == 3
     assert line_of("currency", lines) == 1
+
+
+def both_ways(text: str, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What becomes of a text by libyaml's events and without them."""
+    found: list[object] = []
+    for events in (load._Events, None):
+        with monkeypatch.context() as patch:
+            patch.setattr(load, "_Events", events)
+            try:
+                found.append((read_yaml(text), line_numbers(text)))
+            except ProblemsError as error:
+                found.append(str(error))
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a:\tb", "a: b\t", "a: b\tc", "a: [x,\ty]", "a: {x:\t1}", "a:\t# c", "---\ta", "a: b\n\tc", "a: |\t\n  b"),
+        *(
+            "a: |#c\n  b",
+            "a: >-#c\n  b",
+            "a: [x?, y]",
+            "? a\n: b",
+            "a: {? b}",
+            'a: "\\U00110000"',
+            "a: \x85b",
+            "a: \u2028b",
+        ),
+        *(
+            "\ufeffa: b",
+            "a: b\r\nc: d\re: f",
+            "%YAML 1.1\n---\na: b",
+            "%YAML 2.0\n---\na: b",
+            "%TAG ! x\n---\na: b",
+            "a: @b",
+        ),
+    ],
+)
+def test_a_text_says_the_same_however_it_is_read(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, plain = both_ways(text, monkeypatch)
+    assert quick == plain
+
+
+ODD = st.lists(
+    st.sampled_from(
+        [*"ab:-,[]{}#&*!|>'\"%@`?~ \n\t\\0.=<", "\n  ", ": ", "- ", "a: b\n", " #", "\x85", "\u2028", "\ufeff", "é"]
+    ),
+    max_size=14,
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=ODD.map(lambda odd: f"a: b\nc: {odd}\nd: e\n"))
+def test_odd_texts_say_the_same_however_they_are_read(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, plain = both_ways(text, monkeypatch)
+    assert quick == plain
+
+
+@pytest.mark.parametrize("path", sorted(Path("tests/plans").glob("*.yaml"))[::40], ids=lambda path: path.stem)
+def test_cases_say_the_same_however_they_are_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, plain = both_ways(path.read_text(encoding="utf-8"), monkeypatch)
+    assert quick == plain
