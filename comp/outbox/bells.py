@@ -11,9 +11,7 @@ same: then a mark hangs without a bell, and the next bell of that process is run
 from __future__ import annotations
 
 import logging
-from enum import Enum
 from functools import lru_cache
-from uuid import uuid4
 
 import redis
 from django.conf import settings
@@ -24,8 +22,6 @@ log = logging.getLogger(__name__)
 
 #: About as long as the sweep takes to come by.
 MARK_SECONDS = 15
-#: For how long whoever leads a tenant's work does so from his last look on, in milliseconds.
-TURN_MS = 300
 #: Tenants and queues whose mark may hang without a bell, as far as this process knows.
 _in_doubt: set[tuple[int, str]] = set()
 
@@ -66,77 +62,6 @@ def heard(tenant_id: int, queue: str) -> bool:
             not_rung(tenant_id, queue)
             return False
     return True
-
-
-#: Who comes to a turn: 1 where nobody leads it, and now he does; else he asks whoever does to look again, 0 for the
-#: first who asks since the last look, -1 for the others.
-_ENTER = """
-local leads = redis.call('GET', KEYS[1])
-if not leads then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1 end
-if string.sub(leads, -1) == '!' then return -1 end
-redis.call('SET', KEYS[1], leads .. '!', 'KEEPTTL')
-return 0
-"""
-#: Who is at it looks again, for whoever asked and rang: 1 where he leads, 0 where another does meanwhile.
-_LOOK = """
-local leads = redis.call('GET', KEYS[1])
-if leads and leads ~= ARGV[1] and leads ~= ARGV[1] .. '!' then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-redis.call('DEL', KEYS[2])
-return 1
-"""
-#: Who is at it leaves: 0 where he leads and somebody asked since his last look, and 'wait' is said.
-_LEAVE = """
-local leads = redis.call('GET', KEYS[1])
-if leads == ARGV[1] .. '!' and ARGV[2] == 'wait' then return 0 end
-if leads == ARGV[1] or leads == ARGV[1] .. '!' then redis.call('DEL', KEYS[1]) end
-return 1
-"""
-
-
-class Entered(Enum):
-    """What became of coming to a tenant's turn."""
-
-    IN = 1  #: nobody else leads it
-    ASKED = 0  #: somebody does, and was asked to look again
-    KNOWN = -1  #: somebody does, and others asked him before
-
-
-class Lead:
-    """One worker's coming to a tenant's daily work. Two at a time would share what one does at once, each with the
-    whole price of a look; so who comes while another leads asks him to look again. A lead lasts TURN_MS from the last
-    look on: who is longer at something is helped, and ends with that. Without Redis everybody leads."""
-
-    def __init__(self, tenant_id: int) -> None:
-        self.tenant_id = tenant_id
-        self.name = uuid4().hex
-
-    def enter(self) -> Entered:
-        """Comes to the turn."""
-        try:
-            return Entered(self._run(_ENTER, self.name, TURN_MS))
-        except redis.RedisError as error:
-            log.warning("nobody is asked whether another is at it: %s", error)
-            return Entered.IN
-
-    def look(self, queue: str) -> tuple[bool, bool]:
-        """Whether he leads, and may look; and as `heard`: whoever comes from now on rings again."""
-        try:
-            return bool(self._run(_LOOK, self.name, TURN_MS, also=_mark(self.tenant_id, queue))), True
-        except redis.RedisError:
-            return True, heard(self.tenant_id, queue)
-
-    def leave(self, *, at_once: bool = False) -> bool:
-        """Ends it; False where somebody asked since the last look: it goes on, but `at_once`."""
-        try:
-            return bool(self._run(_LEAVE, self.name, "" if at_once else "wait"))
-        except redis.RedisError as error:
-            log.warning("the lead ends by itself: %s", error)
-            return True
-
-    def _run(self, script: str, *values: str | int, also: str | None = None) -> int:
-        keys = [f"comp:turn:{self.tenant_id}", *([also] if also else [])]
-        return int(_redis().eval(script, len(keys), *keys, *values))
 
 
 def _late(error: redis.RedisError) -> bool:

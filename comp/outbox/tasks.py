@@ -26,43 +26,20 @@ JOB_SECONDS = 1000
 
 @shared_task(name="comp.outbox.work")
 def work(tenant_id: int) -> None:
-    """Does the tenant's daily work until none is left, or its turn is over. Who finds another worker at it leaves it to
-    him, and comes again in case that one is long at something: any number may run at once, for each drain lets one
-    writer in, but several small turns cost more than one."""
-    lead = bells.Lead(tenant_id)
-    entered = lead.enter()
-    if entered is not bells.Entered.IN:
-        if entered is bells.Entered.ASKED:
-            _again(tenant_id)
-        return
-    heard = going = True
+    """Does the tenant's daily work until none is left, or its turn is over. Any number may run at once: each drain lets
+    one writer in."""
+    heard = bells.heard(tenant_id, services.WORK)
     with services.turn_of(tenant_id) as turn:
-        while going:
-            leads, heard = lead.look(services.WORK)
-            if not leads:
-                turn.seen = turn.news  # whoever leads now looks for it
-                break
-            before = turn.news
-            try:
-                done = services.work_once(tenant_id, services.WORK)
-            except BaseException:
-                lead.leave(at_once=True)
-                raise
-            turn.seen = before
+        done = 1
+        while done or turn.news > turn.seen:
             if time.monotonic() - turn.began > TURN_SECONDS:
-                lead.leave(at_once=True)
                 turn.news += 1
-                break
-            going = bool(done) or turn.news > turn.seen or not lead.leave()
+                return
+            before = turn.news
+            done = services.work_once(tenant_id, services.WORK)
+            turn.seen = before
     if not heard:  # who came meanwhile may have found the mark
         services.ring(tenant_id=tenant_id)
-
-
-def _again(tenant_id: int) -> None:
-    try:
-        work.apply_async(args=[tenant_id], countdown=bells.TURN_MS / 1000, retry=False, ignore_result=True)
-    except BrokerError:
-        log.warning("who is at it is not looked after, the sweep will", exc_info=True)
 
 
 @shared_task(name="comp.outbox.job", soft_time_limit=JOB_SECONDS, time_limit=JOB_SECONDS + 60)

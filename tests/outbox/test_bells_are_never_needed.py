@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -125,104 +124,10 @@ def test_a_bell_that_may_be_lost_is_rung_again(
     assert rung == [tenant] * 2
 
     with monkeypatch.context() as patch:
-        for name in ("eval", "delete"):
-            patch.setattr(client, name, unanswered(name, done=False))
+        patch.setattr(client, "delete", unanswered("delete", done=False))
         patch.setattr(services, "work_once", lambda tenant_id, queue: 0)
         tasks.work(tenant)
     assert rung == [tenant] * 3, "who came while it looked found the mark"
-
-
-def test_who_comes_while_another_leads_asks_him_to_look_again(redis: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    again: list[dict[str, Any]] = []
-    monkeypatch.setattr(tasks.work, "apply_async", lambda **more: again.append(more))
-    monkeypatch.setattr(services, "work_once", lambda tenant_id, queue: pytest.fail("another leads"))
-    leader = bells.Lead(7)
-    assert leader.enter() is bells.Entered.IN
-    tasks.work(7)
-    tasks.work(7)
-    [call] = again
-    assert call["args"] == [7] and call["countdown"] == bells.TURN_MS / 1000, "once for all who ask, should he be long"
-    assert not leader.leave(), "he was asked"
-    assert leader.look(services.WORK) == (True, True)
-    tasks.work(7)
-    assert len(again) == 2
-    assert leader.look(services.WORK) == (True, True) and leader.leave()
-    assert bells.Lead(7).enter() is bells.Entered.IN
-    assert bells.Lead(8).enter() is bells.Entered.IN, "of another company"
-
-
-def test_whoever_leads_lets_the_next_bell_be_rung_at_each_look(redis: None) -> None:
-    leader = bells.Lead(7)
-    leader.enter()
-    assert bells.is_first(7, services.WORK) and not bells.is_first(7, services.WORK)
-    leader.look(services.WORK)
-    assert bells.is_first(7, services.WORK)
-
-
-def test_a_worker_that_is_long_at_something_is_helped_and_ends_with_it(
-    redis: None, rung: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    helper = bells.Lead(7)
-    looks: list[int] = []
-
-    def long(tenant_id: int, queue: str) -> int:
-        looks.append(tenant_id)
-        bells._redis().delete("comp:turn:7")  # as after TURN_MS
-        assert helper.enter() is bells.Entered.IN
-        return 1
-
-    monkeypatch.setattr(services, "work_once", long)
-    tasks.work(7)
-    assert looks == [7] and rung == []
-    assert bells.Lead(7).enter() is bells.Entered.ASKED, "the helper leads still"
-    assert not helper.leave()
-
-
-def test_who_leads_looks_again_as_long_as_somebody_asks(redis: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[bells.Entered] = []
-
-    def look(tenant_id: int, queue: str) -> int:
-        if len(looks) < 2:
-            looks.append(bells.Lead(tenant_id).enter())
-        else:
-            looks.append(bells.Entered.IN)
-        return 0
-
-    monkeypatch.setattr(services, "work_once", look)
-    tasks.work(7)
-    assert looks == [bells.Entered.ASKED] * 2 + [bells.Entered.IN]
-    assert bells.Lead(7).enter() is bells.Entered.IN, "he left"
-
-
-def test_a_turn_that_is_over_is_left_whoever_asked(
-    redis: None, rung: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tasks, "TURN_SECONDS", -1.0)
-    monkeypatch.setattr(services, "work_once", lambda tenant_id, queue: int(bells.Lead(7).enter().value == 0))
-    with TestCase.captureOnCommitCallbacks(execute=True):
-        tasks.work(7)
-    assert rung == [7]
-    assert bells.Lead(7).enter() is bells.Entered.IN
-
-
-def test_without_redis_everybody_leads(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        settings.REDIS_URL = f"redis://127.0.0.1:{free.getsockname()[1]}/0"
-    bells._redis.cache_clear()
-    looks: list[int] = []
-
-    def look(tenant_id: int, queue: str) -> int:
-        looks.append(tenant_id)
-        return 0
-
-    monkeypatch.setattr(services, "work_once", look)
-    try:
-        bells.Lead(7).enter()
-        tasks.work(7)
-    finally:
-        bells._redis.cache_clear()
-    assert looks == [7]
 
 
 @pytest.mark.django_db
