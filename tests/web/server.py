@@ -33,7 +33,7 @@ class Server:
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[Server]:
     """A server that keeps what it notes in `folder`; `options` of gunicorn's."""
-    port = free_port(8900)
+    port = free_port()  # any: test processes beside this one would find the same wanted one free
     command = [sys.executable, "-m", "gunicorn", "tests.web.answering", "--worker-class", "comp.web.serving.Worker"]
     command += ["--workers", "1", "--threads", str(THREADS), "--no-control-socket", *options]
     command += ["--bind", f"127.0.0.1:{port}"]
@@ -56,12 +56,14 @@ def serving(folder: Path, *options: str) -> Iterator[Server]:
 
 
 def _stands(server: Server) -> bool:
-    assert server.process.poll() is None, (server.folder / "log").read_text()
+    """Whether it is this one that answers there."""
+    told = (server.folder / "log").read_text()
+    assert server.process.poll() is None and "in use" not in told, told
     try:
         server.call().close()
     except ConnectionRefusedError:
         return False
-    return True
+    return "Listening at" in told
 
 
 def until(holds: Callable[[], bool]) -> None:
