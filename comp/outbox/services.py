@@ -222,18 +222,22 @@ def work_once(tenant_id: int, queue: str | None = None) -> int:
 
 def messages_drain(tenant_id: int, limit: int = 200) -> int:
     """Hands pending messages to their subscribers, each in a savepoint: one that fails waits alone and the rest goes
-    on; so does one whose subscriber finds a lock taken, until whoever holds it rings. After HAND_SECONDS the rest waits
-    for the next turn."""
+    on; so do those of a topic whose subscriber finds a lock taken, until whoever holds it rings. After HAND_SECONDS, in
+    which waiting for such a lock is not counted, the rest waits for the next turn."""
     from comp.tenancy.scope import Actor, Pay, tenant_scope
 
     with tenant_scope(tenant_id, actor=Actor.task("outbox"), pay=Pay.everyone(), redone_if_lost=True):
         pending = models_read(Message, _PENDING, [timezone.now(), limit])
         done: list[int] = []
         failed: list[Message] = []
+        taken: set[str] = set()
         over = time.monotonic() + HAND_SECONDS
         for message in pending:
-            if time.monotonic() > over:
+            began = time.monotonic()
+            if began > over:
                 break
+            if message.topic in taken:
+                continue
             try:
                 with transaction.atomic():
                     for handler in _handlers.get(message.topic, []):
@@ -242,6 +246,8 @@ def messages_drain(tenant_id: int, limit: int = 200) -> int:
             except PASSING as error:
                 if not (isinstance(error, OperationalError) and gives_way(error)):
                     raise  # the server, not a message
+                taken.add(message.topic)
+                over += time.monotonic() - began
             except Exception as error:
                 log.exception("outbox message %s (%s) failed", message.pk, message.topic)
                 message.attempts += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from comp.outbox import services
 from comp.outbox.models import Message
 from comp.outbox.services import JOBS, messages_drain, publish, work_once
 from crediting.services import catalogue
@@ -114,20 +114,21 @@ def test_news_that_only_asks_waits_for_the_period_and_holds_up_nobody(
     acme.won("A", "60000.00", "2026-01-10")
     acme.work()
     tenant = acme.acme.tenant.pk
+    monkeypatch.setattr(services, "HAND_SECONDS", 0.15)  # less than a question waits for the lock
+    asked = ["credits.waiting", "payables.waiting"] * 2
     with acme.acme.scope():
-        for topic in ("credits.waiting", "payables.waiting"):
+        for topic in asked:
             publish(topic=topic, payload={})
     acme.won("B", "10000.00", "2026-01-11")
     acme.crm.drain()
     with owner_connection.cursor() as other:
         other.execute("SELECT pg_advisory_lock(7002, %s)", [tenant])
-        started = time.monotonic()
         assert messages_drain(tenant) == 1, "the deal's news goes on"
-        assert time.monotonic() - started < 3 and claims.changes_recompute(tenant) == 1
+        assert claims.changes_recompute(tenant) == 1
         other.execute("SELECT pg_advisory_unlock(7002, %s)", [tenant])
     with acme.acme.scope():
         waits = Message.objects.filter(done_at=None)
-        assert list(waits.values_list("attempts", "parked", "error")) == [(0, False, "")] * 2
+        assert list(waits.values_list("attempts", "parked", "error")) == [(0, False, "")] * 4
     assert submit(acme).totals == {"USD": 700000}
     acme.work()
     with acme.acme.scope():
@@ -178,9 +179,8 @@ def test_a_worker_does_not_stand_in_line_for_a_tenants_figures(owner_connection:
     with owner_connection.cursor() as cursor:
         for key in claims.LOCKS:
             cursor.execute("SELECT pg_advisory_lock(%s, %s)", [key, acme.acme.tenant.pk])
-        started = time.monotonic()
-        acme.work()
-        assert time.monotonic() - started < 2 and not acme.earned()
+        acme.work()  # comes back, though nobody gives the locks up
+        assert not acme.earned()
         for key in claims.LOCKS:
             cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [key, acme.acme.tenant.pk])
     acme.work()

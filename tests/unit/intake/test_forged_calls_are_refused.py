@@ -233,4 +233,4 @@ def test_a_proof_takes_no_longer_for_a_large_body_than_its_hash() -> None:
     call = sign(b"x" * 1_000_000, secret=secret)
     start = time.perf_counter()
     assert isinstance(source.prove(call, [secret] * 3, now=NOW, window=WINDOW), Proven)
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 30  # a bound on what grows with the square, not a measurement

@@ -76,7 +76,7 @@ def test_refuses_what_is_too_large_or_too_deep() -> None:
     start = time.monotonic()
     assert "nested more than 40 levels deep" in refusal("[" * 100_000)
     assert "nested more than 40 levels deep" in refusal("a: " + "{a: " * 10_000)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60  # a bound on what grows with the square, not a measurement
 
 
 def test_equal_plans_have_one_digest() -> None:
