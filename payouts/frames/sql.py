@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import pandas as pd
 from django.db import IntegrityError, connection, transaction
 
 from comp.tenancy import prepared
+from comp.tenancy.scope import scope_or_none
 from crediting.kernel.conditions import Mask
 from payouts.kernel.batch import MISSING_DAY, Ints
 
@@ -30,6 +31,9 @@ MANY = 20_000
 #: Up to so many bytes of an answer are read here: pandas needs a millisecond before its first row, and a quarter of the
 #: time for each.
 SHORT = 16_000
+#: What was read once is read without parsing the next time, where a column has no more texts than this; of so many
+#: queries that is known.
+VOCABULARY, NOTED = 8, 500
 #: What is asked of so many people is read row by row, by a plan that is kept, while it is no more rows than this; of
 #: more, COPY is the quicker way.
 FEW_PEOPLE, ROWS = 4, 5000
@@ -78,6 +82,19 @@ def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> C
     few = _is_few(params)
     if few and prepared.came(sql):
         return _of_rows(*_few(sql, params), words)
+    scope = scope_or_none()
+    place = scope.tenant_id if scope else 0, sql
+    known = None if few else _long.get(place)
+    if known and (coded := _coded(sql, params, known)) is not None:
+        return coded
+    found = _parsed(sql, params, words, few)
+    if not few:
+        _remember(place, found, known)
+    return found
+
+
+def _parsed(sql: str, params: Mapping[str, Any], words: Sequence[str], few: bool) -> Columns:
+    """The columns of an answer of which nothing is known before. Short ones of `few` people are noted for a plan."""
     with connection.cursor() as cursor:
         query = cursor.cursor.mogrify(sql, _literal(params)).decode()
         out = io.BytesIO()
@@ -100,6 +117,51 @@ def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> C
             found[name] = _without(codes, tuple(table[name].cat.categories))
         else:
             found[name] = table[name].to_numpy(dtype=np.int64)[:-1]
+    return found
+
+
+#: What long answers of each tenant's query had: the names of their columns, each with its words where it is of texts.
+_long: OrderedDict[tuple[int, str], dict[str, tuple[str, ...] | None]] = OrderedDict()
+
+
+def _remember(place: tuple[int, str], found: Columns, known: Mapping[str, tuple[str, ...] | None] | None) -> None:
+    """Notes what an answer had, for the next one. Where the texts are many nothing is noted."""
+    _long.pop(place, None)
+    noted: dict[str, tuple[str, ...] | None] = {}
+    for name, column in found.items():
+        if isinstance(column, Words):
+            noted[name] = tuple(sorted({*column.words, *((known or {}).get(name) or ())}))
+            if len(noted[name] or ()) > VOCABULARY:
+                return
+        else:
+            noted[name] = None
+    _long[place] = noted
+    if len(_long) > NOTED:
+        _long.popitem(last=False)
+
+
+def _coded(sql: str, params: Mapping[str, Any], known: Mapping[str, tuple[str, ...] | None]) -> Columns | None:
+    """The same as `_parsed`, where nothing needs parsing: texts come as their place among those that came before. None
+    where another one has come."""
+    picked, more = [], dict(params)
+    for name, words in known.items():
+        if words is None:
+            picked.append(f"{quoted(name)}::bigint")
+            continue
+        whens = " ".join(f"WHEN %({name}_word{code})s THEN {code}" for code in range(len(words)))
+        more |= {f"{name}_word{code}": word for code, word in enumerate(words)}
+        picked.append(
+            f"(CASE coalesce({quoted(name)}::text, '') {whens} ELSE -1 END)::bigint" if words else "-1::bigint"
+        )
+    found = read_numbers(f"SELECT {', '.join(picked)} FROM ({sql}) AS answer", more, list(known))
+    for name, words in known.items():
+        if words is not None:
+            present = np.flatnonzero(np.bincount(found[name] + 1, minlength=len(words) + 1))
+            if present.size and present[0] == 0:
+                return None
+            table = np.zeros(len(words), dtype=np.int64)
+            table[present - 1] = np.arange(present.size)
+            found[name] = Words(table[found[name]], tuple(words[code - 1] for code in present))
     return found
 
 

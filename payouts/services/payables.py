@@ -230,12 +230,15 @@ def payables_write(
         cursor.execute("SET LOCAL enable_seqscan = on")
 
 
+_LET_GO = """
+SELECT EXISTS (SELECT 1 FROM payouts_writtenoff WHERE participant_id = ANY(%s::bigint[]) AND fact = ANY(%s::bigint[]))
+"""
+
+
 def _written_off(participants: Sequence[int], facts: Sequence[int]) -> bool:
     """Whether something was let go of lines of these facts, which then follows them."""
-    with connection.cursor() as cursor:
-        query = "SELECT EXISTS (SELECT 1 FROM payouts_writtenoff WHERE participant_id = ANY(%s) AND fact = ANY(%s))"
-        cursor.execute(query, [list(participants), list(facts)])
-        return bool(cursor.fetchone()[0])
+    [(found,)] = rows_read(_LET_GO, [list(participants), list(facts)])
+    return bool(found)
 
 
 def payables_refresh(participants: Sequence[int] | None, cause: Cause) -> None:

@@ -124,12 +124,25 @@ def _higher(people: Set[int], above: Mapping[int, Collection[int]], depth: int |
 _LINES = "SELECT participant_id, manager_id, starts_on, ends_on FROM people_reportingline"
 
 
-class ReportingLines:
-    """Who stands above whom, read once."""
+#: Those of some people and of everybody who ever stood above them.
+_LINES_OF = """
+WITH RECURSIVE up AS (
+    SELECT participant_id, manager_id, starts_on, ends_on FROM people_reportingline
+    WHERE participant_id = ANY(%s::bigint[])
+    UNION
+    SELECT l.participant_id, l.manager_id, l.starts_on, l.ends_on
+    FROM up CROSS JOIN LATERAL (SELECT * FROM people_reportingline WHERE participant_id = up.manager_id) l
+) SELECT * FROM up
+"""
 
-    def __init__(self) -> None:
+
+class ReportingLines:
+    """Who stands above whom, read once: above everybody, or above the people who are named and asked about."""
+
+    def __init__(self, people: Iterable[int] | None = None) -> None:
         self.above: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-        for person, manager, starts, ends in rows_read(_LINES, []):
+        rows = rows_read(_LINES, []) if people is None else rows_read(_LINES_OF, [sorted(set(people))])
+        for person, manager, starts, ends in rows:
             self.above[person].append((manager, day_number(starts), day_number(ends) if ends else FAR_DAY))
 
     def of(self, people: Iterable[int], day: date, levels: int) -> set[int]:

@@ -56,13 +56,14 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
     fields, rises = _by_plan(versions)
     if not any(fields.values()):
         return
-    above = ReportingLines()
+    teams = {person for change in payload["changes"] for person in change["participants"]}
+    above = ReportingLines(teams)
     every = set().union(*fields.values())
     custom = sorted(field[7:] for field in every if field.startswith("custom."))
     customs = _custom_dates(custom, [c["deal"] for c in payload["changes"]])
     covered_tell([_with_custom(change, customs) for change in payload["changes"]])
     stated_days = {name: {parse_day(name)} for name in every if is_day(name)}
-    plans_of = _plans_of()
+    plans_of = _plans_of(above.ever(teams))
     opened: dict[int, set[tuple[int, date]]] = defaultdict(set)
     reached = [change["deal"] for change in payload["changes"] if change["kind"] == "milestone"]
     for deal, person, day in people_waiting(reached) if reached else ():
@@ -102,8 +103,9 @@ def on_facts_loaded(payload: dict[str, Any]) -> None:
     versions = read_versions()
     fields, rises = _by_plan(versions)
     every = set().union(*fields.values())
-    above = ReportingLines()
-    plans_of = _plans_of()
+    teams = set(map(int, payload["people"]))
+    above = ReportingLines(teams)
+    plans_of = _plans_of(above.ever(teams))
     stated_days = {name: [parse_day(name)] * 2 for name in every if is_day(name)}
     cause = Cause(kind=Cause.Kind.DEAL, label=payload["label"][:300], delivery_id=payload["delivery"])
     spans: dict[tuple[int, bool], tuple[date, date]] = {}
@@ -129,10 +131,13 @@ def on_facts_loaded(payload: dict[str, Any]) -> None:
     _save([cause], versions, large=True)
 
 
-def _plans_of() -> dict[int, set[int]]:
-    """The plans that each participant was ever on."""
+_PLANS_OF = "SELECT participant_id, plan_id FROM plans_planassignment WHERE participant_id = ANY(%s::bigint[])"
+
+
+def _plans_of(people: Iterable[int]) -> dict[int, set[int]]:
+    """The plans that each of the people was ever on."""
     found: dict[int, set[int]] = defaultdict(set)
-    for person, plan in rows_read("SELECT participant_id, plan_id FROM plans_planassignment", []):
+    for person, plan in rows_read(_PLANS_OF, [sorted(people)]):
         found[person].add(plan)
     return found
 
@@ -252,7 +257,7 @@ def on_people_changed(payload: dict[str, Any]) -> None:
     rolling = {plan for plan, levels in zip(versions.plan_id, versions.levels(), strict=True) if levels}
     receivers = set(PlanAssignment.objects.filter(plan_id__in=rolling).values_list("participant_id", flat=True))
     people = set(payload["participants"])
-    for person in sorted(people | (ReportingLines().ever(people) & receivers)):
+    for person in sorted(people | (ReportingLines(people).ever(people) & receivers)):
         _mark(cause, person, start, end)
     _save([cause], versions)
 

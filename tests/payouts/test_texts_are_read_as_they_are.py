@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Any
+
 import pytest
 
-from payouts.frames.sql import read
+from payouts.frames import sql
+from payouts.frames.sql import FEW_PEOPLE, VOCABULARY, read
+
+EVERYBODY = list(range(FEW_PEOPLE + 1))
+_TEXTS = "SELECT text, place FROM unnest(%(texts)s::text[]) WITH ORDINALITY AS t(text, place) ORDER BY place"
 
 
 @pytest.mark.django_db
@@ -14,7 +21,47 @@ from payouts.frames.sql import read
     + [["\U0010ffff", "a"], ["\U0010ffff1", "\U0010ffff"], []],
 )
 def test_texts_stay_texts(texts: list[str]) -> None:
-    found = read("SELECT text, 1::bigint AS one FROM unnest(%(texts)s::text[]) text", {"texts": texts}, words=["text"])
-    assert [found["text"].words[code] for code in found["text"].codes.tolist()] == texts
-    assert set(found["text"].words) == set(texts)
-    assert found["one"].tolist() == [1] * len(texts)
+    for people in ([], EVERYBODY, EVERYBODY):
+        found = read(_TEXTS, {"texts": texts, "people": people}, words=["text"])
+        assert [found["text"].words[code] for code in found["text"].codes.tolist()] == texts
+        assert set(found["text"].words) == set(texts)
+        assert found["place"].tolist() == list(range(1, len(texts) + 1))
+
+
+@pytest.mark.django_db
+def test_what_was_read_before_is_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many people, where texts travel as their place among those that came before: others come, some come no more,
+    and of many nothing is known."""
+    known: list[bool] = []
+    coded = sql._coded
+
+    def noted(*arguments: Any) -> Any:
+        found = coded(*arguments)
+        known.append(found is not None)
+        return found
+
+    monkeypatch.setattr(sql, "_coded", noted)
+    monkeypatch.setattr(sql, "_long", OrderedDict())
+    many = [f"text {n:03}" for n in range(VOCABULARY + 1)]
+    turns: list[tuple[list[str | None], list[bool]]] = [
+        ([], []),
+        ([], [True]),
+        (["b", "a", "b"], [False]),
+        (["b", "a", "b"] * 3000, [True]),
+        (["c", None, "b"], [False]),
+        (["c", "", "a"], [True]),
+        (["it's", "%s %(x)s", '"'], [False]),
+        (["it's", "%s %(x)s", "a", None], [True]),
+        ([], [True]),
+        ([*many], [False]),
+        (["a"], []),
+        (["a"], [True]),
+    ]
+    for texts, tried in turns:
+        known.clear()
+        found = read(_TEXTS, {"texts": texts, "people": EVERYBODY}, words=["text"])
+        assert [found["text"].words[code] for code in found["text"].codes.tolist()] == [text or "" for text in texts]
+        assert found["text"].words == tuple(sorted({text or "" for text in texts}))
+        assert found["text"].codes.dtype == found["place"].dtype == "int64"
+        assert found["place"].tolist() == list(range(1, len(texts) + 1))
+        assert known == tried, texts[:3]
