@@ -24,7 +24,7 @@ from crediting.models import Account, Alignment, AlignmentRule, Deal, DealRevisi
 from crediting.services.alignment_file import rule_of
 from crediting.services.facts import DealRow, Moved, deal_changes, teams_of, teams_replace
 from crediting.services.issues import Question, questions_answer, questions_open
-from crediting.services.locks import intake_hold
+from crediting.services.locks import intake_ask
 from crediting.services.news import Change, Team, changes_tell
 
 #: Deals that are read and written at a time.
@@ -189,7 +189,7 @@ def on_people_changed(payload: dict[str, Any]) -> None:
     of = Q(aligned__keys__has_any_keys=keys, close_date__gte=parse_day(payload["from"]))
     if payload["to"]:
         of &= Q(close_date__lt=parse_day(payload["to"]))
-    intake_hold()
+    intake_ask()
     changes_tell(deals_realign(of=of, why=payload["label"]))
 
 

@@ -20,7 +20,7 @@ from comp.tenancy.models import User
 from comp.tenancy.rows import rows_read
 from crediting.intake.source import Change, Gap
 from crediting.models import Account, DataIssue, HookEndpoint, Product, RawDelivery, SourceMapping
-from crediting.services.locks import intake_hold
+from crediting.services.locks import intake_ask, intake_hold
 
 State, Kind = RawDelivery.State, SourceMapping.Kind
 #: Kinds whose value is a deal: the deal's next event answers them.
@@ -267,7 +267,7 @@ def questions_answer(
 
 def on_rates_changed(payload: dict[str, Any]) -> None:
     """A first rate of a currency may answer what waits for one; what waits for another is asked again."""
-    intake_hold()
+    intake_ask()
     issues = DataIssue.objects.filter(kind="currency", state=DataIssue.State.OPEN)
     by_endpoint: dict[int, list[str]] = defaultdict(list)
     for endpoint, value in issues.values_list("endpoint_id", "value"):

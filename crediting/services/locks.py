@@ -20,6 +20,13 @@ def intake_hold() -> None:
     ring(tenant_id=current_tenant_id())
 
 
+def intake_ask() -> None:
+    """The intake lock for what news brings about in a drain: while somebody else has it the worker is free for others.
+    Drains that gave way to it are called again when it is done."""
+    intake_lock(wait=DRAIN_WAIT)
+    ring(tenant_id=current_tenant_id())
+
+
 def intake_lock(*, wait: str) -> None:
     """Held until the transaction ends. Without it an answer could be given between a drain's question and its commit,
     and be missed.

@@ -26,7 +26,7 @@ from crediting.intake.facts import Event, PersonFact
 from crediting.intake.standing import Employment, Since, Standing, fact_of, kept, stand
 from crediting.models import DataIssue, PersonRevision, RawDelivery, SourceMapping
 from crediting.services.issues import Question, questions_answer
-from crediting.services.locks import intake_hold
+from crediting.services.locks import intake_ask
 from plans.models import Quota
 from plans.services import quota_remove, quota_set
 
@@ -68,7 +68,7 @@ def on_people_changed(payload: dict[str, Any]) -> None:
     issues = DataIssue.objects.filter(kind__in=kinds, state=DataIssue.State.OPEN)
     if not issues.exists():
         return
-    intake_hold()
+    intake_ask()
     known = Participant.objects.filter(id__in=payload["participants"]).values_list("key", "email", "name")
     words = {word for row in known for word in row if word} | {CIRCLE}
     found = issues.filter(value__in=words).values_list("endpoint_id", "kind", "value")

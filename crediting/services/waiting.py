@@ -11,12 +11,10 @@ from typing import Any
 from django.db.models import Count, F, Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from comp.outbox.services import ring
-from comp.tenancy.scope import current_tenant_id
 from comp.tenancy.selectors import own_currency
 from crediting.models import DataIssue, Deal, Fact, RawDelivery, WaitingCredit
 from crediting.services.issues import CONVERT, OF_CREDITS, RATE
-from crediting.services.locks import DRAIN_WAIT, intake_lock
+from crediting.services.locks import intake_ask
 
 Reason, State = WaitingCredit.Reason, DataIssue.State
 
@@ -39,8 +37,7 @@ def on_credits_waiting(payload: dict[str, Any]) -> None:
 
 def questions_stand(kinds: Sequence[str], questions: Iterable[Asked]) -> None:
     """Opens, counts and closes the questions of these kinds, so that exactly these stand open."""
-    intake_lock(wait=DRAIN_WAIT)  # told by drains: while a person has it this worker is free for others
-    ring(tenant_id=current_tenant_id())
+    intake_ask()
     known = {(issue.kind, issue.value): issue for issue in DataIssue.objects.filter(kind__in=kinds)}
     for asked in questions:
         issue = known.pop((asked.kind, asked.value), None)

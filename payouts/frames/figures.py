@@ -366,6 +366,10 @@ def standing(table: Table, *, right: Columns, start: int, end: int, participants
     return {name: Words(found[name], right[name].words) if name in table.words else found[name] for name in picked}
 
 
+#: Columns that a plan's new version or a move of people changes in all rows at once.
+OTHERWISE = frozenset({"plan_version_id", "pay_group_id"})
+
+
 def _as_usual(
     picked: Mapping[str, str], rows: str, params: Mapping[str, Any], table: Table, right: Columns
 ) -> Columns | None:
@@ -381,6 +385,8 @@ def _as_usual(
         if not numbers.size or (numbers != numbers[0]).any():
             continue
         value = int(numbers[0])
+        if name in OTHERWISE or (isinstance(column, Words) and value < 0):
+            continue
         if isinstance(column, Words):
             more[f"{name}_alike"] = column.words[value]
             asked.append(f"{quoted(name)}::text = %({name}_alike)s")

@@ -120,7 +120,8 @@ class FactReader:
         if self.as_of is None:
             # A thousand ids that the planner sees it compares with its statistics one by one, which takes as long as
             # finding the rows.
-            named = named.replace(_BY_IDS, "deal_id = ANY(ARRAY(SELECT unnest(%(deals)s::bigint[])))")
+            if ids.size <= NAMED:
+                named = named.replace(_BY_IDS, "deal_id = ANY(ARRAY(SELECT unnest(%(deals)s::bigint[])))")
             sql = (
                 "SELECT t.deal_id AS fact, t.role, t.participant_id AS participant, t.weight::bigint AS weight, "
                 f"t.place::bigint AS place FROM crediting_dealteam t WHERE {named}"
@@ -285,6 +286,8 @@ class FactReader:
         )
         textual = [f"f{place}" for place, (_, _, _, is_text) in enumerate(wanted) if is_text]
         found = read(sql, self.params, words=[*words, *currency, *textual])
+        if (found["id"][1:] <= found["id"][:-1]).any():  # others are looked up among them
+            raise ValueError(f"{of}s did not come in the order of their ids")
         for place, (field, kind, _, is_text) in enumerate(wanted):
             values = found.pop(f"f{place}")
             if is_text and kind != "text":

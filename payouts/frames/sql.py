@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -31,9 +32,9 @@ MANY = 20_000
 #: Up to so many bytes of an answer are read here: pandas needs a millisecond before its first row, and a quarter of the
 #: time for each.
 SHORT = 16_000
-#: What was read once is read without parsing the next time, where a column has no more texts than this; of so many
-#: queries that is known.
-VOCABULARY, NOTED = 8, 500
+#: What was read once is read without parsing the next time, where a column has no more texts than this, and no longer
+#: ones; of so many queries that is known.
+VOCABULARY, LENGTH, NOTED = 8, 100, 500
 #: What is asked of so many people is read row by row, by a plan that is kept, while it is no more rows than this; of
 #: more, COPY is the quicker way.
 FEW_PEOPLE, ROWS = 4, 5000
@@ -84,7 +85,7 @@ def read(sql: str, params: Mapping[str, Any], *, words: Sequence[str] = ()) -> C
         return _of_rows(*_few(sql, params), words)
     scope = scope_or_none()
     place = scope.tenant_id if scope else 0, sql
-    known = None if few else _long.get(place)
+    known = None if few else _noted(place)
     if known and (coded := _coded(sql, params, known)) is not None:
         return coded
     found = _parsed(sql, params, words, few)
@@ -120,23 +121,45 @@ def _parsed(sql: str, params: Mapping[str, Any], words: Sequence[str], few: bool
     return found
 
 
-#: What long answers of each tenant's query had: the names of their columns, each with its words where it is of texts.
-_long: OrderedDict[tuple[int, str], dict[str, tuple[str, ...] | None]] = OrderedDict()
+@dataclass(slots=True)
+class _Long:
+    """What long answers of a query had: the names of their columns, each with its words where it is of texts. Nothing
+    where these are too many or too long, so that they are not looked for each time. Good `until` then: what texts say
+    is not kept for longer than plans are."""
+
+    columns: dict[str, tuple[str, ...] | None]
+    until: float
+
+
+#: By tenant and query.
+_long: OrderedDict[tuple[int, str], _Long] = OrderedDict()
+
+
+def _noted(place: tuple[int, str]) -> dict[str, tuple[str, ...] | None] | None:
+    """What is known of the answers; None: nothing yet."""
+    known = _long.get(place)
+    if known is None or known.until < time.monotonic():
+        return None
+    with suppress(KeyError):  # another thread may have taken it away
+        _long.move_to_end(place)
+    return known.columns
 
 
 def _remember(place: tuple[int, str], found: Columns, known: Mapping[str, tuple[str, ...] | None] | None) -> None:
-    """Notes what an answer had, for the next one. Where the texts are many nothing is noted."""
-    _long.pop(place, None)
+    """Notes what an answer had, for the next one."""
+    if known == {}:
+        return
     noted: dict[str, tuple[str, ...] | None] = {}
     for name, column in found.items():
+        noted[name] = None
         if isinstance(column, Words):
-            noted[name] = tuple(sorted({*column.words, *((known or {}).get(name) or ())}))
-            if len(noted[name] or ()) > VOCABULARY:
-                return
-        else:
-            noted[name] = None
-    _long[place] = noted
-    if len(_long) > NOTED:
+            words = {*column.words, *((known or {}).get(name) or ())}
+            if len(words) > VOCABULARY or any(len(word) > LENGTH for word in words):
+                noted = {}
+                break
+            noted[name] = tuple(sorted(words))
+    _long[place] = _Long(noted, time.monotonic() + prepared.GOOD_SECONDS)
+    while len(_long) > NOTED:
         _long.popitem(last=False)
 
 
@@ -236,6 +259,9 @@ def read_numbers(sql: str, params: Mapping[str, Any], names: Sequence[str]) -> C
     if few and count <= ROWS:
         prepared.note(sql)
     block = np.frombuffer(out.getbuffer(), dtype=layout, count=count, offset=len(_HEAD))
+    whole = out.tell() == len(_HEAD) + count * layout.itemsize + len(_END) and (block["fields"] == len(names)).all()
+    if not whole or any((block[f"l{place}"] != 8).any() for place in range(len(names))):
+        raise ValueError(f"an answer of {', '.join(names)} holds something else than whole numbers: {sql[:200]}")
     return {name: block[f"v{place}"].astype(np.int64) for place, name in enumerate(names)}
 
 

@@ -11,6 +11,7 @@ from comp.core.days import day_number
 from comp.people.models import Attribute, Position
 from comp.tenancy.rows import rows_read
 from payouts.frames.read import Versions
+from payouts.frames.sql import numbers
 from payouts.frames.ties import Ties, ties_by_plan
 from payouts.kernel.batch import FAR_DAY
 from plans.models import PlanAssignment
@@ -141,7 +142,7 @@ class ReportingLines:
 
     def __init__(self, people: Iterable[int] | None = None) -> None:
         self.above: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-        rows = rows_read(_LINES, []) if people is None else rows_read(_LINES_OF, [sorted(set(people))])
+        rows = rows_read(_LINES, []) if people is None else rows_read(_LINES_OF, [numbers(sorted(set(people)))])
         for person, manager, starts, ends in rows:
             self.above[person].append((manager, day_number(starts), day_number(ends) if ends else FAR_DAY))
 

@@ -33,6 +33,8 @@ from plans.rules.specialise import stated
 
 #: The columns of a cause, but for its moment.
 _OF_CAUSE = ("kind", "label", "deal_id", "delivery_id", "plan_version_id", "actor")
+#: Of so many people those above are looked for by each.
+EACH = 1000
 #: A change that touches so many people over LONG or more is a job: with progress, in chunks, beside the daily work.
 MANY, LONG = 20, timedelta(days=80)
 
@@ -104,7 +106,8 @@ def on_facts_loaded(payload: dict[str, Any]) -> None:
     fields, rises = _by_plan(versions)
     every = set().union(*fields.values())
     teams = set(map(int, payload["people"]))
-    above = ReportingLines(teams)
+    # Of many all are read at once: those above each are looked for one by one.
+    above = ReportingLines(teams if len(teams) <= EACH else None)
     plans_of = _plans_of(above.ever(teams))
     stated_days = {name: [parse_day(name)] * 2 for name in every if is_day(name)}
     cause = Cause(kind=Cause.Kind.DEAL, label=payload["label"][:300], delivery_id=payload["delivery"])
@@ -137,7 +140,7 @@ _PLANS_OF = "SELECT participant_id, plan_id FROM plans_planassignment WHERE part
 def _plans_of(people: Iterable[int]) -> dict[int, set[int]]:
     """The plans that each of the people was ever on."""
     found: dict[int, set[int]] = defaultdict(set)
-    for person, plan in rows_read(_PLANS_OF, [sorted(people)]):
+    for person, plan in rows_read(_PLANS_OF, [numbers(sorted(people))]):
         found[person].add(plan)
     return found
 
