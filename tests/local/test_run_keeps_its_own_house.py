@@ -8,10 +8,12 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 
@@ -20,14 +22,35 @@ from comp.local.postgres import SUPERUSER, Postgres
 from comp.local.process import ServerError
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+PATIENCE = 30.0
+
+
+class Sleepers:
+    """Processes that the test starts and that must not outlive it."""
+
+    def __init__(self) -> None:
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *arguments: str) -> int:
+        """Starts one, waits until others can read its command line, and returns its process id.
+
+        The system lets the parent go on a moment before the new program's command line can be read; until then
+        it reads as empty.
+        """
+        process = subprocess.Popen([*SLEEP, *arguments])
+        self.processes.append(process)
+        end = time.monotonic() + PATIENCE
+        while not psutil.Process(process.pid).cmdline():
+            assert time.monotonic() < end, "the process shows no command line"
+            time.sleep(0.001)
+        return process.pid
 
 
 @pytest.fixture
-def sleepers() -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Processes that the test starts and that must not outlive it."""
-    started: list[subprocess.Popen[bytes]] = []
-    yield started
-    for process in started:
+def sleepers() -> Iterator[Sleepers]:
+    found = Sleepers()
+    yield found
+    for process in found.processes:
         process.kill()
         process.wait()
 
@@ -53,16 +76,16 @@ def test_what_the_user_sets_wins(tmp_path: Path) -> None:
 
 
 def test_left_overs_of_this_folder_are_ended_and_no_others(
-    tmp_path: Path, sleepers: list[subprocess.Popen[bytes]]
+    tmp_path: Path, sleepers: Sleepers
 ) -> None:
     ours, other = tmp_path / "ours", tmp_path / "other"
     ours.mkdir()
     (ours / "worker.pid").write_text("1")
     for folder in (ours, other):
-        sleepers.append(subprocess.Popen([*SLEEP, "--pidfile", str(folder / "worker.pid")]))
-    sleepers.append(subprocess.Popen([*SLEEP, "talks about", f"{ours / 'worker.pid'} only"]))
+        sleepers.start("--pidfile", str(folder / "worker.pid"))
+    sleepers.start("talks about", f"{ours / 'worker.pid'} only")
     run.end_left_overs(ours)
-    assert [process.poll() is None for process in sleepers] == [False, True, True]
+    assert [process.poll() is None for process in sleepers.processes] == [False, True, True]
     assert not (ours / "worker.pid").exists()
 
 
@@ -71,9 +94,8 @@ def test_every_process_can_be_found_as_a_left_over(tmp_path: Path) -> None:
         assert str(tmp_path / f"{name}.pid") in command
 
 
-def test_a_second_run_on_the_folder_is_refused(tmp_path: Path, sleepers: list[subprocess.Popen[bytes]]) -> None:
-    sleepers.append(subprocess.Popen([*SLEEP, "comp.local.run"]))
-    (tmp_path / "run.pid").write_text(str(sleepers[0].pid))
+def test_a_second_run_on_the_folder_is_refused(tmp_path: Path, sleepers: Sleepers) -> None:
+    (tmp_path / "run.pid").write_text(str(sleepers.start("comp.local.run")))
     with pytest.raises(ServerError, match="runs already"):
         run._refuse_second(tmp_path)
 

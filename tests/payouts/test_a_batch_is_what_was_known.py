@@ -215,7 +215,11 @@ def test_who_makes_drains_give_way_rings_when_done(monkeypatch: pytest.MonkeyPat
     acme.won("A", "60000.00", "2026-01-10")
     acme.work()
     rung: list[int] = []
-    monkeypatch.setattr("comp.outbox.services.ring_at_once", lambda *, tenant_id, queue: rung.append(tenant_id))
+
+    def ring(*, tenant_id: int, queue: str, again: int = 0) -> None:
+        rung.append(tenant_id)
+
+    monkeypatch.setattr("comp.outbox.services.ring_at_once", ring)
     submit(acme)
     assert acme.acme.tenant.pk in rung
     rung.clear()
