@@ -75,9 +75,7 @@ def test_what_the_user_sets_wins(tmp_path: Path) -> None:
     assert (found["SECRET_KEY"], found["LOG_LEVEL"]) == ("mine", "DEBUG")
 
 
-def test_left_overs_of_this_folder_are_ended_and_no_others(
-    tmp_path: Path, sleepers: Sleepers
-) -> None:
+def test_left_overs_of_this_folder_are_ended_and_no_others(tmp_path: Path, sleepers: Sleepers) -> None:
     ours, other = tmp_path / "ours", tmp_path / "other"
     ours.mkdir()
     (ours / "worker.pid").write_text("1")
