@@ -348,9 +348,10 @@ STATEMENT_PARTS = (
 
 
 class Statement(PayModel):
-    """A participant's pay period. While the period is open it follows the figures; a batch freezes it as a snapshot
-    with its digest. What it pays is what is released and adjusted, and what the settlements of its plans make of that
-    (payouts/models/settlements.py): signed as it acts on pay."""
+    """A participant's pay period. While the period is open it follows the figures, and `digest` is a mark by which one
+    sees that its lines moved; a batch freezes it as a snapshot with the digest of its lines. What it pays is what is
+    released and adjusted, and what the settlements of its plans make of that (payouts/models/settlements.py): signed as
+    it acts on pay."""
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
