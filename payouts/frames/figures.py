@@ -13,8 +13,8 @@ from crediting.kernel.conditions import Mask
 from crediting.kernel.exact import Whole
 from payouts.frames.read import Read
 from payouts.frames.read_openings import tranche_rows
-from payouts.frames.sql import EPOCH, FEW_PEOPLE, NONE, Columns, Table, Words, day, number, quoted, read, read_numbers
-from payouts.frames.tables import ATTAINMENTS, TABLES, TRANCHES, UNCONVERTED, WAITS
+from payouts.frames.sql import NONE, Columns, Table, Words
+from payouts.frames.tables import TABLES, TRANCHES, UNCONVERTED, WAITS
 from payouts.kernel.batch import (
     AS_PAID,
     DATED,
@@ -41,8 +41,6 @@ from plans.rules.compiled_pay import Tranche
 
 #: What stands for a rule in the key of a line that the system before gives.
 OPENED = "opening"
-#: Up to so many words a text is compared with each of them.
-COMPARED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,7 @@ class Figures:
     pays: bool = field(
         default=False, kw_only=True
     )  # whether any of the people is paid in another currency than a plan's
+    opened: bool = field(default=False, kw_only=True)  # whether a system before brought anything forward
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -73,8 +72,23 @@ class Figures:
 
     def within(self, start: int, end: int) -> Figures:
         """Only the rows whose credit date (for attainments: period start) lies in [start, end)."""
-        inside = [_within(self.of(table), start, end) for table in TABLES]
-        return Figures(*inside, converts=self.converts, pays=self.pays)
+        return self._changed(lambda columns: _within(columns, start, end))
+
+    def since(self, days: Mapping[int, int]) -> Figures:
+        """Of each person only the rows from that day on, and all attainments."""
+        people = np.array(sorted(days), dtype=np.int64)
+        first = np.array([days[person] for person in people.tolist()], dtype=np.int64)
+
+        def later(columns: Columns) -> Columns:
+            if "credit_date" not in columns:
+                return columns
+            return _only(columns, columns["credit_date"] >= first[np.searchsorted(people, columns["participant_id"])])
+
+        return self._changed(later)
+
+    def _changed(self, each: Callable[[Columns], Columns]) -> Figures:
+        parts = [each(self.of(table)) for table in TABLES]
+        return Figures(*parts, converts=self.converts, pays=self.pays, opened=self.opened)
 
 
 def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figures:
@@ -119,6 +133,7 @@ def figures(result: Result, source: Read, pay_groups: Mapping[int, int]) -> Figu
         waiting=_of_waiting(result, source, names),
         converts=source.batch.exchange is not None,
         pays=source.batch.pay_currency is not None,
+        opened=source.openings is not None,
     )
 
 
@@ -336,95 +351,6 @@ def _ratios(top: Whole | None, bottom: Whole | None, rows: int) -> Words:
     return Words(np.array([place[text] for text in texts], dtype=np.int64), words)
 
 
-def standing(table: Table, *, right: Columns, start: int, end: int, participants: Sequence[int] | None) -> Columns:
-    """The rows that stand with credit dates (for attainments: period starts) in [start, end), with their ids. Texts are
-    told in the words of `right`, what is compared with them; another word is code -1."""
-    date = "starts_on" if table is ATTAINMENTS else "credit_date"
-    params: dict[str, Any] = {"start": start, "end": end, "people": None}
-    picked = {"id": "id"}
-    for name in table.columns:
-        if name in table.words:
-            words = right[name].words
-            params |= {name: list(words)} | {f"{name}{code}": word for code, word in enumerate(words[:COMPARED])}
-            picked[name] = _coded(name, len(words))
-        elif name in table.days:
-            picked[name] = day(name) if name in table.nullable else f"({quoted(name)} - {EPOCH})::bigint"
-        else:
-            picked[name] = number(quoted(name)) if name in table.nullable else f"{quoted(name)}::bigint"
-    narrow = ""
-    if participants is not None:
-        narrow, params["people"] = " AND participant_id = ANY(%(people)s)", list(participants)
-    rows = (
-        f"FROM {table.name} WHERE {date} >= '1970-01-01'::date + %(start)s::int "
-        f"AND {date} < '1970-01-01'::date + %(end)s::int{narrow}"
-    )
-    found = None
-    if participants is not None and len(participants) > FEW_PEOPLE:
-        found = _as_usual(picked, rows, params, table, right)
-    if found is None:
-        found = read_numbers(f"SELECT {', '.join(picked.values())} {rows}", params, list(picked))
-    return {name: Words(found[name], right[name].words) if name in table.words else found[name] for name in picked}
-
-
-#: Columns that a plan's new version or a move of people changes in all rows at once.
-OTHERWISE = frozenset({"plan_version_id", "pay_group_id"})
-
-
-def _as_usual(
-    picked: Mapping[str, str], rows: str, params: Mapping[str, Any], table: Table, right: Columns
-) -> Columns | None:
-    """The same columns of the same rows, where those that are alike in all that is right are so in all that stands:
-    then one number a row says that they are, and none of them is sent, which costs more than finding the rows does.
-    None where a row is otherwise."""
-    alike: dict[str, int] = {}
-    more = dict(params)
-    asked = []
-    for name in table.columns:
-        column = right[name]
-        numbers = column.codes if isinstance(column, Words) else column
-        if not numbers.size or (numbers != numbers[0]).any():
-            continue
-        value = int(numbers[0])
-        if name in OTHERWISE or (isinstance(column, Words) and value < 0):
-            continue
-        if isinstance(column, Words):
-            more[f"{name}_alike"] = column.words[value]
-            asked.append(f"{quoted(name)}::text = %({name}_alike)s")
-        else:
-            more[f"{name}_alike"] = str(value)  # the smallest bigint is none before its sign is read
-            asked.append(f"{picked[name]} = %({name}_alike)s::bigint")
-        alike[name] = value
-    if not alike:
-        return None
-    sent = {name: sql for name, sql in picked.items() if name not in alike}
-    sent["alike"] = f"(({' AND '.join(asked)}) IS TRUE)::int::bigint"
-    found = read_numbers(f"SELECT {', '.join(sent.values())} {rows}", more, list(sent))
-    if not found["alike"].all():
-        return None
-    return found | {name: np.full(found["id"].size, value, dtype=np.int64) for name, value in alike.items()}
-
-
-def _coded(name: str, words: int) -> str:
-    """SQL: the place of a text among the words in the parameter `name`, -1 where it is none of them. Where there are
-    few, comparing costs a tenth of looking into an array."""
-    column = quoted(name)
-    if words > COMPARED:
-        return f"(coalesce(array_position(%({name})s::text[], {column}::text), 0) - 1)::bigint"
-    whens = " ".join(f"WHEN %({name}{code})s THEN {code}" for code in range(words))
-    return f"(CASE {column} {whens} ELSE -1 END)::bigint" if words else "-1::bigint"
-
-
-def lines_standing(ids: Ints) -> Columns:
-    """Lines that stand, by id, with their texts: what stood may name a component that no plan has any more."""
-    return read(
-        f"SELECT participant_id, pay_group_id, line_kind, fact, {number('deal_id')} AS deal_id, origin, "
-        f"{day('period')} AS period, plan_id, component, {day('credit_date')} AS credit_date, earned_minor, currency "
-        "FROM payouts_earning WHERE id = ANY(%(ids)s)",
-        {"ids": ids.tolist()},
-        words=["component", "currency"],
-    )
-
-
 # ------------------------------------------------------------------ small columns
 
 
@@ -456,7 +382,10 @@ def _either(first: Mask, one: Words, other: Words) -> Words:
 
 def _within(columns: Columns, start: int, end: int) -> Columns:
     date = columns["credit_date"] if "credit_date" in columns else columns["starts_on"]
-    inside = (date >= start) & (date < end)
+    return _only(columns, (date >= start) & (date < end))
+
+
+def _only(columns: Columns, inside: Mask) -> Columns:
     if inside.all():
         return columns
     rows = np.flatnonzero(inside)

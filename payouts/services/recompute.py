@@ -19,10 +19,12 @@ from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
 from comp.outbox.services import publish_once
 from comp.tenancy.rows import rows_read
-from payouts.frames.figures import Figures, figures, lines_standing, standing
+from payouts.frames.figures import Figures, figures
+from payouts.frames.onward import onward
 from payouts.frames.read import YEARS, Versions, bounds, calendars, enclosing, pay_groups, read_batch, read_versions
 from payouts.frames.span import Reach
 from payouts.frames.sql import NONE, Columns, Part, Table, Words, change, delete, differences, load, only_moved
+from payouts.frames.standing import earned_elsewhere, lines_standing, standing
 from payouts.frames.tables import EARNINGS, TRANCHES, WAITS
 from payouts.frames.ties import Circles
 from payouts.kernel import calculate
@@ -34,6 +36,8 @@ Span = tuple[int, int]  # day numbers, half-open
 Ids = tuple[int, ...]  # of plan versions
 #: Fewer lines that only moved beside others are written at once, whatever waits.
 PLACES_FROM = 500
+#: Of more new lines nobody looks where they stood before: then they come from a change of the plan or a large file.
+LOOKED_FOR = 20_000
 
 
 class Piece(NamedTuple):
@@ -92,6 +96,7 @@ def recompute(marks: Iterable[Mark], *, leave_places: bool = False) -> Changed:
     tasks: dict[tuple[PayCalendar, Piece, Ids], dict[int, list[Reason]]] = defaultdict(lambda: defaultdict(list))
     reached: dict[tuple[int, Reach, date, date], list[Piece]] = {}  # many marks are of the same days
     rolling: dict[int, list[tuple[Piece, Reason]]] = defaultdict(list)
+    since: dict[tuple[PayCalendar, Piece, Ids], dict[int, int]] = defaultdict(dict)
     for mark in marks:
         versions, reach = part_of[mark.person]
         group = pay_group[mark.person]
@@ -102,7 +107,12 @@ def recompute(marks: Iterable[Mark], *, leave_places: bool = False) -> Changed:
             if reach.windows:
                 rolling[mark.person].append((piece, mark.cause))
             else:
-                tasks[groups[group], piece, versions.id][mark.person].append(mark.cause)
+                task = groups[group], piece, versions.id
+                tasks[task][mark.person].append(mark.cause)
+                first = piece.span[0]
+                if mark.cause.kind == Cause.Kind.DEAL:
+                    first = max(first, day_number(mark.start))
+                since[task][mark.person] = min(first, since[task].get(mark.person, first))
     for person, of_person in rolling.items():
         for piece, causes in _joined(of_person):
             tasks[groups[pay_group[person]], piece, part_of[person][0].id][person] += causes
@@ -113,7 +123,8 @@ def recompute(marks: Iterable[Mark], *, leave_places: bool = False) -> Changed:
     for (calendar, piece, ids), of in sorted(tasks.items(), key=lambda task: task[0][1:]):
         # Where everybody is meant nobody has to be looked for.
         whom = sorted(of) if len(of) < len(pay_group) else None
-        _redo(calendar, piece, whom, of_ids[ids], pay_group, why.among(of), changed, leave_places)
+        days = since.get((calendar, piece, ids))
+        _redo(calendar, piece, whom, of_ids[ids], pay_group, why.among(of), changed, leave_places, days)
     causes_of: dict[int, list[Reason]] = defaultdict(list)
     for mark in marks:
         causes_of[mark.person].append(mark.cause)
@@ -228,13 +239,20 @@ def _redo(
     why: _Why,
     changed: Changed,
     leave_places: bool,
+    days: Mapping[int, int] | None,
 ) -> None:
+    """`days`: by person the first day of what happened to deals. By plans of which no earlier line can go by it, only
+    what stands from that day on is compared."""
     span = piece.span
     right = right_figures(calendar, span, people, versions, pay_group, since=piece.since)
+    if people is None or days is None or right.opened or not onward(versions.compiled):
+        days = None
+    else:
+        right = right.since(days)
     missing: list[Part] = []
     for table in _in_turn(right.tables, people):
         columns = right.of(table)
-        stands = standing(table, right=columns, start=span[0], end=span[1], participants=people)
+        stands = standing(table, right=columns, start=span[0], end=span[1], participants=people, since=days)
         new, differs, was, gone = differences(table, columns, stands)
         if leave_places and table.moving and differs.size > PLACES_FROM:
             left = only_moved(table, columns, differs, stands, was)
@@ -244,10 +262,11 @@ def _redo(
             continue
         changed.rows[table.name] += new.size + differs.size + gone.size
         if table is EARNINGS:
-            nothing = np.zeros(new.size, dtype=np.int64)
             causes = why.of(columns["deal_id"][new], columns["participant_id"][new])
-            fresh = ~np.isin(causes, sorted(why.quiet))
-            _record_changes(columns, new[fresh], nothing[fresh], columns["earned_minor"][new[fresh]], why)
+            fresh = new[~np.isin(causes, sorted(why.quiet))]
+            few = 0 < fresh.size <= LOOKED_FOR
+            before = earned_elsewhere(columns, fresh) if few else np.zeros(fresh.size, dtype=np.int64)
+            _record_changes(columns, fresh, before, columns["earned_minor"][fresh], why)
             _record_changes(columns, differs, stands["earned_minor"][was], columns["earned_minor"][differs], why)
             if gone.size:
                 lost = lines_standing(stands["id"][gone])

@@ -17,11 +17,11 @@ from comp.core.days import day_date, day_number
 from comp.core.money import format_money
 from comp.people.models import Participant, PayGroup
 from crediting.models import Deal
-from payouts.frames.figures import standing
 from payouts.frames.inflow import Place
 from payouts.frames.read import calendars, credit_days, pay_groups, read_versions
 from payouts.frames.sql import NONE, Columns, Words
 from payouts.frames.sql import differences as compare
+from payouts.frames.standing import standing
 from payouts.frames.tables import LINE, TABLES
 from payouts.kernel.batch import Ints
 from payouts.models import Adjustment, Batch, BatchHeld, BatchLine, Payable, WrittenOff

@@ -18,9 +18,9 @@ from comp.core.days import day_date, day_number
 from comp.outbox.selectors import messages_parked, messages_waiting
 from comp.people.models import Participant
 from comp.tenancy.scope import Actor, Pay, Scope, one_moment, tenant_scope
-from payouts.frames.figures import standing
 from payouts.frames.read import Versions, calendars, credit_days, pay_groups, read_versions
 from payouts.frames.sql import Columns, Words, differences
+from payouts.frames.standing import standing
 from payouts.frames.tables import TABLES
 from payouts.kernel.batch import Ints
 from payouts.models import Alert, ChangedScope

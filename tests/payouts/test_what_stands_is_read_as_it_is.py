@@ -9,9 +9,9 @@ import pytest
 
 from comp.people.models import Participant
 from comp.tenancy.rows import rows_change
-from payouts.frames import figures
-from payouts.frames.figures import standing
+from payouts.frames import standing as frames
 from payouts.frames.sql import FEW_PEOPLE, Columns, Words
+from payouts.frames.standing import standing
 from payouts.frames.tables import TABLES
 from payouts.services import replay
 from payouts.services.recompute import right_figures
@@ -61,14 +61,14 @@ def read(acme: House) -> dict[str, tuple[dict[str, list[Any]], dict[str, list[An
 @pytest.mark.django_db
 def test_the_same_is_read_either_way(acme: House, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[bool] = []
-    as_usual = figures._as_usual
+    as_usual = frames._as_usual
 
     def noted(*arguments: Any) -> Any:
         found = as_usual(*arguments)
         tried.append(found is not None)
         return found
 
-    monkeypatch.setattr(figures, "_as_usual", noted)
+    monkeypatch.setattr(frames, "_as_usual", noted)
     sizes = {}
     for name, (some, every) in read(acme).items():
         assert some == every
