@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from comp.core.days import day_date
 from payouts.frames.sql import EPOCH, FEW_PEOPLE, Columns, Table, Words, day, number, quoted, read, read_numbers
 from payouts.frames.tables import ATTAINMENTS, EARNINGS, LINE
 from payouts.kernel.batch import Ints
@@ -39,14 +40,15 @@ def standing(
             picked[name] = day(name) if name in table.nullable else f"({quoted(name)} - {EPOCH})::bigint"
         else:
             picked[name] = number(quoted(name)) if name in table.nullable else f"{quoted(name)}::bigint"
-    source, first = table.name, "%(start)s::int"
+    source, first = table.name, "'1970-01-01'::date + %(start)s::int"
     if participants is not None:
         params["people"] = list(participants)
         if since is not None and table is not ATTAINMENTS:
-            source = f"unnest(%(people)s::bigint[], %(since)s::int[]) AS whose (person, since) JOIN {source}"
+            # As days: behind a wall the index is not asked with what is worked out of another column.
+            source = f"unnest(%(people)s::bigint[], %(since)s::date[]) AS whose (person, since) JOIN {source}"
             source += " ON participant_id = whose.person"
-            first, params["since"] = "whose.since", [since[person] for person in participants]
-    rows = f"FROM {source} WHERE {date} >= '1970-01-01'::date + {first} AND {date} < '1970-01-01'::date + %(end)s::int"
+            first, params["since"] = "whose.since", [str(day_date(since[person])) for person in participants]
+    rows = f"FROM {source} WHERE {date} >= {first} AND {date} < '1970-01-01'::date + %(end)s::int"
     if participants is not None and "since" not in params:
         rows += " AND participant_id = ANY(%(people)s)"
     found = None
