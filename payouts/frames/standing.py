@@ -47,7 +47,8 @@ def standing(
             # As days: behind a wall the index is not asked with what is worked out of another column.
             source = f"unnest(%(people)s::bigint[], %(since)s::date[]) AS whose (person, since) JOIN {source}"
             source += " ON participant_id = whose.person"
-            first, params["since"] = "whose.since", [str(day_date(since[person])) for person in participants]
+            days = ",".join(str(day_date(since[person])) for person in participants)
+            first, params["since"] = "whose.since", f"{{{days}}}"
     rows = f"FROM {source} WHERE {date} >= {first} AND {date} < '1970-01-01'::date + %(end)s::int"
     if participants is not None and "since" not in params:
         rows += " AND participant_id = ANY(%(people)s)"
