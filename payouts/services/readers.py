@@ -16,6 +16,16 @@ from payouts.frames.ties import Ties, ties_by_plan
 from payouts.kernel.batch import FAR_DAY
 from plans.models import PlanAssignment
 
+_PLANS_OF = "SELECT participant_id, plan_id FROM plans_planassignment WHERE participant_id = ANY(%s::bigint[])"
+
+
+def plans_of(people: Iterable[int]) -> dict[int, set[int]]:
+    """The plans that each of the people was ever on; of nobody else any."""
+    found: dict[int, set[int]] = defaultdict(set, {person: set() for person in people})
+    for person, plan in rows_read(_PLANS_OF, [numbers(sorted(found))]):
+        found[person].add(plan)
+    return found
+
 
 @dataclass(frozen=True, slots=True)
 class Places:

@@ -18,7 +18,6 @@ import numpy as np
 from comp.core.calendars import PayCalendar
 from comp.core.days import day_number
 from comp.outbox.services import publish_once
-from comp.tenancy.rows import rows_read
 from payouts.frames.figures import Figures, figures
 from payouts.frames.onward import onward
 from payouts.frames.read import YEARS, Versions, bounds, calendars, enclosing, pay_groups, read_batch, read_versions
@@ -31,6 +30,7 @@ from payouts.kernel import calculate
 from payouts.kernel.batch import NO_RATE, Ints
 from payouts.models import Cause
 from payouts.services.payables import payables_write
+from payouts.services.readers import plans_of
 
 Span = tuple[int, int]  # day numbers, half-open
 Ids = tuple[int, ...]  # of plan versions
@@ -138,19 +138,13 @@ def recompute(marks: Iterable[Mark], *, leave_places: bool = False) -> Changed:
     return changed
 
 
-_ASSIGNED = "SELECT participant_id, plan_id FROM plans_planassignment WHERE participant_id = ANY(%s::bigint[])"
-
-
 def _parts(people: Set[int]) -> dict[int, tuple[Versions, Reach]]:
     """Each of the people with the versions that their figures depend on, and how far they do. Those whose plans look at
     nobody else are taken together where they reach equally far."""
     circles = Circles(read_versions())
-    plans_of: dict[int, set[int]] = {person: set() for person in people}
-    for person, plan in rows_read(_ASSIGNED, [sorted(people)]):
-        plans_of[person].add(plan)
     found: dict[int, frozenset[int]] = {}
     alone: dict[Reach, set[int]] = defaultdict(set)
-    for person, plans in plans_of.items():
+    for person, plans in plans_of(people).items():
         found[person] = around = circles.around(plans)
         if not circles.with_others(around):
             alone[circles.reach(around)] |= around

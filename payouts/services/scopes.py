@@ -27,7 +27,7 @@ from payouts.frames.sql import numbers
 from payouts.models import Batch, Cause, RecomputeJob
 from payouts.services.claims import FOREVER
 from payouts.services.covered import covered_tell
-from payouts.services.readers import ReportingLines, readers_of
+from payouts.services.readers import ReportingLines, plans_of, readers_of
 from plans.models import PlanAssignment, PlanVersion
 from plans.rules.specialise import stated
 
@@ -65,7 +65,7 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
     customs = _custom_dates(custom, [c["deal"] for c in payload["changes"]])
     covered_tell([_with_custom(change, customs) for change in payload["changes"]])
     stated_days = {name: {parse_day(name)} for name in every if is_day(name)}
-    plans_of = _plans_of(above.ever(teams))
+    held = plans_of(above.ever(teams))
     opened: dict[int, set[tuple[int, date]]] = defaultdict(set)
     reached = [change["deal"] for change in payload["changes"] if change["kind"] == "milestone"]
     for deal, person, day in people_waiting(reached) if reached else ():
@@ -80,9 +80,9 @@ def on_facts_changed(payload: dict[str, Any]) -> None:
             going = {plan for plan, names in fields.items() if field in names}
             rolling = {plan: rises[plan] for plan in going if rises[plan]}
             for day in days[field]:
-                found |= {(person, day) for person in team if plans_of[person] & going}
+                found |= {(person, day) for person in team if held[person] & going}
                 higher = above.of(team, day, max(rolling.values(), default=0)) - team
-                found |= {(person, day) for person in higher if plans_of[person] & rolling.keys()}
+                found |= {(person, day) for person in higher if held[person] & rolling.keys()}
         found |= opened[change["deal"]]
         if not found:
             continue
@@ -108,7 +108,7 @@ def on_facts_loaded(payload: dict[str, Any]) -> None:
     teams = set(map(int, payload["people"]))
     # Of many all are read at once: those above each are looked for one by one.
     above = ReportingLines(teams if len(teams) <= EACH else None)
-    plans_of = _plans_of(above.ever(teams))
+    held = plans_of(above.ever(teams))
     stated_days = {name: [parse_day(name)] * 2 for name in every if is_day(name)}
     cause = Cause(kind=Cause.Kind.DEAL, label=payload["label"][:300], delivery_id=payload["delivery"])
     spans: dict[tuple[int, bool], tuple[date, date]] = {}
@@ -124,25 +124,14 @@ def on_facts_loaded(payload: dict[str, Any]) -> None:
         for field, (first, last) in days.items():
             going = {plan for plan, names in fields.items() if field in names}
             rolling = {plan for plan in going if rises[plan]}
-            if plans_of[person] & going:
+            if held[person] & going:
                 widen(person, first, last, later=False)
             for one in higher:
-                if plans_of[one] & rolling:
+                if held[one] & rolling:
                     widen(one, first, last, later=True)
     for (person, later), (first, last) in sorted(spans.items()):
         _mark(cause, person, first, last + timedelta(days=1), later=later)
     _save([cause], versions, large=True)
-
-
-_PLANS_OF = "SELECT participant_id, plan_id FROM plans_planassignment WHERE participant_id = ANY(%s::bigint[])"
-
-
-def _plans_of(people: Iterable[int]) -> dict[int, set[int]]:
-    """The plans that each of the people was ever on."""
-    found: dict[int, set[int]] = defaultdict(set)
-    for person, plan in rows_read(_PLANS_OF, [numbers(sorted(people))]):
-        found[person].add(plan)
-    return found
 
 
 def _by_plan(versions: Versions) -> tuple[dict[int, set[str]], dict[int, int]]:
