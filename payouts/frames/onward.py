@@ -1,9 +1,9 @@
 """Which plans pay a line by its own deal and by what lies before it alone: there a deal changes no line of an earlier
 day, and only what stands from its day on is read and compared.
 
-What a component may hold is named here; whatever else a plan says, and whatever the language learns, is not onward. A
-test alters deals of generated plans over all constructs and compares the lines before (test_a_deal_changes_no_earlier_
-line).
+What a component may hold is named here; whatever else one holds is not onward. Of the rest of a plan a test names all
+fields, so that a new one is looked at, and another alters deals of generated plans over all constructs and compares
+what is credited before them (tests/unit/test_a_deal_changes_no_earlier_line.py).
 """
 
 from __future__ import annotations
@@ -36,17 +36,20 @@ def onward(plans: Iterable[CompiledPlan]) -> bool:
 
 
 def _is_known(plan: CompiledPlan) -> bool:
-    if plan.digest not in _known:
+    found = _known.get(plan.digest)
+    if found is None:
+        found = _of_plan(plan)
         if len(_known) >= KNOWN:
             _known.clear()
-        _known[plan.digest] = _of_plan(plan)
-    return _known[plan.digest]
+        _known[plan.digest] = found
+    return found
 
 
 def _of_plan(plan: CompiledPlan) -> bool:
     return (
         plan.round_at != "total"
-        and plan.on_new_version != "rerun"
+        # The version of a period's last credit says whether it restarts, and so parts the quota of those before.
+        and plan.on_new_version == "carry"
         and not plan.caps
         and all(rule.fact == "deal" and rule.on_transfer is None for rule in plan.credit_rules)
         and all(map(_of_component, stated(plan)))

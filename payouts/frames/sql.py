@@ -158,7 +158,10 @@ def _remember(place: tuple[int, str], found: Columns, known: Mapping[str, tuple[
                 noted = {}
                 break
             noted[name] = tuple(sorted(words))
-    _long[place] = _Long(noted, time.monotonic() + prepared.GOOD_SECONDS)
+    now = time.monotonic()
+    for each in [each for each, kept in list(_long.items()) if kept.until < now]:
+        _long.pop(each, None)
+    _long[place] = _Long(noted, now + prepared.GOOD_SECONDS)
     while len(_long) > NOTED:
         _long.popitem(last=False)
 

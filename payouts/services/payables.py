@@ -143,7 +143,8 @@ WHERE s.participant_id = o.participant_id AND s.state = 'open' AND (s.period_sta
 
 #: A mark of the lines of an open statement: another one where a line is otherwise, whatever their order. It says only
 #: that something moved; what is signed is the digest of a batch, of keys that outlive the database's own numbers.
-#: To join, sort and hash such texts anew for each deal was a tenth of what PostgreSQL does for it.
+#: To join, sort and hash such texts anew for each deal was a tenth of what PostgreSQL does for it. Another major
+#: version of PostgreSQL may hash otherwise: an open statement's revision then counts one more.
 _MARK = (
     f"to_hex(coalesce(bit_xor(hash_record_extended(ROW({_OF_PAYABLE}, p.kind, p.origin_starts_on, p.amount_minor, "
     "p.currency), 0)), 0))"

@@ -36,7 +36,8 @@ Span = tuple[int, int]  # day numbers, half-open
 Ids = tuple[int, ...]  # of plan versions
 #: Fewer lines that only moved beside others are written at once, whatever waits.
 PLACES_FROM = 500
-#: Of more new lines nobody looks where they stood before: then they come from a change of the plan or a large file.
+#: Of more new lines nobody looks where they stood before, unless some of what stands was not read: so many come from
+#: a change of the plan or of a large file.
 LOOKED_FOR = 20_000
 
 
@@ -236,7 +237,8 @@ def _redo(
     days: Mapping[int, int] | None,
 ) -> None:
     """`days`: by person the first day of what happened to deals. By plans of which no earlier line can go by it, only
-    what stands from that day on is compared."""
+    what stands from that day on is compared. What stood of a deal that moved, and whose own news is still to come, may
+    be missing or stand as it was until that is taken up; until then nobody can submit the period."""
     span = piece.span
     right = right_figures(calendar, span, people, versions, pay_group, since=piece.since)
     if people is None or days is None or right.opened or not onward(versions.compiled):
@@ -258,8 +260,8 @@ def _redo(
         if table is EARNINGS:
             causes = why.of(columns["deal_id"][new], columns["participant_id"][new])
             fresh = new[~np.isin(causes, sorted(why.quiet))]
-            few = 0 < fresh.size <= LOOKED_FOR
-            before = earned_elsewhere(columns, fresh) if few else np.zeros(fresh.size, dtype=np.int64)
+            asked = fresh.size and (days is not None or fresh.size <= LOOKED_FOR)
+            before = earned_elsewhere(columns, fresh) if asked else np.zeros(fresh.size, dtype=np.int64)
             _record_changes(columns, fresh, before, columns["earned_minor"][fresh], why)
             _record_changes(columns, differs, stands["earned_minor"][was], columns["earned_minor"][differs], why)
             if gone.size:
@@ -273,6 +275,8 @@ def _redo(
             _record_changes(columns, *_converted_otherwise(columns, differs, stands, was), why)
             moved = (columns["state"][new], columns["state"][differs], stands["state"][was], stands["state"][gone])
             changed.without_rate |= any((states == NO_RATE).any() for states in moved)
+            # One that is new here may have waited on a day that was not read.
+            changed.without_rate |= days is not None and right.pays and new.size > 0
         delete(table, stands["id"][gone])
         change(table, columns, differs, stands, was)
         missing.append(Part(table, columns, new))

@@ -62,13 +62,13 @@ FROM line WHERE close_date < date '2025-02-01' AND earned <> 0;
 INSERT INTO payouts_statement (tenant_id, participant_id, pay_group_id, period_starts_on, period_ends_on, run, state, revision,
     released_minor, adjustments_minor, payout_minor, lines, currency, digest, calculated_at, data_at)
 SELECT current_setting('app.tenant')::bigint, participant_id, pay_group_id, date '2025-01-01', date '2025-02-01', 0, 'open', 1,
-    coalesce(sum(earned), 0), 0, coalesce(sum(earned), 0), count(text), 'USD',
-    encode(sha256(convert_to(coalesce(string_agg(text, chr(10) ORDER BY text COLLATE "C"), ''), 'UTF8')), 'hex'), now(), now()
+    coalesce(sum(earned), 0), 0, coalesce(sum(earned), 0), count(mark), 'USD',
+    to_hex(coalesce(bit_xor(mark), 0)), now(), now()
 FROM (
-    SELECT participant_id, pay_group_id, NULL::bigint AS earned, NULL AS text FROM line GROUP BY participant_id, pay_group_id
+    SELECT participant_id, pay_group_id, NULL::bigint AS earned, NULL::bigint AS mark FROM line GROUP BY participant_id, pay_group_id
     UNION ALL
-    SELECT participant_id, pay_group_id, earned, concat_ws('|', source, external_id, plan, 'won-deals', role, split, 'commission',
-        0, 'release', '2025-01-01', earned, 'USD')
+    SELECT participant_id, pay_group_id, earned, hash_record_extended(ROW(participant_id, deal_id, plan_id, 0, date '1970-01-01', 0,
+        'commission'::text, split, 'won-deals'::text, role, 0, 0, 'release'::text, date '2025-01-01', earned, 'USD'::text), 0)
     FROM line WHERE close_date < date '2025-02-01' AND earned <> 0
 ) owed
 GROUP BY participant_id, pay_group_id

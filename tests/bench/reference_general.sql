@@ -131,14 +131,13 @@ SELECT participant_id, m.pay_group_id, o.starts_on AS period_starts_on, o.ends_o
     1 AS revision, coalesce(sum(amount_minor) FILTER (WHERE kind = 'release'), 0)::bigint AS released_minor,
     coalesce(sum(amount_minor) FILTER (WHERE kind <> 'release'), 0)::bigint AS adjustments_minor,
     coalesce(sum(amount_minor), 0)::bigint AS payout_minor, count(amount_minor)::int AS lines, m.currency,
-    encode(sha256(convert_to(coalesce(string_agg(said, chr(10) ORDER BY said COLLATE "C"), ''), 'UTF8')), 'hex') AS digest,
+    to_hex(coalesce(bit_xor(mark), 0)) AS digest,
     now() AS calculated_at, now() AS data_at
 FROM (SELECT DISTINCT participant_id FROM line UNION SELECT participant_id FROM due) whose
 JOIN people_participant m ON m.id = participant_id JOIN open o ON o.pay_group_id = m.pay_group_id
 LEFT JOIN (
-    SELECT u.participant_id, u.amount_minor, u.kind, concat_ws('|', e.key, d.external_id, p.key, u.rule, u.role, u.split, u.component,
-        u.index, u.kind, u.origin_starts_on, u.amount_minor, u.currency) AS said
-    FROM due u JOIN plans_plan p ON p.id = u.plan_id
-    LEFT JOIN crediting_deal d ON d.id = u.deal_id LEFT JOIN crediting_hookendpoint e ON e.id = d.endpoint_id
+    SELECT u.participant_id, u.amount_minor, u.kind, hash_record_extended(ROW(u.participant_id, u.fact, u.plan_id, u.origin, u.period,
+        u.line_kind, u.component, u.split, u.rule, u.role, u.index, u.part, u.kind, u.origin_starts_on, u.amount_minor, u.currency), 0) AS mark
+    FROM due u
 ) owed USING (participant_id)
 GROUP BY participant_id, m.pay_group_id, m.currency, o.starts_on, o.ends_on

@@ -54,6 +54,27 @@ def test_restarted() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("first", "second"), [("carry", "restart"), ("restart", "carry"), ("restart", "restart")])
+def test_the_first_deal_of_another_version_parts_the_quota_of_those_before(first: str, second: str) -> None:
+    """The later version is in force before anybody sells under it: which of the two ways holds for the quarter is said
+    by its last credit."""
+    acme = house(RESTART.replace("on_new_version: restart", f"on_new_version: {first}"))
+    text = RESTART.replace("on_new_version: restart", f"on_new_version: {second}")
+    acme.publish(text.replace("20%", "25%"), starts_on=date(2026, 2, 11))
+    acme.won("A", "60000.00", "2026-01-10")
+    acme.work()
+    alone = acme.earned()
+    acme.won("B", "60000.00", "2026-02-20")
+    acme.work()
+    assert (acme.earned()["A"] == alone["A"]) is (first == second)
+    full_agrees(acme)
+    acme.won("B", "60000.00", "2026-04-20", at="2026-04-20T10:00:00Z")
+    acme.work()
+    assert acme.earned()["A"] == alone["A"]
+    full_agrees(acme)
+
+
+@pytest.mark.django_db
 def test_by_longer_periods_from_the_middle_of_the_year() -> None:
     """The first quarter and the year begin on the same day."""
     acme = house()
