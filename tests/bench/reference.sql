@@ -4,7 +4,7 @@
 CREATE TEMPORARY TABLE line ON COMMIT DROP AS
 WITH credit AS (
     SELECT d.id AS deal_id, d.revision_id, d.event_time, d.external_id, d.close_date, t.participant_id, t.role, t.place AS split,
-        m.pay_group_id, a.plan_id, p.key AS plan, v.id AS plan_version_id, e.key AS source,
+        m.pay_group_id, a.plan_id, v.id AS plan_version_id, e.key AS source,
         date_trunc('quarter', d.close_date)::date AS quarter,
         CASE t.role WHEN 'ae' THEN d.amount_minor ELSE (d.amount_minor + 1) / 2 END AS amount
     FROM crediting_deal d
@@ -13,7 +13,6 @@ WITH credit AS (
     JOIN people_participant m ON m.id = t.participant_id
     JOIN plans_planassignment a ON a.participant_id = t.participant_id AND a.starts_on <= d.close_date
         AND (a.ends_on IS NULL OR d.close_date < a.ends_on)
-    JOIN plans_plan p ON p.id = a.plan_id
     JOIN plans_planversion v ON v.plan_id = a.plan_id AND v.state = 'published' AND v.starts_on <= d.close_date
         AND (v.ends_on IS NULL OR d.close_date < v.ends_on)
     WHERE d.stage = 'won' AND d.amount_minor IS NOT NULL AND d.close_date IS NOT NULL
