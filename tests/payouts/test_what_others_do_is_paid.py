@@ -6,6 +6,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db.models import Sum
 from django.test import Client
 
 from comp.people import services as people
@@ -67,9 +68,10 @@ def join(acme: House, name: str) -> Participant:
 
 
 def lines(acme: House, component: str) -> dict[str, int]:
+    """What each earns of a component, all of their lines together."""
     with acme.acme.scope():
-        rows = Earning.objects.filter(component=component).values_list("participant__name", "earned_minor")
-        return dict(rows)
+        rows = Earning.objects.filter(component=component).values_list("participant__name")
+        return dict(rows.annotate(Sum("earned_minor")))
 
 
 @pytest.mark.django_db
