@@ -48,6 +48,7 @@ def measure(place: Ground, report: Report, *, companies: int, people: int, event
     what = f"{companies} companies, {events:,} deals each that wait, until every figure stands"
     with running(commands_of(place.data, 0)["jobs"], place.env, place.data / "scale-jobs.log"):
         for count in PROCESSES:
+            _forget_bells()
             with _workers(place, count):
                 rate = _drained(place, crowds, events)
             note = f"{what}; {count} worker processes beside PostgreSQL; load {load()}"
@@ -55,6 +56,7 @@ def measure(place: Ground, report: Report, *, companies: int, people: int, event
     if missing := _no_hosts():
         report.say(f"two hosts are left out: {missing}")
         return
+    _forget_bells()
     with _hosts(place) as logs:
         rate = _drained(place, crowds, events)
         shares = [log.read_text().count("succeeded in") for log in logs]
@@ -75,6 +77,16 @@ def _crowd(number: int, people: int) -> _Crowd:
         product_create(key="gtx", name="GTX")
         account_create(key="acme", name="Acme")
     return _Crowd(where, endpoint.token, secret)
+
+
+def _forget_bells() -> None:
+    """What was rung before, as when the companies were made: a worker that finds it is at work while deliveries are
+    still taken in, and goes on with them."""
+    import redis
+    from django.conf import settings
+
+    with closing(redis.Redis.from_url(settings.REDIS_URL)) as server:
+        server.flushdb()
 
 
 def _drained(place: Ground, crowds: Sequence[_Crowd], events: int) -> float:
