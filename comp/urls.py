@@ -26,6 +26,7 @@ urlpatterns = [
     path("api/v1/", include("crediting.api.urls")),
     path("api/v1/", include("payouts.api")),
     path("api/v1/", include("payouts.api_roster")),
+    path("api/v1/", include("payouts.api_disputes")),
     path("api/openapi.json", openapi, name="openapi"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

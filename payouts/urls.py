@@ -15,6 +15,7 @@ from payouts.pages.by_hand.reviews import review_urls
 from payouts.pages.checklists import checklist_urls
 from payouts.pages.close import close_urls
 from payouts.pages.cutovers import cutover_urls
+from payouts.pages.disputes import dispute_urls
 from payouts.pages.downloads import download_urls
 from payouts.pages.evidence import evidence_urls
 from payouts.pages.jobs import job_urls
@@ -48,6 +49,7 @@ urlpatterns: list[URLPattern] = [
     *letter_urls,
     *review_urls,
     *below_zero_urls,
+    *dispute_urls,
     *approval_urls,
     *rule_urls,
 ]

@@ -23,6 +23,8 @@ class Grant(models.TextChoices):
     FIGURES_READ = "figures:read", "Read credits and earnings"
     STATEMENTS_READ = "statements:read", "Read statements"
     BATCHES_READ = "batches:read", "Read payout batches"
+    DISPUTES_READ = "disputes:read", "Read disputes"
+    DISPUTES_WRITE = "disputes:write", "Open, take, answer and decide disputes"
 
 
 NEEDS: dict[str, Can] = {
@@ -38,9 +40,13 @@ NEEDS: dict[str, Can] = {
     Grant.FIGURES_READ: Can.PAY_ALL,
     Grant.STATEMENTS_READ: Can.PAY_ALL,
     Grant.BATCHES_READ: Can.BATCH_READ,
+    Grant.DISPUTES_READ: Can.DISPUTE_HANDLE,
+    Grant.DISPUTES_WRITE: Can.DISPUTE_HANDLE,
 }
 #: Grants that show pay; keys without one see nobody's.
-SHOW_PAY = frozenset({Grant.FIGURES_READ, Grant.STATEMENTS_READ, Grant.BATCHES_READ})
+SHOW_PAY = frozenset(
+    {Grant.FIGURES_READ, Grant.STATEMENTS_READ, Grant.BATCHES_READ, Grant.DISPUTES_READ, Grant.DISPUTES_WRITE}
+)
 
 
 def within(can: frozenset[Can]) -> list[Grant]:

@@ -35,6 +35,7 @@ TOPICS = {
     "batch.approved": "A payout batch was approved",
     "statement.published": "Somebody's statement was approved with its batch",
     "plan.published": "A plan version was put in force",
+    "dispute.changed": "A dispute was opened, taken, answered, decided or withdrawn",
 }
 #: Live addresses of one tenant.
 MOST = 20

@@ -32,6 +32,7 @@ class Can(models.TextChoices):
     BATCH_APPROVE = "batch.approve"
     BATCH_PAY = "batch.pay"
     LEDGER_READ = "ledger.read"
+    DISPUTE_HANDLE = "dispute.handle"
     AUDIT_READ = "audit.read"
     MEMBER_EDIT = "member.edit"
     ENDPOINT_EDIT = "endpoint.edit"
@@ -53,6 +54,7 @@ CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.ENDPOINT_EDIT,
             Can.AUDIT_READ,
             Can.KEY_EDIT,
+            Can.DISPUTE_HANDLE,
         }
     ),
     Role.FINANCE: frozenset(
@@ -67,6 +69,7 @@ CAPABILITIES: dict[Role, frozenset[Can]] = {
             Can.LEDGER_READ,
             Can.AUDIT_READ,
             Can.KEY_EDIT,
+            Can.DISPUTE_HANDLE,
         }
     ),
     Role.REVENUE_LEADER: frozenset({Can.PAY_ALL, Can.PLAN_READ, Can.PEOPLE_READ, Can.BATCH_READ}),

@@ -33,6 +33,7 @@ ITEMS = (
         extra=True,
         also=("holds", "differences", "side-letters", "relief", "reviews", "debts"),
     ),
+    Item("Disputes", "dispute_list", Can.DISPUTE_HANDLE, "chat-bubble-left-ellipsis", extra=True),
     Item("Decisions", "decision_list", Can.BATCH_READ, "pencil-square", extra=True),
     Item("Payroll", "payroll", Can.BATCH_PAY, "credit-card", extra=True),
     Item("Switches", "cutover_list", Can.BATCH_READ, "arrow-right-circle", extra=True),

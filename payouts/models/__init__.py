@@ -18,6 +18,7 @@ from payouts.models.approvals import ApprovalRule, ApprovalStage, Deputy, Remind
 from payouts.models.batches import Batch, BatchLine, BatchPerson, GivenUp
 from payouts.models.cutover import CutOver, Opening, OpeningBalance, OpeningFile, OpeningTranche
 from payouts.models.debts import NegativeDecision, NegativePolicy, SettlementReview, WrittenOff
+from payouts.models.disputes import Dispute, DisputeEntry
 from payouts.models.downloads import Download, DownloadPart
 from payouts.models.evidence import EvidenceExport, EvidenceFile
 from payouts.models.figures import (
@@ -84,6 +85,8 @@ __all__ = [
     "CostRun",
     "CutOver",
     "Deputy",
+    "Dispute",
+    "DisputeEntry",
     "DrawStanding",
     "Earning",
     "Download",

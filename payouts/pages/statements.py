@@ -19,9 +19,10 @@ from comp.web.paging import paginate
 from comp.web.parts import Fact, Link, Step
 from comp.web.templatetags.comp import day, money, state_badge
 from crediting.selectors_waiting import waiting_of_person
-from payouts.models import CutOver, Statement
-from payouts.pages.links import link
+from payouts.models import CutOver, Dispute, Statement
+from payouts.pages.links import link, may_question
 from payouts.pages.unconverted import waiting_page_of
+from payouts.reads.disputes import of_period
 from payouts.reads.labels import line_label
 from payouts.reads.leaving import Leaving, final_statements, leaving_of, may_read
 from payouts.reads.lines import STATES, hold_words, sums, told
@@ -66,6 +67,7 @@ def statement_list(request: HttpRequest, tenant: str) -> HttpResponse:
     context = {
         "page_obj": page,
         "final": final.pk if final else None,
+        "questioned": Dispute.objects.filter(participant=person).exists(),
         "rows": [
             (row, span_holding(group, row.period_starts_on).name, MONEY_STATE[Statement.State(row.state)])
             for row in page.object_list
@@ -180,8 +182,18 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "calculated_at": statement.calculated_at,
         "data_at": statement.data_at,
         "period_closes": span.last_day if statement.state == Statement.State.OPEN else None,
+        "disputes": [(one, link(request, "dispute", pk=one.pk)) for one in of_period(person.pk, statement)],
+        "question_url": _question(request, person, statement),
     }
     return render(request, "payouts/statement.html", context)
+
+
+def _question(request: HttpRequest, person: Participant, statement: Statement) -> str:
+    """Where this statement is questioned, for whom that is open."""
+    if not may_question(request, person):
+        return ""
+    url = link(request, "dispute_add_statement", period=statement.period_starts_on, participant=person.pk)
+    return f"{url}?run={statement.run}" if statement.run else url
 
 
 def _may_read_leaving(request: HttpRequest, person: Participant) -> bool:

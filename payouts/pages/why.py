@@ -22,8 +22,9 @@ from crediting.selectors import fact_words
 from payouts.frames.story import line_story
 from payouts.kernel import say
 from payouts.models import Earning, Tranche
-from payouts.pages.links import link
+from payouts.pages.links import link, may_question
 from payouts.reads.changes import of_line
+from payouts.reads.disputes import of_line_standing
 from payouts.reads.labels import line_label
 from payouts.reads.lines import BATCH_STATES, hold_words, lines, told
 from payouts.reads.periods import open_span, pay_group_of, span_holding
@@ -93,6 +94,8 @@ def why(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
         "version_url": _version_url(request, found),
         "deal_url": link(request, "deal", deal=earning.deal_id) if earning.deal_id else "",
         "crumbs": [Link("Deals", link(request, "my_deals"))] if own else [],
+        "dispute": of_line_standing(earning),
+        "question_url": link(request, "dispute_add", why=pk) if may_question(request, earning.participant) else "",
     }
     return render(request, "payouts/why.html", context)
 

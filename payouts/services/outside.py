@@ -1,10 +1,10 @@
-"""What is told outside of an approved batch: that it was, and whose statements it published. No amounts: who wants them
-asks for them, with a key that may see them."""
+"""What is told outside: that a batch was approved and whose statements it published, and what became of a dispute. No
+amounts: who wants them asks for them, with a key that may see them."""
 
 from __future__ import annotations
 
 from comp.api.webhooks import listeners, tell
-from payouts.models import Batch, Statement
+from payouts.models import Batch, Dispute, Statement
 
 
 def batch_told(batch: Batch) -> None:
@@ -18,3 +18,22 @@ def batch_told(batch: Batch) -> None:
         )
         published = rows.exclude(state=Statement.State.OPEN).order_by("id").values_list("id", "participant__key")
         tell("statement.published", [{**about, "statement": pk, "participant": key} for pk, key in published])
+
+
+def dispute_told(dispute: Dispute, what: str) -> None:
+    """Writes that a dispute was opened, taken, answered, decided or withdrawn, in that transaction. What people wrote
+    is told no more than amounts are."""
+    deal = dispute.deal
+    news = {
+        "dispute": dispute.pk,
+        "number": dispute.name,
+        "change": what,
+        "state": dispute.state,
+        "category": dispute.category,
+        "participant": dispute.participant.key,
+        "period": dispute.pay_period.isoformat(),
+        "deal": deal.external_id if deal is not None else None,
+        "decision": dispute.decision or None,
+        "owned": dispute.owner_id is not None,
+    }
+    tell("dispute.changed", [news])

@@ -60,7 +60,7 @@ def caller(where: Company, maker: User, *grants: Grant) -> Caller:
 
 OPS = [Grant.PEOPLE_READ, Grant.PEOPLE_WRITE, Grant.PLANS_READ, Grant.PLANS_WRITE, Grant.PLANS_PUBLISH,
        Grant.QUOTAS_READ, Grant.QUOTAS_WRITE, Grant.FACTS_READ, Grant.FACTS_WRITE, Grant.FIGURES_READ,
-       Grant.STATEMENTS_READ]  # fmt: skip
+       Grant.STATEMENTS_READ, Grant.DISPUTES_READ, Grant.DISPUTES_WRITE]  # fmt: skip
 
 
 @pytest.fixture

@@ -196,4 +196,4 @@ def test_a_webhook_is_added_on_a_page_and_its_secret_shown_once(world: World) ->
     assert "whsec_" in browser.post(f"/t/acme/webhooks/{webhook.pk}/rotate/", {"once": "B"}).content.decode()
     assert browser.post(f"/t/acme/webhooks/{webhook.pk}/end/").status_code == 302
     with world.company.scope(), pytest.raises(ProblemsError, match="topics"):
-        webhooks.webhook_create(name="X", url=said["url"], topics=["dispute.changed"], made_by=world.users["Olga"])
+        webhooks.webhook_create(name="X", url=said["url"], topics=["deal.changed"], made_by=world.users["Olga"])

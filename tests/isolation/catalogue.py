@@ -56,6 +56,7 @@ ALSO_PAY = {
     "payouts_unsettled": "whose pay waits for a rate of exchange",
     "payouts_download": "a pay group's large batch or period, in a file",
     "payouts_downloadpart": "a part of the same",
+    "payouts_disputeentry": "what is said about somebody's pay",
 }
 #: SECURITY DEFINER functions of ours. Whoever adds one says here why it cannot leak.
 DEFINERS: dict[str, str] = {

@@ -26,6 +26,8 @@ from payouts.models import (
     ChecklistItem,
     CutOver,
     Deputy,
+    Dispute,
+    DisputeEntry,
     Download,
     DownloadPart,
     Explanation,
@@ -80,6 +82,9 @@ SPECIAL: dict[type[models.Model], dict[str, Any]] = {
     LargeStep: {"ended_at": datetime(2026, 1, 1, tzinfo=UTC)},
     OpeningTranche: {"amount_minor": 0, "paid_minor": None, "paid_in": "", "paid_rate": None},
     Tranche: {"rate": None},
+    Dispute: dict.fromkeys(("by_adjustment", "by_deal", "by_fact", "by_version"))
+    | {"decision": "", "decision_words": ""},
+    DisputeEntry: {"words": "Look"},
 }
 
 #: Tables with one row a person of each of these.
@@ -153,6 +158,8 @@ class Filler:
             said["opening"] = self.row(Opening, **given)
         if model is DownloadPart and {"participant", "pay_group"} <= given.keys():  # of a file of the same pay group
             said["download"] = self.row(Download, **given)
+        if model is DisputeEntry and {"participant", "pay_group"} <= given.keys():  # of a dispute of the same person
+            said["dispute"] = self.row(Dispute, **given)
         if model is Explanation:  # of what is unexplained
             tie = self.row(TieOut)
             named = {name: getattr(tie, name) for name in ("cut_over", "person", "period_starts_on", "currency")}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, models, transaction
 from django.db.models import Count, Max
+from django.utils import timezone
 from psycopg2 import errors
 
 from comp.local.postgres import SUPERUSER
@@ -19,6 +20,7 @@ from comp.tenancy.models import Membership
 from comp.tenancy.scope import Actor, NoTenant, Pay, as_user, current_scope, current_tenant_id, tenant_scope
 from comp.tenancy.walls import AppendOnly, TenantReference
 from crediting.models import RawDelivery
+from payouts.models import Dispute
 from tests.database import TestDatabase
 from tests.isolation.filler import Filler, is_history, owned
 from tests.isolation.statements import copied, insert, refused, sql
@@ -150,10 +152,29 @@ def test_no_reference_points_at_a_row_of_theirs(model: Model, reference: TenantR
         with ours.scope(), refused(errors.CheckViolation, "it is not what payment"):
             ours.row(model, reissue_of=foreign)
         return
+    if model is Dispute and field.name in DECIDED_BY:
+        with ours.scope(), refused(errors.ForeignKeyViolation) as refusal:  # a change is named by a decision alone
+            decide(ours, **{field.name: foreign}, decision=DECIDED_BY[field.name])
+        assert refusal[0].diag.constraint_name == reference.name
+        return
     with ours.scope(), refused(errors.ForeignKeyViolation) as refusal:
         said = {f.name: ours.row(RawDelivery) for f in model._meta.concrete_fields if f.name == "delivery"}
         ours.row(model, **{**said, field.name: foreign})
     assert refusal[0].diag.constraint_name == reference.name
+
+
+#: By what a dispute is decided, and the decision that names it.
+DECIDED_BY = {"by_adjustment": "adjustment", "by_deal": "data_fix", "by_fact": "split", "by_version": "plan_fix"}
+
+
+def decide(ours: Filler, **said: Any) -> None:
+    """A dispute that somebody takes and decides, by nothing but statements."""
+    row = Dispute.objects.filter(pk=ours.row(Dispute).pk)
+    now, user = timezone.now(), ours.user
+    row.update(state="in_review", owner=user, taken_at=now, promised_on=now.date())
+    revision = 1 if said.keys() & {"by_deal", "by_fact"} else None
+    words = {"decided_by": user, "decided_at": now, "decision_words": "So", "after_minor": 1}
+    row.update(state="decided", by_revision=revision, **words, **said)
 
 
 def test_every_reference_was_tried() -> None:

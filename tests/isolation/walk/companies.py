@@ -57,6 +57,7 @@ from payouts.services.attachments import File
 from payouts.services.checklists import check_do
 from payouts.services.contract_costs import costs_run
 from payouts.services.cutovers import cutover_prepare
+from payouts.services.disputes import dispute_open, dispute_say
 from payouts.services.holds import hold_place
 from payouts.services.letters import letter_decide, letter_prepare
 from payouts.services.payroll_answers import answer_apply, answer_read
@@ -243,14 +244,14 @@ def side(slug: str, amounts: dict[str, str], customer: str) -> Side:
             "territories": rules.pk, "check": check.pk, "item": check.item_id, "provider": provider.pk,
             "payment": Payment.objects.get(participant=world.people["Ann"]).pk, "answer": says.pk,
             "kept": PayrollFile.objects.get().pk, "difference": AnswerRow.objects.exclude(difference="").get().pk,
-            **by_hand(world), **switching(world), "approval-rules": asked.pk, "deputy": stand_in.pk,
+            **by_hand(world, customer), **switching(world), "approval-rules": asked.pk, "deputy": stand_in.pk,
             "account": "expense", "month": CLOSED.isoformat(), "cohort": CLOSED.isoformat(),
         }  # fmt: skip
         closed(world, deal)
     return built
 
 
-def by_hand(world: World) -> dict[str, int]:
+def by_hand(world: World, customer: str) -> dict[str, int]:
     """One of each thing that people decide about Ann's pay, agreed to by a second person where others look at it."""
     ann, fay, cleo = world.people["Ann"], world.users["Fay"], world.users["Cleo"]
     plan, day, proof = Plan.objects.get(key="account-executive"), date(2026, 12, 1), File("why.txt", b"Agreed.")
@@ -275,6 +276,12 @@ def by_hand(world: World) -> dict[str, int]:
     brought = OpeningFile.objects.create(
         cut_over=switch, kind="openings", name="openings.csv", digest="e" * 64, rows=0, totals={}, uploaded_by=fay
     )
+    whose = world.users["Ann"]
+    disputed = dispute_open(
+        by=whose, category="missing_deal", expectation=f"A deal of {customer} is missing",
+        statement=Statement.objects.get(participant=ann, period_starts_on=NOVEMBER),
+    )  # fmt: skip
+    dispute_say(dispute=disputed, by=fay, words=f"I look into {customer}")
     held = hold_place(reason="Look at it", by=fay, participant=Participant.objects.get(name="Cleo"))
     common = {"participant": ann, "pay_group": ann.pay_group, "period_starts_on": NOVEMBER, "currency": "USD"}
     asked = {**common, "amount_minor": 1, "reason": "None", "prepared_by": fay}
@@ -293,6 +300,7 @@ def by_hand(world: World) -> dict[str, int]:
         "below-zero": below.pk,
         "caps": above.pk,
         "settled": settled.pk,
+        "disputes": disputed.pk,
     }
     ids |= {"adjustments": row.pk, "file": file.pk, "side-letters": letter.pk, "relief": eased.pk}
     return ids | {"holds": held.pk, "reviews": review.pk}

@@ -56,6 +56,7 @@ def ids(side: Side) -> dict[str, Any]:
             "statements": Statement.objects.latest("id").pk,
             "batches": side.ids["payouts"],
             "deliveries": side.ids["delivery"],
+            "disputes": side.ids["disputes"],
             "participants": "ann",
             "plans": "account-executive",
             "foreign plans": side.ids["only"],

@@ -1,0 +1,524 @@
+"""Disputes: the queue of those who handle them, one's own, a new one from a line or a statement, and one with its
+thread, what may be done about it, and what was decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from comp.core.money import MoneyError, format_money, parse_money, plain_money
+from comp.people.models import Participant
+from comp.people.selectors import today
+from comp.tenancy.capabilities import Can
+from comp.tenancy.models import User
+from comp.web.access import anyone, needs
+from comp.web.csv import csv_response
+from comp.web.forms import DateInput
+from comp.web.paging import paginate
+from comp.web.parts import Event, Fact, Link
+from comp.web.templatetags.comp import badge, day, money, state_badge
+from crediting.models import Deal
+from crediting.models import Fact as OtherFact
+from payouts.models import Adjustment, Dispute, DisputeEntry, Earning, Statement
+from payouts.pages.by_hand.parts import answered, tried
+from payouts.pages.links import link, may_question
+from payouts.reads import disputes as reads
+from payouts.reads.periods import pay_group_of, span_holding
+from payouts.services import disputes
+from plans.models import PlanAssignment, PlanVersion
+
+#: By when an answer is promised unless its owner says otherwise.
+USUAL = timedelta(days=7)
+PER_PAGE = 50
+CSV_HEADER = (
+    "number", "state", "category", "employee", "name", "about", "deal", "period", "opened", "owner", "promised",
+    "decision", "before", "expected", "after", "at stake", "currency",
+)  # fmt: skip
+_LINES = forms.Textarea(attrs={"rows": 3})
+State = Dispute.State
+
+
+class OpenForm(forms.Form):
+    category = forms.ChoiceField(label="What is wrong", choices=Dispute.Category.choices)
+    expectation = forms.CharField(
+        label="What you expected, and why", max_length=disputes.WORDS, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    expected = forms.CharField(label="Amount", max_length=30, required=False)
+
+    def __init__(self, *args: Any, currency: str, about: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.currency = currency
+        what = "What the line should earn" if about == Dispute.About.LINE else "What is missing in it"
+        self.fields["expected"].help_text = f"{what}, in {currency}. Empty: you do not know."
+
+    def clean_expected(self) -> int | None:
+        text = str(self.cleaned_data["expected"]).strip()
+        try:
+            return parse_money(text, self.currency) if text else None
+        except MoneyError as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+class TakeForm(forms.Form):
+    owner = forms.ModelChoiceField(User.objects.none(), label="Who looks after it", empty_label=None)
+    promised_on = forms.DateField(label="Decided by", widget=DateInput, help_text="The person reads this day.")
+
+    def __init__(self, *args: Any, owners: Iterable[User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        found = User.objects.filter(pk__in=[user.pk for user in owners]).order_by("full_name", "email")
+        self.fields["owner"].queryset = found  # type: ignore[attr-defined]
+
+
+class SayForm(forms.Form):
+    words = forms.CharField(label="Your words", max_length=disputes.WORDS, widget=_LINES)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"auto_id": "say_%s", **kwargs})  # beside a decision's
+
+
+class DecideForm(forms.Form):
+    """The decision, its words, and the change that it names."""
+
+    decision = forms.ChoiceField(label="Decision", choices=Dispute.Decision.choices)
+    deal = forms.CharField(
+        label="Deal", max_length=120, required=False,
+        help_text="Of data that were put right, or of a split: its number in the source, or that of another fact.",
+    )  # fmt: skip
+    version = forms.ModelChoiceField(
+        PlanVersion.objects.none(), label="Plan version", required=False, help_text="Of a plan that was put right."
+    )
+    adjustment = forms.CharField(
+        label="Adjustment", max_length=20, required=False, help_text="Its number, such as ADJ-000012, once approved."
+    )
+    words = forms.CharField(label="Why", max_length=disputes.WORDS, widget=_LINES, help_text="The person reads it.")
+
+    def __init__(self, *args: Any, participant_id: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        plans = PlanAssignment.objects.filter(participant_id=participant_id).values("plan")
+        rows = PlanVersion.objects.filter(plan__in=plans).exclude(state=PlanVersion.State.DRAFT)
+        rows = rows.select_related("plan").defer("document").order_by("plan__name", "-number")
+        self.fields["version"].queryset = rows  # type: ignore[attr-defined]
+
+    def clean_adjustment(self) -> Adjustment | None:
+        text = str(self.cleaned_data["adjustment"]).strip()
+        if not text:
+            return None
+        found = reads.adjustment_named(text)
+        if found is None:
+            raise forms.ValidationError(f"There is no adjustment {text!r}.")
+        return found
+
+    def clean_deal(self) -> Deal | OtherFact | None:
+        number = str(self.cleaned_data["deal"]).strip()
+        if not number:
+            return None
+        deals: list[Deal | OtherFact] = [*Deal.objects.filter(external_id=number)[:2]]
+        for found in (deals, [*OtherFact.objects.filter(external_id=number)[:2]]):
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise forms.ValidationError(f"Several have the number {number!r}; decide over the API, by id.")
+        raise forms.ValidationError(f"No deal or other fact has the number {number!r}.")
+
+
+class ListForm(forms.Form):
+    """Filters of the queue."""
+
+    state = forms.ChoiceField(
+        label="State", required=False, choices=[("", "To be decided"), *State.choices, ("all", "All")]
+    )
+    by = forms.ChoiceField(label="First", required=False, choices=[("age", "The oldest"), ("money", "The most money")])
+    person = forms.CharField(label="Person", max_length=60, required=False)
+
+
+# ------------------------------------------------------------------ lists
+
+
+@needs(Can.DISPUTE_HANDLE)
+@require_GET
+def dispute_list(request: HttpRequest, tenant: str) -> HttpResponse:
+    """The queue: the disputes of those whose pay one may see, by age or by money; `csv` downloads them."""
+    form = ListForm(request.GET or None)
+    said = form.cleaned_data if form.is_bound and form.is_valid() else {}
+    rows, state = Dispute.objects.all(), said.get("state", "")
+    if state != "all":
+        rows = rows.filter(state=state) if state else reads.standing(rows)
+    if who := said.get("person", ""):
+        rows = rows.filter(Q(participant__key=who) | Q(participant__name__icontains=who))
+    rows = rows.order_by(*reads.ORDERS[said.get("by") or "age"])
+    empty = ("No dispute waits", "What people question about their pay stands here until it is decided.")
+    return _listed(request, rows, "Disputes", "Who waits longest stands first.", empty, form)
+
+
+@needs(Can.PAY_OWN)
+@require_GET
+def my_disputes(request: HttpRequest, tenant: str) -> HttpResponse:
+    """What one questioned about one's own pay, the newest first."""
+    person: Participant | None = request.participant  # type: ignore[attr-defined]
+    if person is None:
+        return render(request, "payouts/home_nobody.html")
+    rows = Dispute.objects.filter(participant=person).order_by("-number")
+    empty = ("You questioned nothing", "Open “Why?” at a line, or a statement, and question it there.")
+    return _listed(request, rows, "Your questions", "What you questioned about your pay, and its answers.", empty)
+
+
+def _listed(
+    request: HttpRequest, rows: QuerySet[Dispute], title: str, lead: str, empty: tuple[str, str], form: Any = None
+) -> HttpResponse:
+    rows = rows.select_related("participant__pay_group", "deal", "owner")
+    if "csv" in request.GET:
+        return csv_response("disputes", CSV_HEADER, map(_cells, rows))
+    page, now = paginate(request, rows, PER_PAGE), today(request.tenant)  # type: ignore[attr-defined]
+    query = request.GET.copy()
+    query["csv"] = "1"
+    context = {
+        "title": title,
+        "lead": lead,
+        "page_obj": page,
+        "rows": [
+            (row, link(request, "dispute", pk=row.pk), _mark(row), _age(row, now), _late(row, now))
+            for row in page.object_list
+        ],
+        "stakes": ", ".join(format_money(minor, currency) for minor, currency in reads.stakes(rows)),
+        "empty": empty,
+        "form": form,
+        "csv": f"?{query.urlencode()}",
+        "own": form is None,
+    }
+    return render(request, "payouts/disputes/list.html", context)
+
+
+def _age(row: Dispute, now: date) -> str:
+    days = (now - row.opened_at.date()).days
+    return "today" if days < 1 else f"{days} day{'' if days == 1 else 's'}"
+
+
+def _late(row: Dispute, now: date) -> bool:
+    return not row.is_over and row.promised_on is not None and row.promised_on < now
+
+
+def _cells(row: Dispute) -> list[Any]:
+    amounts = (row.before_minor, row.expected_minor, row.after_minor, row.stake_minor)
+    return [
+        row.name, row.get_state_display(), row.get_category_display(), row.participant.key, row.participant.name,
+        row.copied["label"], row.copied.get("deal", ""), row.pay_period, row.opened_at, str(row.owner or ""),
+        row.promised_on, row.get_decision_display(),
+        *(None if minor is None else Decimal(plain_money(minor, row.currency)) for minor in amounts), row.currency,
+    ]  # fmt: skip
+
+
+def _mark(row: Dispute) -> str:
+    """The badge of a dispute's state: while it stands, money is disputed."""
+    if row.state == State.DECIDED:
+        return badge("Decided", "good", "check-circle")
+    if row.state == State.WITHDRAWN:
+        return badge("Withdrawn", "plain", "arrow-uturn-left")
+    return state_badge("disputed", "in review" if row.state == State.IN_REVIEW else "open")
+
+
+# ------------------------------------------------------------------ a new one
+
+
+@anyone
+@require_http_methods(["GET", "POST"])
+def dispute_add(request: HttpRequest, tenant: str, why: int) -> HttpResponse:
+    """Questions a line: one's own, or in place of the person for who handles disputes."""
+    line = get_object_or_404(Earning.objects.select_related("participant", "deal__account", "deal__product"), pk=why)
+    _may_open(request, line.participant)
+    if (stands := reads.of_line_standing(line)) is not None:
+        return redirect("dispute", tenant=tenant, pk=stands.pk)
+    back = Link("Why this number", link(request, "why", pk=why))
+    copied = reads.copied_line(line)
+    earns = f"{copied['label']}, {copied['component']}: it earns {format_money(line.earned_minor, line.currency)} now."
+    return _opened(request, Dispute.About.LINE, back, earns, line.currency, earning=line)
+
+
+@anyone
+@require_http_methods(["GET", "POST"])
+def dispute_add_statement(request: HttpRequest, tenant: str, period: date, participant: int) -> HttpResponse:
+    """Questions a statement as a whole: something is missing in it."""
+    run = request.GET.get("run", "0")
+    number = int(run) if run.removeprefix("-").isdecimal() and len(run) < 5 else 0
+    rows = Statement.objects.select_related("participant")
+    row = get_object_or_404(rows, participant=participant, period_starts_on=period, run=number)
+    _may_open(request, row.participant)
+    whose = {} if request.participant == row.participant else {"participant": participant}  # type: ignore[attr-defined]
+    address = link(request, "statement", period=period, **whose)
+    back = Link("Statement", f"{address}?run={number}" if number else address)
+    span = span_holding(pay_group_of(row.participant), period)
+    pays = f"Statement {span.name}: it pays {format_money(row.payout_minor, row.currency)} now."
+    return _opened(request, Dispute.About.STATEMENT, back, pays, row.currency, statement=row)
+
+
+def _may_open(request: HttpRequest, person: Participant) -> None:
+    if not may_question(request, person):
+        raise Http404("whoever is paid questions it, or who handles disputes")
+
+
+def _handles(request: HttpRequest) -> bool:
+    return Can.DISPUTE_HANDLE in request.can  # type: ignore[attr-defined]
+
+
+def _opened(request: HttpRequest, about: str, back: Link, lead: str, currency: str, **what: Any) -> HttpResponse:
+    missing = {"category": Dispute.Category.MISSING} if about == Dispute.About.STATEMENT else {"category": "amount"}
+    form = OpenForm(request.POST or None, initial=missing, currency=currency, about=about)
+    if request.method == "POST" and form.is_valid():
+        said, by = form.cleaned_data, request.user
+        asked = {"category": said["category"], "expectation": said["expectation"], "expected_minor": said["expected"]}
+        made = tried(form, lambda: disputes.dispute_open(by=by, **asked, **what))  # type: ignore[arg-type]
+        if made is not None:
+            return redirect("dispute", tenant=request.tenant.slug, pk=made.pk)  # type: ignore[attr-defined]
+    context = {"form": form, "lead": lead, "crumbs": [back], "cancel": back.url}
+    return render(request, "payouts/disputes/form.html", context, status=422 if form.errors else 200)
+
+
+# ------------------------------------------------------------------ one
+
+
+def _found(pk: int) -> Dispute:
+    rows = Dispute.objects.select_related(
+        "participant", "pay_group", "deal", "owner", "opened_by", "decided_by", "by_adjustment", "by_deal", "by_fact",
+        "by_version__plan",
+    )  # fmt: skip
+    return get_object_or_404(rows, pk=pk)
+
+
+@anyone
+@require_GET
+def dispute(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """One dispute, for those whom the pay wall shows it."""
+    return _shown(request, _found(pk))
+
+
+def _shown(request: HttpRequest, row: Dispute, status: int = 200, **forms_: forms.Form) -> HttpResponse:
+    handles, own = _handles(request), row.participant == request.participant  # type: ignore[attr-defined]
+    stands, line = not row.is_over, reads.line_of(row)
+    context = {
+        "dispute": row,
+        "lead": _lead(row, own),
+        "crumbs": [_back(request, own, handles)],
+        "facts": _facts(request, row, own),
+        "copied": _copied(row),
+        "why_url": link(request, "why", pk=line.pk) if line is not None else "",
+        "statement_url": _statement_url(request, row, own),
+        "events": _events(row),
+        "change": _change(request, row),
+        "may_say": stands and (own or handles),
+        "may_take": stands and handles and not own,
+        "may_decide": row.state == State.IN_REVIEW and handles and not own,
+        "may_withdraw": stands and row.opened_by_id == request.user.pk,
+        "say": SayForm(),
+        "take": None,
+        "decide": None,
+    }
+    if context["may_take"]:
+        promised = row.promised_on or today(request.tenant) + USUAL  # type: ignore[attr-defined]
+        given = {"owner": row.owner_id or request.user.pk, "promised_on": promised}
+        context["take"] = TakeForm(owners=_owners(row), initial=given)
+    if context["may_decide"]:
+        deal = row.deal.external_id if row.deal is not None else ""
+        context["decide"] = DecideForm(participant_id=row.participant_id, initial={"deal": deal})
+    return render(request, "payouts/disputes/dispute.html", {**context, **forms_}, status=status)
+
+
+def _owners(row: Dispute) -> list[User]:
+    return reads.handlers(row.pay_group, but=row.participant.user_id)
+
+
+def _back(request: HttpRequest, own: bool, handles: bool) -> Link:
+    if own:
+        return Link("Your questions", link(request, "my_disputes"))
+    if handles:
+        return Link("Disputes", link(request, "dispute_list"))
+    team = Can.PAY_TEAM in request.can  # type: ignore[attr-defined]
+    return Link("Team", link(request, "team")) if team else Link("Payouts", link(request, "batch_list"))
+
+
+def _lead(row: Dispute, own: bool) -> str:
+    """Where it stands, in one sentence."""
+    who = "You" if own else row.participant.name
+    if row.state == State.WITHDRAWN:
+        return "It was withdrawn."
+    if row.state == State.DECIDED:
+        verb = "earned" if row.about == Dispute.About.LINE else "paid"
+        before, after = (format_money(minor, row.currency) for minor in (row.before_minor, row.after_minor or 0))
+        what = f"{row.get_decision_display()}. "
+        if row.by_adjustment is not None:
+            adjusted = format_money(row.by_adjustment.amount_minor, row.by_adjustment.currency)
+            return f"{what}{row.by_adjustment} pays {adjusted} beside what it {verb}, {after}."
+        same = row.before_minor == row.after_minor
+        return f"{what}It {verb} {before} before, and {'still' if same else 'now'} {after}."
+    if row.promised_on is not None:
+        return f"{row.owner} looks after it and promised a decision by {row.promised_on:%-d %B %Y}."
+    return f"{who} questioned it; nobody has taken it yet."
+
+
+def _facts(request: HttpRequest, row: Dispute, own: bool) -> list[Fact]:
+    verb = "Earned" if row.about == Dispute.About.LINE else "Paid"
+    facts = [Fact("State", _mark(row))]
+    if not own:
+        facts.append(Fact("Person", row.participant.name))
+    facts += [
+        Fact("What is wrong", row.get_category_display()),
+        Fact("Looked after by", str(row.owner) if row.owner else "nobody yet"),
+        Fact("Promised by", day(row.promised_on, long=True) if row.promised_on else "no day yet"),
+        Fact(f"{verb} when questioned", money(row.before_minor, row.currency)),
+    ]
+    if row.expected_minor is not None:
+        name = "Expected" if row.about == Dispute.About.LINE else "Missing"
+        facts.append(Fact(name, money(row.expected_minor, row.currency)))
+    if row.after_minor is not None:
+        facts.append(Fact(f"{verb} when decided", money(row.after_minor, row.currency)))
+    else:
+        facts.append(Fact(f"{verb} now", money(reads.standing_minor(row), row.currency)))
+    return facts
+
+
+def _copied(row: Dispute) -> list[Fact]:
+    """The line or statement as it stood at the opening."""
+    said, currency = row.copied, row.currency
+    names = (
+        ("label", "What"), ("deal", "Deal"), ("component", "Component"), ("plan", "Plan"), ("credited_on", "Credited"),
+        ("credited_minor", "Credit"), ("rate", "Rate"), ("earned_minor", "Earned"), ("released_minor", "Released"),
+        ("adjustments_minor", "Adjustments"), ("payout_minor", "Payout"), ("period", "Period"), ("cause", "Cause"),
+        ("statement_revision", "Statement revision"),
+    )  # fmt: skip
+    facts = []
+    for name, words in names:
+        value = said.get(name)
+        if value in (None, ""):
+            continue
+        if name.endswith("_minor"):
+            value = money(value, currency)
+        elif name == "credited_on":
+            value = day(date.fromisoformat(value), long=True)
+        facts.append(Fact(words, value))
+    return facts
+
+
+def _statement_url(request: HttpRequest, row: Dispute, own: bool) -> str:
+    if reads.statement_of(row) is None:
+        return ""
+    address = link(request, "statement", period=row.pay_period, **({} if own else {"participant": row.participant_id}))
+    return f"{address}?run={row.run}" if row.run else address
+
+
+def _events(row: Dispute) -> list[Event]:
+    """What was said and done, in its order."""
+    events = [Event(row.opened_at, "Questioned", str(row.opened_by), row.expectation)]
+    entries = DisputeEntry.objects.filter(dispute=row).select_related("said_by", "owner").order_by("id")
+    for entry in entries:
+        if entry.kind == DisputeEntry.Kind.TAKEN:
+            what = f"{entry.owner} looks after it"
+            events.append(Event(entry.said_at, what, str(entry.said_by), f"promised by {entry.promised_on:%-d %b %Y}"))
+        else:
+            events.append(Event(entry.said_at, str(entry.said_by), "", entry.words))
+    if row.decided_at is not None:
+        what = f"Decided: {row.get_decision_display().lower()}"
+        events.append(Event(row.decided_at, what, str(row.decided_by), row.decision_words, tone="good"))
+    if row.withdrawn_at is not None:
+        events.append(Event(row.withdrawn_at, "Withdrawn", str(row.opened_by)))
+    return events
+
+
+def _change(request: HttpRequest, row: Dispute) -> Link | None:
+    """The change that a decision names."""
+    if row.by_adjustment is not None:
+        return Link(str(row.by_adjustment), link(request, "adjustment", pk=row.by_adjustment.pk))
+    if row.by_deal is not None:
+        return Link(f"Deal {row.by_deal}", link(request, "deal", deal=row.by_deal.pk))
+    if row.by_fact is not None:
+        deal = row.by_fact.deal_id
+        return Link(str(row.by_fact), link(request, "deal", deal=deal) if deal else "")
+    if row.by_version is not None:
+        version = row.by_version
+        may = Can.PLAN_READ in request.can  # type: ignore[attr-defined]
+        return Link(str(version), link(request, "version", key=version.plan.key, number=version.number) if may else "")
+    return None
+
+
+# ------------------------------------------------------------------ steps
+
+
+@anyone
+@require_POST
+def dispute_say(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """Adds to the thread: the person, or who handles disputes."""
+    row, by = _found(pk), request.user
+    _may_open(request, row.participant)
+    words = request.POST.get("words", "")
+    answered(request, lambda: disputes.dispute_say(dispute=row, by=by, words=words), "It is said.")  # type: ignore[arg-type]
+    return redirect("dispute", tenant=tenant, pk=pk)
+
+
+@needs(Can.DISPUTE_HANDLE)
+@require_POST
+def dispute_take(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """Says who looks after it, and by when it is decided."""
+    row, by = _found(pk), request.user
+    form = TakeForm(request.POST, owners=_owners(row))
+    if form.is_valid():
+        done = tried(form, lambda: disputes.dispute_take(dispute=row, by=by, **form.cleaned_data))  # type: ignore[arg-type]
+        if done is not None:
+            return redirect("dispute", tenant=tenant, pk=pk)
+    return _shown(request, row, 422, take=form)
+
+
+@needs(Can.DISPUTE_HANDLE)
+@require_POST
+def dispute_decide(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """Decides it, with the change that answers it."""
+    row, by = _found(pk), request.user
+    form = DecideForm(request.POST, participant_id=row.participant_id)
+    if form.is_valid():
+        said = _decided(form.cleaned_data)
+        done = tried(form, lambda: disputes.dispute_decide(dispute=row, by=by, **said))  # type: ignore[arg-type]
+        if done is not None:
+            return redirect("dispute", tenant=tenant, pk=pk)
+    return _shown(request, row, 422, decide=form)
+
+
+#: Which field of the form names the change of a decision. What stands in the others is left out: the deal is offered.
+_NAMES = {"data_fix": "deal", "split": "deal", "plan_fix": "version", "adjustment": "adjustment"}
+
+
+def _decided(said: dict[str, Any]) -> dict[str, Any]:
+    """As the service takes it."""
+    found: dict[str, Any] = {"decision": said["decision"], "words": said["words"]}
+    name = _NAMES.get(said["decision"], "")
+    change = said.get(name)
+    if change is not None:
+        found["fact" if isinstance(change, OtherFact) else name] = change
+    return found
+
+
+@anyone
+@require_POST
+def dispute_withdraw(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
+    """Who opened it takes it back."""
+    row, by = _found(pk), request.user
+    _may_open(request, row.participant)
+    answered(request, lambda: disputes.dispute_withdraw(dispute=row, by=by), f"{row} is withdrawn.")  # type: ignore[arg-type]
+    return redirect("dispute", tenant=tenant, pk=pk)
+
+
+dispute_urls = [
+    path("disputes/", dispute_list, name="dispute_list"),
+    path("my-disputes/", my_disputes, name="my_disputes"),
+    path("disputes/new/<int:why>/", dispute_add, name="dispute_add"),
+    path("disputes/new/<day:period>/<int:participant>/", dispute_add_statement, name="dispute_add_statement"),
+    path("disputes/<int:pk>/", dispute, name="dispute"),
+    path("disputes/<int:pk>/say/", dispute_say, name="dispute_say"),
+    path("disputes/<int:pk>/take/", dispute_take, name="dispute_take"),
+    path("disputes/<int:pk>/decide/", dispute_decide, name="dispute_decide"),
+    path("disputes/<int:pk>/withdraw/", dispute_withdraw, name="dispute_withdraw"),
+]

@@ -1,0 +1,313 @@
+"""Disputes: somebody questions a line or a statement of their pay, somebody else looks after it, both say what they
+have to say, and it is decided with the change that answers it. docs/disputes.md"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+
+from comp.audit.services import record
+from comp.core.errors import refused
+from comp.core.money import LARGEST
+from comp.people.models import Participant
+from comp.people.selectors import today
+from comp.tenancy.capabilities import Can
+from comp.tenancy.models import User
+from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
+from comp.tenancy.services import capabilities_of
+from crediting.models import Deal, Fact
+from payouts.models import Adjustment, ChangedScope, Dispute, DisputeEntry, Earning, Statement
+from payouts.models.manual import State as ByHand
+from payouts.reads import disputes as reads
+from payouts.reads.periods import pay_group_of, span_holding
+from payouts.services.decisions import not_own
+from payouts.services.outside import dispute_told
+from plans.models import PlanVersion
+
+#: First key of the advisory lock under which a tenant's disputes are numbered.
+LOCK = 7023
+#: The longest text of an expectation, an entry or a decision.
+WORDS = 2_000
+#: How far ahead a day may be promised.
+FURTHEST = timedelta(days=366)
+
+State, Decision, Category = Dispute.State, Dispute.Decision, Dispute.Category
+
+
+def dispute_open(
+    *,
+    by: User,
+    category: str,
+    expectation: str,
+    expected_minor: int | None = None,
+    earning: Earning | None = None,
+    statement: Statement | None = None,
+) -> Dispute:
+    """Questions one line, or a statement as a whole: the person whose pay it is, or who handles disputes in their
+    place. `expected_minor` is what the line should earn, or what the statement lacks, in its currency. ProblemsError
+    where the same is questioned already, with its number."""
+    said = _words("expectation", expectation, "Say what you expected, and why.")
+    if category not in Category.values:
+        allowed = ", ".join(Category.values)
+        raise refused("category", category, allowed, f"There is no category {category!r}; there are {allowed}.")
+    if (earning is None) == (statement is None):
+        raise refused("earning", "both or none", "one of the two", "A dispute is about one line or one statement.")
+    if expected_minor is not None and abs(expected_minor) > LARGEST:
+        raise refused("expected", expected_minor, f"up to {LARGEST}", "Nobody can expect as much.")
+    with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        _one_counter()
+        about = _line(earning) if earning is not None else _statement(statement.pk, said, category)  # type: ignore[union-attr]
+        person: Participant = about["participant"]
+        if person.user_id != by.pk and Can.DISPUTE_HANDLE not in capabilities_of(user=by):
+            raise refused("by", by, "the person, or who handles disputes", f"{by} cannot question the pay of {person}.")
+        last = Dispute.objects.aggregate(last=Max("number"))["last"] or 0
+        found = Dispute.objects.create(
+            **about, number=last + 1, pay_group_id=person.pay_group_id, category=category, expectation=said,
+            expected_minor=expected_minor, stake_minor=_stake(about, expected_minor), opened_by=by,
+        )  # fmt: skip
+        _changed(found, "opened", None)
+    return found
+
+
+def dispute_take(*, dispute: Dispute, by: User, owner: User, promised_on: date) -> Dispute:
+    """Somebody looks after it and says by when it is decided; again, where the owner or the day changes. The same
+    again changes nothing."""
+    with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        found, before = _locked(dispute, "taken")
+        not_own(found.participant, by, "a dispute")
+        not_own(found.participant, owner, "a dispute")
+        _handles(found, by, "by")
+        _handles(found, owner, "owner")
+        if found.owner_id == owner.pk and found.promised_on == promised_on:
+            return found
+        if not today() <= promised_on <= today() + FURTHEST:
+            text = f"Promise a day from {today():%-d %B %Y} on, within a year."
+            raise refused("promised_on", promised_on, "a day to come", text)
+        found.state, found.owner, found.taken_at, found.promised_on = (
+            State.IN_REVIEW,
+            owner,
+            timezone.now(),
+            promised_on,
+        )
+        found.save(update_fields=["state", "owner", "taken_at", "promised_on"])
+        _entry(found, by, kind=DisputeEntry.Kind.TAKEN, owner=owner, promised_on=promised_on)
+        _changed(found, "taken", before)
+    return found
+
+
+def dispute_say(*, dispute: Dispute, by: User, words: str) -> DisputeEntry:
+    """Adds to what was said. The person says it, or who handles disputes; the same words twice running are one."""
+    said = _words("words", words, "Say something.")
+    with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        found, before = _locked(dispute, "answered")
+        if found.participant.user_id != by.pk and Can.DISPUTE_HANDLE not in capabilities_of(user=by):
+            raise refused("by", by, "the person, or who handles disputes", f"{by} has no say in {found}.")
+        last = DisputeEntry.objects.filter(dispute=found).order_by("-id").first()
+        if last is not None and (last.said_by_id, last.words) == (by.pk, said):
+            return last
+        entry = _entry(found, by, words=said)
+        _changed(found, "answered", before)
+    return entry
+
+
+def dispute_decide(
+    *,
+    dispute: Dispute,
+    by: User,
+    decision: str,
+    words: str,
+    adjustment: Adjustment | None = None,
+    deal: Deal | None = None,
+    fact: Fact | None = None,
+    version: PlanVersion | None = None,
+) -> Dispute:
+    """Answers it: with the change that was made (an approved adjustment of the person, a deal or fact that concerns
+    them, a published version of a plan of theirs), or with none. What the line earns, or the statement pays, is read
+    now and kept beside what it was. ProblemsError while the person's figures are being worked out anew."""
+    said = _words("words", words, "Say why: the person reads it.")
+    if decision not in Decision.values:
+        allowed = ", ".join(Decision.values)
+        raise refused("decision", decision, allowed, f"There is no decision {decision!r}; there are {allowed}.")
+    with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        found, before = _locked(dispute, "decided")
+        not_own(found.participant, by, "a dispute")
+        _handles(found, by, "by")
+        if found.state != State.IN_REVIEW:
+            raise refused("state", "open", "one in review", f"{found} is open: somebody takes it before it is decided.")
+        for name, value in _change(found, decision, adjustment, deal, fact, version).items():
+            setattr(found, name, value)
+        if ChangedScope.objects.filter(participant=found.participant_id, places=False).exists():
+            text = f"The figures of {found.participant} are being worked out anew. Decide when they stand."
+            raise refused("state", "being worked out", "figures that stand", text)
+        found.state, found.decision, found.decision_words = State.DECIDED, decision, said
+        found.decided_by, found.decided_at = by, timezone.now()
+        found.after_minor = reads.standing_minor(found)
+        found.save(
+            update_fields=[
+                *("state", "decision", "decision_words", "decided_by", "decided_at", "after_minor"),
+                *("by_adjustment", "by_deal", "by_fact", "by_version", "by_revision"),
+            ]
+        )
+        _changed(found, "decided", before)
+    return found
+
+
+def dispute_withdraw(*, dispute: Dispute, by: User) -> Dispute:
+    """Who opened it takes it back, until it is decided."""
+    with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        found, before = _locked(dispute, "withdrawn")
+        if found.opened_by_id != by.pk:
+            raise refused("by", by, str(found.opened_by), f"{found}: only who opened it withdraws it.")
+        found.state, found.withdrawn_by, found.withdrawn_at = State.WITHDRAWN, by, timezone.now()
+        found.save(update_fields=["state", "withdrawn_by", "withdrawn_at"])
+        _changed(found, "withdrawn", before)
+    return found
+
+
+# ------------------------------------------------------------------ parts
+
+
+def _one_counter() -> None:
+    """Nobody else numbers disputes, or looks whether one stands, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, current_tenant_id()])
+
+
+def _handles(dispute: Dispute, user: User, field: str) -> None:
+    """ProblemsError for somebody who does not handle disputes, or may not see this pay."""
+    if user not in reads.handlers(dispute.pay_group):
+        allowed = f"who handles disputes of {dispute.pay_group}"
+        raise refused(field, user, allowed, f"{user} handles no disputes of {dispute.pay_group}.")
+
+
+def _words(field: str, text: str, empty: str) -> str:
+    text = text.strip()
+    if not text or len(text) > WORDS:
+        found = f"{len(text):,} characters" if text else "nothing"
+        message = f"{found} are too many: {WORDS:,} at most." if text else empty
+        raise refused(field, found, f"1 to {WORDS:,} characters", message)
+    return text
+
+
+def _line(earning: Earning) -> dict[str, Any]:
+    """What a dispute about a line begins with."""
+    rows = Earning.objects.select_related("participant", "deal__account", "deal__product")
+    found = rows.filter(**reads.line_key(earning)).first()
+    if found is None:
+        raise refused("earning", "none", "a line that stands", "This line is no more; question the statement.")
+    if stands := reads.of_line_standing(found):
+        text = f"This line is questioned already: {stands} ({stands.get_state_display().lower()})."
+        raise refused("earning", stands.name, "a line that nobody questions", text)
+    key = {name: value for name, value in reads.line_key(found).items() if name != "participant_id"}
+    span = span_holding(pay_group_of(found.participant), found.credit_date)
+    return {
+        **key, "about": Dispute.About.LINE, "participant": found.participant, "deal": found.deal,
+        "pay_period": span.starts_on, "copied": reads.copied_line(found), "before_minor": found.earned_minor,
+        "currency": found.currency,
+    }  # fmt: skip
+
+
+def _statement(statement: int, said: str, category: str) -> dict[str, Any]:
+    """What a dispute about a statement begins with. Several deals may be missing in one; the same twice is one."""
+    found = Statement.objects.select_related("participant").get(pk=statement)
+    same = reads.of_period(found.participant_id, found).filter(about=Dispute.About.STATEMENT, category=category)
+    if stands := same.filter(expectation=said).first():
+        text = f"This was said already: {stands} ({stands.get_state_display().lower()})."
+        raise refused("statement", stands.name, "something new", text)
+    return {
+        "about": Dispute.About.STATEMENT, "participant": found.participant, "pay_period": found.period_starts_on,
+        "run": found.run, "copied": reads.copied_statement(found), "before_minor": found.payout_minor,
+        "currency": found.currency,
+    }  # fmt: skip
+
+
+def _stake(about: dict[str, Any], expected_minor: int | None) -> int | None:
+    """By how much it could move: of a line the difference to what was expected, or else all of it; of a statement what
+    it is said to lack."""
+    if about["about"] == Dispute.About.STATEMENT:
+        return None if expected_minor is None else abs(expected_minor)
+    return abs(about["before_minor"] - (expected_minor or 0))
+
+
+def _locked(dispute: Dispute, what: str) -> tuple[Dispute, dict[str, Any]]:
+    """The dispute, changed by nobody else until the transaction ends, and what the audit says of it so far. Refused
+    where it is over."""
+    rows = Dispute.objects.select_for_update(of=("self",), no_key=True).select_related("participant", "pay_group")
+    found = rows.get(pk=dispute.pk)
+    if found.is_over:
+        word = found.get_state_display().lower()
+        text = f"{found} is {word}: it is not {what} any more. Question the line again where it is still wrong."
+        raise refused("state", word, "one that stands", text)
+    return found, _facts(found)
+
+
+def _change(
+    dispute: Dispute,
+    decision: str,
+    adjustment: Adjustment | None,
+    deal: Deal | None,
+    fact: Fact | None,
+    version: PlanVersion | None,
+) -> dict[str, Any]:
+    """The columns that name the change; ProblemsError for one that is missing, of another kind or of somebody else."""
+    given = {"adjustment": adjustment, "deal": deal, "fact": fact, "version": version}
+    named = [name for name, row in given.items() if row is not None]
+    wanted = {
+        Decision.NO_CHANGE: (), Decision.ADJUSTMENT: ("adjustment",), Decision.PLAN_FIX: ("version",),
+        Decision.DATA_FIX: ("deal", "fact"), Decision.SPLIT: ("deal", "fact"),
+    }[Decision(decision)]  # fmt: skip
+    if len(named) != min(1, len(wanted)) or not set(named) <= set(wanted):
+        words = " or ".join(wanted) or "no change"
+        text = f"{dispute}: “{Decision(decision).label}” names {words}, and nothing else."
+        raise refused(wanted[0] if wanted else "decision", ", ".join(named) or "nothing", words, text)
+    person = dispute.participant
+    if adjustment is not None:
+        if adjustment.participant_id != person.pk or adjustment.state != ByHand.APPROVED:
+            of_whom = f"{adjustment} of {adjustment.participant}, {adjustment.get_state_display().lower()}"
+            text = f"{adjustment} is no approved adjustment of {person}."
+            raise refused("adjustment", of_whom, "an approved one of theirs", text)
+        return {"by_adjustment": adjustment}
+    if version is not None:
+        if not reads.version_concerns(dispute, version):
+            text = f"{version} is no published version of a plan of {person}."
+            raise refused("version", version, "a version of theirs in force", text)
+        return {"by_version": version}
+    if deal is not None:
+        if not reads.deal_concerns(dispute, deal):
+            raise refused("deal", deal, "a deal of theirs", f"{person} does not stand on deal {deal}.")
+        return {"by_deal": deal, "by_revision": deal.revision_id}
+    if fact is not None:
+        if not reads.fact_concerns(dispute, fact):
+            raise refused("fact", fact, "a fact of theirs", f"{fact} does not concern {person}.")
+        return {"by_fact": fact, "by_revision": fact.revision_id}
+    return {}
+
+
+def _entry(dispute: Dispute, by: User, **said: Any) -> DisputeEntry:
+    of = {"participant_id": dispute.participant_id, "pay_group_id": dispute.pay_group_id}
+    return DisputeEntry.objects.create(dispute=dispute, **of, said_by=by, **said)
+
+
+def _changed(dispute: Dispute, what: str, before: dict[str, Any] | None) -> None:
+    """Tells the audit and whoever listens outside, in the transaction of the change."""
+    dispute_told(dispute, what)
+    record(code=f"dispute.{_ACT[what]}", subject=dispute, before=before, after=_facts(dispute))
+
+
+_ACT = {"opened": "open", "taken": "take", "answered": "say", "decided": "decide", "withdrawn": "withdraw"}
+
+
+def _facts(dispute: Dispute) -> dict[str, Any]:
+    """What the audit keeps. Who reads it may not be allowed to see pay: neither amounts nor what people wrote."""
+    return {
+        "state": str(dispute.state),
+        "participant": dispute.participant.key,
+        "category": str(dispute.category),
+        "owner": str(dispute.owner or ""),
+        "promised_on": dispute.promised_on.isoformat() if dispute.promised_on else "",
+        "decision": str(dispute.decision),
+    }
