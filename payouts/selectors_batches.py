@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,12 +15,24 @@ from comp.core.money import format_money, minor_digits
 from comp.people.models import Participant, PayGroup
 from comp.tenancy.scope import current_scope
 from crediting.models import DataIssue, WaitingCredit
-from payouts.models import Batch, BatchLine, BatchPerson, ChangedScope, LedgerEntry, LedgerTransaction, Payable, Tranche
+from payouts.models import (
+    Batch,
+    BatchLine,
+    BatchPerson,
+    ChangedScope,
+    Dispute,
+    LedgerEntry,
+    LedgerTransaction,
+    Payable,
+    Tranche,
+)
 from payouts.models.batches import DECIDED
 from payouts.selectors import TAKEN, open_period
 from payouts.selectors_settlements import effects, of_batch, of_open, with_effects
 from plans.models import PlanAssignment, PlanVersion
 
+#: States of a batch of which something is to come.
+TO_COME = (Batch.State.IN_REVIEW, Batch.State.SUBMITTED, Batch.State.APPROVED, Batch.State.POSTED)
 #: A change is large from a quarter of the amount before, and from this many whole units of the currency.
 LARGE_SHARE = 4
 LARGE_UNITS = 1_000
@@ -281,7 +293,7 @@ def people(subject: Subject) -> list[PersonRow]:
     before = subject_sums(last) if last is not None else {}
     settled = subject_effects(subject)
     known = set(_earlier(subject).values_list("participant_id", flat=True).distinct())
-    moved = moved_since(subject)
+    moved, asked = moved_since(subject), disputed(subject)
     names = Participant.objects.in_bulk({who for who, _ in {*now, *settled, *before, *moved}})
     found = []
     for at in {*now, *settled, *before, *moved}:
@@ -300,7 +312,8 @@ def people(subject: Subject) -> list[PersonRow]:
             manual=row["hands"],
             settled_minor=settled.get(at, 0),
         )
-        reasons = tuple(reasons_of(person, first=at[0] not in known, moved=moved.get(at, 0)))
+        first, mine = at[0] not in known, asked.get(at[0], ())
+        reasons = tuple(reasons_of(person, first=first, moved=moved.get(at, 0), disputes=mine))
         found.append(PersonRow(**{**person.__dict__, "reasons": reasons}))
     return sorted(found, key=lambda p: (p.name, p.key, p.currency))
 
@@ -325,9 +338,11 @@ def is_large(before_minor: int, minor: int, currency: str) -> bool:
 _NOTHING = {"released": 0, "adjustments": 0, "adjustment_count": 0, "line_count": 0, "by_hand": 0, "hands": 0}
 
 
-def reasons_of(person: PersonRow, *, first: bool, moved: int, held: str = "") -> Iterable[Reason]:
+def reasons_of(
+    person: PersonRow, *, first: bool, moved: int, held: str = "", disputes: Sequence[str] = ()
+) -> Iterable[Reason]:
     """Why to look closer at somebody whom no batch paid before (`first`), whose right figure is another one by now (by
-    `moved`), or of whose pay something is held since (`held` says by whom and why)."""
+    `moved`), of whose pay something is held since (`held` says by whom and why), or who questions some of it."""
     before, now, currency = person.before_minor, person.minor, person.currency
     if held:
         yield Reason("held", f"Held since, {held}", "stop", "hand-raised")
@@ -336,6 +351,8 @@ def reasons_of(person: PersonRow, *, first: bool, moved: int, held: str = "") ->
         yield Reason(
             "recalculated", f"Recalculated since: {sign}{format_money(moved, currency)} today", "wait", "arrow-path"
         )
+    if disputes:
+        yield Reason("disputed", f"Disputed: {', '.join(disputes)}", "wait", "chat-bubble-left-ellipsis")
     if now < 0:
         yield Reason("negative", "Negative", "stop", "minus-circle")
     if before and not now:
@@ -358,6 +375,17 @@ def _earlier(subject: Subject) -> QuerySet[BatchLine]:
     return BatchLine.objects.filter(
         pay_group=subject.pay_group, period_starts_on__lt=subject.starts_on, batch__state__in=TAKEN
     )
+
+
+def disputed(subject: Subject) -> dict[int, list[str]]:
+    """By person the disputes that stand, while something of the subject is to come. They hold nothing back."""
+    found: dict[int, list[str]] = {}
+    if isinstance(subject, Batch) and subject.state not in TO_COME:
+        return found
+    standing = Dispute.objects.filter(state__in=(Dispute.State.OPEN, Dispute.State.IN_REVIEW))
+    for row in standing.only("number", "participant").order_by("number"):
+        found.setdefault(row.participant_id, []).append(row.name)
+    return found
 
 
 def moved_since(subject: Subject) -> dict[tuple[int, str], int]:

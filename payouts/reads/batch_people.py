@@ -17,6 +17,7 @@ from payouts.reads.lines import hold_words
 from payouts.selectors_batches import (
     PersonRow,
     Subject,
+    disputed,
     exceptions_among,
     moved_since,
     people,
@@ -44,10 +45,11 @@ class People:
 @dataclass(frozen=True)
 class Since:
     """What happened since a batch was locked: by person and currency how far the right figure moved, and by person who
-    holds something of theirs and why."""
+    holds something of theirs and why, and which disputes of theirs stand."""
 
     moved: Mapping[tuple[int, str], int] = field(default_factory=dict)
     held: Mapping[int, str] = field(default_factory=dict)
+    disputed: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 def people_of(subject: Subject, shown: int) -> People:
@@ -59,7 +61,8 @@ def people_of(subject: Subject, shown: int) -> People:
         count = len({row.participant_id for row in paid})
         return People(first[:shown], len(first), paid, count, sum(row.lines for row in rows), Since())
     held = held_inside(subject) if subject.state in UNDER_WAY else {}
-    since = Since(moved_since(subject), {person: hold_words(hold) for person, hold in held.items()})
+    said = {person: hold_words(hold) for person, hold in held.items()}
+    since = Since(moved_since(subject), said, disputed(subject))
     kept: QuerySet[Any] = BatchPerson.objects.filter(batch=subject).select_related("participant")
     kept = kept.annotate(minor=ExpressionWrapper(_MINOR, output_field=_BIG))
     remarkable, count = _remarkable(kept, since, shown)
@@ -85,12 +88,12 @@ _KNOWN = (
 def _remarkable(kept: QuerySet[Any], since: Since, shown: int) -> tuple[list[PersonRow], int]:
     """Those with a reason: the most reasons first, then the largest change."""
     moved = {person for person, _ in since.moved}
-    any_reason = Q(participant_id__in=moved | {*since.held})
+    any_reason = Q(participant_id__in=moved | {*since.held} | {*since.disputed})
     count: Any = Value(0)
     for reason in _KNOWN:
         any_reason |= reason
         count = count + Case(When(reason, then=1), default=0)
-    for whom in (moved, {*since.held}):
+    for whom in (moved, {*since.held}, {*since.disputed}):
         count = count + Case(When(participant_id__in=whom or {0}, then=1), default=0)
     rows = kept.filter(any_reason)
     change = Abs(F("minor") - Coalesce("before_minor", Value(0), output_field=_BIG), output_field=_BIG)
@@ -123,4 +126,5 @@ def _row(kept: Any, since: Since) -> PersonRow:
         settled_minor=kept.settled_minor,
     )
     moved, held = since.moved.get((row.participant_id, row.currency), 0), since.held.get(row.participant_id, "")
-    return replace(row, reasons=tuple(reasons_of(row, first=kept.is_new, moved=moved, held=held)))
+    asked = since.disputed.get(row.participant_id, ())
+    return replace(row, reasons=tuple(reasons_of(row, first=kept.is_new, moved=moved, held=held, disputes=asked)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from standardwebhooks import Webhook as Verifier
@@ -16,7 +17,9 @@ from standardwebhooks import Webhook as Verifier
 from comp.api import sending, webhooks
 from comp.api.models import Webhook, WebhookAttempt, WebhookMessage, WebhookSecret
 from comp.core.errors import ProblemsError
-from payouts.models import Statement
+from comp.people.selectors import today
+from payouts.models import Earning, Statement
+from payouts.services import disputes
 from tests.api.receiver import Receiver, receiving
 from tests.pages.rep.world import OCTOBER, World
 
@@ -76,6 +79,58 @@ def test_a_batch_and_its_statements_are_told_and_verify(world: World, receiver: 
     assert send(world) == 0
     with world.company.scope():
         assert {*WebhookMessage.objects.values_list("state", flat=True)} == {State.DONE}
+
+
+def test_what_becomes_of_a_dispute_is_told_once_each_and_without_amounts_or_words(
+    world: World, receiver: Receiver
+) -> None:
+    _, secret = listening(world, receiver.url, ["dispute.changed"])
+    world.won("D1", "2026-10-12", "4514.00")
+    world.milestone("D1", "signature", "2026-10-12")
+    world.work()
+    ann, fay = world.users["Ann"], world.users["Fay"]
+    with world.company.scope(ann):
+        line = Earning.objects.filter(participant=world.people["Ann"], deal__external_id="D1").latest("earned_minor")
+        asked = {"category": "rate", "expectation": "Secret words", "expected_minor": 777_77, "earning": line}
+        dispute = disputes.dispute_open(by=ann, **asked)
+        with pytest.raises(ProblemsError, match="D-1"):
+            disputes.dispute_open(by=ann, **asked)
+        disputes.dispute_say(dispute=dispute, by=ann, words="Secret words")
+        disputes.dispute_say(dispute=dispute, by=ann, words="Secret words")
+    with world.company.scope(fay):
+        for _ in range(2):
+            disputes.dispute_take(dispute=dispute, by=fay, owner=fay, promised_on=today())
+        disputes.dispute_decide(dispute=dispute, by=fay, decision="split", words="Secret words", deal=line.deal)
+        withdrawn = disputes.dispute_open(by=fay, **asked)
+        disputes.dispute_withdraw(dispute=withdrawn, by=fay)
+    assert send(world) == 6 and send(world) == 0
+    bodies = [Verifier(secret).verify(body, headers) for headers, body in receiver.calls]
+    assert {body["type"] for body in bodies} == {"dispute.changed"}
+    told_ = [body["data"] for body in bodies]
+    assert [(one["number"], one["change"], one["state"]) for one in told_] == [
+        ("D-1", "opened", "open"), ("D-1", "answered", "open"), ("D-1", "taken", "in_review"),
+        ("D-1", "decided", "decided"), ("D-2", "opened", "open"), ("D-2", "withdrawn", "withdrawn"),
+    ]  # fmt: skip
+    assert told_[3] == {
+        "dispute": dispute.pk, "number": "D-1", "change": "decided", "state": "decided", "category": "rate",
+        "participant": "ann", "period": "2026-10-01", "deal": "D1", "decision": "split", "owned": True,
+    }  # fmt: skip
+    assert (told_[0]["decision"], told_[0]["owned"]) == (None, False)
+    assert "Secret" not in str(receiver.calls) and "777" not in str(told_)
+
+
+def test_a_dispute_that_is_not_opened_is_told_to_nobody(world: World) -> None:
+    listening(world, "https://payroll.example/hook", ["dispute.changed"])
+    world.won("D1", "2026-10-12", "4514.00")
+    world.milestone("D1", "signature", "2026-10-12")
+    world.work()
+    with world.company.scope(world.users["Ann"]):
+        line = Earning.objects.filter(participant=world.people["Ann"]).latest("earned_minor")
+        with pytest.raises(RuntimeError), transaction.atomic():
+            asked = {"category": "rate", "expectation": "More", "earning": line}
+            disputes.dispute_open(by=world.users["Ann"], **asked)
+            raise RuntimeError("the transaction is lost")
+        assert WebhookMessage.objects.count() == 0
 
 
 def test_a_published_plan_is_told_to_those_who_listen(world: World, receiver: Receiver) -> None:

@@ -21,7 +21,7 @@ from comp.people.models import Participant
 from comp.tenancy.models import Tenant, User
 from comp.tenancy.scope import Pay, tenant_scope
 from crediting.models import DataIssue, RawDelivery, SourceMapping
-from payouts.models import Batch, BatchLine, Earning, Payable, Statement
+from payouts.models import Batch, BatchLine, Dispute, Earning, Payable, Statement
 from tests.demo.conftest import Demo
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +51,14 @@ def test_the_whole_story_stands(demo: Demo) -> None:
         assert set(months[:-1]) == {Batch.State.PAID} and len(months) > 8
         people = [batch.decided_by_id != batch.submitted_by_id for batch in Batch.objects.all()]
         assert all(people)
+
+
+def test_one_line_of_pay_is_questioned(demo: Demo) -> None:
+    with inside("meridian"):
+        dispute = Dispute.objects.get()
+        assert (dispute.state, dispute.participant.name, dispute.about) == ("open", "Anna Snelling", "line")
+    with inside("rival"):
+        assert not Dispute.objects.exists()
 
 
 def test_posting_everything_again_shuffled_and_twice_changes_no_figure(

@@ -15,12 +15,14 @@ from comp.outbox.services import work_once
 from comp.people import erasure as erasing
 from comp.people import services as people
 from comp.people.models import Erasure, Participant, Redaction
+from comp.people.selectors import today
 from comp.tenancy.capabilities import Role
 from comp.tenancy.models import Membership, User
 from crediting.models import RawDelivery, SourceMapping
 from crediting.services.issues import mapping_set
 from payouts import verify
-from payouts.models import Batch, BatchLine, LedgerEntry, Statement
+from payouts.models import Batch, BatchLine, Dispute, DisputeEntry, Earning, LedgerEntry, Statement
+from payouts.services import disputes
 from payouts.services.replay import replay_period
 from plans import services as plans
 from plans.models import Plan
@@ -56,10 +58,26 @@ def world() -> tuple[House, Participant]:
     acme.won("A-1", "50000.00", "2026-01-12")
     acme.work()
     acme.close(JANUARY)
+    disputed(acme, nora, user)
     with acme.acme.scope(acme.ops):
         people.participant_change(participant=nora, ends_on=date(2026, 3, 1))
     acme.work()
     return acme, nora
+
+
+def disputed(acme: House, nora: Participant, user: User) -> None:
+    """She questioned a line by name; what was said and decided names her, and one is over."""
+    for category in ("rate", "credit"):
+        with acme.acme.scope(user):
+            line = Earning.objects.filter(participant=nora).latest("id")
+            asked = {"category": category, "expectation": f"{NAME} closed it alone, not half."}
+            dispute = disputes.dispute_open(by=user, earning=line, **asked)
+            disputes.dispute_say(dispute=dispute, by=user, words=f"Write to {EMAIL}.")
+        with acme.acme.scope(acme.ops):
+            disputes.dispute_take(dispute=dispute, by=acme.ops, owner=acme.ops, promised_on=today())
+            if category == "rate":
+                words = f"{NAME} is right."
+                disputes.dispute_decide(dispute=dispute, by=acme.ops, decision="split", deal=line.deal, words=words)
 
 
 def digests(of: House) -> dict[str, Any]:
@@ -141,6 +159,12 @@ def test_a_leaver_is_erased_and_every_digest_stays(superuser_connection: Any) ->
         assert (nora.name, nora.key, nora.user) == ("Person E-1001", "E-1001", None)
         assert not Membership.objects.filter(user__full_name="Person E-1001").exists()
         assert SourceMapping.objects.get(target="E-1001").value == "Person E-1001"
+        first = Dispute.objects.earliest("number")
+        assert (first.expectation, first.decision_words) == (
+            "Person E-1001 closed it alone, not half.", "Person E-1001 is right."
+        )  # fmt: skip
+        said = DisputeEntry.objects.filter(kind="said").values_list("words", flat=True)
+        assert {*said} == {f"Write to person-{nora.pk}@erased.invalid."}
     after = digests(acme)
     chain = before.pop("chain")
     assert after.pop("chain")[: len(chain)] == chain

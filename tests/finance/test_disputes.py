@@ -20,7 +20,7 @@ from comp.tenancy.capabilities import Role
 from comp.tenancy.models import Membership
 from comp.tenancy.scope import Pay
 from crediting.models import Deal
-from payouts.models import Cause, ChangedScope, Dispute, DisputeEntry, Earning, Statement
+from payouts.models import Batch, BatchLine, Cause, ChangedScope, Dispute, DisputeEntry, Earning, Statement
 from payouts.models.manual import State as ByHand
 from payouts.reads.disputes import standing_minor
 from payouts.services import disputes
@@ -513,3 +513,19 @@ def test_who_may_not_see_the_pay_finds_no_page(world: World) -> None:
     assert "Say it" not in client(world, "Mia").get(f"{base}/disputes/{dispute.pk}/").content.decode()
     assert client(world, "Ann").post(f"{base}/disputes/{dispute.pk}/withdraw/").status_code == 302
     assert "It was withdrawn." in client(world, "Ann").get(f"{base}/disputes/{dispute.pk}/").content.decode()
+
+
+def test_finance_reads_of_open_disputes_before_it_signs(world: World) -> None:
+    dispute, base = question(world, line(world, "D4")), world.base
+    fay = client(world, "Fay")
+    assert "Disputed: D-1" in fay.get(f"{base}/payouts/open/sales/").content.decode()
+    batch = world.submit(NOVEMBER)
+    page = fay.get(f"{base}/payouts/{batch.pk}/").content.decode()
+    assert page.count("Disputed: D-1") == 1
+    with world.company.scope():
+        paid = Batch.objects.get(starts_on=OCTOBER)
+        assert BatchLine.objects.filter(batch=batch, deal__external_id="D4").exists(), "it holds no pay back"
+    assert "Disputed" not in fay.get(f"{base}/payouts/{paid.pk}/").content.decode()
+    with world.company.scope(world.users["Ann"]):
+        disputes.dispute_withdraw(dispute=dispute, by=world.users["Ann"])
+    assert "Disputed" not in fay.get(f"{base}/payouts/{batch.pk}/").content.decode()

@@ -26,9 +26,10 @@ from comp.tenancy.models import Tenant, User
 from comp.tenancy.scope import Actor, Pay, tenant_scope
 from crediting.models import DataIssue, HookEndpoint
 from crediting.services.issues import mapping_set
-from payouts.models import Batch
+from payouts.models import Batch, Dispute, Earning
 from payouts.selectors import TAKEN
 from payouts.services import batches
+from payouts.services.disputes import dispute_open
 
 BUILT = "demo.built"
 #: What the second Sales Ops person answers when the inbox asks: (kind, the CRM's word) to what it means here.
@@ -127,6 +128,7 @@ class _Story:
                     self._month_end(one, one.months[number - 1], decided=number < len(one.months) - 1)
         for one in self.cast:
             if not one.built:
+                self._question(one)
                 with self._as(one, None):
                     record(code=BUILT, subject=one.tenant, after={"deliveries": len(one.deliveries)})
 
@@ -187,6 +189,18 @@ class _Story:
                 batches.batch_export(batch=batch, by=preparer)
                 batches.batch_mark_paid(batch=batch, paid_by=preparer)
                 self.steps += 2
+
+    def _question(self, one: _Cast) -> None:
+        """Somebody questions the latest line of their pay; nobody has taken it yet."""
+        if not one.company.asks:
+            return
+        by = _user(one.company.asks)
+        with self._as(one, by):
+            lines = Earning.objects.filter(participant__user=by, line_kind=Earning.Kind.CREDIT, earned_minor__gt=0)
+            line = lines.order_by("-credit_date", "-id").first()
+            if line is not None and not Dispute.objects.exists():
+                words = "I closed this one above my quota, so I expected the next tier."
+                dispute_open(by=by, category=Dispute.Category.RATE, expectation=words, earning=line)
 
     def _as(self, one: _Cast, user: User | None):  # type: ignore[no-untyped-def]
         actor = Actor("user", str(user), user_id=user.pk) if user else Actor.command("demo")
