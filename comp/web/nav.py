@@ -25,7 +25,7 @@ class Item:
 ITEMS = (
     Item("Home", "home", Can.PAY_OWN, "home"),
     Item("Deals", "my_deals", Can.PAY_OWN, "briefcase"),
-    Item("Statements", "statement_list", Can.PAY_OWN, "document-text"),
+    Item("Statements", "statement_list", Can.PAY_OWN, "document-text", also=("my-disputes",)),
     Item("Team", "team", Can.PAY_TEAM, "user-group"),
     Item("Payouts", "batch_list", Can.BATCH_READ, "banknotes", also=("closes", "payments", "downloads")),
     Item(
@@ -33,13 +33,13 @@ ITEMS = (
         extra=True,
         also=("holds", "differences", "side-letters", "relief", "reviews", "debts"),
     ),
-    Item("Disputes", "dispute_list", Can.DISPUTE_HANDLE, "chat-bubble-left-ellipsis", extra=True),
     Item("Decisions", "decision_list", Can.BATCH_READ, "pencil-square", extra=True),
     Item("Payroll", "payroll", Can.BATCH_PAY, "credit-card", extra=True),
     Item("Switches", "cutover_list", Can.BATCH_READ, "arrow-right-circle", extra=True),
     Item("Plans", "plan_list", Can.PLAN_READ, "clipboard-document-list"),
     Item("People", "assignment_list", Can.PEOPLE_READ, "users"),
     Item("Data quality", "issue_list", Can.DATA_FIX, "inbox"),
+    Item("Disputes", "dispute_list", Can.DISPUTE_HANDLE, "chat-bubble-left-ellipsis", extra=True),
     Item("Uploads", "upload_list", Can.DATA_FIX, "arrow-up-tray", extra=True),
     Item("Deliveries", "delivery_list", Can.DATA_FIX, "arrow-down-on-square", extra=True),
     Item("Recomputations", "job_list", Can.PLAN_READ, "clock", extra=True),

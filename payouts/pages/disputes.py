@@ -94,8 +94,9 @@ class DecideForm(forms.Form):
         help_text="Of data that were put right, or of a split: its number in the source, or that of another fact.",
     )  # fmt: skip
     version = forms.ModelChoiceField(
-        PlanVersion.objects.none(), label="Plan version", required=False, help_text="Of a plan that was put right."
-    )
+        PlanVersion.objects.none(), label="Plan version", required=False, empty_label="None",
+        help_text="Of a plan that was put right.",
+    )  # fmt: skip
     adjustment = forms.CharField(
         label="Adjustment", max_length=20, required=False, help_text="Its number, such as ADJ-000012, once approved."
     )
@@ -349,21 +350,21 @@ def _lead(row: Dispute, own: bool) -> str:
     if row.state == State.WITHDRAWN:
         return "It was withdrawn."
     if row.state == State.DECIDED:
-        verb = "earned" if row.about == Dispute.About.LINE else "paid"
+        what = "It earned" if row.about == Dispute.About.LINE else "The payout was"
         before, after = (format_money(minor, row.currency) for minor in (row.before_minor, row.after_minor or 0))
-        what = f"{row.get_decision_display()}. "
-        if row.by_adjustment is not None:
-            adjusted = format_money(row.by_adjustment.amount_minor, row.by_adjustment.currency)
-            return f"{what}{row.by_adjustment} pays {adjusted} beside what it {verb}, {after}."
         same = row.before_minor == row.after_minor
-        return f"{what}It {verb} {before} before, and {'still' if same else 'now'} {after}."
+        told = f"{row.get_decision_display()}. {what} {before} before, and {'the same' if same else after} after it."
+        if row.by_adjustment is not None:
+            paid = format_money(row.by_adjustment.amount_minor, row.by_adjustment.currency)
+            told += f" Beside that, {row.by_adjustment} is {paid}."
+        return told
     if row.promised_on is not None:
         return f"{row.owner} looks after it and promised a decision by {row.promised_on:%-d %B %Y}."
     return f"{who} questioned it; nobody has taken it yet."
 
 
 def _facts(request: HttpRequest, row: Dispute, own: bool) -> list[Fact]:
-    verb = "Earned" if row.about == Dispute.About.LINE else "Paid"
+    verb = "Earned" if row.about == Dispute.About.LINE else "Payout"
     facts = [Fact("State", _mark(row))]
     if not own:
         facts.append(Fact("Person", row.participant.name))

@@ -25,7 +25,8 @@ from crediting.services.bulk import api_endpoint
 from crediting.services.catalogue import account_create, product_create
 from crediting.services.endpoints import endpoint_create
 from crediting.services.uploads import upload_add, upload_match
-from payouts.services import batches
+from payouts.models import Earning, Statement
+from payouts.services import batches, disputes
 from plans import services as plans
 from plans.models import Plan
 from plans.roster import roster_store
@@ -99,6 +100,7 @@ def build() -> Cast:
     built.crm.send(deal(deal="D-asked", owner="ann-okafor", product="GTXPro", close_date=day.isoformat()))
     built.work()
     _connections(built, users["ops"])
+    _disputes(built, users)
     with acme.scope(users["ops"]):
         plans.version_draft(
             plan=Plan.objects.get(key="manager"),
@@ -182,6 +184,32 @@ def _connections(cast: Cast, ops: User) -> None:
             upload = upload_add(endpoint=files, event="deal.won", name="old-deals.csv", file=file, made_by=ops)
         upload_match(upload=upload, columns=upload.columns, date_form="YYYY-MM-DD", decimal_form="1234.5")
     cast.work()
+
+
+def _disputes(cast: Cast, users: dict[str, User]) -> None:
+    """Ann questions three things: one is looked after, one waits, one is decided."""
+    rep, ops, day = users["rep"], users["ops"], cast.today
+    with cast.acme.scope(rep):
+        lines = Earning.objects.filter(participant__user=rep, earned_minor__gt=0)
+        latest = lines.filter(deal__external_id="D-0-1").latest("earned_minor")
+        before = lines.filter(deal__external_id="D-1-0").latest("earned_minor")
+        statement = Statement.objects.filter(participant__user=rep).earliest("period_starts_on")
+        said = (
+            "The second deal took me over my quota, so I expected the rate of the next tier for all that lies above it."
+        )
+        first = disputes.dispute_open(by=rep, category="rate", expectation=said, expected_minor=480_00, earning=latest)
+        disputes.dispute_say(
+            dispute=first, by=rep, words="I attach nothing: the order form is in the CRM, at the deal."
+        )
+        lacks = {"category": "missing_deal", "expectation": "Deal D-77 of Acme is missing.", "statement": statement}
+        disputes.dispute_open(by=rep, **lacks, expected_minor=1_234_56)
+        over = disputes.dispute_open(by=rep, category="credit", expectation="I closed it alone.", earning=before)
+    with cast.acme.scope(ops):
+        for dispute in (first, over):
+            disputes.dispute_take(dispute=dispute, by=ops, owner=ops, promised_on=day + timedelta(days=5))
+        disputes.dispute_say(dispute=first, by=ops, words="I look at the quota first.")
+        words = "The CRM names you alone since yesterday."
+        disputes.dispute_decide(dispute=over, by=ops, decision="data_fix", words=words, deal=before.deal)
 
 
 def _close(cast: Cast, months: int, users: dict[str, User]) -> None:

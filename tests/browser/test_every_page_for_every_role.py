@@ -20,13 +20,14 @@ OF_A_KIND = 2
 
 #: Some pages that each role must have come to, so that a walk that found no links fails.
 REACHES = {
-    "rep": {"home", "my_deals", "statement_list", "statement", "why", "deal", "delivery"},
+    "rep": {"home", "my_deals", "statement_list", "statement", "why", "deal", "delivery"}
+    | {"my_disputes", "dispute", "dispute_add", "dispute_add_statement"},
     "newcomer": {"home", "my_deals", "statement_list"},
     "manager": {"home", "team", "statement", "why"},
     "ops": {"plan_list", "template_list", "template_preview", "version", "version_edit", "version_diff", "issue"}
     | {"delivery", "assignment_add", "audit", "job_list", "endpoint_list", "endpoint", "endpoint_add"}
     | {"endpoint_mapping", "upload_list", "upload", "roster_list", "roster", "webhook_list", "webhook", "webhook_add"}
-    | {"key_list", "key_add"},
+    | {"key_list", "key_add", "dispute_list", "dispute"},
     "finance": {"batch_list", "batch", "batch_submit", "ledger", "audit", "decision_list", "deputy_list", "rule_list"}
     | {"adjustment_list", "adjustment_add", "adjustment_upload", "adjustment_limits", "hold_list", "hold_add"}
     | {"letter_list", "letter_add", "relief_list", "relief_add", "review_list", "debt_list", "difference_list"},

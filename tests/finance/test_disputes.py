@@ -494,7 +494,7 @@ def test_a_decision_shows_its_change_and_both_amounts(world: World) -> None:
     said = {"decision": "adjustment", "adjustment": made.name.lower(), "words": "We pay it by hand."}
     assert fay.post(f"{one}decide/", said).status_code == 302
     page = client(world, "Ann").get(one).content.decode()
-    assert f"{base}/adjustments/{made.pk}/" in page and "50.00" in page
+    assert f"{base}/adjustments/{made.pk}/" in page and f"Beside that, {made.name} is $50.00" in page
     assert "Earned when questioned" in page and "Earned when decided" in page
 
 
