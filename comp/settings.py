@@ -245,6 +245,7 @@ SPECTACULAR_SETTINGS = {
         "VersionState": "plans.models.PlanVersion.State",
         "StatementState": "payouts.models.Statement.State",
         "BatchState": "payouts.models.Batch.State",
+        "DisputeState": "payouts.models.Dispute.State",
     },
 }
 #: Calls a minute: of one API key; of an address with no good one, or to hooks that there are not.
