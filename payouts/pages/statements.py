@@ -22,7 +22,7 @@ from crediting.selectors_waiting import waiting_of_person
 from payouts.models import CutOver, Dispute, Statement
 from payouts.pages.links import link, may_question
 from payouts.pages.unconverted import waiting_page_of
-from payouts.reads.disputes import of_period
+from payouts.reads.disputes import marked, of_period
 from payouts.reads.labels import line_label
 from payouts.reads.leaving import Leaving, final_statements, leaving_of, may_read
 from payouts.reads.lines import STATES, hold_words, sums, told
@@ -100,7 +100,8 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
     # Which payout of the period: an off-cycle one, what another system paid (-1), or else its regular one.
     run = request.GET.get("run", "")
     run_number = int(run) if run == str(RUN) or run.isdecimal() and len(run) < 5 else 0
-    statement = Statement.objects.filter(participant=person, period_starts_on=period, run=run_number).first()
+    rows = Statement.objects.filter(participant=person, period_starts_on=period, run=run_number)
+    statement = marked(rows).first()
     if statement is None:
         raise Http404("no such statement, or not yours to see")
     if "csv" in request.GET:
@@ -182,10 +183,17 @@ def _statement(request: HttpRequest, person: Participant, period: date, *, own: 
         "calculated_at": statement.calculated_at,
         "data_at": statement.data_at,
         "period_closes": span.last_day if statement.state == Statement.State.OPEN else None,
-        "disputes": [(one, link(request, "dispute", pk=one.pk)) for one in of_period(person.pk, statement)],
+        "disputes": _disputes(request, person, statement),
         "question_url": _question(request, person, statement),
     }
     return render(request, "payouts/statement.html", context)
+
+
+def _disputes(request: HttpRequest, person: Participant, statement: Any) -> list[tuple[Dispute, str]]:
+    """What of the period is questioned, and where."""
+    if not statement.disputed:
+        return []
+    return [(one, link(request, "dispute", pk=one.pk)) for one in of_period(person.pk, statement)]
 
 
 def _question(request: HttpRequest, person: Participant, statement: Statement) -> str:

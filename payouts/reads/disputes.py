@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 
 from comp.people.models import Participant, PayGroup
 from comp.tenancy.capabilities import Can, capabilities
@@ -43,6 +43,12 @@ def of_line_standing(earning: Earning) -> Dispute | None:
 def of_period(participant_id: int, row: Statement) -> QuerySet[Dispute]:
     """The standing disputes of somebody's pay period: of its statement, and of the lines whose day lies in it."""
     return standing().filter(participant_id=participant_id, pay_period=row.period_starts_on, run=row.run)
+
+
+def marked(rows: QuerySet[Statement]) -> QuerySet[Statement]:
+    """Statements, each `disputed` or not, so that nobody asks for the disputes of one without any."""
+    named = {"participant": OuterRef("participant"), "pay_period": OuterRef("period_starts_on"), "run": OuterRef("run")}
+    return rows.annotate(disputed=Exists(standing().filter(**named)))
 
 
 def line_of(dispute: Dispute) -> Earning | None:

@@ -15,10 +15,8 @@ from comp.core.errors import refused
 from comp.core.money import LARGEST
 from comp.people.models import Participant
 from comp.people.selectors import today
-from comp.tenancy.capabilities import Can
 from comp.tenancy.models import User
 from comp.tenancy.scope import Pay, current_tenant_id, tenant_scope
-from comp.tenancy.services import capabilities_of
 from crediting.models import Deal, Fact
 from payouts.models import Adjustment, ChangedScope, Dispute, DisputeEntry, Earning, Statement
 from payouts.models.manual import State as ByHand
@@ -62,7 +60,7 @@ def dispute_open(
         _one_counter()
         about = _line(earning) if earning is not None else _statement(statement.pk, said, category)  # type: ignore[union-attr]
         person: Participant = about["participant"]
-        if person.user_id != by.pk and Can.DISPUTE_HANDLE not in capabilities_of(user=by):
+        if not _has_a_say(person, by):
             raise refused("by", by, "the person, or who handles disputes", f"{by} cannot question the pay of {person}.")
         last = Dispute.objects.aggregate(last=Max("number"))["last"] or 0
         found = Dispute.objects.create(
@@ -104,7 +102,7 @@ def dispute_say(*, dispute: Dispute, by: User, words: str) -> DisputeEntry:
     said = _words("words", words, "Say something.")
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
         found, before = _locked(dispute, "answered")
-        if found.participant.user_id != by.pk and Can.DISPUTE_HANDLE not in capabilities_of(user=by):
+        if not _has_a_say(found.participant, by):
             raise refused("by", by, "the person, or who handles disputes", f"{by} has no say in {found}.")
         last = DisputeEntry.objects.filter(dispute=found).order_by("-id").first()
         if last is not None and (last.said_by_id, last.words) == (by.pk, said):
@@ -175,6 +173,10 @@ def _one_counter() -> None:
     """Nobody else numbers disputes, or looks whether one stands, until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, current_tenant_id()])
+
+
+def _has_a_say(person: Participant, user: User) -> bool:
+    return person.user_id == user.pk or user in reads.handlers(person.pay_group)
 
 
 def _handles(dispute: Dispute, user: User, field: str) -> None:

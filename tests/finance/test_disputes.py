@@ -232,6 +232,10 @@ def test_who_may_not_see_the_pay_does_not_look_after_it(world: World) -> None:
         Membership.objects.filter(user=world.users["Olga"]).update(pay_groups=["another"])
     with pytest.raises(ProblemsError, match="Olga handles no disputes of Sales"):
         taken(world, dispute, owner="Olga")
+    with pytest.raises(ProblemsError, match="Olga has no say"):
+        say(world, dispute, by="Olga")
+    with pytest.raises(ProblemsError, match="Olga cannot question"):
+        question(world, line(world, "D2"), by="Olga")
 
 
 def test_nobody_looks_after_or_decides_about_their_own_pay(world: World) -> None:
