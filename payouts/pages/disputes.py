@@ -94,7 +94,7 @@ class DecideForm(forms.Form):
         help_text="Of data that were put right, or of a split: its number in the source, or that of another fact.",
     )  # fmt: skip
     version = forms.ModelChoiceField(
-        PlanVersion.objects.none(), label="Plan version", required=False, empty_label="None",
+        PlanVersion.objects.none(), label="Plan version", required=False, empty_label="No plan",
         help_text="Of a plan that was put right.",
     )  # fmt: skip
     adjustment = forms.CharField(
