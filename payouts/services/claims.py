@@ -43,8 +43,8 @@ LOCKS = (7003, 7004)
 EVERYBODY = (0, 1)
 #: First key of the lock of whoever locks a period: meanwhile no deliveries are taken, and nothing is left for later.
 CLOSING = 7022
-#: How long a worker waits for figures that somebody else writes.
-WAIT_MS = 200
+#: How long a worker waits for figures that somebody else writes, and how long at a time where other work may come.
+WAIT_MS, LOOK_MS = 200, 20
 #: What PostgreSQL may take for a sort or a join where whole times are redone.
 MEMORY = "64MB"
 #: How many changed scopes one transaction redoes; and where more wait, of how many it redoes some people's whole work.
@@ -54,9 +54,9 @@ CLAIM, CLAIM_WHOLE = 2000, 8000
 CHUNK_SECONDS, CHUNK_PEOPLE = 3.0, 100
 #: How long those who move with others wait while other work comes; how long a piece of their work should take, which
 #: holds that of the others up so long, and how many people it holds at least.
-LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=2), 0.1, 15
+LATER_WAIT, LATER_SECONDS, LATER_PEOPLE = timedelta(seconds=2), 0.05, 6
 #: The same of writing where lines stand beside others, which moves no money.
-PLACES_WAIT, PLACES_PEOPLE = timedelta(seconds=60), 25
+PLACES_WAIT, PLACES_PEOPLE = timedelta(seconds=60), 8
 #: After a piece of either a process leaves them alone for so many times as long as it took, while other work comes.
 REST = 9
 FOREVER = date(2100, 1, 1)
@@ -108,9 +108,23 @@ def _tried(*halves: int) -> tuple[int, ...]:
         return tuple(half for half, taken in zip(halves, cursor.fetchone(), strict=True) if taken)
 
 
-def _waited(half: int) -> tuple[int, ...]:
-    """The same of one half that somebody writes, should it come free within WAIT_MS."""
-    return (half,) if figures_lock(wait_ms=WAIT_MS, halves=(half,)) else ()
+def _waited(half: int, *, all_free: bool = False) -> tuple[int, ...]:
+    """The same of one half that somebody writes, should it come free within WAIT_MS; `all_free`: and of the other, if
+    that is free then. Most often one writer has had both, and a recomputation costs much for itself: each half alone
+    would take nearly as long as both."""
+    if not figures_lock(wait_ms=WAIT_MS, halves=(half,)):
+        return ()
+    return tuple(sorted((half, *_tried(1 - half)))) if all_free else (half,)
+
+
+def _waited_idle(half: int) -> tuple[int, ...]:
+    """The same, as long as no other work comes: whoever brings it looks again."""
+    for _ in range(WAIT_MS // LOOK_MS):
+        if figures_lock(wait_ms=LOOK_MS, halves=(half,)):
+            return (half,)
+        if _others_wait():
+            break
+    return ()
 
 
 def scopes_recompute(tenant_id: int) -> int:
@@ -133,7 +147,7 @@ def changes_recompute(tenant_id: int) -> int:
         if not waiting:
             return 0
         # Of these alone: with a half where nothing waits a worker would go on to take one delivery after the other.
-        claimed = _single_claimed(_tried(*waiting) or _waited(waiting[0]))
+        claimed = _single_claimed(_tried(*waiting) or _waited(waiting[0], all_free=True))
         return _redo_claimed(claimed, leave_places=_deliveries_come())
 
 
@@ -165,8 +179,10 @@ def _behind(key: str, wait: timedelta, which: Q, *, least: int, own: bool) -> in
     oldest = rows_read(_OLDEST, {"now": now, "places": not own})
     if not oldest or (busy and now - oldest[0][0] < wait):
         return 0
-    # Where other work comes somebody else is at it, and looks again; this process has deliveries to take.
-    halves = _tried(*EVERYBODY) or (() if busy else _waited(EVERYBODY[0]))
+    # Of one half: whoever has single changes of the other need not wait for this. Where other work comes somebody else
+    # is at it, and looks again; this process has deliveries to take.
+    half = oldest[0][1]
+    halves = _tried(half) or (() if busy else _waited_idle(half))
     single = _due(halves).filter(job=None)
     done = _paced(
         single.filter(which) if own else single,
@@ -322,9 +338,9 @@ _HALVES = """
 SELECT coalesce(bool_or(mod(participant_id, 2) = 0), false), coalesce(bool_or(mod(participant_id, 2) = 1), false)
 FROM payouts_changedscope WHERE due_at <= %(now)s AND job_id IS NULL AND NOT later
 """
-#: Since when the first waits of what comes behind other work.
+#: Since when the first waits of what comes behind other work, and of which half it is.
 _OLDEST = """
-SELECT created_at FROM payouts_changedscope
+SELECT created_at, mod(participant_id, 2)::int FROM payouts_changedscope
 WHERE due_at <= %(now)s AND job_id IS NULL AND later AND places = %(places)s ORDER BY id LIMIT 1
 """
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from comp.outbox.services import messages_drain
 from payouts.frames import read, read_facts, sql
 from payouts.models import ChangedScope, Earning, RecomputeJob, Statement
 from payouts.services import claims, recompute, scopes
@@ -129,6 +130,35 @@ def test_each_half_has_a_lock_of_its_own(two: House, called: list[str], owner_co
         cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [claims.LOCKS[half], two.acme.tenant.pk])
     two.work()
     assert two.earned() == {"A": 600000, "B": 500000, "C": 10000, "D": 20000}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_waited_for_one_half_takes_both_where_both_are_free(
+    two: House, monkeypatch: pytest.MonkeyPatch, owner_connection: Any
+) -> None:
+    """One writer most often has both: he who waits for him redoes once what came meanwhile, not each half for itself."""
+    while redone(two):
+        pass
+    tenant = two.acme.tenant.pk
+    two.won("C", "1000.00", "2026-01-12")
+    bobs(two, "D", "2000.00", "2026-01-12")
+    two.crm.drain()
+    messages_drain(tenant)
+    waits = claims.figures_lock
+    with owner_connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, %s), pg_advisory_lock(%s, %s)", _both(tenant))
+
+        def waited(**what: Any) -> bool:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s), pg_advisory_unlock(%s, %s)", _both(tenant))
+            return waits(**what)
+
+        monkeypatch.setattr(claims, "figures_lock", waited)
+        assert claims.changes_recompute(tenant)
+    assert two.earned() == {"A": 600000, "B": 500000, "C": 10000, "D": 20000}
+
+
+def _both(tenant: int) -> list[int]:
+    return [part for key in claims.LOCKS for part in (key, tenant)]
 
 
 @pytest.mark.django_db(transaction=True)
