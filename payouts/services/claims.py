@@ -43,7 +43,7 @@ LOCKS = (7003, 7004)
 EVERYBODY = (0, 1)
 #: First key of the lock of whoever locks a period: meanwhile no deliveries are taken, and nothing is left for later.
 CLOSING = 7022
-#: How long a worker waits for figures that somebody else writes, and how long at a time where other work may come.
+#: How long a worker waits for figures that somebody else writes, and how often it looks where other work may come.
 WAIT_MS, LOOK_MS = 200, 20
 #: What PostgreSQL may take for a sort or a join where whole times are redone.
 MEMORY = "64MB"
@@ -118,12 +118,14 @@ def _waited(half: int, *, all_free: bool = False) -> tuple[int, ...]:
 
 
 def _waited_idle(half: int) -> tuple[int, ...]:
-    """The same, as long as no other work comes: whoever brings it looks again."""
+    """The same, as long as no other work comes: whoever takes that up looks again. Asks now and then: each wait that
+    PostgreSQL breaks off is an error in its log."""
     for _ in range(WAIT_MS // LOOK_MS):
-        if figures_lock(wait_ms=LOOK_MS, halves=(half,)):
-            return (half,)
+        time.sleep(LOOK_MS / 1000)
         if _others_wait():
             break
+        if halves := _tried(half):
+            return halves
     return ()
 
 

@@ -136,7 +136,7 @@ def test_each_half_has_a_lock_of_its_own(two: House, called: list[str], owner_co
 def test_who_waited_for_one_half_takes_both_where_both_are_free(
     two: House, monkeypatch: pytest.MonkeyPatch, owner_connection: Any
 ) -> None:
-    """One writer most often has both: he who waits for him redoes once what came meanwhile, not each half for itself."""
+    """One writer most often has both: who waits for him redoes what came meanwhile once, not each half for itself."""
     while redone(two):
         pass
     tenant = two.acme.tenant.pk

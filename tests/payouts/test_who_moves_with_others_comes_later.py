@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -113,3 +114,45 @@ def test_where_lines_stand_is_written_last_while_deliveries_come(monkeypatch: py
     with acme.acme.scope():
         assert not ChangedScope.objects.exists()
         assert replay.differences_found() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_comes_behind_holds_one_half_and_waits_only_while_nothing_else_comes(
+    monkeypatch: pytest.MonkeyPatch, owner_connection: Any
+) -> None:
+    """Whoever has single changes of the other half goes on meanwhile, and a worker that waits takes what comes."""
+    acme = house(ROLLED)
+    with acme.acme.scope(acme.ops):
+        CreditRole.objects.get_or_create(key="manager", defaults={"name": "Manager"})
+        zoe = person(acme.acme, "Zoe")
+        people.reporting_line_set(participant=acme.ann, manager=zoe, starts_on=JANUARY)
+        plans.assignment_set(participant=zoe, plan=Plan.objects.get(key="worked"), starts_on=JANUARY)
+    acme.work()
+    tenant = acme.acme.tenant.pk
+    acme.won("A1", "1000.00", "2026-01-11")
+    acme.crm.drain()
+    messages_drain(tenant)
+    assert claims.changes_recompute(tenant) and lines(acme) == {"Ann": 1}
+
+    held: list[tuple[int, ...]] = []
+    tried, waits = claims._tried, iter([False, False, True, False, False])
+
+    def watched(*halves: int) -> tuple[int, ...]:
+        held.append(tried(*halves))
+        return held[-1]
+
+    monkeypatch.setattr(claims, "_tried", watched)
+    monkeypatch.setattr(claims, "_others_wait", lambda: next(waits))
+    with owner_connection.cursor() as cursor:
+        mine = [claims.LOCKS[zoe.pk % 2], tenant]
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", mine)
+        assert claims.later_recompute(tenant) == 0, "a delivery came while it waited"
+        assert held == [(), ()]
+
+        def let_go(seconds: float) -> None:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", mine)
+
+        monkeypatch.setattr("time.sleep", let_go)
+        assert claims.later_recompute(tenant) == 1
+    assert held[2:] == [(), (zoe.pk % 2,)]
+    assert lines(acme) == {"Ann": 1, "Zoe": 1}
