@@ -293,8 +293,9 @@ def people(subject: Subject) -> list[PersonRow]:
     before = subject_sums(last) if last is not None else {}
     settled = subject_effects(subject)
     known = set(_earlier(subject).values_list("participant_id", flat=True).distinct())
-    moved, asked = moved_since(subject), disputed(subject)
+    moved = moved_since(subject)
     names = Participant.objects.in_bulk({who for who, _ in {*now, *settled, *before, *moved}})
+    asked = disputed(subject, names)
     found = []
     for at in {*now, *settled, *before, *moved}:
         row = now.get(at, {**_NOTHING})
@@ -377,12 +378,12 @@ def _earlier(subject: Subject) -> QuerySet[BatchLine]:
     )
 
 
-def disputed(subject: Subject) -> dict[int, list[str]]:
-    """By person the disputes that stand, while something of the subject is to come. They hold nothing back."""
+def disputed(subject: Subject, whose: Iterable[int] | QuerySet[Any]) -> dict[int, list[str]]:
+    """By person the disputes that stand of these, while something of the subject is to come. They hold nothing back."""
     found: dict[int, list[str]] = {}
     if isinstance(subject, Batch) and subject.state not in TO_COME:
         return found
-    standing = Dispute.objects.filter(state__in=(Dispute.State.OPEN, Dispute.State.IN_REVIEW))
+    standing = Dispute.objects.filter(participant_id__in=whose, state__in=(Dispute.State.OPEN, Dispute.State.IN_REVIEW))
     for row in standing.only("number", "participant").order_by("number"):
         found.setdefault(row.participant_id, []).append(row.name)
     return found

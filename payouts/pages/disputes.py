@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.paginator import Page
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from comp.core.money import MoneyError, format_money, parse_money, plain_money
@@ -24,11 +26,12 @@ from comp.web.access import anyone, needs
 from comp.web.csv import csv_response
 from comp.web.forms import DateInput
 from comp.web.paging import paginate
-from comp.web.parts import Event, Fact, Link
+from comp.web.parts import MONEY_STATES, Event, Fact, Link
 from comp.web.templatetags.comp import badge, day, money, state_badge
 from crediting.models import Deal
 from crediting.models import Fact as OtherFact
 from payouts.models import Adjustment, Dispute, DisputeEntry, Earning, Statement
+from payouts.models.figures import STATEMENT_PARTS, LineNamed
 from payouts.pages.by_hand.parts import answered, tried
 from payouts.pages.links import link, may_question
 from payouts.reads import disputes as reads
@@ -39,11 +42,15 @@ from plans.models import PlanAssignment, PlanVersion
 #: By when an answer is promised unless its owner says otherwise.
 USUAL = timedelta(days=7)
 PER_PAGE = 50
+#: How much of a thread stands on one page, the latest first page.
+SAID = 200
 CSV_HEADER = (
     "number", "state", "category", "employee", "name", "about", "deal", "period", "opened", "owner", "promised",
     "decision", "before", "expected", "after", "at stake", "currency",
 )  # fmt: skip
 _LINES = forms.Textarea(attrs={"rows": 3})
+#: Which field of the form names the change of a decision. What stands in the others is left out: the deal is offered.
+_NAMES = {"data_fix": "deal", "split": "deal", "plan_fix": "version", "adjustment": "adjustment"}
 State = Dispute.State
 
 
@@ -90,7 +97,7 @@ class DecideForm(forms.Form):
 
     decision = forms.ChoiceField(label="Decision", choices=Dispute.Decision.choices)
     deal = forms.CharField(
-        label="Deal", max_length=120, required=False,
+        label="Deal", max_length=500, required=False,
         help_text="Of data that were put right, or of a split: its number in the source, or that of another fact.",
     )  # fmt: skip
     version = forms.ModelChoiceField(
@@ -102,33 +109,39 @@ class DecideForm(forms.Form):
     )
     words = forms.CharField(label="Why", max_length=disputes.WORDS, widget=_LINES, help_text="The person reads it.")
 
-    def __init__(self, *args: Any, participant_id: int, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, dispute: Dispute, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        plans = PlanAssignment.objects.filter(participant_id=participant_id).values("plan")
+        self.dispute = dispute
+        plans = PlanAssignment.objects.filter(participant_id=dispute.participant_id).values("plan")
         rows = PlanVersion.objects.filter(plan__in=plans).exclude(state=PlanVersion.State.DRAFT)
         rows = rows.select_related("plan").defer("document").order_by("plan__name", "-number")
         self.fields["version"].queryset = rows  # type: ignore[attr-defined]
 
-    def clean_adjustment(self) -> Adjustment | None:
-        text = str(self.cleaned_data["adjustment"]).strip()
-        if not text:
-            return None
+    def clean(self) -> dict[str, Any]:
+        """Only what the decision names is looked up: the deal is offered, and stands there whatever is decided."""
+        said: dict[str, Any] = super().clean() or {}
+        name = _NAMES.get(said.get("decision", ""), "")
+        if name in ("deal", "adjustment") and said.get(name):
+            try:
+                said[name] = self._deal(said[name]) if name == "deal" else self._adjustment(said[name])
+            except forms.ValidationError as error:
+                self.add_error(name, error)
+        return said
+
+    def _adjustment(self, text: str) -> Adjustment:
         found = reads.adjustment_named(text)
         if found is None:
             raise forms.ValidationError(f"There is no adjustment {text!r}.")
         return found
 
-    def clean_deal(self) -> Deal | OtherFact | None:
-        number = str(self.cleaned_data["deal"]).strip()
-        if not number:
-            return None
-        deals: list[Deal | OtherFact] = [*Deal.objects.filter(external_id=number)[:2]]
-        for found in (deals, [*OtherFact.objects.filter(external_id=number)[:2]]):
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise forms.ValidationError(f"Several have the number {number!r}; decide over the API, by id.")
-        raise forms.ValidationError(f"No deal or other fact has the number {number!r}.")
+    def _deal(self, number: str) -> Deal | OtherFact:
+        found = reads.changes_named(self.dispute, number)
+        if not found:
+            raise forms.ValidationError(f"No deal or other fact has the number {number!r}.")
+        if len(found) > 1:
+            names = ", ".join(f"“{reads.named_in_full(row)}”" for row in found)
+            raise forms.ValidationError(f"Several have the number {number!r}. Write which: {names}.")
+        return found[0]
 
 
 class ListForm(forms.Form):
@@ -149,14 +162,17 @@ class ListForm(forms.Form):
 def dispute_list(request: HttpRequest, tenant: str) -> HttpResponse:
     """The queue: the disputes of those whose pay one may see, by age or by money; `csv` downloads them."""
     form = ListForm(request.GET or None)
-    said = form.cleaned_data if form.is_bound and form.is_valid() else {}
-    rows, state = Dispute.objects.all(), said.get("state", "")
+    wrong = form.is_bound and not form.is_valid()
+    said = form.cleaned_data if form.is_bound and not wrong else {}
+    rows, state = Dispute.objects.none() if wrong else Dispute.objects.all(), said.get("state", "")
     if state != "all":
         rows = rows.filter(state=state) if state else reads.standing(rows)
     if who := said.get("person", ""):
         rows = rows.filter(Q(participant__key=who) | Q(participant__name__icontains=who))
     rows = rows.order_by(*reads.ORDERS[said.get("by") or "age"])
     empty = ("No dispute waits", "What people question about their pay stands here until it is decided.")
+    if wrong:
+        empty = ("Nothing is listed", "One of the filters says what it cannot.")
     return _listed(request, rows, "Disputes", "Who waits longest stands first.", empty, form)
 
 
@@ -176,9 +192,11 @@ def _listed(
     request: HttpRequest, rows: QuerySet[Dispute], title: str, lead: str, empty: tuple[str, str], form: Any = None
 ) -> HttpResponse:
     rows = rows.select_related("participant__pay_group", "deal", "owner")
-    if "csv" in request.GET:
+    wrong = form is not None and bool(form.errors)
+    if "csv" in request.GET and not wrong:
         return csv_response("disputes", CSV_HEADER, map(_cells, rows))
     page, now = paginate(request, rows, PER_PAGE), today(request.tenant)  # type: ignore[attr-defined]
+    left = {row.pk for row in _left(page.object_list)}
     query = request.GET.copy()
     query["csv"] = "1"
     context = {
@@ -186,7 +204,7 @@ def _listed(
         "lead": lead,
         "page_obj": page,
         "rows": [
-            (row, link(request, "dispute", pk=row.pk), _mark(row), _age(row, now), _late(row, now))
+            (row, link(request, "dispute", pk=row.pk), _mark(row), _age(row, now), _late(row, now), row.pk in left)
             for row in page.object_list
         ],
         "stakes": ", ".join(format_money(minor, currency) for minor, currency in reads.stakes(rows)),
@@ -195,11 +213,18 @@ def _listed(
         "csv": f"?{query.urlencode()}",
         "own": form is None,
     }
-    return render(request, "payouts/disputes/list.html", context)
+    return render(request, "payouts/disputes/list.html", context, status=422 if wrong else 200)
+
+
+def _left(rows: Iterable[Dispute]) -> list[Dispute]:
+    """Those that stand and whose owner handles disputes of the person no more: somebody else has to take them."""
+    taken = [row for row in rows if not row.is_over and row.owner_id is not None]
+    able = reads.able_in({row.participant.pay_group for row in taken}) if taken else {}
+    return [row for row in taken if row.owner_id not in able[row.participant.pay_group_id]]
 
 
 def _age(row: Dispute, now: date) -> str:
-    days = (now - row.opened_at.date()).days
+    days = (now - timezone.localtime(row.opened_at).date()).days  # by the company's days, as `now` is one
     return "today" if days < 1 else f"{days} day{'' if days == 1 else 's'}"
 
 
@@ -303,6 +328,7 @@ def dispute(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 def _shown(request: HttpRequest, row: Dispute, status: int = 200, **forms_: forms.Form) -> HttpResponse:
     handles, own = _handles(request), row.participant == request.participant  # type: ignore[attr-defined]
     stands, line = not row.is_over, reads.line_of(row)
+    entries = _entries(request, row)
     context = {
         "dispute": row,
         "lead": _lead(row, own),
@@ -311,7 +337,8 @@ def _shown(request: HttpRequest, row: Dispute, status: int = 200, **forms_: form
         "copied": _copied(row),
         "why_url": link(request, "why", pk=line.pk) if line is not None else "",
         "statement_url": _statement_url(request, row, own),
-        "events": _events(row),
+        "events": _events(row, entries),
+        "entries": entries,
         "change": _change(request, row),
         "may_say": stands and (own or handles),
         "may_take": stands and handles and not own,
@@ -326,8 +353,8 @@ def _shown(request: HttpRequest, row: Dispute, status: int = 200, **forms_: form
         given = {"owner": row.owner_id or request.user.pk, "promised_on": promised}
         context["take"] = TakeForm(owners=_owners(row), initial=given)
     if context["may_decide"]:
-        deal = row.deal.external_id if row.deal is not None else ""
-        context["decide"] = DecideForm(participant_id=row.participant_id, initial={"deal": deal})
+        deal = row.deal.external_id if row.deal is not None else reads.number_of(row.fact)
+        context["decide"] = DecideForm(dispute=row, initial={"deal": deal})
     return render(request, "payouts/disputes/dispute.html", {**context, **forms_}, status=status)
 
 
@@ -346,21 +373,35 @@ def _back(request: HttpRequest, own: bool, handles: bool) -> Link:
 
 def _lead(row: Dispute, own: bool) -> str:
     """Where it stands, in one sentence."""
-    who = "You" if own else row.participant.name
     if row.state == State.WITHDRAWN:
         return "It was withdrawn."
     if row.state == State.DECIDED:
-        what = "It earned" if row.about == Dispute.About.LINE else "The payout was"
-        before, after = (format_money(minor, row.currency) for minor in (row.before_minor, row.after_minor or 0))
-        same = row.before_minor == row.after_minor
-        told = f"{row.get_decision_display()}. {what} {before} before, and {'the same' if same else after} after it."
-        if row.by_adjustment is not None:
-            paid = format_money(row.by_adjustment.amount_minor, row.by_adjustment.currency)
-            told += f" Beside that, {row.by_adjustment} is {paid}."
-        return told
+        return _outcome(row)
     if row.promised_on is not None:
         return f"{row.owner} looks after it and promised a decision by {row.promised_on:%-d %B %Y}."
-    return f"{who} questioned it; nobody has taken it yet."
+    by_person = row.opened_by_id == row.participant.user_id
+    who = ("You" if own else row.participant.name) if by_person else str(row.opened_by)
+    whom = "" if by_person else f" for {'you' if own else row.participant.name}"
+    return f"{who} questioned it{whom}; nobody has taken it yet."
+
+
+def _outcome(row: Dispute) -> str:
+    """What was decided, and what came of it."""
+    before, after = (format_money(minor, row.currency) for minor in (row.before_minor, row.after_minor or 0))
+    same, later = row.before_minor == row.after_minor, reads.after_it(row)
+    told = f"{row.get_decision_display()}. "
+    if later is not None and same:
+        told += f"The statement stays as it was, at {before}"
+        moves = row.by_deal or row.by_fact or row.by_version
+        told += f"; what changed is paid with {later.name}." if moves is not None else "."
+    else:
+        what = "It earned" if row.about == Dispute.About.LINE else "The payout was"
+        told += f"{what} {before} before, and {'the same' if same else after} after it."
+    if row.by_adjustment is not None:
+        paid = format_money(row.by_adjustment.amount_minor, row.by_adjustment.currency)
+        span = reads.paid_with(row.by_adjustment)
+        told += f" Beside that, {row.by_adjustment} is {paid}{f', paid with {span.name}' if span is not None else ''}."
+    return told
 
 
 def _facts(request: HttpRequest, row: Dispute, own: bool) -> list[Fact]:
@@ -370,7 +411,7 @@ def _facts(request: HttpRequest, row: Dispute, own: bool) -> list[Fact]:
         facts.append(Fact("Person", row.participant.name))
     facts += [
         Fact("What is wrong", row.get_category_display()),
-        Fact("Looked after by", str(row.owner) if row.owner else "nobody yet"),
+        Fact("Looked after by", f"{row.owner or 'nobody yet'}{', who handles it no more' if _left([row]) else ''}"),
         Fact("Promised by", day(row.promised_on, long=True) if row.promised_on else "no day yet"),
         Fact(f"{verb} when questioned", money(row.before_minor, row.currency)),
     ]
@@ -387,23 +428,34 @@ def _facts(request: HttpRequest, row: Dispute, own: bool) -> list[Fact]:
 def _copied(row: Dispute) -> list[Fact]:
     """The line or statement as it stood at the opening."""
     said, currency = row.copied, row.currency
-    names = (
-        ("label", "What"), ("deal", "Deal"), ("component", "Component"), ("plan", "Plan"), ("credited_on", "Credited"),
-        ("credited_minor", "Credit"), ("rate", "Rate"), ("earned_minor", "Earned"), ("released_minor", "Released"),
-        ("adjustments_minor", "Adjustments"), ("payout_minor", "Payout"), ("period", "Period"), ("cause", "Cause"),
-        ("statement_revision", "Statement revision"),
-    )  # fmt: skip
+    credited = row.line_kind == LineNamed.Kind.CREDIT and row.deal_id is not None
     facts = []
-    for name, words in names:
+    for name, words in _COPIED:
         value = said.get(name)
         if value in (None, ""):
+            continue
+        if (name == "credited_minor" and not credited) or (name in STATEMENT_PARTS and not value):
             continue
         if name.endswith("_minor"):
             value = money(value, currency)
         elif name == "credited_on":
             value = day(date.fromisoformat(value), long=True)
+        elif name == "state":
+            waits = said.get("waits_for", "")
+            value = state_badge(value, waits) if value in MONEY_STATES else str(value).capitalize()
         facts.append(Fact(words, value))
     return facts
+
+
+#: What is shown of a copy. The parts of a statement add up to its payout.
+_COPIED = (
+    ("label", "What"), ("deal", "Deal"), ("component", "Component"), ("plan", "Plan"), ("state", "State"),
+    ("credited_on", "Credited"), ("credited_minor", "Credit"), ("rate", "Rate"), ("earned_minor", "Earned"),
+    ("released_minor", "Released"), ("adjustments_minor", "Adjustments"), ("topped_up_minor", "Topped up"),
+    ("recovered_minor", "Recovered"), ("withheld_minor", "Withheld"), ("carried_minor", "Carried"),
+    ("forgiven_minor", "Forgiven"), ("payout_minor", "Payout"), ("period", "Period"), ("cause", "Cause"),
+    ("statement_revision", "Statement revision"),
+)  # fmt: skip
 
 
 def _statement_url(request: HttpRequest, row: Dispute, own: bool) -> str:
@@ -413,20 +465,26 @@ def _statement_url(request: HttpRequest, row: Dispute, own: bool) -> str:
     return f"{address}?run={row.run}" if row.run else address
 
 
-def _events(row: Dispute) -> list[Event]:
-    """What was said and done, in its order."""
-    events = [Event(row.opened_at, "Questioned", str(row.opened_by), row.expectation)]
-    entries = DisputeEntry.objects.filter(dispute=row).select_related("said_by", "owner").order_by("id")
-    for entry in entries:
+def _entries(request: HttpRequest, row: Dispute) -> Page[DisputeEntry]:
+    """The thread in pages, the latest first."""
+    entries = DisputeEntry.objects.filter(dispute=row).select_related("said_by", "owner").order_by("-id")
+    return paginate(request, entries, SAID, "thread")
+
+
+def _events(row: Dispute, entries: Page[DisputeEntry]) -> list[Event]:
+    """What was said and done, in its order: of the pages of entries the first one has the end, the last the start."""
+    first, last = not entries.has_previous(), not entries.has_next()
+    events = [Event(row.opened_at, "Questioned", str(row.opened_by), row.expectation)] if last else []
+    for entry in reversed(entries.object_list):
         if entry.kind == DisputeEntry.Kind.TAKEN:
             what = f"{entry.owner} looks after it"
             events.append(Event(entry.said_at, what, str(entry.said_by), f"promised by {entry.promised_on:%-d %b %Y}"))
         else:
             events.append(Event(entry.said_at, str(entry.said_by), "", entry.words))
-    if row.decided_at is not None:
+    if first and row.decided_at is not None:
         what = f"Decided: {row.get_decision_display().lower()}"
         events.append(Event(row.decided_at, what, str(row.decided_by), row.decision_words, tone="good"))
-    if row.withdrawn_at is not None:
+    if first and row.withdrawn_at is not None:
         events.append(Event(row.withdrawn_at, "Withdrawn", str(row.opened_by)))
     return events
 
@@ -479,17 +537,13 @@ def dispute_take(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 def dispute_decide(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
     """Decides it, with the change that answers it."""
     row, by = _found(pk), request.user
-    form = DecideForm(request.POST, participant_id=row.participant_id)
+    form = DecideForm(request.POST, dispute=row)
     if form.is_valid():
         said = _decided(form.cleaned_data)
         done = tried(form, lambda: disputes.dispute_decide(dispute=row, by=by, **said))  # type: ignore[arg-type]
         if done is not None:
             return redirect("dispute", tenant=tenant, pk=pk)
     return _shown(request, row, 422, decide=form)
-
-
-#: Which field of the form names the change of a decision. What stands in the others is left out: the deal is offered.
-_NAMES = {"data_fix": "deal", "split": "deal", "plan_fix": "version", "adjustment": "adjustment"}
 
 
 def _decided(said: dict[str, Any]) -> dict[str, Any]:

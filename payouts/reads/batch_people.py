@@ -62,8 +62,9 @@ def people_of(subject: Subject, shown: int) -> People:
         return People(first[:shown], len(first), paid, count, sum(row.lines for row in rows), Since())
     held = held_inside(subject) if subject.state in UNDER_WAY else {}
     said = {person: hold_words(hold) for person, hold in held.items()}
-    since = Since(moved_since(subject), said, disputed(subject))
-    kept: QuerySet[Any] = BatchPerson.objects.filter(batch=subject).select_related("participant")
+    kept: QuerySet[Any] = BatchPerson.objects.filter(batch=subject)
+    since = Since(moved_since(subject), said, disputed(subject, kept.values("participant_id")))
+    kept = kept.select_related("participant")
     kept = kept.annotate(minor=ExpressionWrapper(_MINOR, output_field=_BIG))
     remarkable, count = _remarkable(kept, since, shown)
     with_lines = kept.filter(~Q(settled_minor=0) | Q(lines__gt=0)).order_by(

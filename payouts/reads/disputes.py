@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,12 +13,13 @@ from comp.tenancy.capabilities import Can, capabilities
 from comp.tenancy.models import Membership, User
 from comp.tenancy.scope import current_tenant_id
 from crediting.models import Credit, Deal, DealTeam, Fact, FactTeam
-from payouts.models import Adjustment, Dispute, Earning, Statement
-from payouts.models.figures import LINE_KEY
+from payouts.models import Adjustment, Batch, BatchLine, Dispute, Earning, Payable, Statement
+from payouts.models.figures import LINE_KEY, STATEMENT_PARTS, LineNamed
 from payouts.reads.changes import of_line
 from payouts.reads.labels import line_label
 from payouts.reads.lines import lines, told
-from payouts.reads.periods import open_span, pay_group_of, span_holding
+from payouts.reads.periods import Span, open_span, pay_group_of, span_holding
+from payouts.selectors import TAKEN
 from plans.models import PlanAssignment, PlanVersion
 
 #: The states in which somebody still has to do something.
@@ -73,6 +75,30 @@ def standing_minor(dispute: Dispute) -> int:
     return 0 if row is None else row.payout_minor
 
 
+def after_it(dispute: Dispute) -> Span | None:
+    """The pay period that was open at the decision about a statement that a batch had taken by then: what changed is
+    paid with it. None where the statement still followed the figures."""
+    if dispute.about != Dispute.About.STATEMENT or dispute.decided_at is None:
+        return None
+    group = pay_group_of(dispute.participant)
+    taken = Batch.objects.filter(pay_group=group, run=0, state__in=TAKEN, starts_on__gte=dispute.pay_period)
+    later = taken.filter(locked_at__gt=dispute.decided_at).order_by("starts_on").first()
+    span = open_span(group) if later is None else span_holding(group, later.starts_on)
+    return span if dispute.run or span.starts_on > dispute.pay_period else None
+
+
+def paid_with(adjustment: Adjustment) -> Span | None:
+    """The pay period with which an adjustment by hand is paid; None where its day has not come."""
+    named = {"participant": adjustment.participant_id, "rule": adjustment.name, "line_kind": LineNamed.Kind.MANUAL}
+    taken = BatchLine.objects.filter(batch__state__in=TAKEN, **named)
+    starts = [
+        day
+        for rows in (taken, Payable.objects.filter(**named))
+        for day in rows.values_list("period_starts_on", flat=True)
+    ]
+    return span_holding(pay_group_of(adjustment.participant), min(starts)) if starts else None
+
+
 def copied_line(earning: Earning) -> dict[str, Any]:
     """A line as it stands, in plain values: numbers are minor units."""
     person = Participant.objects.get(pk=earning.participant_id)
@@ -108,8 +134,7 @@ def copied_statement(statement: Statement) -> dict[str, Any]:
         "label": f"Statement {span.name}",
         "period": span.name,
         "lines": statement.lines,
-        "released_minor": statement.released_minor,
-        "adjustments_minor": statement.adjustments_minor,
+        **{name: getattr(statement, name) for name in STATEMENT_PARTS},
         "payout_minor": statement.payout_minor,
         "currency": statement.currency,
         "state": statement.state,
@@ -147,6 +172,43 @@ def version_concerns(dispute: Dispute, version: PlanVersion) -> bool:
     return on and version.state != PlanVersion.State.DRAFT
 
 
+def changes_named(dispute: Dispute, number: str) -> list[Deal | Fact]:
+    """The deals and other facts that a decision may mean by a number. Sources may give the same one: the dispute's own
+    deal or fact is meant before those that concern the person, a deal before another fact; where none concerns them,
+    one of them, whose refusal says so. What `named_in_full` gives is taken for a number too."""
+    rows = _numbered(number)
+    if not rows and OF in number:
+        rows = [row for row in _numbered(number.partition(OF)[2]) if named_in_full(row) == number]
+    near = [row for row in rows if row.pk in (dispute.deal_id, dispute.fact)]
+    near = near or [row for row in rows if _concerns(dispute, row)]
+    return [row for row in near if isinstance(row, Deal)] or near or rows[:1]
+
+
+def number_of(fact: int) -> str:
+    """The number of another fact; nothing where there is none."""
+    return Fact.objects.filter(pk=fact).values_list("external_id", flat=True).first() or ""
+
+
+#: What stands between a source and a number of it.
+OF = ": "
+
+
+def named_in_full(row: Deal | Fact) -> str:
+    """The number with its source, and with its kind where it is no deal's: `crm: D3`, `crm usage: D3`."""
+    kind = f" {row.kind}" if isinstance(row, Fact) else ""
+    return f"{row.endpoint.key}{kind}{OF}{row.external_id}"
+
+
+def _numbered(number: str) -> list[Deal | Fact]:
+    """All that have the number: one of each source, or of each kind of a source."""
+    deals = Deal.objects.filter(external_id=number).select_related("endpoint").order_by("id")
+    return [*deals, *Fact.objects.filter(external_id=number).select_related("endpoint", "deal").order_by("id")]
+
+
+def _concerns(dispute: Dispute, row: Deal | Fact) -> bool:
+    return deal_concerns(dispute, row) if isinstance(row, Deal) else fact_concerns(dispute, row)
+
+
 def adjustment_named(name: str) -> Adjustment | None:
     """The adjustment of a number as people write it: ADJ-000012, adj-12, 12."""
     number = name.upper().removeprefix("ADJ-").lstrip("0")
@@ -159,18 +221,21 @@ def adjustment_named(name: str) -> Adjustment | None:
 
 
 def handlers(group: PayGroup, *, but: int | None = None) -> list[User]:
-    """Who handles disputes of a pay group: by role, and by whose pay they may see. `but`: not this user."""
-    roles: dict[int, list[str]] = {}
-    groups: dict[int, set[str]] = {}
-    for row in Membership.objects.filter(tenant_id=current_tenant_id()):
-        roles.setdefault(row.user_id, []).append(row.role)
-        groups.setdefault(row.user_id, set()).update(row.pay_groups)
-    able = [
-        user
-        for user, held in roles.items()
-        if Can.DISPUTE_HANDLE in capabilities(held) and (not groups[user] or group.key in groups[user]) and user != but
-    ]
+    """Who handles disputes of a pay group: by role, by whose pay they may see, and not closed out. `but`: not this
+    user."""
+    able = able_in([group])[group.pk] - {but}
     return sorted(User.objects.filter(pk__in=able), key=lambda user: (str(user), user.pk))
+
+
+def able_in(groups: Iterable[PayGroup]) -> dict[int, set[int]]:
+    """Pay group to the users who handle its disputes."""
+    roles: dict[int, list[str]] = defaultdict(list)
+    seen: dict[int, set[str]] = defaultdict(set)
+    for row in Membership.objects.filter(tenant_id=current_tenant_id(), user__is_active=True):
+        roles[row.user_id].append(row.role)
+        seen[row.user_id].update(row.pay_groups)
+    able = {user for user, held in roles.items() if Can.DISPUTE_HANDLE in capabilities(held)}
+    return {group.pk: {user for user in able if not seen[user] or group.key in seen[user]} for group in groups}
 
 
 # ------------------------------------------------------------------ lists
@@ -191,8 +256,8 @@ def standing_by_person(people: Iterable[int]) -> dict[int, list[int]]:
     return found
 
 
-#: The queue: the oldest first, or what moves most.
+#: The queue: the oldest first, or what moves most, each currency for itself: amounts of two are not compared.
 ORDERS = {
     "age": ("opened_at", "number"),
-    "money": (F("stake_minor").desc(nulls_last=True), "currency", "number"),
+    "money": ("currency", F("stake_minor").desc(nulls_last=True), "number"),
 }

@@ -30,6 +30,8 @@ from plans.models import PlanVersion
 LOCK = 7023
 #: The longest text of an expectation, an entry or a decision.
 WORDS = 2_000
+#: How many disputes of one person and pay period may stand at once.
+MOST = 20
 #: How far ahead a day may be promised.
 FURTHEST = timedelta(days=366)
 
@@ -62,6 +64,7 @@ def dispute_open(
         person: Participant = about["participant"]
         if not _has_a_say(person, by):
             raise refused("by", by, "the person, or who handles disputes", f"{by} cannot question the pay of {person}.")
+        _few_enough(about)
         last = Dispute.objects.aggregate(last=Max("number"))["last"] or 0
         found = Dispute.objects.create(
             **about, number=last + 1, pay_group_id=person.pay_group_id, category=category, expectation=said,
@@ -75,7 +78,7 @@ def dispute_take(*, dispute: Dispute, by: User, owner: User, promised_on: date) 
     """Somebody looks after it and says by when it is decided; again, where the owner or the day changes. The same
     again changes nothing."""
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
-        found, before = _locked(dispute, "taken")
+        found, before = _locked(dispute)
         not_own(found.participant, by, "a dispute")
         not_own(found.participant, owner, "a dispute")
         _handles(found, by, "by")
@@ -101,7 +104,7 @@ def dispute_say(*, dispute: Dispute, by: User, words: str) -> DisputeEntry:
     """Adds to what was said. The person says it, or who handles disputes; the same words twice running are one."""
     said = _words("words", words, "Say something.")
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
-        found, before = _locked(dispute, "answered")
+        found, before = _locked(dispute)
         if not _has_a_say(found.participant, by):
             raise refused("by", by, "the person, or who handles disputes", f"{by} has no say in {found}.")
         last = DisputeEntry.objects.filter(dispute=found).order_by("-id").first()
@@ -131,7 +134,7 @@ def dispute_decide(
         allowed = ", ".join(Decision.values)
         raise refused("decision", decision, allowed, f"There is no decision {decision!r}; there are {allowed}.")
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
-        found, before = _locked(dispute, "decided")
+        found, before = _locked(dispute)
         not_own(found.participant, by, "a dispute")
         _handles(found, by, "by")
         if found.state != State.IN_REVIEW:
@@ -157,7 +160,7 @@ def dispute_decide(
 def dispute_withdraw(*, dispute: Dispute, by: User) -> Dispute:
     """Who opened it takes it back, until it is decided."""
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
-        found, before = _locked(dispute, "withdrawn")
+        found, before = _locked(dispute)
         if found.opened_by_id != by.pk:
             raise refused("by", by, str(found.opened_by), f"{found}: only who opened it withdraws it.")
         found.state, found.withdrawn_by, found.withdrawn_at = State.WITHDRAWN, by, timezone.now()
@@ -227,22 +230,35 @@ def _statement(statement: int, said: str, category: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _few_enough(about: dict[str, Any]) -> None:
+    """ProblemsError where as many stand of the person's pay period that nobody could look after one more."""
+    person = about["participant"]
+    count = reads.standing().filter(participant=person, pay_period=about["pay_period"]).count()
+    if count >= MOST:
+        text = f"{count} disputes of {person} stand for this period. More are taken when some of them are over."
+        raise refused(
+            "earning" if about["about"] == Dispute.About.LINE else "statement", count, f"up to {MOST} at once", text
+        )
+
+
 def _stake(about: dict[str, Any], expected_minor: int | None) -> int | None:
     """By how much it could move: of a line the difference to what was expected, or else all of it; of a statement what
-    it is said to lack."""
+    it is said to lack. None where nobody said, and of a line that earned nothing."""
     if about["about"] == Dispute.About.STATEMENT:
         return None if expected_minor is None else abs(expected_minor)
-    return abs(about["before_minor"] - (expected_minor or 0))
+    if expected_minor is None:
+        return abs(about["before_minor"]) or None
+    return abs(about["before_minor"] - expected_minor)
 
 
-def _locked(dispute: Dispute, what: str) -> tuple[Dispute, dict[str, Any]]:
+def _locked(dispute: Dispute) -> tuple[Dispute, dict[str, Any]]:
     """The dispute, changed by nobody else until the transaction ends, and what the audit says of it so far. Refused
     where it is over."""
     rows = Dispute.objects.select_for_update(of=("self",), no_key=True).select_related("participant", "pay_group")
     found = rows.get(pk=dispute.pk)
     if found.is_over:
         word = found.get_state_display().lower()
-        text = f"{found} is {word}: it is not {what} any more. Question the line again where it is still wrong."
+        text = f"{found} is {word}: nothing is added to it any more. Question the {found.about} again if it is wrong."
         raise refused("state", word, "one that stands", text)
     return found, _facts(found)
 
