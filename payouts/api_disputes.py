@@ -112,8 +112,13 @@ class DecideBody(Body):
 
 def rows() -> QuerySet[Dispute]:
     return Dispute.objects.select_related(
-        "participant", "pay_group", "plan", "deal", "opened_by", "owner", "decided_by", "by_adjustment"
+        "participant__pay_group", "pay_group", "plan", "deal", "opened_by", "owner", "decided_by", "by_adjustment"
     )
+
+
+def _seen(pk: int) -> Dispute:
+    row: Dispute = found(rows(), pk=pk)
+    return row
 
 
 class Disputes(ListView):
@@ -127,6 +132,9 @@ class Disputes(ListView):
         if "participant" in asked:
             narrowed = narrowed.filter(participant=named(Participant, "participant", asked["participant"]))
         return narrowed.filter(state=asked["state"]) if "state" in asked else narrowed
+
+    def again(self, pk: int) -> Dispute:
+        return _seen(pk)
 
     @once
     def post(self, request: Request) -> Response:
@@ -151,7 +159,7 @@ class OneDispute(ApiView):
     output = WholeDispute
 
     def get(self, request: Request, pk: int) -> Response:
-        return self.shown(found(rows(), pk=pk))
+        return self.shown(_seen(pk))
 
 
 class Step(ApiView):
@@ -163,9 +171,12 @@ class Step(ApiView):
     def step(self, request: Request, row: Dispute, said: dict[str, Any]) -> None:
         raise NotImplementedError
 
+    def again(self, pk: int) -> Dispute:
+        return _seen(pk)
+
     @once
     def post(self, request: Request, pk: int) -> Response:
-        row = found(rows(), pk=pk)
+        row = _seen(pk)
         self.step(request, row, self.body(request))
         return self.shown(rows().get(pk=row.pk))
 
@@ -227,7 +238,7 @@ def _one(model: Any, field: str, pk: int | None) -> Any:
 
 
 def _owner(row: Dispute, email: str) -> User:
-    for user in handlers(row.pay_group):
+    for user in handlers(row.participant.pay_group):
         if user.email.lower() == email.lower():
             return user
     raise refused("owner", email, "the address of who handles disputes", f"Nobody at {email} handles disputes.")

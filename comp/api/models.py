@@ -39,7 +39,8 @@ class ApiKey(TenantModel):
 
 class KeptAnswer(TenantModel):
     """What a write with an Idempotency-Key was answered, kept for ever: the same request again has the same answer and
-    does nothing; another request under the same key is refused."""
+    does nothing; another request under the same key is refused. Of an answer that shows pay `body` holds the row's id
+    alone (comp.api.views.once)."""
 
     api_key = TenantForeignKey(ApiKey)
     key = models.CharField(max_length=200)

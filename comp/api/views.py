@@ -61,6 +61,10 @@ class ApiView(APIView):
     def shown(self, row: Any, status: int = 200) -> Response:
         return Response(self.output(row, context=self.about([row])).data, status=status)
 
+    def again(self, pk: int) -> Any:
+        """The row that a write was answered with, as it is now and where the key may see it still."""
+        return found(self.output.Meta.model._default_manager.all(), pk=pk)
+
     def about(self, rows: Sequence[Any]) -> dict[str, Any]:
         """What `output` needs to know beside its rows, read for all of them at once."""
         return {"tenant": self.request._request.tenant}
@@ -86,7 +90,11 @@ class ListView(ApiView):
 
 def once(handler: Handler) -> Handler:
     """With an Idempotency-Key the write is done once: the same request again is given the first answer. What was
-    refused did nothing, so it is tried again. Whoever comes meanwhile waits."""
+    refused did nothing, so it is tried again. Whoever comes meanwhile waits.
+
+    What is kept stands behind no pay wall, and is kept for ever. Of an answer that shows pay only its status and the
+    row's id are kept, therefore: the same request again is given the row as it is now, and 404 where the key may no
+    longer see it."""
 
     @wraps(handler)
     def done_once(self: ApiView, request: Request, **kwargs: Any) -> HttpResponse:
@@ -97,19 +105,28 @@ def once(handler: Handler) -> Handler:
             allowed = "1 to 200 visible ASCII characters"
             raise refused("Idempotency-Key", given[:80], allowed, f"An Idempotency-Key is {allowed}.")
         kept, fresh = _kept(request, given)
+        if not fresh and kept.body and _shows_pay(self):
+            shown = self.shown(self.again(json.loads(kept.body)["id"]), kept.status)
+            shown["Idempotent-Replay"] = "true"
+            return shown
         if not fresh:
             answer = HttpResponse(kept.body, status=kept.status, content_type="application/json")
             answer["Idempotent-Replay"] = "true"
             return answer
         response = handler(self, request, **kwargs)
         if isinstance(response, Response) and response.status_code < 400:
-            said = "" if response.data is None else json.dumps(response.data, default=str)
-            kept.status, kept.body = response.status_code, said
+            said = {"id": response.data["id"]} if response.data and _shows_pay(self) else response.data
+            kept.status, kept.body = response.status_code, "" if said is None else json.dumps(said, default=str)
             kept.save(update_fields=["status", "body"])
         return response
 
     done_once.once = True  # type: ignore[attr-defined]
     return done_once
+
+
+def _shows_pay(view: ApiView) -> bool:
+    model = getattr(getattr(view.output, "Meta", None), "model", None)
+    return bool(getattr(model, "shows_pay", False))
 
 
 _KEEP = """

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from comp.api.grants import Grant
+from comp.api.models import KeptAnswer
 from comp.people.selectors import today
 from comp.tenancy.models import Membership
 from payouts.models import Dispute, Earning, Statement
@@ -93,3 +94,27 @@ def test_a_key_needs_the_grant_and_sees_the_pay_of_its_maker(world: World, fay: 
     assert reads.get(f"disputes/{dispute.pk}").status_code == 404
     assert fay.post(f"disputes/{dispute.pk}/say", {"words": "I"}).status_code == 404
     assert fay.items("disputes") == []
+
+
+def test_what_is_kept_of_an_answer_shows_no_pay(world: World, fay: Caller) -> None:
+    """The same request again is answered as the key may see it now."""
+    with world.company.scope():
+        line = Earning.objects.filter(participant=world.people["Ann"], deal__external_id="D2").latest("earned_minor")
+    said = {"earning": line.pk, "category": "rate", "expectation": "It is 12%.", "expected": "98.76"}
+    made = fay.post("disputes", said, Idempotency_Key="one")
+    at = f"disputes/{made.json()['id']}"
+    first = fay.post(f"{at}/say", {"words": "Looked into."}, Idempotency_Key="two")
+    assert (made.status_code, first.status_code) == (201, 200)
+    with world.company.scope():
+        kept = dict(KeptAnswer.objects.values_list("key", "body"))
+        assert kept == dict.fromkeys(("one", "two"), f'{{"id": {made.json()["id"]}}}')
+    again = fay.post("disputes", said, Idempotency_Key="one")
+    assert (again.status_code, again["Idempotent-Replay"], again.json()) == (201, "true", made.json())
+    again = fay.post(f"{at}/say", {"words": "Looked into."}, Idempotency_Key="two")
+    assert (again.status_code, again["Idempotent-Replay"], again.json()) == (200, "true", first.json())
+    with world.company.scope():
+        Membership.objects.filter(user=world.users["Fay"]).update(pay_groups=["another"])
+    for path, body, key in (("disputes", said, "one"), (f"{at}/say", {"words": "Looked into."}, "two")):
+        again = fay.post(path, body, Idempotency_Key=key)
+        assert again.status_code == 404 and "12%" not in again.content.decode()
+        assert fay.post(path, {**body, "words": "Other"}, Idempotency_Key=key).status_code == 409
