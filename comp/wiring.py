@@ -19,7 +19,7 @@ class WiringConfig(AppConfig):
         from crediting.services.mailbox import mailbox_drain
         from crediting.services.mappings import records_reread
         from payouts.examples import example_problems
-        from payouts.services import claims, covered, large, posting, scopes, unconverted
+        from payouts.services import claims, covered, disputes, large, posting, scopes, unconverted
         from payouts.services.downloads import downloads_drain, downloads_erase
         from payouts.services.erasing import attachments_erase
         from payouts.services.evidence import evidence_drain
@@ -34,6 +34,7 @@ class WiringConfig(AppConfig):
         subscribe("people.changed", people_from_sources.on_people_changed)
         subscribe("people.changed", alignment.on_people_changed)
         subscribe("people.changed", scopes.on_people_changed)
+        subscribe("people.changed", disputes.on_people_changed)
         subscribe("rates.changed", issues.on_rates_changed)
         subscribe("rates.changed", scopes.on_rates_changed)
         subscribe("openings.changed", scopes.on_openings_changed)

@@ -7,27 +7,39 @@ from django.conf import settings
 from django.db import migrations, models
 
 
-#: Nobody looks after a dispute of their own pay or decides it, and a decision stands (docs/disputes.md). What an erasure
-#: replaces comes through comp_redact, as in comp_refuse_change.
+#: Nobody takes a dispute of their own pay or decides it, and a decision stands (docs/disputes.md). Who looks after it is
+#: asked when they take it: whose pay it is may get a user later. The pay group is the person's, and follows a move of
+#: theirs, of what is over too. What an erasure replaces comes through comp_redact, as in comp_refuse_change.
 MOVES = """
 CREATE FUNCTION comp_dispute_moves() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    own bigint;
+    person record;
+    stayed record;
 BEGIN
     IF TG_OP = 'UPDATE' AND current_setting('app.erasing', true) = 'on'
         AND current_user = (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = TG_RELID) THEN
         RETURN NEW;
     END IF;
-    SELECT user_id INTO own FROM people_participant WHERE tenant_id = NEW.tenant_id AND id = NEW.participant_id;
-    IF own = NEW.owner_id OR own = NEW.decided_by_id THEN
+    SELECT user_id, pay_group_id INTO person FROM people_participant
+        WHERE tenant_id = NEW.tenant_id AND id = NEW.participant_id;
+    IF (person.user_id = NEW.owner_id AND (TG_OP = 'INSERT' OR NEW.owner_id IS DISTINCT FROM OLD.owner_id))
+        OR (person.user_id = NEW.decided_by_id AND (TG_OP = 'INSERT' OR OLD.decided_by_id IS NULL)) THEN
         RAISE EXCEPTION 'dispute %: nobody looks after a dispute of their own pay, or decides it', NEW.number
             USING ERRCODE = 'check_violation';
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.pay_group_id <> OLD.pay_group_id AND NEW.pay_group_id IS DISTINCT FROM person.pay_group_id THEN
+            RAISE EXCEPTION 'dispute %: its pay group is the one of its person', NEW.number
+                USING ERRCODE = 'check_violation';
+        END IF;
+        stayed := NEW;
+        stayed.pay_group_id := OLD.pay_group_id;
     END IF;
     IF TG_OP = 'INSERT' THEN
         IF NEW.state <> 'open' THEN
             RAISE EXCEPTION 'dispute %: it begins open, not %', NEW.number, NEW.state USING ERRCODE = 'check_violation';
         END IF;
-    ELSIF OLD.state IN ('decided', 'withdrawn') AND NEW IS DISTINCT FROM OLD THEN
+    ELSIF OLD.state IN ('decided', 'withdrawn') AND stayed IS DISTINCT FROM OLD THEN
         RAISE EXCEPTION 'dispute %: it is %, and that stands', NEW.number, OLD.state USING ERRCODE = 'check_violation';
     ELSIF OLD.state <> NEW.state AND (OLD.state, NEW.state) NOT IN
         (('open', 'in_review'), ('open', 'withdrawn'), ('in_review', 'decided'), ('in_review', 'withdrawn')) THEN
@@ -38,7 +50,23 @@ BEGIN
 END $$
 """
 
-#: What is said in a dispute is behind the same wall as the dispute, and nothing is said once it is over.
+#: An adjustment that answers a dispute pays the same person. Asked after the reference was: who may not see the
+#: adjustment finds none of the person's.
+CHANGE = """
+CREATE FUNCTION comp_dispute_change() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NEW.by_adjustment_id IS DISTINCT FROM OLD.by_adjustment_id AND NOT EXISTS (
+        SELECT 1 FROM payouts_adjustment WHERE tenant_id = NEW.tenant_id AND id = NEW.by_adjustment_id
+            AND participant_id = NEW.participant_id) THEN
+        RAISE EXCEPTION 'dispute %: the adjustment that answers it is of its own person', NEW.number
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+#: What is said in a dispute is behind the same wall as the dispute and moves with it. Nothing is said once it is over,
+#: and nobody is said to look after a dispute of their own pay.
 ENTRY = """
 CREATE FUNCTION comp_disputeentry_of() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -48,8 +76,14 @@ BEGIN
         WHERE tenant_id = NEW.tenant_id AND id = NEW.dispute_id;
     IF (found.participant_id, found.pay_group_id) IS DISTINCT FROM (NEW.participant_id, NEW.pay_group_id) THEN
         RAISE EXCEPTION 'what is said in a dispute is of its own person' USING ERRCODE = 'check_violation';
+    ELSIF TG_OP = 'UPDATE' THEN
+        RETURN NULL;
     ELSIF found.state NOT IN ('open', 'in_review') THEN
         RAISE EXCEPTION 'dispute %: it is %, and nothing is said in it any more', found.number, found.state
+            USING ERRCODE = 'check_violation';
+    ELSIF NEW.owner_id IN (SELECT user_id FROM people_participant
+        WHERE tenant_id = NEW.tenant_id AND id = NEW.participant_id) THEN
+        RAISE EXCEPTION 'dispute %: nobody looks after a dispute of their own pay', found.number
             USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
@@ -71,6 +105,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(MOVES, "DROP FUNCTION comp_dispute_moves()"),
+        migrations.RunSQL(CHANGE, "DROP FUNCTION comp_dispute_change()"),
         migrations.RunSQL(ENTRY, "DROP FUNCTION comp_disputeentry_of()"),
         migrations.CreateModel(
             name="Dispute",
@@ -447,6 +482,15 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="dispute",
             constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("about", "line"), ("expected_minor", None), ("expected_minor__gt", 0), _connector="OR"
+                ),
+                name="dispute_missing",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="dispute",
+            constraint=models.CheckConstraint(
                 condition=models.Q(("state__in", ["open", "in_review", "decided", "withdrawn"])), name="dispute_state"
             ),
         ),
@@ -625,6 +669,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="dispute",
+            constraint=comp.tenancy.walls.Trigger(
+                deferred=False, function="comp_dispute_change", name="dispute_change", when="AFTER UPDATE"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="dispute",
             constraint=comp.tenancy.walls.AppendOnly(
                 changing=(
                     "state",
@@ -643,6 +693,7 @@ class Migration(migrations.Migration):
                     "by_revision",
                     "withdrawn_by_id",
                     "withdrawn_at",
+                    "pay_group_id",
                 ),
                 name="dispute_append",
             ),
@@ -695,11 +746,11 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="disputeentry",
             constraint=comp.tenancy.walls.Trigger(
-                deferred=False, function="comp_disputeentry_of", name="disputeentry_of", when="AFTER INSERT"
+                deferred=False, function="comp_disputeentry_of", name="disputeentry_of", when="AFTER INSERT OR UPDATE"
             ),
         ),
         migrations.AddConstraint(
             model_name="disputeentry",
-            constraint=comp.tenancy.walls.AppendOnly(changing=(), name="disputeentry_append"),
+            constraint=comp.tenancy.walls.AppendOnly(changing=("pay_group_id",), name="disputeentry_append"),
         ),
     ]

@@ -22,7 +22,8 @@ class Dispute(LineKey, PayModel):
     The line is kept by its key, as payables are: recomputations write lines anew, and the key stays. `copied` holds the
     line or statement as it stood at the opening, for it may be another one by now. `before_minor` is what it earned (a
     statement: paid) then, `after_minor` what it earned or paid at the decision, each read and never typed; both in
-    `currency`, as `expected_minor` is. An adjustment by hand leaves the line as it is: it is told beside."""
+    `currency`, as `expected_minor` is. An adjustment by hand leaves the line as it is: it is told beside. The pay group
+    is the person's of today, and only their move changes it: who pays them now looks after what they question."""
 
     class About(models.TextChoices):
         LINE = "line", "A line"
@@ -110,6 +111,9 @@ class Dispute(LineKey, PayModel):
             ),
             models.CheckConstraint(condition=~Q(expectation=""), name="dispute_expectation"),
             models.CheckConstraint(
+                condition=Q(about="line") | Q(expected_minor=None) | Q(expected_minor__gt=0), name="dispute_missing"
+            ),
+            models.CheckConstraint(
                 condition=Q(state__in=["open", "in_review", "decided", "withdrawn"]), name="dispute_state"
             ),
             models.CheckConstraint(
@@ -147,12 +151,13 @@ class Dispute(LineKey, PayModel):
                 name="dispute_names_its_change",
             ),
             Trigger(name="dispute_moves", when="BEFORE INSERT OR UPDATE", function="comp_dispute_moves"),
+            Trigger(name="dispute_change", when="AFTER UPDATE", function="comp_dispute_change"),
             AppendOnly(
                 name="dispute_append",
                 changing=(
                     *("state", "owner_id", "taken_at", "promised_on", "decision", "decision_words", "decided_by_id"),
                     *("decided_at", "after_minor", "by_adjustment_id", "by_deal_id", "by_fact_id", "by_version_id"),
-                    *("by_revision", "withdrawn_by_id", "withdrawn_at"),
+                    *("by_revision", "withdrawn_by_id", "withdrawn_at", "pay_group_id"),
                 ),
             ),
         ]
@@ -175,7 +180,8 @@ class Dispute(LineKey, PayModel):
 
 
 class DisputeEntry(PayModel):
-    """One thing that was said in a dispute, or that somebody took it and what they promised. Only ever added to."""
+    """One thing that was said in a dispute, or that somebody took it and what they promised. Only ever added to; its
+    pay group is the dispute's."""
 
     class Kind(models.TextChoices):
         SAID = "said", "Said"
@@ -198,6 +204,6 @@ class DisputeEntry(PayModel):
                 | Q(kind="taken", owner__isnull=False, promised_on__isnull=False, words=""),
                 name="disputeentry_kind",
             ),
-            Trigger(name="disputeentry_of", when="AFTER INSERT", function="comp_disputeentry_of"),
-            AppendOnly(name="disputeentry_append"),
+            Trigger(name="disputeentry_of", when="AFTER INSERT OR UPDATE", function="comp_disputeentry_of"),
+            AppendOnly(name="disputeentry_append", changing=["pay_group_id"]),
         ]

@@ -4,7 +4,7 @@ have to say, and it is decided with the change that answers it. docs/disputes.md
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.models import Max
@@ -35,6 +35,8 @@ MOST = 20
 #: How far ahead a day may be promised.
 FURTHEST = timedelta(days=366)
 
+Row = TypeVar("Row", Adjustment, Deal, Fact, PlanVersion)
+
 State, Decision, Category = Dispute.State, Dispute.Decision, Dispute.Category
 
 
@@ -58,6 +60,10 @@ def dispute_open(
         raise refused("earning", "both or none", "one of the two", "A dispute is about one line or one statement.")
     if expected_minor is not None and abs(expected_minor) > LARGEST:
         raise refused("expected", expected_minor, f"up to {LARGEST}", "Nobody can expect as much.")
+    if statement is not None and expected_minor is not None and expected_minor <= 0:
+        raise refused(
+            "expected", expected_minor, "above 0", "What is missing is above 0. Leave it out if you do not know."
+        )
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
         _one_counter()
         about = _line(earning) if earning is not None else _statement(statement.pk, said, category)  # type: ignore[union-attr]
@@ -128,7 +134,8 @@ def dispute_decide(
 ) -> Dispute:
     """Answers it: with the change that was made (an approved adjustment of the person, a deal or fact that concerns
     them, a published version of a plan of theirs), or with none. What the line earns, or the statement pays, is read
-    now and kept beside what it was. ProblemsError while the person's figures are being worked out anew."""
+    now and kept beside what it was. ProblemsError while the person's figures are being worked out anew; where they
+    cannot be, only what does not wait for them decides: an adjustment by hand, or nothing."""
     said = _words("words", words, "Say why: the person reads it.")
     if decision not in Decision.values:
         allowed = ", ".join(Decision.values)
@@ -139,11 +146,12 @@ def dispute_decide(
         _handles(found, by, "by")
         if found.state != State.IN_REVIEW:
             raise refused("state", "open", "one in review", f"{found} is open: somebody takes it before it is decided.")
+        if found.owner_id == found.participant.user_id:  # whose user they became after they took it
+            text = f"{found.owner} looks after {found}, which is about their own pay by now: hand it on first."
+            raise refused("owner", found.owner, "somebody else", text)
+        _figures_stand(found, decision)
         for name, value in _change(found, decision, adjustment, deal, fact, version).items():
             setattr(found, name, value)
-        if ChangedScope.objects.filter(participant=found.participant_id, places=False).exists():
-            text = f"The figures of {found.participant} are being worked out anew. Decide when they stand."
-            raise refused("state", "being worked out", "figures that stand", text)
         found.state, found.decision, found.decision_words = State.DECIDED, decision, said
         found.decided_by, found.decided_at = by, timezone.now()
         found.after_minor = reads.standing_minor(found)
@@ -169,6 +177,25 @@ def dispute_withdraw(*, dispute: Dispute, by: User) -> Dispute:
     return found
 
 
+def on_people_changed(payload: dict[str, Any]) -> None:
+    """Who moves to another pay group takes their disputes along, what was said in them too: the wall opens to who pays
+    them now, as with their figures."""
+    people = [int(person) for person in payload["participants"]]
+    with tenant_scope(current_tenant_id(), pay=Pay.everyone()), connection.cursor() as cursor:
+        cursor.execute(_MOVED, [people])
+        cursor.execute(_MOVED_ALONG, [people])
+
+
+_MOVED = """
+UPDATE payouts_dispute d SET pay_group_id = p.pay_group_id FROM people_participant p
+WHERE p.id = d.participant_id AND d.participant_id = ANY(%s::bigint[]) AND d.pay_group_id <> p.pay_group_id
+"""
+_MOVED_ALONG = """
+UPDATE payouts_disputeentry e SET pay_group_id = d.pay_group_id FROM payouts_dispute d
+WHERE d.id = e.dispute_id AND e.participant_id = ANY(%s::bigint[]) AND e.pay_group_id <> d.pay_group_id
+"""
+
+
 # ------------------------------------------------------------------ parts
 
 
@@ -183,10 +210,25 @@ def _has_a_say(person: Participant, user: User) -> bool:
 
 
 def _handles(dispute: Dispute, user: User, field: str) -> None:
-    """ProblemsError for somebody who does not handle disputes, or may not see this pay."""
-    if user not in reads.handlers(dispute.pay_group):
-        allowed = f"who handles disputes of {dispute.pay_group}"
-        raise refused(field, user, allowed, f"{user} handles no disputes of {dispute.pay_group}.")
+    """ProblemsError for somebody who does not handle disputes, or may not see this pay. The group is the one that the
+    person is in now: the dispute's own follows a moment later."""
+    group = dispute.participant.pay_group
+    if user not in reads.handlers(group):
+        raise refused(field, user, f"who handles disputes of {group}", f"{user} handles no disputes of {group}.")
+
+
+def _figures_stand(dispute: Dispute, decision: str) -> None:
+    """ProblemsError while figures of the person wait to be worked out anew, and where they cannot be and the decision
+    says that a change moved them."""
+    scopes = ChangedScope.objects.filter(participant=dispute.participant_id, places=False)
+    if scopes.filter(error="").exists():
+        text = f"The figures of {dispute.participant} are being worked out anew. Decide when they stand."
+        raise refused("state", "being worked out", "figures that stand", text)
+    failed = scopes.order_by("id").first()
+    if failed is not None and decision not in (Decision.NO_CHANGE, Decision.ADJUSTMENT):
+        text = f"The figures of {dispute.participant} cannot be worked out anew: {failed.error.strip()[:300]} "
+        text += "Put that right first, or decide with an adjustment by hand or no change."
+        raise refused("state", "not worked out", "figures that stand", text)
 
 
 def _words(field: str, text: str, empty: str) -> str:
@@ -218,7 +260,10 @@ def _line(earning: Earning) -> dict[str, Any]:
 
 def _statement(statement: int, said: str, category: str) -> dict[str, Any]:
     """What a dispute about a statement begins with. Several deals may be missing in one; the same twice is one."""
-    found = Statement.objects.select_related("participant").get(pk=statement)
+    found = Statement.objects.select_related("participant").filter(pk=statement).first()
+    if found is None:  # of a period in which nothing is left
+        text = "This statement is no more: nothing is left in its period. Question a line, or another statement."
+        raise refused("statement", "none", "a statement that stands", text)
     same = reads.of_period(found.participant_id, found).filter(about=Dispute.About.STATEMENT, category=category)
     if stands := same.filter(expectation=said).first():
         text = f"This was said already: {stands} ({stands.get_state_display().lower()})."
@@ -245,7 +290,7 @@ def _stake(about: dict[str, Any], expected_minor: int | None) -> int | None:
     """By how much it could move: of a line the difference to what was expected, or else all of it; of a statement what
     it is said to lack. None where nobody said, and of a line that earned nothing."""
     if about["about"] == Dispute.About.STATEMENT:
-        return None if expected_minor is None else abs(expected_minor)
+        return expected_minor
     if expected_minor is None:
         return abs(about["before_minor"]) or None
     return abs(about["before_minor"] - expected_minor)
@@ -254,7 +299,8 @@ def _stake(about: dict[str, Any], expected_minor: int | None) -> int | None:
 def _locked(dispute: Dispute) -> tuple[Dispute, dict[str, Any]]:
     """The dispute, changed by nobody else until the transaction ends, and what the audit says of it so far. Refused
     where it is over."""
-    rows = Dispute.objects.select_for_update(of=("self",), no_key=True).select_related("participant", "pay_group")
+    rows = Dispute.objects.select_for_update(of=("self",), no_key=True)
+    rows = rows.select_related("participant__pay_group", "deal", "owner")
     found = rows.get(pk=dispute.pk)
     if found.is_over:
         word = found.get_state_display().lower()
@@ -271,7 +317,8 @@ def _change(
     fact: Fact | None,
     version: PlanVersion | None,
 ) -> dict[str, Any]:
-    """The columns that name the change; ProblemsError for one that is missing, of another kind or of somebody else."""
+    """The columns that name the change, read again: it may be another by now than the page showed. ProblemsError for
+    one that is missing, of another kind or of somebody else."""
     given = {"adjustment": adjustment, "deal": deal, "fact": fact, "version": version}
     named = [name for name, row in given.items() if row is not None]
     wanted = {
@@ -283,6 +330,8 @@ def _change(
         text = f"{dispute}: “{Decision(decision).label}” names {words}, and nothing else."
         raise refused(wanted[0] if wanted else "decision", ", ".join(named) or "nothing", words, text)
     person = dispute.participant
+    adjustment, version = _as_it_is(adjustment, "adjustment"), _as_it_is(version, "version")
+    deal, fact = _as_it_is(deal, "deal"), _as_it_is(fact, "fact")
     if adjustment is not None:
         if adjustment.participant_id != person.pk or adjustment.state != ByHand.APPROVED:
             of_whom = f"{adjustment} of {adjustment.participant}, {adjustment.get_state_display().lower()}"
@@ -305,6 +354,16 @@ def _change(
     return {}
 
 
+def _as_it_is(row: Row | None, field: str) -> Row | None:
+    """The row as it stands now; ProblemsError where it is no more."""
+    if row is None:
+        return None
+    found = type(row)._default_manager.filter(pk=row.pk).first()
+    if found is None:
+        raise refused(field, row, f"a {field} that stands", f"{row} is no more.")
+    return found
+
+
 def _entry(dispute: Dispute, by: User, **said: Any) -> DisputeEntry:
     of = {"participant_id": dispute.participant_id, "pay_group_id": dispute.pay_group_id}
     return DisputeEntry.objects.create(dispute=dispute, **of, said_by=by, **said)
@@ -325,7 +384,23 @@ def _facts(dispute: Dispute) -> dict[str, Any]:
         "state": str(dispute.state),
         "participant": dispute.participant.key,
         "category": str(dispute.category),
+        "period": dispute.pay_period.isoformat(),
+        "deal": dispute.deal.external_id if dispute.deal is not None else "",
         "owner": str(dispute.owner or ""),
         "promised_on": dispute.promised_on.isoformat() if dispute.promised_on else "",
         "decision": str(dispute.decision),
+        "changed": _named(dispute),
     }
+
+
+def _named(dispute: Dispute) -> str:
+    """The change that a decision names, in words that outlive its row."""
+    if dispute.by_adjustment is not None:
+        return dispute.by_adjustment.name
+    if dispute.by_version is not None:
+        return str(dispute.by_version)
+    if dispute.by_deal is not None:
+        return f"deal {dispute.by_deal.external_id}, revision {dispute.by_revision}"
+    if dispute.by_fact is not None:
+        return f"{dispute.by_fact}, revision {dispute.by_revision}"
+    return ""
