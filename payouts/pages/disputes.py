@@ -312,7 +312,7 @@ def _opened(request: HttpRequest, about: str, back: Link, lead: str, currency: s
 
 def _found(pk: int) -> Dispute:
     rows = Dispute.objects.select_related(
-        "participant", "pay_group", "deal", "owner", "opened_by", "decided_by", "by_adjustment", "by_deal", "by_fact",
+        "participant__pay_group", "deal", "owner", "opened_by", "decided_by", "by_adjustment", "by_deal", "by_fact",
         "by_version__plan",
     )  # fmt: skip
     return get_object_or_404(rows, pk=pk)
@@ -359,7 +359,7 @@ def _shown(request: HttpRequest, row: Dispute, status: int = 200, **forms_: form
 
 
 def _owners(row: Dispute) -> list[User]:
-    return reads.handlers(row.pay_group, but=row.participant.user_id)
+    return reads.handlers(row.participant.pay_group, but=row.participant.user_id)
 
 
 def _back(request: HttpRequest, own: bool, handles: bool) -> Link:
