@@ -172,7 +172,7 @@ def dispute_list(request: HttpRequest, tenant: str) -> HttpResponse:
     rows = rows.order_by(*reads.ORDERS[said.get("by") or "age"])
     empty = ("No dispute waits", "What people question about their pay stands here until it is decided.")
     if wrong:
-        empty = ("Nothing is listed", "One of the filters says what it cannot.")
+        empty = ("Nothing is listed", "Put the filters right first.")
     return _listed(request, rows, "Disputes", "Who waits longest stands first.", empty, form)
 
 
@@ -328,12 +328,12 @@ def dispute(request: HttpRequest, tenant: str, pk: int) -> HttpResponse:
 def _shown(request: HttpRequest, row: Dispute, status: int = 200, **forms_: forms.Form) -> HttpResponse:
     handles, own = _handles(request), row.participant == request.participant  # type: ignore[attr-defined]
     stands, line = not row.is_over, reads.line_of(row)
-    entries = _entries(request, row)
+    entries, left = _entries(request, row), bool(_left([row]))
     context = {
         "dispute": row,
-        "lead": _lead(row, own),
+        "lead": _lead(row, own, left),
         "crumbs": [_back(request, own, handles)],
-        "facts": _facts(request, row, own),
+        "facts": _facts(row, own, left),
         "copied": _copied(row),
         "why_url": link(request, "why", pk=line.pk) if line is not None else "",
         "statement_url": _statement_url(request, row, own),
@@ -371,14 +371,17 @@ def _back(request: HttpRequest, own: bool, handles: bool) -> Link:
     return Link("Team", link(request, "team")) if team else Link("Payouts", link(request, "batch_list"))
 
 
-def _lead(row: Dispute, own: bool) -> str:
+def _lead(row: Dispute, own: bool, left: bool) -> str:
     """Where it stands, in one sentence."""
     if row.state == State.WITHDRAWN:
         return "It was withdrawn."
     if row.state == State.DECIDED:
         return _outcome(row)
     if row.promised_on is not None:
-        return f"{row.owner} looks after it and promised a decision by {row.promised_on:%-d %B %Y}."
+        promised = f"promised a decision by {row.promised_on:%-d %B %Y}"
+        if left:
+            return f"{row.owner} {promised} and handles it no more: somebody else has to take it."
+        return f"{row.owner} looks after it and {promised}."
     by_person = row.opened_by_id == row.participant.user_id
     who = ("You" if own else row.participant.name) if by_person else str(row.opened_by)
     whom = "" if by_person else f" for {'you' if own else row.participant.name}"
@@ -404,14 +407,14 @@ def _outcome(row: Dispute) -> str:
     return told
 
 
-def _facts(request: HttpRequest, row: Dispute, own: bool) -> list[Fact]:
+def _facts(row: Dispute, own: bool, left: bool) -> list[Fact]:
     verb = "Earned" if row.about == Dispute.About.LINE else "Payout"
     facts = [Fact("State", _mark(row))]
     if not own:
         facts.append(Fact("Person", row.participant.name))
     facts += [
         Fact("What is wrong", row.get_category_display()),
-        Fact("Looked after by", f"{row.owner or 'nobody yet'}{', who handles it no more' if _left([row]) else ''}"),
+        Fact("Looked after by", f"{row.owner or 'nobody yet'}{', who handles it no more' if left else ''}"),
         Fact("Promised by", day(row.promised_on, long=True) if row.promised_on else "no day yet"),
         Fact(f"{verb} when questioned", money(row.before_minor, row.currency)),
     ]

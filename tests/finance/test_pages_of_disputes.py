@@ -170,7 +170,8 @@ def test_who_is_closed_out_handles_nothing_and_the_queue_says_so(world: World) -
     with world.company.scope():
         assert olga not in handlers(world.company.pay_group)
     assert "needs an owner" in fay.get(queue).content.decode()
-    assert "Olga, who handles it no more" in shown(world, dispute, "Fay")
+    page = shown(world, dispute, "Fay")
+    assert "Olga, who handles it no more" in page and "somebody else has to take it" in page
     decide(world, dispute)
     assert "needs an owner" not in fay.get(f"{queue}?state=all").content.decode()
 
