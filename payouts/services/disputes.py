@@ -13,6 +13,7 @@ from django.utils import timezone
 from comp.audit.services import record
 from comp.core.errors import refused
 from comp.core.money import LARGEST
+from comp.outbox.services import ring
 from comp.people.models import Participant
 from comp.people.selectors import today
 from comp.tenancy.models import User
@@ -32,6 +33,8 @@ LOCK = 7023
 WORDS = 2_000
 #: How many disputes of one person and pay period may stand at once.
 MOST = 20
+#: So long does a move wait for a dispute that somebody is at.
+MOVE_WAIT_MS = 100
 #: How far ahead a day may be promised.
 FURTHEST = timedelta(days=366)
 
@@ -179,10 +182,15 @@ def dispute_withdraw(*, dispute: Dispute, by: User) -> Dispute:
 
 def on_people_changed(payload: dict[str, Any]) -> None:
     """Who moves to another pay group takes their disputes along, what was said in them too: the wall opens to who pays
-    them now, as with their figures."""
+    them now, as with their figures.
+
+    Whoever decides or answers holds a dispute and then writes the audit trail, which other news of this transaction may
+    have written: it gives way, and comes again when their work rings (`_changed`)."""
     people = [int(person) for person in payload["participants"]]
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = %s", [f"{MOVE_WAIT_MS}ms"])
         cursor.execute(_MOVED, [people])
+        cursor.execute("SET LOCAL lock_timeout = DEFAULT")
         cursor.execute(_MOVED_ALONG, [people])
 
 
@@ -370,8 +378,10 @@ def _entry(dispute: Dispute, by: User, **said: Any) -> DisputeEntry:
 
 
 def _changed(dispute: Dispute, what: str, before: dict[str, Any] | None) -> None:
-    """Tells the audit and whoever listens outside, in the transaction of the change."""
+    """Tells the audit and whoever listens outside, in the transaction of the change. The bell is for a move that gave
+    way to it."""
     dispute_told(dispute, what)
+    ring(tenant_id=current_tenant_id())
     record(code=f"dispute.{_ACT[what]}", subject=dispute, before=before, after=_facts(dispute))
 
 

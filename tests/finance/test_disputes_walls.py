@@ -3,6 +3,7 @@ user that looks after it, figures that cannot be worked out, and what the audit 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from comp.audit.models import AuditEntry
 from comp.core.errors import ProblemsError
+from comp.outbox.models import Message
 from comp.people import services as people
 from comp.people.models import PayGroup
 from comp.tenancy.models import Membership
@@ -144,6 +146,31 @@ def test_only_the_move_changes_the_pay_group(world: World) -> None:
             Dispute.objects.filter(pk=dispute.pk).update(pay_group=other)
         with pytest.raises(DatabaseError, match="of its own person"), transaction.atomic():
             DisputeEntry.objects.filter(pk=entry.pk).update(pay_group=other)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_move_gives_way_to_who_is_at_a_dispute() -> None:
+    """It waits for nobody who may wait for what its transaction holds, and comes after them."""
+    world = selling()
+    dispute = question(world)
+    other = moved(world)
+
+    def work() -> None:
+        try:
+            world.work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with world.company.scope(world.users["Ann"]):
+            disputes.dispute_say(dispute=dispute, by=world.users["Ann"], words="And?")
+            threads.submit(work).result(timeout=30)
+        with world.company.scope():
+            assert Dispute.objects.get().pay_group_id == world.company.pay_group.pk
+    world.work()
+    with world.company.scope():
+        assert Dispute.objects.get().pay_group_id == DisputeEntry.objects.get().pay_group_id == other.pk
+        assert not Message.objects.filter(parked=True).exists() and not Message.objects.exclude(error="").exists()
 
 
 # ------------------------------------------------------------------ whose own it becomes
