@@ -142,7 +142,7 @@ def kill_backend(stack: Stack, dice: random.Random) -> None:
 
 def fill_disk(stack: Stack, dice: random.Random) -> None:
     """Nothing more fits on the database's disk; some seconds later there is room again."""
-    ballast = stack.place.data / "ballast"
+    ballast, told = stack.place.data / "ballast", _told(stack)
     room = shutil.disk_usage(stack.place.data).free
     with ballast.open("wb") as file, suppress(OSError):
         for _ in range(room // 2**20 + 2):
@@ -151,12 +151,16 @@ def fill_disk(stack: Stack, dice: random.Random) -> None:
     try:
         # Until somebody has met it: a file of the database needs another page only now and then.
         end = time.monotonic() + 20
-        while time.monotonic() < end and not _met(stack):
+        while time.monotonic() < end and _told(stack) == told:
             _use_up(stack)
             time.sleep(0.1)
-        if not _met(stack):
+        if _told(stack) == told:
             raise RuntimeError("the disk was full, and nobody met it")
-        time.sleep(3)
+        # It may have been a worker: senders meet it once the log has no file left either.
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            _use_up(stack)
+            time.sleep(0.1)
     finally:
         ballast.unlink()
         _start(stack)
@@ -170,9 +174,10 @@ def _use_up(stack: Stack) -> None:
             cursor.execute("SELECT pg_switch_wal()")
 
 
-def _met(stack: Stack) -> bool:
+def _told(stack: Stack) -> int:
+    """How often the server has told so far that its disk is full."""
     log = stack.place.postgres.log
-    return log.exists() and b"No space left on device" in log.read_bytes()
+    return log.read_bytes().count(b"No space left on device") if log.exists() else 0
 
 
 def ring_everybody(stack: Stack, dice: random.Random) -> None:
