@@ -35,6 +35,7 @@ class WiringConfig(AppConfig):
         subscribe("people.changed", alignment.on_people_changed)
         subscribe("people.changed", scopes.on_people_changed)
         subscribe("people.changed", disputes.on_people_changed)
+        subscribe("disputes.left", disputes.on_disputes_left)
         subscribe("rates.changed", issues.on_rates_changed)
         subscribe("rates.changed", scopes.on_rates_changed)
         subscribe("openings.changed", scopes.on_openings_changed)

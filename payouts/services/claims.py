@@ -108,13 +108,9 @@ def _tried(*halves: int) -> tuple[int, ...]:
         return tuple(half for half, taken in zip(halves, cursor.fetchone(), strict=True) if taken)
 
 
-def _waited(half: int, *, all_free: bool = False) -> tuple[int, ...]:
-    """The same of one half that somebody writes, should it come free within WAIT_MS; `all_free`: and of the other, if
-    that is free then. Most often one writer has had both, and a recomputation costs much for itself: each half alone
-    would take nearly as long as both."""
-    if not figures_lock(wait_ms=WAIT_MS, halves=(half,)):
-        return ()
-    return tuple(sorted((half, *_tried(1 - half)))) if all_free else (half,)
+def _waited(half: int) -> tuple[int, ...]:
+    """The same of one half that somebody writes, should it come free within WAIT_MS."""
+    return (half,) if figures_lock(wait_ms=WAIT_MS, halves=(half,)) else ()
 
 
 def _waited_idle(half: int) -> tuple[int, ...]:
@@ -149,7 +145,13 @@ def changes_recompute(tenant_id: int) -> int:
         if not waiting:
             return 0
         # Of these alone: with a half where nothing waits a worker would go on to take one delivery after the other.
-        claimed = _single_claimed(_tried(*waiting) or _waited(waiting[0], all_free=True))
+        halves = _tried(*waiting)
+        if not halves and (halves := _waited(waiting[0])):
+            # Most often one writer has had both. A recomputation costs much for itself: each half alone would take
+            # nearly as long as both.
+            free = _tried(*others) if (others := set(_halves_waiting()) - set(halves)) else ()
+            halves = tuple(sorted((*halves, *free)))
+        claimed = _single_claimed(halves)
         return _redo_claimed(claimed, leave_places=_deliveries_come())
 
 

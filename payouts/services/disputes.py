@@ -7,13 +7,13 @@ from datetime import date, timedelta
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 
 from comp.audit.services import record
 from comp.core.errors import refused
 from comp.core.money import LARGEST
-from comp.outbox.services import ring
+from comp.outbox.services import publish, ring
 from comp.people.models import Participant
 from comp.people.selectors import today
 from comp.tenancy.models import User
@@ -35,6 +35,8 @@ WORDS = 2_000
 MOST = 20
 #: So long does a move wait for a dispute that somebody is at.
 MOVE_WAIT_MS = 100
+#: News that disputes of people may be left in a pay group that these are no longer in.
+LEFT = "disputes.left"
 #: How far ahead a day may be promised.
 FURTHEST = timedelta(days=366)
 
@@ -80,6 +82,8 @@ def dispute_open(
             expected_minor=expected_minor, stake_minor=_stake(about, expected_minor), opened_by=by,
         )  # fmt: skip
         _changed(found, "opened", None)
+        # They may have moved since they were read, and that news have been heard before there was this dispute.
+        publish(topic=LEFT, payload={"participants": [person.pk]})
     return found
 
 
@@ -181,8 +185,18 @@ def dispute_withdraw(*, dispute: Dispute, by: User) -> Dispute:
 
 
 def on_people_changed(payload: dict[str, Any]) -> None:
-    """Who moves to another pay group takes their disputes along, what was said in them too: the wall opens to who pays
-    them now, as with their figures.
+    """Who moves to another pay group takes their disputes along: told by news of its own, so that what else follows
+    from a change of people never waits for who is at a dispute."""
+    people = [int(person) for person in payload["participants"]]
+    with tenant_scope(current_tenant_id(), pay=Pay.everyone()):
+        elsewhere = Dispute.objects.filter(participant_id__in=people).exclude(pay_group=F("participant__pay_group"))
+        if moved := sorted(set(elsewhere.values_list("participant_id", flat=True))):
+            publish(topic=LEFT, payload={"participants": moved})
+
+
+def on_disputes_left(payload: dict[str, Any]) -> None:
+    """Disputes, and what was said in them, follow their people to the pay group in which these are by now: the wall
+    opens to who pays them now, as with their figures.
 
     Whoever decides or answers holds a dispute and then writes the audit trail, which other news of this transaction may
     have written: it gives way, and comes again when their work rings (`_changed`)."""
@@ -190,8 +204,8 @@ def on_people_changed(payload: dict[str, Any]) -> None:
     with tenant_scope(current_tenant_id(), pay=Pay.everyone()), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = %s", [f"{MOVE_WAIT_MS}ms"])
         cursor.execute(_MOVED, [people])
-        cursor.execute("SET LOCAL lock_timeout = DEFAULT")
         cursor.execute(_MOVED_ALONG, [people])
+        cursor.execute("SET LOCAL lock_timeout = DEFAULT")
 
 
 _MOVED = """

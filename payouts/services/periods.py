@@ -68,8 +68,9 @@ from plans.models import PlanVersion
 
 #: How long a lock waits for work that is on its way.
 SETTLE_SECONDS = 3.0
-#: News that opens, counts and closes questions: it moves no figure, and waits itself for the lock of a period.
-QUESTIONS = ("credits.waiting", "payables.waiting", "openings.touched")
+#: News that opens, counts and closes questions, or has disputes follow their people: it moves no figure, and most of it
+#: waits itself for the lock of a period.
+QUESTIONS = ("credits.waiting", "payables.waiting", "openings.touched", "disputes.left")
 
 
 # ------------------------------------------------------------------ lock

@@ -135,6 +135,27 @@ def test_disputes_move_with_their_person(world: World) -> None:
     assert decide(world, stands, by="Olga").pay_group_id == other.pk
 
 
+def test_a_dispute_that_opens_while_its_person_moves_is_not_left_behind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person was read before they moved, and the news of that was heard before the dispute was there."""
+    other, once = moved(world), disputes._has_a_say
+    world.work()
+    before = world.company.pay_group.pk
+
+    def as_read_before(person: Any, user: Any) -> bool:
+        person.pay_group_id = before
+        return once(person, user)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(disputes, "_has_a_say", as_read_before)
+        dispute = question(world)
+    assert dispute.pay_group_id == before
+    world.work()
+    with world.company.scope():
+        assert Dispute.objects.get().pay_group_id == other.pk
+
+
 def test_only_the_move_changes_the_pay_group(world: World) -> None:
     dispute = question(world)
     entry = say(world, dispute)

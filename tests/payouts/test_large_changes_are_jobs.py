@@ -99,7 +99,7 @@ def test_a_single_deal_that_gave_way_to_a_chunk_comes_before_the_next_one(
     acme.won("C", "1000.00", "2026-01-12")
     with monkeypatch.context() as busy:
         busy.setattr(claims, "_tried", lambda *halves: ())  # chunks are under way
-        busy.setattr(claims, "_waited", lambda half, **what: ())
+        busy.setattr(claims, "_waited", lambda half: ())
         acme.crm.drain()
         outbox.work_once(tenant, outbox.WORK)
     assert "C" not in acme.earned()
